@@ -1,0 +1,3 @@
+"""molvae: molecules with the properties you name."""
+
+__version__ = "0.1.0"

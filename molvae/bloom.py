@@ -1,0 +1,62 @@
+"""An index of the training set that answers "seen before?" in two bytes and a bit a molecule.
+
+A Bloom filter (Bloom 1970, https://doi.org/10.1145/362686.362692): a molecule of the training set
+is always recognized; a new one is taken for a known one at the stated rate. Positions come from
+two halves of a hash (Kirsch & Mitzenmacher 2008, https://doi.org/10.1002/rsa.20208).
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+
+def molecule_hash(smiles: Iterable[str]) -> np.ndarray:
+    """Return a 64-bit hash of each canonical SMILES, uint64, shape (N,)."""
+    digests = b"".join(hashlib.blake2b(s.encode(), digest_size=8).digest() for s in smiles)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+class BloomFilter(NamedTuple):
+    """A set of 64-bit hashes that can only be asked for membership.
+
+    Attributes:
+        bits: the table, uint8, 8 positions a byte.
+        hashes: positions set for each member.
+    """
+
+    bits: np.ndarray
+    hashes: int
+
+    @classmethod
+    def of(cls, members: np.ndarray, *, error_rate: float = 1e-4) -> "BloomFilter":
+        """Build the filter of `members`, uint64 hashes, shape (N,)."""
+        count = max(len(members), 1)
+        size = math.ceil(-count * math.log(error_rate) / math.log(2) ** 2 / 8) * 8
+        hashes = max(1, round(size / count * math.log(2)))
+        table = np.zeros(size, dtype=bool)
+        for positions in _positions(members, hashes, size):
+            table[positions] = True
+        return cls(np.packbits(table), hashes)
+
+    def contains(self, candidates: np.ndarray) -> np.ndarray:
+        """Tell for each hash (N,) whether it is a member; false positives at the error rate."""
+        found = np.ones(len(candidates), dtype=bool)
+        for positions in _positions(candidates, self.hashes, self.bits.size * 8):
+            found &= (self.bits[positions >> 3] >> (7 - (positions & 7)).astype(np.uint8)) & 1 == 1
+        return found
+
+    @property
+    def error_rate(self) -> float:
+        """The chance that a new molecule is taken for a member, from the bits that are set."""
+        share = float(np.unpackbits(self.bits).mean())
+        return share**self.hashes
+
+
+def _positions(values: np.ndarray, hashes: int, size: int) -> Iterable[np.ndarray]:
+    low = values & np.uint64(0xFFFFFFFF)
+    high = (values >> np.uint64(32)) | np.uint64(1)  # odd, so that steps visit distinct positions
+    for step in range(hashes):
+        yield ((low + np.uint64(step) * high) % np.uint64(size)).astype(np.int64)

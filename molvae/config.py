@@ -1,0 +1,245 @@
+"""Every hyper-parameter once: its default, its range and its help text.
+
+The command line's options, the TOML file, the checkpoint's header and the reference in README
+are all read off these dataclasses. Precedence: flag > file > preset > default.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from molvae.errors import ConfigError, did_you_mean
+
+DEFAULT_PROPERTIES = ("MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB")
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """Declare one hyper-parameter: default, one-line help, and the values that make sense."""
+    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How a table of molecules becomes a dataset."""
+
+    properties: tuple[str, ...] = setting(
+        DEFAULT_PROPERTIES, "properties to compute and condition on"
+    )
+    labels: tuple[str, ...] = setting((), "numeric columns of the input to condition on as well")
+    smiles_column: str = setting("", "column that holds the SMILES; empty: found by name")
+    stereo: bool = setting(False, "keep stereo marks")
+    largest_fragment: bool = setting(True, "keep only the largest fragment of salts and mixtures")
+    uncharge: bool = setting(True, "neutralize charges where the molecule allows it")
+    isotopes: bool = setting(False, "keep isotope labels")
+    max_length: int = setting(400, "longest SMILES accepted, in characters", low=1, high=10_000)
+    max_heavy_atoms: int = setting(150, "largest molecule accepted, in atoms", low=1, high=500)
+    max_symbols: int = setting(128, "longest SELFIES accepted, in symbols", low=2, high=1024)
+    min_count: int = setting(
+        5, "a symbol found in fewer molecules is left out of the vocabulary", low=1
+    )
+    split: str = setting("random", "random, scaffold, or the column that names each row's split")
+    validation: float = setting(0.05, "share of molecules for validation", low=0.0, high=0.5)
+    test: float = setting(0.05, "share of molecules for testing", low=0.0, high=0.5)
+    seed: int = setting(0, "seed of the split", low=0)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the conditional VAE."""
+
+    symbol_size: int = setting(128, "width of a symbol's embedding", low=4, high=4096)
+    encoder_size: int = setting(256, "width of the encoder LSTM, each direction", low=4, high=4096)
+    decoder_size: int = setting(512, "width of each decoder LSTM", low=4, high=4096)
+    decoder_layers: int = setting(2, "number of decoder LSTMs", low=1, high=8)
+    latent_size: int = setting(64, "number of latent dimensions", low=1, high=1024)
+    condition_size: int = setting(128, "width of the condition embedding", low=4, high=4096)
+    dropout: float = setting(0.0, "dropout between decoder layers", low=0.0, high=0.9)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained."""
+
+    epochs: int = setting(30, "passes over the training split", low=1, high=100_000)
+    batch_size: int = setting(256, "molecules in a step", low=1, high=65_536)
+    learning_rate: float = setting(2e-3, "peak learning rate of AdamW", low=1e-7, high=1.0)
+    weight_decay: float = setting(0.01, "decay of weight matrices", low=0.0, high=1.0)
+    warmup: float = setting(0.02, "share of steps over which the rate rises", low=0.0, high=0.5)
+    final_rate: float = setting(0.02, "final learning rate, as share of the peak", low=0, high=1)
+    clip: float = setting(1.0, "largest gradient norm", low=1e-3, high=1e3)
+    ema: float = setting(0.999, "decay of the weights' moving average", low=0.0, high=0.999999)
+    beta: float = setting(1.0, "weight of the KL term", low=0.0, high=100.0)
+    kl_hold: float = setting(0.02, "share of steps with a KL weight of zero", low=0.0, high=0.9)
+    kl_warmup: float = setting(
+        0.15, "share of steps over which the KL weight rises", low=0.0, high=1.0
+    )
+    free_nats: float = setting(8.0, "KL per molecule that costs nothing, nats", low=0.0, high=500)
+    property_weight: float = setting(0.5, "weight of the property head's squared error", low=0.0)
+    precision: str = setting(
+        "auto",
+        "arithmetic of the matrix products; auto: the fastest that this machine has",
+        choices=("auto", "fp32", "bf16", "fp16"),
+    )
+    seed: int = setting(0, "seed of weights, order and noise", low=0)
+    save_every: float = setting(120.0, "seconds between saves within an epoch", low=1.0)
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """How molecules are drawn."""
+
+    tier: str = setting(
+        "consistent",
+        "consistent: samples that SELFIES would repair silently are drawn again; raw: as they come",
+        choices=("consistent", "raw"),
+    )
+    temperature: float = setting(0.7, "1: the model's own spread; lower: safer", low=0.0, high=5.0)
+    top_p: float = setting(1.0, "sample among the likeliest symbols of this mass", low=0.01, high=1)
+    best_of: int = setting(
+        1, "draw this many for each row, keep the one nearest to its targets", low=1, high=1024
+    )
+    max_tries: int = setting(20, "draws for each molecule before giving up", low=1, high=100_000)
+    unique: bool = setting(True, "no molecule twice (tier consistent)")
+    novel: bool = setting(False, "only molecules that are not in the training set")
+    in_range: bool = setting(False, "only molecules within every requested range")
+    filters: tuple[str, ...] = setting((), "structural alerts to leave out: PAINS, BRENK, NIH")
+    smarts: tuple[str, ...] = setting((), "only molecules with this SMARTS pattern")
+    not_smarts: tuple[str, ...] = setting((), "only molecules without this SMARTS pattern")
+
+
+PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
+    # tiny: minutes on two cores, up to 20,000 molecules.
+    "tiny": (
+        ModelConfig(encoder_size=128, decoder_size=256, decoder_layers=1, latent_size=32),
+        TrainConfig(epochs=12, batch_size=64, learning_rate=3e-3),
+    ),
+    # small: an hour or two on a CPU without bf16 units, a quarter of a million molecules.
+    "small": (
+        ModelConfig(encoder_size=128, decoder_size=512, decoder_layers=1, latent_size=32),
+        TrainConfig(epochs=6, batch_size=128),
+    ),
+    "base": (ModelConfig(), TrainConfig(epochs=30, batch_size=512)),
+    "large": (
+        ModelConfig(encoder_size=512, decoder_size=1024, decoder_layers=3, latent_size=128),
+        TrainConfig(epochs=30, batch_size=1024, beta=0.1, free_nats=20.0),
+    ),
+}
+
+Config = TypeVar("Config", DataConfig, ModelConfig, TrainConfig, GenerateConfig)
+
+
+def check(config: Config) -> Config:
+    """Return `config` when every value is of its type and in its range.
+
+    Raises:
+        ConfigError: naming the key, the value and the range.
+    """
+    hints = get_type_hints(type(config))
+    for item in fields(config):
+        _check_value(item, getattr(config, item.name), hints[item.name])
+    return config
+
+
+def _check_value(item: Field[Any], value: object, kind: Any) -> None:
+    if kind is bool or kind is str:
+        good = isinstance(value, kind)
+    elif kind is int:
+        good = isinstance(value, int) and not isinstance(value, bool)
+    elif kind is float:
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+    else:  # tuple[str, ...]
+        good = isinstance(value, tuple) and all(isinstance(word, str) for word in value)
+    if not good:
+        name = getattr(kind, "__name__", str(kind))
+        if get_args(kind):
+            name = "a list of words"
+        raise ConfigError(f"{item.name} = {value!r}: expected {name}.")
+    low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
+    if choices is not None and value not in choices:
+        raise ConfigError(
+            f"{item.name} = {value!r}: one of {', '.join(choices)}"
+            f"{did_you_mean(str(value), choices)}"
+        )
+    if isinstance(value, int | float) and not (
+        (low is None or value >= low) and (high is None or value <= high)
+    ):
+        raise ConfigError(
+            f"{item.name} = {value!r} is out of range: "
+            f"{'any' if low is None else low} to {'any' if high is None else high}."
+        )
+
+
+def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configuration") -> Config:
+    """Return `config` with `changes` applied and checked.
+
+    Raises:
+        ConfigError: for an unknown key (with the nearest known one) or a bad value.
+    """
+    known = {item.name: item for item in fields(config)}
+    for key in changes:
+        if key not in known:
+            raise ConfigError(
+                f"{where}: unknown key '{key}'{did_you_mean(key, known)}"
+                f" Known: {', '.join(sorted(known))}."
+            )
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
+    return check(replace(config, **values))
+
+
+def as_dict(config: DataConfig | ModelConfig | TrainConfig | GenerateConfig) -> dict[str, Any]:
+    """Return the configuration as plain values, ready for JSON or TOML (tuples as lists)."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in asdict(config).items()
+    }
+
+
+def default(kind: type, name: str) -> Any:
+    """Return the default of one hyper-parameter."""
+    for item in fields(kind):
+        if item.name == name and item.default is not MISSING:
+            return item.default
+    raise KeyError(name)
+
+
+def read_toml(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a configuration file with the tables [model] and [train].
+
+    Raises:
+        ConfigError: when the file is no TOML or has an unknown table.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file that can be read: {error}") from error
+    for name, table in tables.items():
+        if name not in ("model", "train"):
+            raise ConfigError(
+                f"{path}: unknown table [{name}]{did_you_mean(name, ('model', 'train'))}"
+            )
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: '{name}' is a table: write [{name}] above its keys.")
+    return tables
+
+
+def to_toml(model: ModelConfig, train: TrainConfig) -> str:
+    """Write the resolved configuration, each key with its help; `read_toml` reads it back."""
+    lines = []
+    for title, config in (("model", model), ("train", train)):
+        lines.append(f"[{title}]")
+        for item in fields(config):
+            value = getattr(config, item.name)
+            text = f'"{value}"' if isinstance(value, str) else str(value)
+            lines.append(f"{item.name} = {text}  # {item.metadata['help']}")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Raw tables in, datasets out: chemistry, no torch."""

@@ -1,0 +1,114 @@
+"""Molecules as numbers, ready to train on; no chemistry from here on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from molvae import store
+from molvae.errors import ArtifactError, UsageError
+from molvae.normalizer import PropertyNormalizer
+from molvae.vocabulary import SPECIAL, Vocabulary
+
+FORMAT = 1
+TRAIN, VALIDATION, TEST = range(3)
+SPLIT_NAMES = ("train", "validation", "test")
+
+
+class MoleculeDataset(NamedTuple):
+    """N distinct molecules: symbols, properties and split, with what is needed to read them.
+
+    Attributes:
+        ids: symbol ids of all molecules end to end, without BOS and EOS, uint16.
+        offsets: molecule i is `ids[offsets[i]:offsets[i + 1]]`, int64, shape (N + 1,).
+        properties: values in their units, NaN where a label is missing, float32, shape (N, P).
+        split: 0 train, 1 validation, 2 test, uint8, shape (N,).
+        hashes: 64-bit hash of each canonical SMILES, uint64, shape (N,).
+        vocabulary: the symbols behind the ids.
+        normalizer: names and scale of the properties, fitted on the training split.
+        provenance: where the rows came from and what was done: data configuration, sources with
+            sha256, tally, versions, SELFIES constraints.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    properties: np.ndarray
+    split: np.ndarray
+    hashes: np.ndarray
+    vocabulary: Vocabulary
+    normalizer: PropertyNormalizer
+    provenance: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """The number of molecules."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Symbols of each molecule, int64, shape (N,)."""
+        return np.diff(self.offsets)
+
+    def molecule(self, index: int) -> np.ndarray:
+        """Return the symbol ids of one molecule, shape (T,)."""
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def members(self, name: str) -> np.ndarray:
+        """Return the indices of the molecules in split `name`, int64.
+
+        Raises:
+            UsageError: for a name other than train, validation, test.
+        """
+        if name not in SPLIT_NAMES:
+            raise UsageError(f"unknown split '{name}': one of {', '.join(SPLIT_NAMES)}.")
+        return np.flatnonzero(self.split == SPLIT_NAMES.index(name))
+
+    def save(self, path: Path) -> str:
+        """Write the dataset to one file, atomically; return its sha256."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        header = {
+            "symbols": list(self.vocabulary.symbols),
+            "normalizer": self.normalizer.to_dict(),
+            "provenance": dict(self.provenance),
+        }
+        return store.write(path, arrays, header, kind="dataset", format=FORMAT)
+
+    @classmethod
+    def load(cls, path: Path) -> "MoleculeDataset":
+        """Read a dataset that `save` wrote.
+
+        Raises:
+            ArtifactError: when the file is damaged, foreign, or written by a newer molvae.
+        """
+        arrays, header = store.read(path, kind="dataset", format=FORMAT)
+        try:
+            dataset = cls(
+                **{name: arrays[name] for name in _ARRAYS},
+                vocabulary=Vocabulary(header["symbols"]),
+                normalizer=PropertyNormalizer.from_dict(header["normalizer"]),
+                provenance=header["provenance"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ArtifactError(f"{path}: damaged: {error} is missing.") from error
+        _check(dataset, path)
+        return dataset
+
+
+_ARRAYS = ("ids", "offsets", "properties", "split", "hashes")
+
+
+def _check(dataset: MoleculeDataset, path: Path) -> None:
+    count, names = dataset.size, dataset.normalizer.names
+    good = (
+        dataset.properties.shape == (count, len(names))
+        and dataset.split.shape == dataset.hashes.shape == (count,)
+        and count > 0
+        and dataset.offsets[0] == 0
+        and dataset.offsets[-1] == len(dataset.ids)
+        and bool(np.all(dataset.lengths > 0))
+        and int(dataset.ids.max()) < len(dataset.vocabulary)
+        and int(dataset.ids.min()) >= len(SPECIAL)
+    )
+    if not good:
+        raise ArtifactError(f"{path}: damaged: its arrays do not fit together.")

@@ -1,0 +1,1 @@
+"""Lists of SMILES in, numbers out: any generator can be measured, no model is involved."""

@@ -1,0 +1,1 @@
+"""The training loop: a dataset in, a checkpoint out; no chemistry."""
