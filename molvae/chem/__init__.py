@@ -1,0 +1,1 @@
+"""Chemistry: SMILES, SELFIES, properties, similarity and filters. Knows RDKit, never torch."""

@@ -1,0 +1,268 @@
+"""Properties that a model can be asked for, each with its definition, unit, range and source.
+
+All are RDKit's own functions, unchanged, so that a value can be checked anywhere.
+"""
+
+import importlib.util
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+from rdkit import Chem, RDConfig, rdBase
+from rdkit.Chem import QED, rdMolDescriptors
+
+from molvae.errors import Rejected, UsageError, did_you_mean
+
+# What RDKit's calculators raise on molecules that they were not made for; QED, for one, fails on
+# `O=Cc1nc=2=ccccc2s1`.
+_FAILURES = (RuntimeError, ValueError, ArithmeticError, LookupError, TypeError)
+
+
+class Property(NamedTuple):
+    """One number that can be computed for every molecule.
+
+    Attributes:
+        name: as written in targets and tables.
+        unit: unit of the values, "" for a bare number.
+        definition: what is computed, in one phrase.
+        function: molecule to value.
+        low: smallest value that the definition allows.
+        high: largest value that the definition allows; infinite when it has no end.
+        source: where the definition was published.
+        aliases: other names that mean this one, RDKit's among them.
+        integer: values are counts.
+    """
+
+    name: str
+    unit: str
+    definition: str
+    function: Callable[[Chem.Mol], float]
+    low: float
+    high: float
+    source: str
+    aliases: tuple[str, ...] = ()
+    integer: bool = False
+
+    def __str__(self) -> str:
+        """Name with unit, as error messages list it: `TPSA (A^2)`."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+def resolve(name: str) -> Property:
+    """Find a property by its name or an alias, whatever the case.
+
+    Raises:
+        UsageError: for an unknown name; lists the known ones with their units.
+
+    >>> resolve("MolLogP").name
+    'LogP'
+    """
+    found = _by_any_name().get(name.strip().lower())
+    if found is None:
+        known = ", ".join(str(known) for known in PROPERTIES.values())
+        hint = did_you_mean(name, PROPERTIES)
+        raise UsageError(f"unknown property '{name}'{hint}. Known: {known}.")
+    return found
+
+
+def measure(mol: Chem.Mol, names: Sequence[str]) -> np.ndarray:
+    """Compute properties of a molecule.
+
+    Args:
+        mol: a sanitized molecule.
+        names: P names or aliases.
+
+    Returns:
+        Values in the units of `PROPERTIES`, shape (P,), float64, all finite.
+
+    Raises:
+        Rejected: "property failed" with the property as its field, when a calculator fails or
+            gives no finite number.
+        UsageError: for an unknown name.
+
+    >>> [float(value) for value in measure(Chem.MolFromSmiles("CCO"), ["HeavyAtoms", "TPSA"])]
+    [3.0, 20.23]
+    """
+    values = np.empty(len(names), dtype=np.float64)
+    with rdBase.BlockLogs():
+        for index, name in enumerate(names):
+            values[index] = _guarded(PROPERTIES.get(name) or resolve(name), mol)
+    return values
+
+
+def _guarded(wanted: Property, mol: Chem.Mol) -> float:
+    try:
+        value = float(wanted.function(mol))
+    except _FAILURES as failure:
+        detail = f"{wanted.name}: {' '.join(str(failure).split()) or type(failure).__name__}"
+        raise Rejected("property failed", detail, field=wanted.name) from failure
+    if not math.isfinite(value):
+        raise Rejected("property failed", f"{wanted.name} is {value}", field=wanted.name)
+    return value
+
+
+@cache
+def _by_any_name() -> dict[str, Property]:
+    return {
+        word.lower(): known
+        for known in PROPERTIES.values()
+        for word in (known.name, *known.aliases)
+    }
+
+
+@cache
+def _sa_scorer() -> ModuleType:
+    """RDKit ships the synthetic accessibility score as a script beside the package."""
+    path = Path(RDConfig.RDContribDir) / "SA_Score" / "sascorer.py"
+    specification = importlib.util.spec_from_file_location("molvae_sascorer", path)
+    if specification is None or specification.loader is None or not path.is_file():
+        raise UsageError(f"this RDKit lacks the SA score ({path}). pip install rdkit")
+    scorer = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(scorer)
+    return scorer
+
+
+def _synthetic_accessibility(mol: Chem.Mol) -> float:
+    score = _sa_scorer().calculateScore(mol)
+    return math.nan if score is None else score
+
+
+def _log_p(mol: Chem.Mol) -> float:
+    return rdMolDescriptors.CalcCrippenDescriptors(mol)[0]
+
+
+_MOLECULAR_WEIGHT = Property(
+    name="MW",
+    unit="Da",
+    definition="average molecular weight with implicit hydrogens",
+    function=rdMolDescriptors._CalcMolWt,  # what Descriptors.MolWt is, without its slow import
+    low=0.0,
+    high=math.inf,
+    source="standard atomic weights, as in RDKit Descriptors.MolWt",
+    aliases=("MolWt", "MolecularWeight", "Weight"),
+)
+_LOG_P = Property(
+    name="LogP",
+    unit="",
+    definition="octanol-water partition coefficient, log10, estimated from atom types",
+    function=_log_p,
+    low=-math.inf,
+    high=math.inf,
+    source="Wildman & Crippen 1999, doi 10.1021/ci990307l",
+    aliases=("MolLogP", "CLogP", "SLogP", "CrippenLogP"),
+)
+_TPSA = Property(
+    name="TPSA",
+    unit="A^2",
+    definition="topological polar surface area of nitrogen and oxygen",
+    function=rdMolDescriptors.CalcTPSA,
+    low=0.0,
+    high=math.inf,
+    source="Ertl 2000, doi 10.1021/jm000942e",
+    aliases=("PSA", "CalcTPSA"),
+)
+_QED = Property(
+    name="QED",
+    unit="",
+    definition="quantitative estimate of drug-likeness, mean weights",
+    function=QED.qed,
+    low=0.0,
+    high=1.0,
+    source="Bickerton 2012, doi 10.1038/nchem.1243",
+    aliases=("DrugLikeness",),
+)
+_SA = Property(
+    name="SA",
+    unit="",
+    definition="synthetic accessibility score; 1 is easy to make, 10 is hard",
+    function=_synthetic_accessibility,
+    low=1.0,
+    high=10.0,
+    source="Ertl & Schuffenhauer 2009, doi 10.1186/1758-2946-1-8",
+    aliases=("SAScore", "SA_Score", "SAS"),
+)
+
+
+def _count(
+    name: str,
+    definition: str,
+    function: Callable[[Chem.Mol], int],
+    source: str,
+    aliases: tuple[str, ...],
+) -> Property:
+    return Property(name, "", definition, function, 0.0, math.inf, source, aliases, integer=True)
+
+
+_COUNTS = (
+    _count(
+        "HBD",
+        "hydrogen-bond donors",
+        rdMolDescriptors.CalcNumHBD,
+        "Gobbi & Poppinger 1998, as in RDKit Lipinski.NumHDonors",
+        ("NumHDonors", "HDonors", "NumHBD"),
+    ),
+    _count(
+        "HBA",
+        "hydrogen-bond acceptors",
+        rdMolDescriptors.CalcNumHBA,
+        "Gobbi & Poppinger 1998, as in RDKit Lipinski.NumHAcceptors",
+        ("NumHAcceptors", "HAcceptors", "NumHBA"),
+    ),
+    _count(
+        "RotB",
+        "rotatable bonds, strict definition (amides and the like do not rotate)",
+        rdMolDescriptors.CalcNumRotatableBonds,
+        "RDKit Descriptors.NumRotatableBonds",
+        ("NumRotatableBonds", "RotatableBonds", "RB"),
+    ),
+    _count(
+        "Rings",
+        "rings of the smallest set of smallest rings",
+        rdMolDescriptors.CalcNumRings,
+        "RDKit Descriptors.RingCount",
+        ("RingCount", "NumRings"),
+    ),
+    _count(
+        "AromaticRings",
+        "rings whose bonds are all aromatic",
+        rdMolDescriptors.CalcNumAromaticRings,
+        "RDKit Descriptors.NumAromaticRings",
+        ("NumAromaticRings",),
+    ),
+    _count(
+        "HeavyAtoms",
+        "atoms other than hydrogen",
+        Chem.Mol.GetNumHeavyAtoms,
+        "RDKit Descriptors.HeavyAtomCount",
+        ("HeavyAtomCount", "NumHeavyAtoms"),
+    ),
+)
+_FRACTION_SP3 = Property(
+    name="Fsp3",
+    unit="",
+    definition="share of carbon atoms that are sp3",
+    function=rdMolDescriptors.CalcFractionCSP3,
+    low=0.0,
+    high=1.0,
+    source="Lovering 2009, doi 10.1021/jm901241e",
+    aliases=("FractionCSP3",),
+)
+
+# In the order in which help texts and tables show them.
+PROPERTIES: dict[str, Property] = {
+    known.name: known
+    for known in (
+        _MOLECULAR_WEIGHT,
+        _LOG_P,
+        _TPSA,
+        _QED,
+        _SA,
+        *_COUNTS[:5],
+        _FRACTION_SP3,
+        _COUNTS[5],
+    )
+}

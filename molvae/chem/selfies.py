@@ -1,0 +1,244 @@
+"""SMILES to SELFIES symbols and back, and the test that tells honest samples from repaired ones.
+
+SELFIES (Krenn 2020, doi 10.1088/2632-2153/aba947) writes every molecule as symbols such that any
+string of symbols is a molecule, by changing what does not fit. Two things follow. A string that
+was changed does not encode to itself again: `is_consistent`. And the promise holds only for atoms
+whose number of bonds is known: `symbol_is_allowed`.
+
+Functions here always work under `constraints()`, whatever the process has set, and leave the
+process's own setting as they found it.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+import selfies
+from rdkit import Chem, rdBase
+
+from molvae.chem.smiles import canonicalize, parse
+from molvae.errors import Rejected
+
+# selfies fails in its own words on what its grammar does not know, and in Python's on the rest:
+# `C11` is an IndexError, `I:I` a KeyError, deep branches a RecursionError.
+_FAILURES = (
+    selfies.EncoderError,
+    selfies.DecoderError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+)
+_ATOM = re.compile(
+    r"\[[=#/\\]?"  # bond to the atom before
+    r"\d{0,3}"  # isotope
+    r"(?P<element>[A-Z][a-z]?)"
+    r"@{0,2}"
+    r"(?:H(?P<hydrogens>\d))?"
+    r"(?P<charge>[+-][1-9])?\]"
+)
+_BRANCH_OR_RING = re.compile(r"\[(?:[=#]?(?:Branch|Ring)|(?:-[/\\]|[/\\][-/\\])Ring)[123]\]")
+
+
+def constraints() -> dict[str, int]:
+    """The bonds that each atom may have, by element and charge: the 'default' preset of selfies.
+
+    The key "?" is what selfies gives to any other atom; molvae refuses such atoms instead.
+    """
+    return dict(_table())
+
+
+@cache
+def _table() -> Mapping[str, int]:
+    return MappingProxyType(selfies.get_preset_constraints("default"))
+
+
+def constraints_hash(table: Mapping[str, int]) -> str:
+    """A short name for a constraint table: the first 16 hexadecimal digits of its sha256."""
+    text = json.dumps(dict(table), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+
+
+def distribution_version() -> str:
+    """The installed version of selfies; its own `__version__` is one release behind."""
+    return importlib.metadata.version("selfies")
+
+
+@contextmanager
+def constrained(table: Mapping[str, int]) -> Iterator[None]:
+    """Work under a constraint table and restore the process's own afterwards.
+
+    Args:
+        table: bonds by atom, as from `constraints`.
+    """
+    before = selfies.get_semantic_constraints()
+    if before == table:  # setting a table empties the caches of selfies
+        yield
+        return
+    selfies.set_semantic_constraints(dict(table))
+    try:
+        yield
+    finally:
+        selfies.set_semantic_constraints(before)
+
+
+def encode(smiles: str) -> list[str]:
+    """Write a molecule as SELFIES symbols.
+
+    Args:
+        smiles: canonical SMILES; other spellings give other symbols, and selfies misreads some.
+
+    Returns:
+        The symbols, one string each.
+
+    Raises:
+        Rejected: "cannot be written as SELFIES", with what selfies said.
+
+    >>> encode("CC=O")
+    ['[C]', '[C]', '[=O]']
+    """
+    with constrained(_table()):
+        try:
+            return list(selfies.split_selfies(selfies.encoder(smiles)))
+        except _FAILURES as failure:
+            detail = _in_one_line(failure)
+            raise Rejected("cannot be written as SELFIES", detail) from failure
+
+
+def encode_checked(smiles: str) -> list[str]:
+    """Write a molecule as SELFIES symbols and prove that they are this molecule.
+
+    Args:
+        smiles: canonical SMILES, as `standardize` returns it.
+
+    Returns:
+        Symbols that are all in the constraint table and decode to the same molecule.
+
+    Raises:
+        Rejected: "cannot be written as SELFIES" or "SELFIES changes the molecule".
+    """
+    symbols = encode(smiles)
+    for symbol in symbols:
+        if not symbol_is_allowed(symbol, _table()):
+            detail = f"{symbol} is not an atom whose number of bonds is known"
+            raise Rejected("cannot be written as SELFIES", detail)
+    decoded = _canonical_once(decode(symbols))
+    if decoded != smiles and (not decoded or canonicalize(decoded) != canonicalize(smiles)):
+        raise Rejected("SELFIES changes the molecule", f"{smiles} becomes {decoded or 'nothing'}")
+    return symbols
+
+
+def decode(symbols: Sequence[str]) -> str:
+    """Read SELFIES symbols.
+
+    Args:
+        symbols: any symbols; with allowed ones (`symbol_is_allowed`) every sequence decodes.
+
+    Returns:
+        SMILES as selfies writes it: Kekule form, not canonical; "" when no atom is left.
+
+    Raises:
+        Rejected: "not SELFIES" when a symbol is none.
+
+    >>> decode(["[C]", "[=C]", "[F]"])
+    'C=CF'
+    """
+    with constrained(_table()):
+        try:
+            return selfies.decoder("".join(symbols))
+        except _FAILURES as failure:
+            raise Rejected("not SELFIES", _in_one_line(failure), field="selfies") from failure
+
+
+def decode_canonical(symbols: Sequence[str]) -> str:
+    """Read SELFIES symbols as canonical SMILES, "" when no atom is left.
+
+    Raises:
+        Rejected: "not SELFIES", or "not a molecule" for atoms outside the constraint table.
+
+    >>> decode_canonical(["[C]", "[C]", "[O]"])
+    'CCO'
+    """
+    smiles = decode(symbols)
+    return canonicalize(smiles) if smiles else ""
+
+
+def is_consistent(symbols: Sequence[str], *, canonical: bool = False) -> bool:
+    """Tell whether symbols say what they decode to, or were repaired on the way.
+
+    A model's mistake becomes a valid but smaller, less aromatic molecule, because decoding drops
+    or demotes what does not fit (Skinnider 2024, doi 10.1038/s42256-024-00821-x). Encoding the
+    result again shows it. Encoded molecules always pass.
+
+    Args:
+        symbols: a sample, without padding.
+        canonical: ask also that the symbols are those of the canonical spelling; stricter, and
+            only for a model that was trained on canonical SELFIES from the same RDKit.
+
+    Returns:
+        True for symbols that can be taken at their word.
+    """
+    given = list(symbols)
+    try:
+        smiles = decode(given)
+        if canonical and smiles:
+            smiles = _canonical_once(smiles)
+        return bool(smiles) and encode(smiles) == given
+    except Rejected:
+        return False
+
+
+def symbol_is_allowed(symbol: str, table: Mapping[str, int]) -> bool:
+    """Tell whether "always valid" holds for a symbol.
+
+    True for branches, rings, the dot between fragments, and atoms whose element and charge are in
+    the table with room for their hydrogens. selfies gives any other atom 8 bonds, and 26 % of
+    random strings with such atoms are no molecules. Sizes such as `[Ring4]` and charges such as
+    `[N+10]` are written by selfies but not read by it.
+
+    Args:
+        symbol: one SELFIES symbol.
+        table: bonds by atom, as from `constraints`.
+    """
+    atom = _atom(symbol)
+    if atom is None:
+        return symbol == "." or _BRANCH_OR_RING.fullmatch(symbol) is not None
+    return atom.key != "?" and atom.hydrogens <= table.get(atom.key, -1)
+
+
+class _Atom(NamedTuple):
+    key: str  # as in the constraint table: "N+1"
+    hydrogens: int
+
+
+@lru_cache(maxsize=4096)
+def _atom(symbol: str) -> _Atom | None:
+    match = _ATOM.fullmatch(symbol)
+    if match is None:
+        return None
+    return _Atom(match["element"] + (match["charge"] or ""), int(match["hydrogens"] or 0))
+
+
+def _canonical_once(smiles: str) -> str:
+    """Canonical SMILES without the search for a fixed point."""
+    if not smiles:
+        return ""
+    with rdBase.BlockLogs():
+        return Chem.MolToSmiles(parse(smiles))
+
+
+def _in_one_line(failure: BaseException) -> str:
+    words = " ".join(str(failure).split())
+    return (
+        words
+        if isinstance(failure, selfies.EncoderError | selfies.DecoderError)
+        else (f"selfies stops with {type(failure).__name__}" + (f": {words}" if words else ""))
+    )
