@@ -1,0 +1,267 @@
+"""Options: those every command shares, and those read off the configuration dataclasses.
+
+    @click.command()
+    @options.output("the table to write; - is stdout")
+    @options.config_options(GenerateConfig)
+    @options.targets
+    def command(output: str, targets: options.Ranges, **settings: Any) -> None:
+        config = options.config_from(GenerateConfig, settings)
+
+An option of a dataclass that the user did not give is None (or an empty tuple), so that
+`config_from` changes only what was asked: flag > file > preset > default.
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import Field, fields
+from typing import Any, get_type_hints
+
+import click
+
+from molvae.config import Config, updated
+from molvae.errors import UsageError
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+Ranges = dict[str, tuple[float, float]]  # property -> (low, high); low == high is a point
+
+# Fields whose option has a letter, or reads better in the singular because it is repeated.
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    "smiles_column": ("-s", "--smiles-column"),
+    "batch_size": ("-b", "--batch-size"),
+    "labels": ("--label",),
+    "filters": ("--filter",),
+}
+# Lists that may also be given with commas; SMARTS patterns and column names may hold commas.
+COMMA_LISTS = ("properties", "filters")
+
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def config_options(
+    kind: type[Config],
+    *,
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+    shown: Config | None = None,
+) -> Decorator:
+    """Give a command one option for each hyper-parameter of `kind`.
+
+    Args:
+        kind: a configuration dataclass.
+        only: the fields to take; all of them when None.
+        skip: fields to leave out.
+        shown: the configuration whose values the help text calls default, such as a preset.
+    """
+    hints = get_type_hints(kind)
+    chosen = [
+        item
+        for item in fields(kind)
+        if (only is None or item.name in only) and item.name not in skip
+    ]
+
+    def decorate(command: Command) -> Command:
+        for item in reversed(chosen):  # decorators apply from the bottom up
+            default = item.default if shown is None else getattr(shown, item.name)
+            command = _config_option(item, hints[item.name], default)(command)
+        return command
+
+    return decorate
+
+
+def config_from(
+    kind: type[Config], settings: Mapping[str, Any], *, base: Config | None = None
+) -> Config:
+    """Return `base` (or the defaults) with the options that the user gave.
+
+    Args:
+        kind: the dataclass given to `config_options`.
+        settings: the command's parameters; those that are no fields of `kind` are passed over.
+        base: what file and preset came to.
+
+    Raises:
+        ConfigError: for a value out of its range.
+    """
+    names = {item.name for item in fields(kind)}
+    given = {
+        name: value
+        for name, value in settings.items()
+        if name in names and value is not None and value != ()
+    }
+    return updated(kind() if base is None else base, given, where="command line")
+
+
+def _config_option(item: Field[Any], hint: Any, default: object) -> Decorator:
+    """Translate one field into one option."""
+    dashed = item.name.replace("_", "-")
+    spelling = SPELLINGS.get(item.name, (f"--{dashed}",))
+    help_text = f"{item.metadata['help']}{_default_text(default)}"
+    low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
+    more: dict[str, Any] = {"default": None}
+    if hint is bool:
+        spelling = (f"--{dashed}/--no-{dashed}",)
+    elif hint is int:
+        more["type"] = click.IntRange(low, high)
+    elif hint is float:
+        more |= {"type": click.FloatRange(low, high), "callback": _finite}
+    elif hint is str:
+        more["type"] = click.Choice(choices) if choices else str
+    else:
+        more = {"multiple": True, "callback": _words}
+    return click.option(*spelling, item.name, help=help_text, **more)
+
+
+def _default_text(default: object) -> str:
+    if isinstance(default, bool):
+        return f" (default {'yes' if default else 'no'})"
+    if isinstance(default, float):
+        return f" (default {default:g})"
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    return "" if default == "" else f" (default {default})"
+
+
+def _finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number.")
+    return value
+
+
+def _words(ctx: click.Context, parameter: click.Parameter, value: Iterable[str]) -> tuple[str, ...]:
+    if parameter.name not in COMMA_LISTS:
+        return tuple(value)
+    return tuple(word.strip() for text in value for word in text.split(",") if word.strip())
+
+
+def parse_targets(texts: Iterable[str]) -> Ranges:
+    """Read requests such as `LogP=2.5`, `QED=0.8..0.95` and `MW=..400`.
+
+    The names are not looked up: what is known depends on the model.
+
+    Returns:
+        Name to (low, high): equal for a single value, infinite where an end is open.
+
+    Raises:
+        UsageError: for a request that cannot be read, is empty, or names a property twice.
+
+    >>> parse_targets(["LogP=2.5", "MW=..400"])
+    {'LogP': (2.5, 2.5), 'MW': (-inf, 400.0)}
+    """
+    ranges: Ranges = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.rpartition("="))
+        if not (name and equals and value):
+            raise UsageError(f"'{text}': write NAME=VALUE or NAME=LOW..HIGH, such as LogP=2.5.")
+        if name.lower() in (known.lower() for known in ranges):
+            raise UsageError(f"'{text}': {name} has a target already; give one range.")
+        ranges[name] = _parse_range(text, value)
+    return ranges
+
+
+def _parse_range(text: str, value: str) -> tuple[float, float]:
+    start, dots, end = (part.strip() for part in value.partition(".."))
+    if not dots:
+        point = _parse_number(text, start)
+        return point, point
+    if not (start or end):
+        raise UsageError(f"'{text}': a range needs at least one end, such as 1.. or 1..3.")
+    low = _parse_number(text, start) if start else -math.inf
+    high = _parse_number(text, end) if end else math.inf
+    if low > high:
+        raise UsageError(f"'{text}': an empty range; did you mean {end}..{start}?")
+    return low, high
+
+
+def _parse_number(text: str, word: str) -> float:
+    """Read a plain ASCII number: `float` alone would take 1_0, nan and inf as well."""
+    number = float(word) if NUMBER.fullmatch(word) else math.nan
+    if not math.isfinite(number):
+        hint = "; write the decimal point as a dot" if "," in word else ""
+        raise UsageError(f"'{text}': '{word}' is not a finite number{hint}.")
+    return number
+
+
+def _targets(ctx: click.Context, parameter: click.Parameter, value: Iterable[str]) -> Ranges:
+    try:
+        return parse_targets(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+targets = click.option(
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    callback=_targets,
+    metavar="NAME=VALUE|LO..HI",
+    help="Ask for a property: LogP=2.5, QED=0.8..0.95, MW=..400; repeat for more.",
+)
+
+
+def number(default: int | None = None, *, help: str = "How many molecules.") -> Decorator:
+    """`-n`: the parameter `number`, at least 1."""
+    return click.option(
+        "-n",
+        "--num",
+        "number",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        help=help,
+    )
+
+
+def output(help: str, *, default: str | None = None, required: bool = False) -> Decorator:
+    """`-o`: the parameter `output`, a path, or `-` for stdout."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(),
+        default=default,
+        required=required,
+        show_default=default is not None,
+        help=help,
+    )
+
+
+def seed(
+    help: str = "Seed of every random choice; drawn and reported when not given.",
+) -> Decorator:
+    """`--seed`: the parameter `seed`, None when not given."""
+    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=None, help=help)
+
+
+smiles_column = click.option(
+    "-s",
+    "--smiles-column",
+    default=None,
+    help="Column that holds the SMILES; found by name when not given.",
+)
+batch_size = click.option(
+    "-b",
+    "--batch-size",
+    type=click.IntRange(1),
+    default=None,
+    help="Molecules in flight at once; changes speed and memory, never the result.",
+)
+device = click.option(
+    "-d",
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    help="Where the model runs.",
+)
+jobs = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=None,
+    help="Worker processes; all cores when not given.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
+force = click.option("--force", is_flag=True, help="Overwrite what exists.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; errors only.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Say more about what is done and why.")

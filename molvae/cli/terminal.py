@@ -1,0 +1,49 @@
+"""Words and tables for people: data to stdout, everything else to stderr."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+
+
+def printable(text: object) -> str:
+    """Return `text` with everything a terminal could obey written out, ESC as its code.
+
+    Names and molecules come from files, and a file may hold escape sequences that recolor, retitle
+    or rewrite a terminal. Line breaks stay, since our own messages have them.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
+        for letter in str(text)
+    )
+
+
+def say(text: object, *, quiet: bool = False) -> None:
+    """Write one message to stderr, unless the user asked for quiet."""
+    if not quiet:
+        click.echo(printable(text), err=True)
+
+
+def print_json(value: object) -> None:
+    """Write `value` to stdout as JSON; what is not finite must have become None before."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table to stdout, fitted to the terminal; one row a line when stdout is none."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(Text(printable(column)), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    # A pipe has no width: 80 columns would break the lines that `grep` is to find.
+    width = None if sys.stdout.isatty() else 10_000
+    console = Console(width=width, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
