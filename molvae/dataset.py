@@ -50,6 +50,12 @@ class MoleculeDataset(NamedTuple):
         """Symbols of each molecule, int64, shape (N,)."""
         return np.diff(self.offsets)
 
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of all that is trained on: molecules, properties, split, vocabulary."""
+        header = {"symbols": self.vocabulary.symbols, "properties": self.normalizer.names}
+        return store.digest({name: getattr(self, name) for name in _ARRAYS}, header)
+
     def molecule(self, index: int) -> np.ndarray:
         """Return the symbol ids of one molecule, shape (T,)."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]

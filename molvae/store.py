@@ -149,6 +149,11 @@ def _metadata(path: Path) -> dict[str, str]:
     return metadata
 
 
+def read_sha256(path: Path) -> str:
+    """Return the sha256 that was written with the file's content, "" when there is none."""
+    return str(_metadata(path).get("sha256", ""))
+
+
 def read(path: Path, *, kind: str, format: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read arrays and header, and check them against the digest that was written with them.
 
@@ -163,7 +168,7 @@ def read(path: Path, *, kind: str, format: int) -> tuple[dict[str, np.ndarray], 
         arrays = safetensors.numpy.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
-    if digest(arrays, header) != _metadata(path).get("sha256"):
+    if digest(arrays, header) != read_sha256(path):
         raise ArtifactError(
             f"{path}: damaged or altered: its content does not match its sha256."
             " Get the file again, or train again."

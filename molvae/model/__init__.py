@@ -1,0 +1,5 @@
+"""The network: a conditional variational autoencoder over SELFIES symbols.
+
+Letters for shapes: B batch, T symbols (time), V vocabulary, H hidden, E embedding, Z latent,
+C condition embedding, P properties, N molecules. Losses are in nats per molecule.
+"""

@@ -1,0 +1,66 @@
+"""The conditional variational autoencoder: encoder, condition embedding, decoder, property head."""
+
+import torch
+from torch import Tensor, nn
+
+from molvae.config import ModelConfig
+from molvae.model.conditions import ConditionEmbedding
+from molvae.model.decoder import Decoder, State
+from molvae.model.encoder import Encoder
+from molvae.model.latent import Posterior
+from molvae.vocabulary import BOS
+
+
+class ConditionalVAE(nn.Module):
+    """Molecules <-> latent codes, with properties as conditions.
+
+    Conditional VAEs over strings for molecules: Lim et al. 2018,
+    https://doi.org/10.1186/s13321-018-0286-7.
+
+    Args:
+        config: sizes.
+        vocabulary_size: number of ids V, the special ones included.
+        n_conditions: number of properties P.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int, n_conditions: int) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config, vocabulary_size)
+        self.conditions = ConditionEmbedding(n_conditions, config.condition_size)
+        self.decoder = Decoder(config, vocabulary_size)
+        self.property_head = nn.Sequential(
+            nn.Linear(config.latent_size, config.condition_size),
+            nn.SiLU(),
+            nn.Linear(config.condition_size, n_conditions),
+        )
+
+    def encode(self, ids: Tensor, lengths: Tensor) -> Posterior:
+        """Return q(z given x) of molecules: ids (B, T) with EOS, padded; lengths (B,)."""
+        posterior: Posterior = self.encoder(ids, lengths)
+        return posterior
+
+    def decode(self, z: Tensor, conditions: Tensor, ids: Tensor) -> Tensor:
+        """Return the logits of every symbol given those before it (teacher forcing).
+
+        Args:
+            z: latent codes, shape (B, Z).
+            conditions: standardized properties, NaN = unspecified, shape (B, P).
+            ids: the symbols to be predicted, with EOS, padded, shape (B, T).
+
+        Returns:
+            Float32, shape (B, T, V).
+        """
+        state, context = self.start(z, conditions)
+        before = torch.cat([torch.full_like(ids[:, :1], BOS), ids[:, :-1]], dim=1)
+        logits: Tensor = self.decoder(state, context, before)[0]
+        return logits
+
+    def start(self, z: Tensor, conditions: Tensor) -> tuple[State, Tensor]:
+        """Return the decoder's initial state and context for codes (B, Z), conditions (B, P)."""
+        return self.decoder.start(z, self.conditions(conditions))
+
+    def predict_properties(self, z: Tensor) -> Tensor:
+        """Return the standardized properties (B, P) that the property head reads off z (B, Z)."""
+        predicted: Tensor = self.property_head(z)
+        return predicted.float()

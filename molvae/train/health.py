@@ -1,0 +1,129 @@
+"""Has the model collapsed, and are its code and its conditions used? Measured on held-out molecules."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molvae.dataset import MoleculeDataset
+from molvae.model.cvae import ConditionalVAE
+from molvae.model.losses import reconstruction_loss
+from molvae.model.sampling import sample
+from molvae.train.batches import Batch, collate
+from molvae.vocabulary import PAD
+
+ACTIVE = 0.01  # variance of the posterior mean, Burda et al. 2016, https://arxiv.org/abs/1509.00519
+MIN_KL = 5.0  # nats per molecule: less is posterior collapse
+MIN_ACTIVE = 0.25  # share of latent dimensions
+MIN_SHUFFLED_Z = 5.0  # nats that the code of another molecule must cost
+MIN_SHUFFLED_C = 1.0  # nats that the properties of another molecule must cost
+
+
+class Health(NamedTuple):
+    """The state of a latent space, over N held-out molecules.
+
+    Attributes:
+        molecules: N.
+        kl: KL(q(z given x) to N(0, I)), nats per molecule.
+        reconstruction: -log p(x given z, c), z drawn from q, nats per molecule.
+        active_units: share of dimensions whose posterior mean varies by more than 0.01.
+        shuffled_z: how much more a molecule costs with the code of another one, nats.
+        shuffled_c: how much more it costs with its own code but the properties of another, nats.
+        exact_from_mean: share written back exactly, greedily from the posterior mean.
+        exact_from_sample: the same with z drawn from q.
+        property_mae: mean absolute error of the property head, standardized, per property.
+    """
+
+    molecules: int
+    kl: float
+    reconstruction: float
+    active_units: float
+    shuffled_z: float
+    shuffled_c: float
+    exact_from_mean: float
+    exact_from_sample: float
+    property_mae: tuple[float, ...]
+
+    def verdicts(self) -> dict[str, bool]:
+        """Return pass or fail by the name of each test."""
+        return {
+            "kl": self.kl >= MIN_KL,
+            "active_units": self.active_units >= MIN_ACTIVE,
+            "shuffled_z": self.shuffled_z >= MIN_SHUFFLED_Z,
+            "shuffled_c": self.shuffled_c >= MIN_SHUFFLED_C,
+        }
+
+
+class _Tally(NamedTuple):
+    kl: Tensor
+    means: Tensor
+    reconstruction: Tensor
+    shuffled_z: Tensor
+    shuffled_c: Tensor
+    exact_mean: Tensor
+    exact_sample: Tensor
+    head_error: Tensor
+
+
+@torch.inference_mode()
+def examine(
+    model: ConditionalVAE,
+    dataset: MoleculeDataset,
+    *,
+    split: str,
+    limit: int = 2000,
+    seed: int = 0,
+    batch_size: int = 250,
+) -> Health:
+    """Examine a model, in evaluation mode, on up to `limit` molecules of a held-out split."""
+    device = next(model.parameters()).device
+    members = dataset.members(split)
+    chosen = np.random.default_rng(seed).permutation(members)[:limit]
+    generator = torch.Generator().manual_seed(seed)
+    parts = [
+        _examine_batch(model, collate(dataset, chosen[i : i + batch_size]).to(device), generator)
+        for i in range(0, len(chosen), batch_size)
+    ]
+    tally = _Tally(*(torch.cat(columns).cpu() for columns in zip(*parts, strict=True)))
+    return Health(
+        molecules=len(chosen),
+        kl=float(tally.kl.mean()),
+        reconstruction=float(tally.reconstruction.mean()),
+        active_units=float((tally.means.var(dim=0) > ACTIVE).float().mean()),
+        shuffled_z=float((tally.shuffled_z - tally.reconstruction).mean()),
+        shuffled_c=float((tally.shuffled_c - tally.reconstruction).mean()),
+        exact_from_mean=float(tally.exact_mean.float().mean()),
+        exact_from_sample=float(tally.exact_sample.float().mean()),
+        property_mae=tuple(float(error) for error in tally.head_error.nanmean(dim=0)),
+    )
+
+
+def _examine_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generator) -> _Tally:
+    posterior = model.encode(batch.ids, batch.lengths)
+    noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean.device)
+    z = posterior.sample(noise)
+
+    def cost(code: Tensor, conditions: Tensor) -> Tensor:
+        return reconstruction_loss(model.decode(code, conditions, batch.ids), batch.ids)
+
+    error = (model.predict_properties(posterior.mean) - batch.conditions).abs()
+    return _Tally(
+        kl=posterior.kl().sum(dim=1),
+        means=posterior.mean,
+        reconstruction=cost(z, batch.conditions),
+        shuffled_z=cost(z.roll(1, dims=0), batch.conditions),
+        shuffled_c=cost(z, batch.conditions.roll(1, dims=0)),
+        exact_mean=_exact(model, posterior.mean, batch),
+        exact_sample=_exact(model, z, batch),
+        head_error=error,
+    )
+
+
+def _exact(model: ConditionalVAE, z: Tensor, batch: Batch) -> Tensor:
+    """Tell for each molecule whether greedy decoding writes it back symbol for symbol, (B,)."""
+    steps = batch.ids.shape[1]
+    written = sample(model, z, batch.conditions, z.new_zeros(len(z), steps), temperature=0.0).ids
+    padded = torch.full_like(batch.ids, PAD)
+    padded[:, : written.shape[1]] = written
+    return (padded == batch.ids).all(dim=1)

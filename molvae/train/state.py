@@ -1,0 +1,128 @@
+"""All that is needed to go on training where it stopped, in one file."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molvae import store
+from molvae.errors import ArtifactError, MolvaeError
+from molvae.model.cvae import ConditionalVAE
+from molvae.train.history import Epoch
+
+FORMAT = 1
+KIND = "training state"
+TERMS = 4  # molecules, reconstruction, KL, property error
+
+
+@dataclass
+class TrainingState:
+    """How far a training is.
+
+    Attributes:
+        epoch: epochs finished.
+        step: steps taken.
+        best: lowest validation loss so far, nats per molecule.
+        seconds: spent in the steps of the current epoch.
+        sums: molecules and summed loss terms of the current epoch, shape (4,).
+        log: the finished epochs.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best: float = float("inf")
+    seconds: float = 0.0
+    sums: np.ndarray = field(default_factory=lambda: np.zeros(TERMS))
+    log: list[Epoch] = field(default_factory=list)
+
+    def next_epoch(self) -> None:
+        """Turn to the next epoch."""
+        self.epoch += 1
+        self.seconds = 0.0
+        self.sums = np.zeros(TERMS)
+
+
+def save_state(
+    path: Path,
+    state: TrainingState,
+    model: ConditionalVAE,
+    averaged: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    identity: dict[str, Any],
+) -> None:
+    """Write weights, their average, the optimizer's moments and the state, atomically."""
+    arrays = {f"weights.{n}": w.detach().cpu().numpy() for n, w in model.state_dict().items()}
+    arrays |= {f"averaged.{n}": w.cpu().numpy() for n, w in averaged.items()}
+    for number, moments in optimizer.state_dict()["state"].items():
+        for name, value in moments.items():
+            arrays[f"optimizer.{number}.{name}"] = np.asarray(value.cpu().numpy())
+    arrays["sums"] = state.sums
+    plain = {k: v for k, v in asdict(state).items() if k not in ("sums", "log")}
+    header = {
+        "state": plain | {"best": state.best if np.isfinite(state.best) else None},
+        "log": [list(epoch) for epoch in state.log],
+        "identity": identity,
+    }
+    store.write(path, arrays, header, kind=KIND, format=FORMAT)
+
+
+def load_state(
+    path: Path,
+    model: ConditionalVAE,
+    averaged: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    identity: dict[str, Any],
+) -> TrainingState:
+    """Put a saved state back into model, average and optimizer, and return it.
+
+    Raises:
+        ArtifactError: when the file is damaged or foreign.
+        MolvaeError: when it belongs to other data or settings, naming the differences.
+    """
+    arrays, header = store.read(path, kind=KIND, format=FORMAT)
+    differences = _differences(header["identity"], identity)
+    if differences:
+        raise MolvaeError(
+            f"{path}: cannot go on with other data or settings than it was begun with:"
+            f" {'; '.join(differences)}. Use the old ones, or train in a new folder."
+        )
+    try:
+        weights = {n: torch.from_numpy(arrays[f"weights.{n}"].copy()) for n in averaged}
+        model.load_state_dict(weights)
+        for name, target in averaged.items():
+            target.copy_(torch.from_numpy(arrays[f"averaged.{name}"].copy()))
+        optimizer.load_state_dict(
+            {**optimizer.state_dict(), "state": _moments(arrays, len(list(model.parameters())))}
+        )
+        plain = header["state"]
+        best = float("inf") if plain["best"] is None else plain["best"]
+        return TrainingState(
+            **{**plain, "best": best},
+            sums=arrays["sums"].copy(),
+            log=[Epoch(*row) for row in header["log"]],
+        )
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ArtifactError(f"{path}: damaged: {error}") from error
+
+
+def _moments(arrays: dict[str, np.ndarray], count: int) -> dict[int, dict[str, Tensor]]:
+    moments: dict[int, dict[str, Tensor]] = {number: {} for number in range(count)}
+    for name, array in arrays.items():
+        if name.startswith("optimizer."):
+            _, number, moment = name.split(".")
+            moments[int(number)][moment] = torch.from_numpy(array.copy())
+    return {number: moment for number, moment in moments.items() if moment}
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    rows = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            rows += [f"{key}.{row}" for row in _differences(before, after)]
+        elif before != after:
+            rows.append(f"{key}: {before} then, {after} now")
+    return rows

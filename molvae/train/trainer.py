@@ -1,0 +1,338 @@
+"""The training loop: a dataset in, a checkpoint, a log and a configuration out."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn.utils import clip_grad_norm_
+
+from molvae import __version__
+from molvae.bloom import BloomFilter
+from molvae.checkpoint import MODEL_FILE, Checkpoint
+from molvae.config import ModelConfig, TrainConfig, as_dict, to_toml
+from molvae.dataset import MoleculeDataset
+from molvae.errors import InputError, MolvaeError
+from molvae.model.conditions import hide
+from molvae.model.cvae import ConditionalVAE
+from molvae.model.losses import Elbo, property_loss, reconstruction_loss, weigh
+from molvae.model.prior import JointGaussian
+from molvae.store import write_atomically
+from molvae.train.batches import Batch, collate, order
+from molvae.train.health import examine
+from molvae.train.history import Epoch, write_log
+from molvae.train.precision import Precision
+from molvae.train.schedules import kl_weight, learning_rate
+from molvae.train.state import TrainingState, load_state, save_state
+
+PRIOR_MOLECULES = 50_000  # enough for a covariance of a hundred dimensions
+LOG_FILE, CONFIG_FILE, STATE_FILE = "log.csv", "config.toml", "state.safetensors"
+
+
+class Progress(NamedTuple):
+    """What a progress bar shows after a step."""
+
+    epoch: int
+    molecules: int
+    reconstruction: float
+    kl: float
+    property_error: float
+
+
+class Trainer:
+    """Train one model on one dataset in one run folder.
+
+    The folder holds `model.safetensors` (the best epoch's averaged weights, ready to generate),
+    `state.safetensors` (all that is needed to go on), `log.csv` and `config.toml`. Randomness is
+    keyed by seed and step, so a resumed training takes the same steps as one never interrupted.
+
+    Args:
+        dataset: what to learn from; its training and validation splits are used.
+        run: the folder, made when it is not there.
+        model: sizes.
+        train: how to train.
+        device: "cpu", "cuda", "cuda:1".
+        resume: go on from the folder's state when there is one.
+        report: called after every step, for a progress bar.
+        should_stop: asked after every step; true saves the state and returns.
+
+    Raises:
+        InputError: when the dataset has no training or no validation molecules.
+        MolvaeError: when the state to resume from belongs to other data or settings.
+    """
+
+    def __init__(
+        self,
+        dataset: MoleculeDataset,
+        run: Path,
+        *,
+        model: ModelConfig,
+        train: TrainConfig,
+        device: str = "cpu",
+        resume: bool = False,
+        report: Callable[[Progress], None] = lambda progress: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.dataset, self.run, self.config, self.model_config = dataset, run, train, model
+        self.device = torch.device(device)
+        self.report, self.should_stop = report, should_stop
+        self.members = dataset.members("train")
+        self.validation = dataset.members("validation")
+        if not len(self.members) or not len(self.validation):
+            raise InputError(
+                f"the dataset has {len(self.members)} training and {len(self.validation)}"
+                " validation molecules: both are needed. Prepare it with another --split."
+            )
+        run.mkdir(parents=True, exist_ok=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(train.seed)
+            self.model = ConditionalVAE(
+                model, len(dataset.vocabulary), len(dataset.normalizer.names)
+            )
+        self.model.to(self.device)
+        self.averaged = {n: p.detach().clone() for n, p in self.model.state_dict().items()}
+        self.optimizer = _optimizer(self.model, train)
+        self.precision = Precision.choose(train.precision, self.device)
+        self.state = TrainingState()
+        self.per_epoch = -(-len(self.members) // train.batch_size)
+        if resume and (run / STATE_FILE).is_file():
+            self.state = load_state(
+                run / STATE_FILE, self.model, self.averaged, self.optimizer, self._identity()
+            )
+
+    def fit(self) -> bool:
+        """Train to the last epoch; return False when `should_stop` ended it sooner."""
+        write_atomically(self.run / CONFIG_FILE, to_toml(self.model_config, self.config).encode())
+        saved = time.monotonic()
+        while self.state.epoch < self.config.epochs:
+            for batch in self._remaining_batches():
+                begun = time.monotonic()
+                self._step(batch)
+                self.state.seconds += time.monotonic() - begun
+                stop = self.should_stop()
+                if stop or time.monotonic() - saved > self.config.save_every:
+                    self._save_state()
+                    saved = time.monotonic()
+                if stop:
+                    return False
+            self._finish_epoch()
+            self._save_state()
+            saved = time.monotonic()
+        return True
+
+    def _remaining_batches(self) -> Iterator[Batch]:
+        """Yield what is left of the current epoch: all of it, or the rest after a resume."""
+        batches = order(
+            self.dataset.lengths[self.members],
+            self.config.batch_size,
+            seed=self.config.seed,
+            epoch=self.state.epoch,
+        )
+        done = self.state.step - self.state.epoch * self.per_epoch
+        for positions in batches[done:]:
+            yield collate(self.dataset, self.members[positions])
+
+    def _step(self, batch: Batch) -> None:
+        progress = self.state.step / (self.per_epoch * self.config.epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, progress)
+        generator = torch.Generator().manual_seed(_key(self.config.seed, self.state.step))
+        self.model.train()
+        with (
+            _seeded(self.config.seed, self.state.step)
+            if self.model_config.dropout
+            else nullcontext()
+        ):
+            elbo = self._elbo(batch, generator, beta=kl_weight(self.config, progress))
+        if not torch.isfinite(elbo.loss):
+            raise MolvaeError(
+                f"the loss is {elbo.loss.item()} at step {self.state.step}: the weights are lost."
+                f" The last good ones are in {self.run / STATE_FILE}; try a smaller"
+                " --learning-rate, or --precision fp32."
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        self.precision.backward(elbo.loss, self.optimizer)
+        clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.precision.step(self.optimizer)
+        self.state.step += 1
+        self._average()
+        self._count(batch, elbo)
+
+    def _elbo(self, batch: Batch, generator: torch.Generator, *, beta: float) -> Elbo:
+        """Compute the loss of a batch with a random subset of its conditions shown."""
+        shown = hide(batch.conditions, generator).to(self.device)
+        noise = torch.randn(len(batch.ids), self.model_config.latent_size, generator=generator)
+        batch = batch.to(self.device)
+        with self.precision.autocast():
+            posterior = self.model.encode(batch.ids, batch.lengths)
+            z = posterior.sample(noise.to(self.device))
+            logits = self.model.decode(z, shown, batch.ids)
+            predicted = self.model.predict_properties(posterior.mean)
+        return weigh(
+            reconstruction_loss(logits, batch.ids),
+            posterior.kl().sum(dim=1),
+            property_loss(predicted, batch.conditions),
+            beta=beta,
+            free_nats=self.config.free_nats,
+            property_weight=self.config.property_weight,
+        )
+
+    def _average(self) -> None:
+        # A young average would remember the random start: the decay grows with the steps.
+        decay = min(self.config.ema, (1 + self.state.step) / (10 + self.state.step))
+        with torch.no_grad():
+            for name, weight in self.model.state_dict().items():
+                self.averaged[name].lerp_(weight, 1.0 - decay)
+
+    def _count(self, batch: Batch, elbo: Elbo) -> None:
+        terms = [
+            float(t.detach().mean()) for t in (elbo.reconstruction, elbo.kl, elbo.property_error)
+        ]
+        self.state.sums += np.array([1.0, *terms]) * len(batch.ids)
+        self.report(Progress(self.state.epoch, len(batch.ids), *terms))
+
+    def _finish_epoch(self) -> None:
+        count, *sums = self.state.sums
+        progress = self.state.step / (self.per_epoch * self.config.epochs)
+        evaluated = self._averaged_model()
+        held_out = self._validate(evaluated)
+        epoch = Epoch(
+            self.state.epoch + 1,
+            self.state.step,
+            *(total / count for total in sums),
+            beta=kl_weight(self.config, progress),
+            learning_rate=learning_rate(self.config, progress),
+            **held_out,
+            molecules_per_second=count / self.state.seconds,
+            seconds=self.state.seconds,
+        )
+        self.state.log.append(epoch)
+        write_log(self.run / LOG_FILE, self.state.log)
+        last = self.state.epoch + 1 == self.config.epochs
+        # An epoch before the KL weight is in full force is not comparable with those after it.
+        comparable = progress >= self.config.kl_hold + self.config.kl_warmup or last
+        if comparable and epoch.validation_loss < self.state.best:
+            self.state.best = epoch.validation_loss
+            self._save_model(evaluated, epoch)
+        elif not (self.run / MODEL_FILE).is_file():
+            self._save_model(evaluated, epoch)
+        self.state.next_epoch()
+
+    def _averaged_model(self) -> ConditionalVAE:
+        model = ConditionalVAE(
+            self.model_config, len(self.dataset.vocabulary), len(self.dataset.normalizer.names)
+        )
+        model.load_state_dict(self.averaged)
+        return model.to(self.device).eval()
+
+    @torch.no_grad()
+    def _validate(self, model: ConditionalVAE) -> dict[str, float]:
+        """Return the validation losses of a model: all conditions shown, one draw of z each."""
+        trained, self.model = self.model, model
+        generator = torch.Generator().manual_seed(self.config.seed)
+        sums = np.zeros(4)
+        for begin in range(0, len(self.validation), 500):
+            batch = collate(self.dataset, self.validation[begin : begin + 500])
+            elbo = self._elbo(batch, generator, beta=self.config.beta)
+            parts = [elbo.reconstruction, elbo.kl, elbo.property_error]
+            sums += np.array([len(batch.ids), *(float(part.sum()) for part in parts)])
+        self.model = trained
+        count, reconstruction, kl, error = sums
+        config = self.config
+        loss = reconstruction / count + config.beta * max(kl / count, config.free_nats)
+        return {
+            "validation_reconstruction": reconstruction / count,
+            "validation_kl": kl / count,
+            "validation_property_error": error / count,
+            "validation_loss": loss + config.property_weight * error / count,
+        }
+
+    def _save_model(self, model: ConditionalVAE, epoch: Epoch) -> None:
+        Checkpoint(
+            model=model,
+            prior=fit_prior(model, self.dataset, seed=self.config.seed),
+            vocabulary=self.dataset.vocabulary,
+            normalizer=self.dataset.normalizer,
+            index=BloomFilter.of(self.dataset.hashes[self.members]),
+            provenance=self._provenance(model, epoch),
+        ).save(self.run / MODEL_FILE)
+
+    def _provenance(self, model: ConditionalVAE, epoch: Epoch) -> dict[str, Any]:
+        health = examine(model, self.dataset, split="validation", seed=self.config.seed)
+        return {
+            **self.dataset.provenance,
+            "train": as_dict(self.config),
+            "training_molecules": len(self.members),
+            "precision": self.precision.name,
+            "device": self.device.type,
+            "trained": epoch._asdict(),
+            "health": {"split": "validation", **health._asdict(), "passed": health.verdicts()},
+            "trainer_versions": {
+                "molvae": __version__,
+                **{name: version(name) for name in ("torch", "numpy", "safetensors")},
+            },
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what must be the same for a resumed training to be the same training."""
+        return {
+            "model": as_dict(self.model_config),
+            "train": {k: v for k, v in as_dict(self.config).items() if k != "save_every"},
+            "molecules": len(self.members),
+            "data": self.dataset.fingerprint,
+        }
+
+    def _save_state(self) -> None:
+        save_state(
+            self.run / STATE_FILE,
+            self.state,
+            self.model,
+            self.averaged,
+            self.optimizer,
+            self._identity(),
+        )
+
+
+@torch.inference_mode()
+def fit_prior(
+    model: ConditionalVAE, dataset: MoleculeDataset, *, seed: int, limit: int = PRIOR_MOLECULES
+) -> JointGaussian:
+    """Fit p(z, c) to the codes of up to `limit` training molecules."""
+    device = next(model.parameters()).device
+    members = np.random.default_rng(seed).permutation(dataset.members("train"))[:limit]
+    members = members[np.argsort(dataset.lengths[members], kind="stable")]
+    means, variances, conditions = [], [], []
+    for begin in range(0, len(members), 500):
+        batch = collate(dataset, members[begin : begin + 500])
+        posterior = model.encode(batch.ids.to(device), batch.lengths.to(device))
+        means.append(posterior.mean.cpu())
+        variances.append(posterior.log_var.exp().cpu())
+        conditions.append(batch.conditions)
+    return JointGaussian.fit(torch.cat(means), torch.cat(variances), torch.cat(conditions))
+
+
+def _optimizer(model: ConditionalVAE, config: TrainConfig) -> torch.optim.AdamW:
+    """Return AdamW that decays matrices only: a bias or a norm has no reason to be small."""
+    weights = list(model.parameters())
+    groups = [
+        {"params": [w for w in weights if w.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [w for w in weights if w.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
+
+
+def _key(seed: int, step: int) -> int:
+    """Return one number for (seed, step), distinct noise for each."""
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextmanager
+def _seeded(seed: int, step: int) -> Iterator[None]:
+    """Key dropout's noise by step too: torch draws it from the global generator only."""
+    with torch.random.fork_rng():
+        torch.manual_seed(_key(seed, step))
+        yield
