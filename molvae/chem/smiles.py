@@ -24,6 +24,7 @@ from molvae.errors import Rejected
 MAX_CHARGE = 9  # SELFIES writes a charge with one digit
 MAX_RING_NUMBER = 99  # the largest that `%nn` can write (OpenSMILES 3.4)
 MAX_PASSES = 8  # real molecules settle in two; a cycle has at most a few members
+MAX_SPELLED = 1000  # heavy atoms; no cap on size is set as high
 MAX_CANONICAL_LENGTH = 4000  # characters; a chain of 20,000 atoms overflows RDKit's stack
 
 _NOT_SMILES = re.compile(r"[^A-Za-z0-9()\[\].=#$:/\\@+%*~<>-]")
@@ -285,12 +286,17 @@ def _main_fragment(mol: Chem.Mol) -> Chem.Mol:
     Carbon comes first so that a small drug wins over a big inorganic counter-ion.
     """
 
-    def rank(fragment: Chem.Mol) -> tuple[bool, int, float, str]:
+    def rank(fragment: Chem.Mol) -> tuple[bool, int, float]:
         carbon = any(atom.GetAtomicNum() == 6 for atom in fragment.GetAtoms())
         weight = rdMolDescriptors.CalcExactMolWt(fragment)
-        return not carbon, -fragment.GetNumHeavyAtoms(), -weight, Chem.MolToSmiles(fragment)
+        return not carbon, -fragment.GetNumHeavyAtoms(), -round(weight, 6)
 
-    return min(Chem.GetMolFrags(mol, asMols=True), key=rank)
+    fragments = Chem.GetMolFrags(mol, asMols=True)
+    ranks = [rank(fragment) for fragment in fragments]
+    best = min(ranks)
+    tied = [fragment for fragment, its in zip(fragments, ranks, strict=True) if its == best]
+    # Spelling is slow, and dangerous before the size is checked, so only where it decides.
+    return tied[0] if len(tied) == 1 or -best[1] > MAX_SPELLED else min(tied, key=Chem.MolToSmiles)
 
 
 def _without_isotopes(mol: Chem.Mol) -> Chem.Mol:

@@ -1,0 +1,75 @@
+"""A drawn string of symbols -> a molecule, looked at from every side."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rdkit import Chem, rdBase
+
+from molvae.chem.filters import FILTERS, smarts_filter
+from molvae.chem.properties import measure
+from molvae.chem.selfies import decode_canonical, is_consistent
+from molvae.errors import Rejected
+
+
+class Checks(NamedTuple):
+    """What is looked at; plain values, so that it reaches worker processes.
+
+    Attributes:
+        properties: names to measure.
+        filters: structural alerts that must not be found.
+        smarts: patterns that must be found.
+        not_smarts: patterns that must not be found.
+    """
+
+    properties: tuple[str, ...]
+    filters: tuple[str, ...] = ()
+    smarts: tuple[str, ...] = ()
+    not_smarts: tuple[str, ...] = ()
+
+
+class Candidate(NamedTuple):
+    """One draw.
+
+    Attributes:
+        smiles: canonical; "" when the symbols decode to no molecule.
+        consistent: the symbols were taken at their word, not repaired (finding of Skinnider 2024,
+            https://doi.org/10.1038/s42256-024-00821-x).
+        values: the properties asked for, in their units.
+        refusal: why it is no molecule or which filter speaks against it; "" when nothing does.
+    """
+
+    smiles: str
+    consistent: bool
+    values: tuple[float, ...] = ()
+    refusal: str = ""
+
+
+def examine(symbols: Sequence[str], checks: Checks) -> Candidate:
+    """Decode, test and measure one draw; whatever is wrong becomes its `refusal`."""
+    consistent = is_consistent(symbols)
+    try:
+        smiles = decode_canonical(symbols)
+        if not smiles:
+            return Candidate("", False, refusal="no atom")
+        mol = Chem.MolFromSmiles(smiles)
+        values = tuple(float(value) for value in measure(mol, checks.properties))
+    except Rejected as rejected:
+        return Candidate("", False, refusal=rejected.reason)
+    return Candidate(smiles, consistent, values, refusal=_alert(mol, checks))
+
+
+def examine_all(batch: Sequence[tuple[Sequence[str], Checks]]) -> list[Candidate]:
+    """Examine several draws, in order: the piece of work that a worker process takes."""
+    return [examine(symbols, checks) for symbols, checks in batch]
+
+
+def _alert(mol: Chem.Mol, checks: Checks) -> str:
+    with rdBase.BlockLogs():
+        for name in checks.filters:
+            if FILTERS[name](mol) is not None:
+                return f"filter {name}"
+        for wanted, patterns in ((True, checks.smarts), (False, checks.not_smarts)):
+            for pattern in patterns:
+                if smarts_filter(pattern, wanted=wanted)(mol) is not None:
+                    return f"{'without' if wanted else 'with'} {pattern}"
+    return ""

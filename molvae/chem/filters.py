@@ -1,0 +1,80 @@
+"""Structural alerts and patterns: why a molecule is unwanted, by name.
+
+A filter takes a sanitized molecule and returns the name of the first thing found against it, or
+None. The catalogs are those inside RDKit; its wheel holds no definition of MOSES's MCF.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+
+from rdkit import Chem, rdBase
+from rdkit.Chem import FilterCatalog
+
+from molvae.errors import UsageError
+
+Filter = Callable[[Chem.Mol], str | None]
+
+MAX_SMARTS_LENGTH = 1000  # characters; far above any published alert
+
+
+def smarts_filter(pattern: str, *, wanted: bool) -> Filter:
+    """Make a filter from a SMARTS pattern.
+
+    Args:
+        pattern: SMARTS.
+        wanted: True refuses molecules without the pattern, False those with it.
+
+    Returns:
+        A filter that can be sent to worker processes.
+
+    Raises:
+        UsageError: when the pattern is not SMARTS.
+
+    >>> smarts_filter("[OX2H]", wanted=False)(Chem.MolFromSmiles("CCO"))
+    'has [OX2H]'
+    """
+    _query(pattern)  # a bad pattern is the user's to mend now, not in the middle of the work
+    return partial(_against_pattern, pattern, wanted)
+
+
+def _against_pattern(pattern: str, wanted: bool, mol: Chem.Mol) -> str | None:
+    found = mol.HasSubstructMatch(_query(pattern))
+    if found == wanted:
+        return None
+    return f"has {pattern}" if found else f"lacks {pattern}"
+
+
+@cache
+def _query(pattern: str) -> Chem.Mol:
+    # RDKit would read what follows a space as a name and ignore it.
+    text_is_sound = pattern.isascii() and pattern.isprintable() and " " not in pattern
+    if not pattern or not text_is_sound or len(pattern) > MAX_SMARTS_LENGTH:
+        raise UsageError(
+            f"not SMARTS: {pattern[:80]!r}. A pattern is 1 to {MAX_SMARTS_LENGTH} printable ASCII "
+            "characters without spaces."
+        )
+    with rdBase.BlockLogs():
+        query = Chem.MolFromSmarts(pattern)
+    if query is None:
+        raise UsageError(f"not SMARTS: {pattern!r}. An example that works: '[NX3;H2]c1ccccc1'.")
+    return query
+
+
+def _first_alert(catalog: str, mol: Chem.Mol) -> str | None:
+    match = _catalog(catalog).GetFirstMatch(mol)
+    return None if match is None else match.GetDescription()
+
+
+@cache
+def _catalog(name: str) -> FilterCatalog.FilterCatalog:
+    kinds = FilterCatalog.FilterCatalogParams.FilterCatalogs
+    parameters = FilterCatalog.FilterCatalogParams()
+    parameters.AddCatalog(getattr(kinds, name))
+    return FilterCatalog.FilterCatalog(parameters)
+
+
+FILTERS: dict[str, Filter] = {
+    "PAINS": partial(_first_alert, "PAINS"),  # Baell & Holloway 2010, doi 10.1021/jm901137j
+    "BRENK": partial(_first_alert, "BRENK"),  # Brenk 2008, doi 10.1002/cmdc.200700139
+    "NIH": partial(_first_alert, "NIH"),  # Jadhav 2010, doi 10.1021/jm901070c
+}
