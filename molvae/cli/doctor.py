@@ -1,0 +1,177 @@
+"""`molvae doctor`: what this installation has, what it lacks, and the exact fix for each miss."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import click
+
+from molvae.cli import options
+from molvae.cli.terminal import print_json, print_table
+
+OK, OPTIONAL, MISSING = "ok", "optional", "MISSING"
+# Of the table that selfies 2.2.0 calls "default". Under another one, the symbols of a trained model
+# mean other molecules.
+SELFIES_CONSTRAINTS = "58d7c8c645ab64e6"
+# `pyarrow>=15; extra == "parquet"`
+REQUIREMENT = re.compile(
+    r"(?P<name>[\w.-]+)\s*(?P<relation>[=>]=)?\s*(?P<version>[\d.]*)[^;]*"
+    r"(;\s*extra\s*==\s*['\"](?P<extra>[\w-]+)['\"])?"
+)
+
+
+class Check(NamedTuple):
+    """One thing looked at; the fix is a command or a sentence, empty when there is none."""
+
+    status: str
+    name: str
+    found: str
+    fix: str = ""
+
+
+@click.command()
+@options.as_json
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Check this installation and name the exact fix for each miss.
+
+    Exits 1 when something is missing that molvae cannot work without.
+    """
+    checks = list(examine())
+    if as_json:
+        print_json([check._asdict() for check in checks])
+    else:
+        print_table(Check._fields, checks)
+    ctx.exit(1 if any(check.status == MISSING for check in checks) else 0)
+
+
+def examine() -> Iterator[Check]:
+    """Run every check; one that cannot even import its library counts as missing."""
+    yield Check(OK, "python", f"{platform.python_version()} ({sys.executable})")
+    yield from _distributions()
+    parts: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
+        ("torch", _torch),
+        ("RDKit", _rdkit),
+        ("SELFIES", _selfies),
+        ("models", _models),
+        ("temporary folder", _temporary_folder),
+    )
+    for name, part in parts:
+        try:
+            yield from part()
+        except (ImportError, OSError) as error:
+            yield Check(MISSING, name, str(error), "see above, or pip install --upgrade molvae")
+
+
+def _distributions() -> Iterator[Check]:
+    """Hold what is installed against what pyproject.toml asks for, extras included."""
+    try:
+        requirements = importlib.metadata.requires("molvae") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Check(MISSING, "molvae", "not installed", "pip install -e .  (in the checkout)")
+        return
+    lacking: dict[str, list[str]] = {}
+    for text in requirements:
+        match = REQUIREMENT.match(text)
+        if match is None or match["name"] == "molvae":
+            continue
+        extra = match["extra"]
+        found = _installed(match["name"])
+        enough = found is not None and _is_enough(found, match["relation"], match["version"])
+        if extra is None:
+            requirement = text.partition(";")[0].strip()
+            fix = "" if enough else f"pip install '{requirement}'"
+            yield Check(OK if enough else MISSING, match["name"], found or "not installed", fix)
+        else:
+            lacking.setdefault(extra, []).extend([] if enough else [match["name"]])
+    for extra, names in lacking.items():
+        found = f"lacks {', '.join(names)}" if names else "installed"
+        fix = f"pip install 'molvae[{extra}]'" if names else ""
+        yield Check(OPTIONAL if names else OK, f"extra {extra}", found, fix)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _is_enough(found: str, relation: str | None, wanted: str) -> bool:
+    """Compare versions number by number: `2.13.0+cpu` is at least `2.6`."""
+    have, need = (
+        [int(n) for n in re.findall(r"\d+", v.partition("+")[0])] for v in (found, wanted)
+    )
+    return have == need if relation == "==" else have >= need
+
+
+def _torch() -> Iterator[Check]:
+    import torch
+
+    from molvae.train.precision import Precision
+
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
+    yield Check(OK, "torch build", build)
+    yield Check(OK, "threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores")
+    if not torch.cuda.is_available():
+        fix = "no GPU, or none that this build of torch can use: https://pytorch.org/get-started"
+        yield Check(OPTIONAL, "GPU", "none", fix)
+    for index in range(torch.cuda.device_count()):
+        name = torch.cuda.get_device_name(index)
+        memory = torch.cuda.get_device_properties(index).total_memory
+        yield Check(OK, f"cuda:{index}", f"{name}, {memory / 2**30:.0f} GiB")
+    gain = _seconds("float32") / _seconds("bfloat16")
+    chosen = Precision.choose("auto", torch.device("cpu")).name
+    yield Check(OK, "bf16 on the CPU", f"{gain:.2g} x the speed of fp32; training takes {chosen}")
+
+
+def _seconds(kind: str) -> float:
+    """Time one product of two small matrices of this torch type; the fastest of five."""
+    import torch
+
+    matrix = torch.ones(256, 256, dtype=getattr(torch, kind))
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        torch.mm(matrix, matrix)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def _rdkit() -> Iterator[Check]:
+    from molvae.chem.properties import PROPERTIES, measure
+    from molvae.chem.smiles import parse
+
+    aspirin = parse("CC(=O)Oc1ccccc1C(=O)O")
+    values = measure(aspirin, list(PROPERTIES))
+    yield Check(OK, "RDKit", f"computes all {len(values)} properties of aspirin")
+
+
+def _selfies() -> Iterator[Check]:
+    from molvae.chem.selfies import constraints, constraints_hash
+
+    found = constraints_hash(constraints())
+    same = found == SELFIES_CONSTRAINTS
+    what = f"{found}{'' if same else f', expected {SELFIES_CONSTRAINTS}'}"
+    fix = "" if same else "pip install selfies==2.2.0"
+    yield Check(OK if same else MISSING, "SELFIES constraints", what, fix)
+
+
+def _models() -> Iterator[Check]:
+    from molvae.checkpoint import bundled_models
+
+    names = ", ".join(bundled_models())
+    fix = "" if names else "train one, or install molvae from a release"
+    yield Check(OK if names else OPTIONAL, "bundled models", names or "none", fix)
+
+
+def _temporary_folder() -> Iterator[Check]:
+    """Worker processes meet in a socket there."""
+    with tempfile.TemporaryFile():
+        yield Check(OK, "temporary folder", tempfile.gettempdir())

@@ -1,0 +1,53 @@
+"""`molvae properties`: what targets can name."""
+
+import math
+
+import click
+
+from molvae.cli import options
+from molvae.cli.terminal import print_json, print_table
+
+
+@click.command()
+@options.as_json
+def command(as_json: bool) -> None:
+    """List the properties that targets can name: unit, definition, range, source.
+
+    A model knows a subset of these, and the labels it was trained on: see `molvae info MODEL`.
+    """
+    from molvae.chem.properties import PROPERTIES
+
+    if as_json:
+        print_json(
+            [
+                {
+                    "key": known.name,
+                    "aliases": list(known.aliases),
+                    "unit": known.unit,
+                    "definition": known.definition,
+                    "low": _or_none(known.low),
+                    "high": _or_none(known.high),
+                    "source": known.source,
+                }
+                for known in PROPERTIES.values()
+            ]
+        )
+        return
+    print_table(
+        ("key", "unit", "definition", "range", "source"),
+        [
+            (known.name, known.unit, known.definition, _range(known.low, known.high), known.source)
+            for known in PROPERTIES.values()
+        ],
+    )
+
+
+def _or_none(end: float) -> float | None:
+    """JSON has no infinity: an open end is null."""
+    return end if math.isfinite(end) else None
+
+
+def _range(low: float, high: float) -> str:
+    """Write a range as `--target` reads it: `0..1`, `0..`."""
+    start, end = ("" if math.isinf(value) else f"{value:g}" for value in (low, high))
+    return f"{start}..{end}" if start or end else "any"
