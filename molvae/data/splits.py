@@ -1,0 +1,126 @@
+"""Who is trained on and who is held out.
+
+A molecule's place follows from the molecule and the seed, not from its row: the same set of
+molecules in another order is split the same way.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from molvae.dataset import TEST, TRAIN, VALIDATION
+from molvae.errors import InputError
+
+# What a column may say, in any case.
+SPLIT_WORDS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "val": VALIDATION,
+    "test": TEST,
+}
+
+
+class Candidates(NamedTuple):
+    """What a split may look at: N distinct molecules and the shares wanted.
+
+    Attributes:
+        hashes: of each canonical SMILES, uint64, shape (N,).
+        scaffolds: hash of each Murcko scaffold, uint64, shape (N,); empty unless asked for.
+        assigned: split that a column names, uint8, shape (N,); empty unless asked for.
+        validation: share of molecules for validation.
+        test: share of molecules for testing.
+        seed: another one gives another split.
+    """
+
+    hashes: np.ndarray
+    scaffolds: np.ndarray
+    assigned: np.ndarray
+    validation: float
+    test: float
+    seed: int
+
+
+def split_word(cell: str, *, where: str) -> int:
+    """Read one cell of a split column.
+
+    Args:
+        cell: a word of `SPLIT_WORDS` in any case.
+        where: file and row for the message.
+
+    Raises:
+        InputError: for any other word.
+    """
+    code = SPLIT_WORDS.get(cell.strip().lower())
+    if code is None:
+        raise InputError(f"{where}: '{cell[:40]}' names no split: one of {', '.join(SPLIT_WORDS)}.")
+    return code
+
+
+def random(candidates: Candidates) -> np.ndarray:
+    """Draw the held-out molecules at random.
+
+    Returns:
+        uint8, shape (N,); the shares are exact to one molecule.
+    """
+    count = len(candidates.hashes)
+    order = np.argsort(_keyed(candidates.hashes, candidates.seed), kind="stable")
+    test = round(count * candidates.test)
+    validation = round(count * candidates.validation)
+    split = np.full(count, TRAIN, dtype=np.uint8)
+    split[order[:test]] = TEST
+    split[order[test : test + validation]] = VALIDATION
+    return split
+
+
+def scaffold(candidates: Candidates) -> np.ndarray:
+    """Hold out whole scaffolds: no Murcko scaffold stands on two sides.
+
+    Scaffolds from the most to the least frequent fill train, then validation, then test, so that
+    what is held out is rare chemistry (Bemis & Murcko 1996, https://doi.org/10.1021/jm9602928;
+    the order is that of MoleculeNet, https://doi.org/10.1039/C7SC02664A). Scaffolds of one size
+    come in an order that the seed decides. Molecules without rings are one group.
+
+    Returns:
+        uint8, shape (N,); a share is met up to the size of a group.
+    """
+    count = len(candidates.scaffolds)
+    groups, members, sizes = np.unique(
+        candidates.scaffolds, return_inverse=True, return_counts=True
+    )
+    room = {
+        TRAIN: count - count * (candidates.validation + candidates.test),
+        VALIDATION: count * candidates.validation,
+    }
+    side = np.full(len(groups), TEST, dtype=np.uint8)
+    for group in np.lexsort((_keyed(groups, candidates.seed), -sizes)):
+        for where in (TRAIN, VALIDATION):
+            if sizes[group] <= room[where]:
+                side[group] = where
+                room[where] -= sizes[group]
+                break
+    return side[members]
+
+
+def column(candidates: Candidates) -> np.ndarray:
+    """Take the split that a column of the table names; uint8, shape (N,)."""
+    return candidates.assigned
+
+
+def splitter(name: str) -> Callable[[Candidates], np.ndarray]:
+    """Return the split of this name; any name that is no method is that of a column."""
+    return SPLITS.get(name, column)
+
+
+def _keyed(hashes: np.ndarray, seed: int) -> np.ndarray:
+    """Shuffle hashes by a seed: the finalizer of SplitMix64 (doi 10.1145/2660193.2660195)."""
+    key = np.random.SeedSequence(seed).generate_state(1, np.uint64)
+    mixed = hashes ^ key
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+SPLITS: dict[str, Callable[[Candidates], np.ndarray]] = {"random": random, "scaffold": scaffold}

@@ -1,0 +1,275 @@
+"""Fan work out over processes such that one bad item costs one item.
+
+RDKit can kill its process (a segmentation fault) and can be busy for minutes without hearing a
+signal. Neither can be caught where it happens, so chemistry on foreign molecules runs in worker
+processes. Each worker has one chunk at a time and a pipe of its own; when it dies or runs over
+its time, the chunk in its hands is known, is taken apart, and the one guilty item is named.
+
+Worker processes start from a clean server process (or anew, where the system has no `fork`),
+never from this one, so that its threads, torch's among them, are harmless.
+"""
+
+import multiprocessing
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from molvae.errors import MolvaeError
+
+START_SECONDS = 120.0  # for a worker to import what it needs; on a loaded machine 10 s are real
+CHUNKS_AHEAD = 4  # chunks read for each worker before the oldest is finished
+
+Work = Callable[[list[Any]], Sequence[Any]]
+
+
+class Lost(NamedTuple):
+    """What is left of an item that took its worker down.
+
+    Attributes:
+        reason: "worker died", "over its time" or "worker failed".
+        detail: the exit code, the seconds, or the exception.
+    """
+
+    reason: str
+    detail: str
+
+
+def map_chunks(
+    function: Work,
+    items: Iterable[Any],
+    *,
+    jobs: int,
+    chunk_size: int = 256,
+    timeout: float = 60.0,
+) -> Iterator[tuple[Any, Any]]:
+    """Apply a function to items, in chunks, and yield each item with its result, in order.
+
+    Memory is bounded: at most `CHUNKS_AHEAD` chunks for each worker are read ahead of what was
+    yielded. Close the iterator (`contextlib.closing`) to stop all workers at once.
+
+    Args:
+        function: takes a list of items, returns as many results; defined in a module (or a
+            `functools.partial` of such), because workers import it.
+        items: anything that can be pickled, as many as you like.
+        jobs: worker processes; 0 works in this process: for a few items, and nothing is caught.
+        chunk_size: items that a worker is handed at once.
+        timeout: seconds for a chunk; a single item that takes as long is lost.
+
+    Yields:
+        (item, result) in the order of `items`; the result of a guilty item is `Lost`.
+
+    Raises:
+        MolvaeError: what `function` raised of it, or that workers cannot be started.
+    """
+    chunks = iter(partial(_next_chunk, iter(items), chunk_size), [])
+    if jobs == 0:
+        for chunk in chunks:
+            yield from zip(chunk, function(chunk), strict=True)
+        return
+    crew = _Crew(function, jobs, timeout)
+    try:
+        yield from _run(crew, chunks)
+    finally:
+        crew.stop()
+
+
+def _next_chunk(items: Iterator[Any], size: int) -> list[Any]:
+    return list(islice(items, size))
+
+
+class _Task(NamedTuple):
+    """Consecutive items of one chunk, and where their results belong."""
+
+    chunk: int
+    start: int
+    items: list[Any]
+
+
+class _Chunk:
+    """A chunk whose results arrive in any order."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+        self.results: list[Any] = [None] * len(items)
+        self.missing = len(items)
+
+    def add(self, task: _Task, results: Sequence[Any]) -> None:
+        self.results[task.start : task.start + len(results)] = results
+        self.missing -= len(results)
+
+
+def _run(crew: "_Crew", chunks: Iterator[list[Any]]) -> Iterator[tuple[Any, Any]]:
+    window: dict[int, _Chunk] = {}  # read and not yet yielded, in order
+    waiting: deque[_Task] = deque()
+    read = 0
+    while True:
+        while len(window) < CHUNKS_AHEAD * crew.size and (items := next(chunks, None)):
+            window[read] = _Chunk(items)
+            waiting.append(_Task(read, 0, items))
+            read += 1
+        if not window:
+            return
+        crew.hand_out(waiting)
+        for task, answer in crew.collect():
+            if not isinstance(answer, Lost):
+                window[task.chunk].add(task, answer)
+            elif len(task.items) == 1:
+                window[task.chunk].add(task, [answer])
+            else:
+                alone = enumerate(task.items, task.start)
+                waiting.extendleft([_Task(task.chunk, at, [item]) for at, item in alone][::-1])
+        while window and not (first := window[next(iter(window))]).missing:
+            del window[next(iter(window))]
+            crew.hand_out(waiting)  # before the reader takes its time with these results
+            yield from zip(first.items, first.results, strict=True)
+
+
+class _Worker:
+    """One process, its pipe, and what it is working on."""
+
+    def __init__(self, context: ForkServerContext | SpawnContext, function: Work) -> None:
+        self.connection, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(theirs, function), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.ready = False
+        self.task: _Task | None = None
+        self.deadline = time.monotonic() + START_SECONDS
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+class _Crew:
+    """The workers; a lost one is replaced."""
+
+    def __init__(self, function: Work, size: int, timeout: float) -> None:
+        self.function = function
+        self.size = size
+        self.timeout = timeout
+        self.context = _context(function)
+        self.workers: list[_Worker] = []
+
+    def hand_out(self, waiting: deque[_Task]) -> None:
+        """Give every idle worker a task; start workers as long as there is work for them."""
+        for worker in self.workers:
+            if waiting and worker.ready and worker.task is None:
+                worker.task = waiting.popleft()
+                worker.deadline = time.monotonic() + self.timeout
+                try:
+                    worker.connection.send(worker.task.items)
+                except (BrokenPipeError, ConnectionResetError):
+                    pass  # it died idle; `collect` finds out and the task is tried again
+        starting = sum(not worker.ready for worker in self.workers)
+        while len(self.workers) < self.size and starting < len(waiting):
+            self.workers.append(_Worker(self.context, self.function))
+            starting += 1
+
+    def collect(self) -> list[tuple[_Task, Any]]:
+        """Wait until something happens; return finished and lost tasks with their results."""
+        now = time.monotonic()
+        busy = [worker for worker in self.workers if worker.task or not worker.ready]
+        patience = max(0.0, min(worker.deadline for worker in busy) - now)
+        by_connection = {worker.connection: worker for worker in busy}
+        heard = wait(list(by_connection), patience)
+        done = []
+        for connection in heard:
+            if isinstance(connection, Connection):
+                done += self._hear(by_connection[connection])
+        now = time.monotonic()
+        for worker in busy:
+            if worker.connection not in heard and worker.deadline <= now:
+                done += self._lose(worker, Lost("over its time", f"{self.timeout:g} s"))
+        return done
+
+    def _hear(self, worker: _Worker) -> list[tuple[_Task, Any]]:
+        try:
+            answer = worker.connection.recv()
+        except (EOFError, ConnectionResetError):
+            worker.process.join(5.0)
+            return self._lose(worker, Lost("worker died", f"exit {worker.process.exitcode}"))
+        if isinstance(answer, MolvaeError):
+            raise answer
+        if worker.task is None:
+            worker.ready = True
+            return []
+        task, worker.task = worker.task, None
+        return [(task, answer)]
+
+    def _lose(self, worker: _Worker, lost: Lost) -> list[tuple[_Task, Any]]:
+        worker.kill()
+        self.workers.remove(worker)
+        if not worker.ready:
+            raise MolvaeError(
+                f"worker processes cannot be started ({lost.reason}, {lost.detail})."
+                " In a script of your own, put the work under if __name__ == '__main__':"
+                " or say jobs=0."
+            )
+        return [(worker.task, lost)] if worker.task else []
+
+    def stop(self) -> None:
+        """Kill all workers, whatever they are at."""
+        for worker in self.workers:
+            worker.process.kill()
+        for worker in self.workers:
+            worker.kill()
+        self.workers.clear()
+
+
+def _context(function: Work) -> ForkServerContext | SpawnContext:
+    """Return how processes start here; the server imports the function's module once for all."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    module = getattr(function, "func", function).__module__
+    context.set_forkserver_preload([module])
+    return context
+
+
+class _Forwarding:
+    """Send what goes wrong within to the parent instead of ending the worker."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> None:
+        """Nothing is needed to begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """Forward an error of ours as it is and any other one by name."""
+        if isinstance(error, MolvaeError):
+            self.connection.send(error)
+        elif isinstance(error, Exception):
+            detail = " ".join(f"{type(error).__name__}: {error}".split())
+            self.connection.send(Lost("worker failed", detail[:200]))
+        return error is None or isinstance(error, Exception)
+
+
+def _serve(connection: Connection, function: Work) -> None:
+    """Work until the parent hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    try:
+        connection.send("ready")
+        while True:
+            items = connection.recv()
+            with _Forwarding(connection):
+                connection.send(function(items))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
