@@ -1,0 +1,199 @@
+import os
+import signal
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import molvae as package
+from molvae.cli import main
+from molvae.errors import ConfigError, InputError, MolvaeError, Rejected, ShortfallError
+
+# A command line whose `generate` does what it is told, in a process of its own.
+DRIVER = """
+import os, signal, sys, time, types
+import click
+from molvae.cli import main
+from molvae.errors import InputError
+
+@click.command()
+@click.argument("what")
+def command(what):
+    if what == "sleep":
+        try:
+            print("ready", flush=True)
+            time.sleep(30)
+        finally:
+            print("kept", flush=True)
+    elif what == "flood":
+        for number in range(1_000_000):
+            click.echo(number)
+    elif what == "defect":
+        {}["x"]
+    elif what == "folder":
+        open("/")
+    elif what == "fork":
+        if os.fork() == 0:
+            os._exit(7 if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL else 8)
+        sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+    elif what == "gz":
+        raise EOFError("ended early")
+
+sys.modules["driver"] = types.SimpleNamespace(command=command)
+main.COMMANDS["generate"] = ("driver", "Do as told.")
+main.main()
+"""
+
+
+def drive(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", DRIVER, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def run_raising(error: Exception, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    """Run `molvae generate` whose command raises `error`."""
+
+    @click.command()
+    def command() -> None:
+        raise error
+
+    monkeypatch.setitem(main.COMMANDS, "generate", ("raising", "Raise."))
+    monkeypatch.setitem(sys.modules, "raising", types.SimpleNamespace(command=command))
+    return CliRunner().invoke(main.cli, ["generate", *arguments], prog_name="molvae")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MolvaeError("no"), 1),
+        (ConfigError("no"), 2),
+        (InputError("no"), 3),
+        (ShortfallError("no"), 4),
+        (Rejected("no"), 1),
+        (FileNotFoundError(2, "no", "x.csv"), 1),
+    ],
+)
+def test_error_becomes_one_line_and_its_exit_code(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run_raising(error, monkeypatch)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr in ("Error: no\n", "Error: x.csv: no\n")
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    result = run_raising(InputError("no"), monkeypatch, "--debug")
+    assert result.exit_code == 3
+    assert "Traceback" in result.stderr
+
+
+def test_debug_is_not_added_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        result = run_raising(InputError("no"), monkeypatch, "--help")
+    assert result.stdout.count("--debug") == 1
+
+
+def test_what_a_file_says_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = "\x1b]0;title\x07 \x9b31m \u202e row\n  ^ here"
+    stderr = run_raising(InputError(hostile), monkeypatch).stderr
+    assert stderr == "Error: \\x1b]0;title\\x07 \\x9b31m \\u202e row\n  ^ here\n"
+
+
+def test_defect_is_one_line_and_asks_for_a_report() -> None:
+    done = drive("generate", "defect")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: KeyError: 'x'. This is a defect of molvae")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" in drive("generate", "defect", "--debug").stderr
+
+
+def test_truncated_file_is_not_taken_for_an_interruption() -> None:
+    done = drive("generate", "gz")
+    assert done.returncode == 1
+    assert done.stderr.lstrip().startswith("Error: EOFError: ended early")
+
+
+def test_operating_system_error_names_the_path() -> None:
+    done = drive("generate", "folder")
+    assert (done.returncode, done.stderr) == (1, "Error: /: Is a directory\n")
+
+
+def test_usage_error_is_one_line_that_points_to_the_help() -> None:
+    done = drive("generate", "folder", "--nmu")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.endswith("(see: molvae generate --help)\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_unknown_command_gets_the_nearest_one() -> None:
+    done = drive("genrate")
+    assert done.returncode == 2
+    assert "no command 'genrate'; did you mean 'generate'?" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_leaves_in_order(number: signal.Signals, code: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, "generate", "sleep"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert stdout == "kept\n"
+    assert "Traceback" not in stderr
+
+
+def test_reader_that_goes_away_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, "generate", "flood"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "0\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=20) == main.BROKEN_PIPE
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_forked_worker_dies_of_sigterm_at_once() -> None:
+    assert drive("generate", "fork").returncode == 7
+
+
+def test_version_has_one_home() -> None:
+    result = CliRunner().invoke(main.cli, ["--version"])
+    assert result.stdout == f"molvae {package.__version__}\n"
+
+
+def test_no_arguments_show_the_help() -> None:
+    result = CliRunner().invoke(main.cli, [], prog_name="molvae")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: molvae")
+
+
+def test_package_runs_as_a_module(molvae) -> None:
+    done = molvae("--version")
+    assert (done.returncode, done.stdout) == (0, f"molvae {package.__version__}\n")
+
+
+def test_every_file_of_a_command_is_in_the_table() -> None:
+    folder = Path(main.__file__).parent
+    shared = {"__init__", "main", "options", "progress", "terminal"}
+    found = {path.stem for path in folder.glob("*.py")} - shared
+    assert found <= {module.rpartition(".")[2] for module, _ in main.COMMANDS.values()}

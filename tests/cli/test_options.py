@@ -1,0 +1,187 @@
+import math
+from dataclasses import fields
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from molvae.cli import options
+from molvae.config import (
+    PRESETS,
+    DataConfig,
+    GenerateConfig,
+    ModelConfig,
+    TrainConfig,
+    default,
+    updated,
+)
+from molvae.errors import UsageError
+
+
+def resolve(kind: Any, *arguments: str, base: Any = None, **choice: Any) -> Any:
+    """Return the configuration that a command with the options of `kind` comes to."""
+    seen = []
+
+    @click.command()
+    @options.config_options(kind, **choice)
+    def command(**settings: Any) -> None:
+        seen.append(options.config_from(kind, settings, base=base))
+
+    result = CliRunner().invoke(command, arguments, standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return seen[0]
+
+
+def show_help(kind: Any, **choice: Any) -> str:
+    @click.command()
+    @options.config_options(kind, **choice)
+    def command(**settings: Any) -> None: ...
+
+    return " ".join(CliRunner().invoke(command, ["--help"]).stdout.split())
+
+
+@pytest.mark.parametrize("kind", [DataConfig, ModelConfig, TrainConfig, GenerateConfig])
+def test_no_options_give_the_defaults(kind: Any) -> None:
+    assert resolve(kind) == kind()
+
+
+@pytest.mark.parametrize("kind", [DataConfig, ModelConfig, TrainConfig, GenerateConfig])
+def test_help_tells_of_every_field_once(kind: Any) -> None:
+    text = show_help(kind)
+    for item in fields(kind):
+        assert text.count(item.metadata["help"]) == 1
+
+
+def test_flag_wins_over_base_and_base_over_default() -> None:
+    base = updated(TrainConfig(), {"epochs": 7, "beta": 0.5})
+    config = resolve(TrainConfig, "--epochs", "9", "--learning-rate", "1e-4", base=base)
+    assert config == updated(base, {"epochs": 9, "learning_rate": 1e-4})
+
+
+def test_switch_can_be_turned_either_way() -> None:
+    base = updated(GenerateConfig(), {"novel": True})
+    assert not resolve(GenerateConfig, "--no-novel", base=base).novel
+    assert resolve(GenerateConfig, "--novel").novel
+    assert not resolve(GenerateConfig, "--no-unique").unique
+
+
+def test_names_may_be_listed_or_repeated() -> None:
+    config = resolve(DataConfig, "--properties", "LogP, QED", "--properties", "MW")
+    assert config.properties == ("LogP", "QED", "MW")
+
+
+def test_patterns_and_columns_keep_their_commas() -> None:
+    config = resolve(GenerateConfig, "--smarts", "[C,N]", "--smarts", "C-,=C", "--filter", "NIH")
+    assert (config.smarts, config.filters) == (("[C,N]", "C-,=C"), ("NIH",))
+    assert resolve(DataConfig, "--label", "IC50, nM").labels == ("IC50, nM",)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--temperature", "nan"),
+        ("--temperature", "-1"),
+        ("--temperature", "cold"),
+        ("--best-of", "0"),
+        ("--best-of", "1.5"),
+        ("--tier", "cooked"),
+    ],
+)
+def test_bad_value_is_a_usage_error(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(click.UsageError):
+        resolve(GenerateConfig, *arguments)
+
+
+def test_infinity_is_refused_where_a_range_is_open() -> None:
+    with pytest.raises(click.UsageError, match="finite"):
+        resolve(TrainConfig, "--property-weight", "inf")
+
+
+def test_only_and_skip_choose_fields() -> None:
+    assert "--epochs" in show_help(TrainConfig, only={"epochs"})
+    assert "--beta" not in show_help(TrainConfig, only={"epochs"})
+    assert "--seed" not in show_help(TrainConfig, skip={"seed"})
+
+
+def test_help_can_show_the_values_of_a_preset() -> None:
+    train = PRESETS["large"][1]
+    assert train.beta != default(TrainConfig, "beta")
+    assert f"(default {train.beta:g})" in show_help(TrainConfig, only={"beta"}, shown=train)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("LogP=2.5", ("LogP", 2.5, 2.5)),
+        (" LogP = -2.5 ", ("LogP", -2.5, -2.5)),
+        ("QED=0.8..0.95", ("QED", 0.8, 0.95)),
+        ("QED=.8...95", ("QED", 0.8, 0.95)),
+        ("QED=1.0...95e1", ("QED", 1.0, 9.5)),
+        ("MW=..400", ("MW", -math.inf, 400.0)),
+        ("MW=4e2..", ("MW", 400.0, math.inf)),
+        ("LogP=-3..-1", ("LogP", -3.0, -1.0)),
+        ("a=b=1", ("a=b", 1.0, 1.0)),
+    ],
+)
+def test_target_is_a_value_or_a_range(text: str, expected: tuple[str, float, float]) -> None:
+    name, low, high = expected
+    assert options.parse_targets([text]) == {name: (low, high)}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("LogP", "write NAME=VALUE"),
+        ("LogP=", "write NAME=VALUE"),
+        ("=2.5", "write NAME=VALUE"),
+        ("LogP=..", "at least one end"),
+        ("LogP=nan", "not a finite number"),
+        ("LogP=inf", "not a finite number"),
+        ("LogP=1e999", "not a finite number"),
+        ("LogP=1..nan", "not a finite number"),
+        ("LogP=1_0", "not a finite number"),
+        ("LogP=\u0662", "not a finite number"),
+        ("LogP=0x10", "not a finite number"),
+        ("LogP=2,5", "decimal point"),
+        ("LogP=3..1", r"empty range; did you mean 1\.\.3"),
+        ("LogP=1..2..3", "not a finite number"),
+    ],
+)
+def test_target_that_cannot_be_meant_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        options.parse_targets([text])
+
+
+def test_property_has_one_target_however_it_is_written() -> None:
+    with pytest.raises(UsageError, match="already"):
+        options.parse_targets(["LogP=1", "logp=2.."])
+
+
+def ask(*arguments: str) -> Result:
+    @click.command()
+    @options.targets
+    @options.number(100)
+    @options.output("the table to write", default="-")
+    @options.seed()
+    def command(**parameters: Any) -> None:
+        click.echo(parameters)
+
+    return CliRunner().invoke(command, arguments)
+
+
+def test_shared_options_have_the_same_letters_everywhere() -> None:
+    result = ask("-t", "LogP=1..", "-t", "QED=0.5", "-n", "3", "-o", "out.csv", "--seed", "7")
+    assert eval(result.stdout, {"inf": math.inf}) == {
+        "targets": {"LogP": (1.0, math.inf), "QED": (0.5, 0.5)},
+        "number": 3,
+        "output": "out.csv",
+        "seed": 7,
+    }
+
+
+def test_bad_target_is_a_usage_error_of_its_option() -> None:
+    result = ask("--target", "LogP=nan")
+    assert result.exit_code == 2
+    assert "--target" in result.stderr
