@@ -128,11 +128,12 @@ def _sa_scorer() -> ModuleType:
 
 def _synthetic_accessibility(mol: Chem.Mol) -> float:
     score = _sa_scorer().calculateScore(mol)
-    return math.nan if score is None else score
+    return math.nan if score is None else float(score)
 
 
 def _log_p(mol: Chem.Mol) -> float:
-    return rdMolDescriptors.CalcCrippenDescriptors(mol)[0]
+    log_p, _molar_refractivity = rdMolDescriptors.CalcCrippenDescriptors(mol)
+    return float(log_p)
 
 
 _MOLECULAR_WEIGHT = Property(

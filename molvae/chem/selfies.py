@@ -153,9 +153,10 @@ def decode(symbols: Sequence[str]) -> str:
     """
     with constrained(_table()):
         try:
-            return selfies.decoder("".join(symbols))
+            smiles: str = selfies.decoder("".join(symbols))
         except _FAILURES as failure:
             raise Rejected("not SELFIES", _in_one_line(failure), field="selfies") from failure
+    return smiles
 
 
 def decode_canonical(symbols: Sequence[str]) -> str:

@@ -32,7 +32,8 @@ def fingerprint(
     Returns:
         RDKit's bit vector.
     """
-    return _generator(radius, bits).GetFingerprint(mol)
+    vector: DataStructs.ExplicitBitVect = _generator(radius, bits).GetFingerprint(mol)
+    return vector
 
 
 def fingerprints(mols: Sequence[Chem.Mol], *, radius: int = RADIUS, bits: int = BITS) -> np.ndarray:
@@ -126,7 +127,7 @@ def murcko_scaffold(mol: Chem.Mol) -> str:
     if mol.GetRingInfo().NumRings() == 0:
         return ""
     with rdBase.BlockLogs():
-        return Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol))
+        return Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol))  # type: ignore[no-untyped-call]
 
 
 @cache

@@ -149,7 +149,7 @@ def check_text(text: str, max_length: int = 400) -> str:
         Rejected: empty, not SMILES characters, more than one record, too long, number out of
             range, odd bracket atom.
     """
-    stripped = text.removeprefix("\ufeff").removesuffix("\r").strip(" \t\n")
+    stripped = text.removeprefix("\ufeff").strip(" \t\n").removesuffix("\r").strip(" \t")
     if not stripped:
         raise Rejected("empty", "no SMILES here")
     if len(stripped) > max_length:
@@ -183,11 +183,12 @@ def parse(smiles: str) -> Chem.Mol:
 
 
 @cache
-def _parser() -> Chem.SmilesParserParams:
+def _parser(*, sanitize: bool = True) -> Chem.SmilesParserParams:
     """RDKit's parser without its extensions, which read a second field as a name."""
     parameters = Chem.SmilesParserParams()
-    parameters.allowCXSMILES = False
-    parameters.parseName = False
+    switches = {"allowCXSMILES": False, "parseName": False, "sanitize": sanitize}
+    for switch, value in switches.items():
+        setattr(parameters, switch, value)  # RDKit's type stubs take these for something else
     return parameters
 
 
@@ -291,7 +292,7 @@ def _main_fragment(mol: Chem.Mol) -> Chem.Mol:
         weight = rdMolDescriptors.CalcExactMolWt(fragment)
         return not carbon, -fragment.GetNumHeavyAtoms(), -round(weight, 6)
 
-    fragments = Chem.GetMolFrags(mol, asMols=True)
+    fragments: tuple[Chem.Mol, ...] = Chem.GetMolFrags(mol, asMols=True)
     ranks = [rank(fragment) for fragment in fragments]
     best = min(ranks)
     tied = [fragment for fragment, its in zip(fragments, ranks, strict=True) if its == best]
@@ -302,7 +303,8 @@ def _main_fragment(mol: Chem.Mol) -> Chem.Mol:
 def _without_isotopes(mol: Chem.Mol) -> Chem.Mol:
     for atom in mol.GetAtoms():
         atom.SetIsotope(0)
-    return Chem.RemoveHs(mol)  # deuterium was an atom of its own; as hydrogen it is implicit
+    plain: Chem.Mol = Chem.RemoveHs(mol)  # deuterium was an atom; as hydrogen it is implicit
+    return plain
 
 
 def _check_size(mol: Chem.Mol, standardization: Standardization) -> None:
@@ -333,11 +335,7 @@ def _check_kinds(written: str) -> None:
 
 def _why_not(smiles: str) -> str:
     """Say why RDKit does not read a string, in words, with the place where there is one."""
-    parameters = Chem.SmilesParserParams()
-    parameters.allowCXSMILES = False
-    parameters.parseName = False
-    parameters.sanitize = False
-    mol = Chem.MolFromSmiles(smiles, parameters)
+    mol = Chem.MolFromSmiles(smiles, _parser(sanitize=False))
     if mol is None:
         return _syntax_problem(smiles)
     problems = [problem.Message() for problem in Chem.DetectChemistryProblems(mol)]

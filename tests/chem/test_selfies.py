@@ -1,0 +1,228 @@
+import csv
+import gzip
+import random
+from pathlib import Path
+
+import pytest
+import selfies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from molvae.chem.selfies import (
+    constrained,
+    constraints,
+    constraints_hash,
+    decode,
+    decode_canonical,
+    distribution_version,
+    encode,
+    encode_checked,
+    is_consistent,
+    symbol_is_allowed,
+)
+from molvae.chem.smiles import Standardization, canonicalize, standardize
+from molvae.errors import Rejected
+from tests.drugs import DRUGS
+
+ZINC = Path(__file__).parents[2] / "../shared/data/zinc/zinc250k.csv.gz"
+TABLE = constraints()
+STANDARD = {name: standardize(smiles)[0] for name, smiles in DRUGS}
+WITH_STEREO = {name: standardize(smiles, Standardization(stereo=True))[0] for name, smiles in DRUGS}
+SYMBOLS = sorted(
+    {s for smiles in (*STANDARD.values(), *WITH_STEREO.values()) for s in encode(smiles)}
+)
+
+
+@pytest.mark.parametrize("spellings", [STANDARD, WITH_STEREO], ids=["flat", "stereo"])
+def test_drugs_go_to_symbols_and_come_back(spellings: dict[str, str]) -> None:
+    for name, smiles in spellings.items():
+        symbols = encode_checked(smiles)
+        assert decode_canonical(symbols) == smiles, name
+        assert all(symbol_is_allowed(symbol, TABLE) for symbol in symbols), name
+
+
+@pytest.mark.parametrize("spellings", [STANDARD, WITH_STEREO], ids=["flat", "stereo"])
+@pytest.mark.parametrize("canonical", [False, True])
+def test_encoded_drugs_are_consistent(spellings: dict[str, str], canonical: bool) -> None:
+    for name, smiles in spellings.items():
+        assert is_consistent(encode(smiles), canonical=canonical), name
+
+
+@pytest.mark.skipif(not ZINC.is_file(), reason="ZINC-250k is not on this machine")
+def test_molecules_of_zinc_are_encoded_and_consistent() -> None:
+    with gzip.open(ZINC, "rt", newline="") as lines:
+        rows = random.Random(5).sample([row["smiles"] for row in csv.DictReader(lines)], 200)
+    for row in rows:
+        symbols = encode_checked(standardize(row)[0])
+        assert is_consistent(symbols)
+        assert is_consistent(symbols, canonical=True)
+
+
+@given(st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=80))
+@settings(max_examples=500, deadline=None)
+def test_random_symbols_of_drugs_always_decode(symbols: list[str]) -> None:
+    smiles = decode_canonical(symbols)
+    assert smiles == "" or canonicalize(smiles) == smiles
+
+
+@given(st.sampled_from(sorted(STANDARD.values())), st.integers(0, 200), st.sampled_from(SYMBOLS))
+@settings(max_examples=300, deadline=None)
+def test_a_consistent_string_decodes_to_a_molecule_that_says_the_same(
+    smiles: str, position: int, symbol: str
+) -> None:
+    symbols = encode(smiles)
+    symbols[position % len(symbols)] = symbol
+    if is_consistent(symbols):
+        assert encode(decode(symbols)) == symbols
+    if is_consistent(symbols, canonical=True):
+        assert encode(decode_canonical(symbols)) == symbols
+
+
+@pytest.mark.parametrize(
+    "symbols",
+    [
+        [],
+        ["[Ring1]"],
+        ["[F]", "[F]", "[C]"],
+        ["[O]", "[#C]"],
+        ["[C]", "[Ring1]", "[C]"],
+        ["[C]", "[C]", "[=Branch1]"],
+        ["[Ring4]"],
+        ["xx"],
+    ],
+)
+def test_symbols_that_are_repaired_or_none_are_not_consistent(symbols: list[str]) -> None:
+    assert not is_consistent(symbols)
+    assert not is_consistent(symbols, canonical=True)
+
+
+def test_another_order_of_atoms_is_consistent_but_not_canonical() -> None:
+    symbols = encode("OCC")
+    assert is_consistent(symbols)
+    assert not is_consistent(symbols, canonical=True)
+
+
+def test_symbols_without_an_atom_decode_to_nothing() -> None:
+    assert decode([]) == decode_canonical(["[Branch1]", "[Ring1]"][:0]) == ""
+
+
+@pytest.mark.parametrize("smiles", ["C11", "I:I", "*C", "C(", "CBr(C)C", "c1cccc1"])
+def test_what_selfies_cannot_write_is_refused_in_one_line(smiles: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        encode(smiles)
+    assert refusal.value.reason == "cannot be written as SELFIES"
+    assert refusal.value.detail
+    assert "\n" not in refusal.value.detail
+
+
+@pytest.mark.parametrize("smiles", ["[GaH3]", "[Fe]", "C[Si](C)(C)C", "[Br-]", "[NH2-2]", "[N+3]"])
+def test_atoms_whose_number_of_bonds_is_unknown_are_refused(smiles: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        encode_checked(smiles)
+    assert refusal.value.reason == "cannot be written as SELFIES"
+
+
+def test_a_molecule_that_selfies_changes_is_refused() -> None:
+    with pytest.raises(Rejected) as refusal:
+        encode_checked("O:C")  # becomes formaldehyde
+    assert refusal.value.reason == "SELFIES changes the molecule"
+
+
+def test_a_spelling_that_is_not_canonical_is_no_change() -> None:
+    assert encode_checked("OCC") == ["[O]", "[C]", "[C]"]
+
+
+@pytest.mark.parametrize(
+    "symbols", [["[Ring4]", "[C]"], ["C"], ["[C"], ["[C]", "[N+10]"], ["[CH9]"], ["[Qq]"]]
+)
+def test_symbols_that_are_none_are_refused(symbols: list[str]) -> None:
+    with pytest.raises(Rejected):
+        decode(["[C]", "[C]", *symbols])
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "[C]",
+        "[=C]",
+        "[#N]",
+        "[C@@H1]",
+        "[/C]",
+        "[N+1]",
+        "[=N-1]",
+        "[13CH3]",
+        "[Branch1]",
+        "[#Branch3]",
+        "[=Ring2]",
+        "[-/Ring1]",
+        "[\\\\Ring2]",
+        "[H]",
+        "[NH1]",
+        "[B-1]",
+        ".",
+    ],
+)
+def test_symbols_with_a_known_number_of_bonds_are_allowed(symbol: str) -> None:
+    assert symbol_is_allowed(symbol, TABLE)
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "[Br-1]",
+        "[GaH3]",
+        "[Si]",
+        "[Ring4]",
+        "[Branch4]",
+        "[N+10]",
+        "[CH9]",
+        "[CH5]",
+        "[?]",
+        "[nop]",
+        "C",
+        "",
+        "[]",
+        "[C",
+        "[C]]",
+        "[C][C]",
+        "[c]",
+        "[N+0]",
+        "[epsilon]",
+        "[C+2]",
+    ],
+)
+def test_other_symbols_are_not_allowed(symbol: str) -> None:
+    assert not symbol_is_allowed(symbol, TABLE)
+
+
+def test_the_table_of_the_process_is_neither_used_nor_changed() -> None:
+    loose = selfies.get_preset_constraints("hypervalent")
+    expected = decode(["[C]", "[Cl]", "[C]"])
+    with constrained(loose):
+        assert selfies.get_semantic_constraints() == loose
+        assert decode(["[C]", "[Cl]", "[C]"]) == expected == "CCl"
+        assert selfies.get_semantic_constraints() == loose
+    assert selfies.get_semantic_constraints() == TABLE
+
+
+def test_the_table_is_restored_after_a_failure() -> None:
+    table = TABLE | {"C": 3}
+    with pytest.raises(ZeroDivisionError), constrained(table):
+        raise ZeroDivisionError
+    assert selfies.get_semantic_constraints() == TABLE
+
+
+def test_the_caller_cannot_change_the_table() -> None:
+    constraints()["C"] = 2
+    assert constraints() == TABLE == selfies.get_preset_constraints("default")
+
+
+def test_the_hash_names_the_table_and_not_its_order() -> None:
+    assert constraints_hash(TABLE) == constraints_hash(dict(reversed(TABLE.items())))
+    assert constraints_hash(TABLE) != constraints_hash(TABLE | {"C": 3})
+    assert len(constraints_hash(TABLE)) == 16
+
+
+def test_the_table_of_the_supported_version_has_not_moved() -> None:
+    assert distribution_version().startswith("2.2.")
+    assert constraints_hash(TABLE) == "58d7c8c645ab64e6"

@@ -1,0 +1,102 @@
+import random
+
+import numpy as np
+import pytest
+from rdkit import Chem, DataStructs
+from rdkit.Chem.Scaffolds import MurckoScaffold
+
+from molvae.chem import similarity as module
+from molvae.chem.similarity import (
+    fingerprint,
+    fingerprints,
+    mean_similarity,
+    murcko_scaffold,
+    nearest,
+    tanimoto_matrix,
+)
+from molvae.errors import Rejected
+from tests.drugs import DRUGS
+
+MOLS = [Chem.MolFromSmiles(smiles) for _, smiles in DRUGS]
+PACKED = fingerprints(MOLS)
+
+
+def test_packed_fingerprints_hold_the_bits_of_rdkit() -> None:
+    assert PACKED.shape == (len(MOLS), 128)
+    bits = np.unpackbits(PACKED, axis=1, bitorder="little")
+    for mol, row in zip(MOLS, bits, strict=True):
+        assert list(fingerprint(mol).GetOnBits()) == np.flatnonzero(row).tolist()
+
+
+def test_radius_and_length_can_be_chosen() -> None:
+    longer = fingerprints(MOLS[:5], radius=3, bits=2048)
+    assert longer.shape == (5, 256)
+    assert np.unpackbits(longer).sum() > np.unpackbits(PACKED[:5]).sum()
+
+
+def test_similarities_are_those_of_rdkit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BLOCK", 64)  # so that there are several blocks
+    matrix = tanimoto_matrix(PACKED, PACKED[:150])
+    assert matrix.shape == (len(MOLS), 150)
+    assert matrix.dtype == np.float32
+    vectors = [fingerprint(mol) for mol in MOLS]
+    for row, vector in zip(matrix, vectors, strict=True):
+        theirs = DataStructs.BulkTanimotoSimilarity(vector, vectors[:150])
+        np.testing.assert_allclose(row, theirs, rtol=1e-6)
+
+
+def test_similarity_is_symmetric_and_one_with_itself() -> None:
+    matrix = tanimoto_matrix(PACKED, PACKED)
+    np.testing.assert_array_equal(matrix, matrix.T)
+    np.testing.assert_array_equal(np.diag(matrix), 1)
+
+
+def test_fingerprints_without_a_bit_are_similar_to_nothing() -> None:
+    empty = np.zeros((1, 128), dtype=np.uint8)
+    assert tanimoto_matrix(empty, empty) == 0
+    assert DataStructs.TanimotoSimilarity(*[DataStructs.ExplicitBitVect(8)] * 2) == 0
+
+
+@pytest.mark.parametrize("block", [3, 40, 1024])
+def test_the_nearest_is_the_largest_of_each_row(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(module, "_BLOCK", block)
+    similarity, index = nearest(PACKED[:100], PACKED[100:])
+    matrix = tanimoto_matrix(PACKED[:100], PACKED[100:])
+    np.testing.assert_array_equal(similarity, matrix.max(axis=1))
+    np.testing.assert_array_equal(index, matrix.argmax(axis=1))
+
+
+def test_the_mean_similarity_is_that_of_the_matrix() -> None:
+    matrix = tanimoto_matrix(PACKED[:50], PACKED)
+    assert mean_similarity(PACKED[:50], PACKED) == pytest.approx(matrix.mean(dtype=np.float64))
+
+
+def test_no_molecules_have_an_empty_matrix() -> None:
+    assert tanimoto_matrix(fingerprints([]), PACKED).shape == (0, len(MOLS))
+    assert tanimoto_matrix(PACKED, fingerprints([])).shape == (len(MOLS), 0)
+
+
+def test_scaffolds_are_those_of_rdkit() -> None:
+    for name, smiles in DRUGS:
+        mol = Chem.MolFromSmiles(smiles)
+        theirs = Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol))
+        assert murcko_scaffold(mol) == theirs, name
+
+
+def test_a_scaffold_does_not_depend_on_the_order_of_atoms() -> None:
+    random_numbers = random.Random(2)
+    for mol in MOLS[:50]:
+        order = list(range(mol.GetNumAtoms()))
+        random_numbers.shuffle(order)
+        assert murcko_scaffold(Chem.RenumberAtoms(mol, order)) == murcko_scaffold(mol)
+
+
+def test_a_molecule_without_rings_has_no_scaffold() -> None:
+    assert murcko_scaffold(Chem.MolFromSmiles("CCO")) == ""
+
+
+def test_a_molecule_whose_scaffold_would_take_long_is_refused() -> None:
+    with pytest.raises(Rejected, match="too many heavy atoms"):
+        murcko_scaffold(Chem.MolFromSmiles("C" * 2000))
