@@ -13,7 +13,7 @@ import multiprocessing
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -49,7 +49,7 @@ def map_chunks(
     jobs: int,
     chunk_size: int = 256,
     timeout: float = 60.0,
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any], None, None]:
     """Apply a function to items, in chunks, and yield each item with its result, in order.
 
     Memory is bounded: at most `CHUNKS_AHEAD` chunks for each worker are read ahead of what was

@@ -168,7 +168,8 @@ class Collection:
             start = number * self._width + self._computed
             for at, (total, count) in enumerate(sums):
                 self._values[start + at] = total / count if count else math.nan
-        lengths = np.diff(np.frombuffer(self._offsets, dtype=np.int64))
+        offsets = np.frombuffer(self._offsets, dtype=np.int64)
+        lengths = offsets[1:] - offsets[:-1]
         final = vocabulary.encode(f"[{symbol}]" for symbol in self.symbols).astype(np.uint16)
         ids = np.frombuffer(self._ids, dtype=np.uint16)[np.repeat(keep, lengths)]
         values = np.frombuffer(self._values, dtype=np.float64).reshape(len(self), self._width)

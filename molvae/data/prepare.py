@@ -1,9 +1,7 @@
 """Raw tables -> a clean, unique, encoded dataset, and a tally of everything dropped and why."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from functools import partial
+from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,19 +11,16 @@ import rdkit
 
 from molvae import __version__
 from molvae.chem import properties, selfies
-from molvae.chem.smiles import Standardization
 from molvae.config import DataConfig, as_dict
 from molvae.data import splits, tables
 from molvae.data.collection import Arrays, Collection, Conflict, Place
-from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
+from molvae.data.gather import Gathered, Rejection, Source, as_reject, gather
 from molvae.data.tally import Reject, Tally
 from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
 from molvae.errors import InputError, Rejected, UsageError
 from molvae.normalizer import PropertyNormalizer
-from molvae.workers import Lost, map_chunks
+from molvae.vocabulary import Vocabulary
 
-CHUNK = 128  # rows handed to a worker at once: about 0.2 s of work
-SECONDS = 60.0  # for a chunk, and so for a single row: a thousand times what a drug needs
 FULL_MIN_COUNT = 20_000  # molecules from which on `min_count` holds unreduced
 
 
@@ -76,67 +71,39 @@ def prepare(
         UsageError: for an unknown property or label column, or a label named as a property is.
     """
     names = _names(config)
-    gathered = _gather(paths, config, names, jobs=jobs, progress=progress, strict=strict)
-    collection = gathered.collection
-    min_count = max(1, ceil(config.min_count * min(1.0, len(collection) / FULL_MIN_COUNT)))
-    vocabulary, left_out = collection.vocabulary(min_count)
-    keep, rare = collection.without(left_out)
-    rejected = gathered.rejected + [
-        _rare(collection, place, number, left_out) for place, number in rare
-    ]
-    rejected.sort(key=lambda rejection: rejection.place)
-    listed = [_as_reject(rejection, paths) for rejection in rejected]
+    gathered = gather(paths, config, names, jobs=jobs, progress=progress, strict=strict)
+    chosen = _choose(gathered, config)
+    listed = [as_reject(rejection, paths) for rejection in chosen.rejected]
     if rejects is not None:
         tables.write_table(rejects, Reject._fields, listed)
-    counts = Counter(rejection.cause.reason for rejection in rejected)
-    if not keep.any():
-        raise InputError(_nothing_left(paths, gathered.rows, counts))
-    arrays = collection.arrays(keep, vocabulary)
+    if not chosen.keep.any():
+        raise InputError(_nothing_left(paths, gathered.rows, chosen.rejected))
+    arrays = gathered.collection.arrays(chosen.keep, chosen.vocabulary)
     split = _split(arrays, config)
     normalizer, values, notes = _fit(names, arrays.values, split)
-    tally = Tally(
-        rows=gathered.rows,
-        kept=int(keep.sum()),
-        merged=gathered.rows - int(keep.sum()) - len(rejected),
-        rejected=dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))),
-        splits={name: int((split == code).sum()) for code, name in enumerate(SPLIT_NAMES)},
-        conflicts=len(collection.conflicts),
-        left_out=left_out,
-        min_count=min_count,
-        notes=notes,
-    )
+    tally = _count(gathered, chosen, split, notes)
     dataset = MoleculeDataset(
         ids=arrays.ids,
         offsets=arrays.offsets,
         properties=values,
         split=split,
         hashes=arrays.hashes,
-        vocabulary=vocabulary,
+        vocabulary=chosen.vocabulary,
         normalizer=normalizer,
         provenance=_provenance(config, gathered.sources, tally),
     )
-    conflicts = [_as_line(conflict, paths) for conflict in collection.conflicts]
+    conflicts = [_as_line(conflict, paths) for conflict in gathered.collection.conflicts]
     return Prepared(dataset, tally, listed, conflicts)
 
 
-class _Rejection(NamedTuple):
-    place: Place
-    smiles: str
-    cause: Rejected
+class _Chosen(NamedTuple):
+    """The vocabulary, and what it leaves of the molecules."""
 
-
-class _Source(NamedTuple):
-    name: str
-    sha256: str
-    rows: int
-    smiles_column: str
-
-
-class _Gathered(NamedTuple):
-    collection: Collection
-    rejected: list[_Rejection]
-    sources: list[_Source]
-    rows: int
+    vocabulary: Vocabulary
+    left_out: dict[str, int]
+    min_count: int
+    keep: np.ndarray  # (N,) bool
+    rejected: list[Rejection]  # all of them, by file and row
 
 
 def _names(config: DataConfig) -> tuple[str, ...]:
@@ -156,108 +123,42 @@ def _names(config: DataConfig) -> tuple[str, ...]:
     return names
 
 
-def _gather(
-    paths: Sequence[Path],
-    config: DataConfig,
-    names: tuple[str, ...],
-    *,
-    jobs: int,
-    progress: Callable[[int], None] | None,
-    strict: bool,
-) -> _Gathered:
-    """Read and measure every row, and merge equal molecules."""
-    computed = len(config.properties)
-    gathered = _Gathered(Collection(config.labels, computed), [], [], 0)
-    results = map_chunks(
-        partial(prepare_rows, _recipe(config, names[:computed])),
-        _items(paths, config, gathered.sources),
-        jobs=jobs,
-        chunk_size=CHUNK,
-        timeout=SECONDS,
-    )
-    rows = 0
-    with closing(results):
-        for rows, (item, result) in enumerate(results, 1):
-            cause = _take(gathered.collection, item, result)
-            if cause is not None:
-                rejection = _Rejection(Place(item.source, item.line), item.smiles, cause)
-                if strict:
-                    raise InputError(str(_as_reject(rejection, paths)))
-                gathered.rejected.append(rejection)
-            if progress is not None:
-                progress(rows)
-    return gathered._replace(rows=rows)
+def _choose(gathered: Gathered, config: DataConfig) -> _Chosen:
+    """Leave out rare symbols and every row of the molecules that hold them."""
+    collection = gathered.collection
+    share = min(1.0, len(collection) / FULL_MIN_COUNT)
+    min_count = max(1, ceil(config.min_count * share))
+    vocabulary, left_out = collection.vocabulary(min_count)
+    keep, rows = collection.without(left_out)
+    rare = [_rare(collection, place, number, left_out) for place, number in rows]
+    rejected = sorted(gathered.rejected + rare, key=lambda rejection: rejection.place)
+    return _Chosen(vocabulary, left_out, min_count, keep, rejected)
 
 
-def _recipe(config: DataConfig, computed: tuple[str, ...]) -> Recipe:
-    return Recipe(
-        Standardization(
-            stereo=config.stereo,
-            largest_fragment=config.largest_fragment,
-            uncharge=config.uncharge,
-            isotopes=config.isotopes,
-            max_length=config.max_length,
-            max_heavy_atoms=config.max_heavy_atoms,
-        ),
-        properties=computed,
-        labels=config.labels,
-        max_symbols=config.max_symbols,
-        scaffolds=config.split == "scaffold",
-    )
-
-
-def _items(paths: Sequence[Path], config: DataConfig, sources: list[_Source]) -> Iterator[Item]:
-    """Read the rows of all files; note each file once it is read."""
-    for number, path in enumerate(paths):
-        table = tables.open_table(path, smiles_column=config.smiles_column)
-        labels = [_wanted_column(table, name) for name in config.labels]
-        by_column = config.split not in splits.SPLITS
-        split_column = _wanted_column(table, config.split) if by_column else ""
-        count = 0
-        for row in table.rows:
-            count += 1
-            code = TRAIN
-            if by_column and not row.fault:
-                cell = row.cells.get(split_column, "")
-                code = splits.split_word(cell, where=f"{path}:{row.line}")
-            cells = tuple(row.cells.get(name, "") for name in labels)
-            yield Item(number, row.line, row.smiles, cells, code, row.fault)
-        sources.append(_Source(path.name, table.lines.sha256, count, table.smiles_column))
-
-
-def _wanted_column(table: tables.Table, name: str) -> str:
-    try:
-        return tables.find_column(table, name)
-    except InputError as error:
-        raise UsageError(str(error)) from error
-
-
-def _take(
-    collection: Collection, item: Item, result: Molecule | Rejected | Lost
-) -> Rejected | None:
-    """Take in one result; return why not, when not."""
-    if isinstance(result, Rejected):
-        return result
-    if isinstance(result, Lost):
-        return Rejected(result.reason, result.detail)
-    try:
-        collection.add(item, result)
-    except Rejected as collision:
-        return collision
-    return None
-
-
-def _rare(
-    collection: Collection, place: Place, number: int, left_out: dict[str, int]
-) -> _Rejection:
+def _rare(collection: Collection, place: Place, number: int, left_out: dict[str, int]) -> Rejection:
     symbols = collection.symbols_of(number)
     found = ", ".join(symbol for symbol in dict.fromkeys(symbols) if symbol in left_out)
-    return _Rejection(place, selfies.decode_canonical(symbols), Rejected("rare symbol", found))
+    return Rejection(place, selfies.decode_canonical(symbols), Rejected("rare symbol", found))
 
 
-def _as_reject(rejection: _Rejection, paths: Sequence[Path]) -> Reject:
-    place, smiles, cause = rejection
-    return Reject(paths[place.source].name, place.line, cause.field, smiles, str(cause))
+def _count(gathered: Gathered, chosen: _Chosen, split: np.ndarray, notes: tuple[str, ...]) -> Tally:
+    counts = _reasons(chosen.rejected)
+    kept = int(chosen.keep.sum())
+    return Tally(
+        rows=gathered.rows,
+        kept=kept,
+        merged=gathered.rows - kept - len(chosen.rejected),
+        rejected=dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))),
+        splits={name: int((split == code).sum()) for code, name in enumerate(SPLIT_NAMES)},
+        conflicts=len(gathered.collection.conflicts),
+        left_out=chosen.left_out,
+        min_count=chosen.min_count,
+        notes=notes,
+    )
+
+
+def _reasons(rejected: list[Rejection]) -> Counter[str]:
+    return Counter(rejection.cause.reason for rejection in rejected)
 
 
 def _as_line(conflict: Conflict, paths: Sequence[Path]) -> str:
@@ -268,10 +169,10 @@ def _as_line(conflict: Conflict, paths: Sequence[Path]) -> str:
     )
 
 
-def _nothing_left(paths: Sequence[Path], rows: int, counts: Counter[str]) -> str:
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common(3))
+def _nothing_left(paths: Sequence[Path], rows: int, rejected: list[Rejection]) -> str:
+    reasons = [f"{reason} {count:,}" for reason, count in _reasons(rejected).most_common(3)]
     files = ", ".join(path.name for path in paths)
-    return f"{files}: of {rows:,} rows no molecule is left ({reasons or 'no rows'})."
+    return f"{files}: of {rows:,} rows no molecule is left ({', '.join(reasons) or 'no rows'})."
 
 
 def _split(arrays: Arrays, config: DataConfig) -> np.ndarray:
@@ -313,7 +214,7 @@ def _fit(
     return normalizer, values[:, varying], tuple(notes)
 
 
-def _provenance(config: DataConfig, sources: list[_Source], tally: Tally) -> dict[str, Any]:
+def _provenance(config: DataConfig, sources: list[Source], tally: Tally) -> dict[str, Any]:
     """Return what a reader needs to make the dataset again; no paths and no dates."""
     table = selfies.constraints()
     return {

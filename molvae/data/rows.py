@@ -6,7 +6,7 @@ from typing import NamedTuple
 from molvae.bloom import molecule_hash
 from molvae.chem import properties, selfies, similarity
 from molvae.chem.smiles import Standardization, standardize
-from molvae.data import tables
+from molvae.data import records
 from molvae.errors import Rejected
 
 
@@ -74,7 +74,7 @@ def _prepare_row(recipe: Recipe, item: Item) -> Molecule | Rejected:
         if item.fault:
             raise Rejected(item.fault, field="")
         labels = [
-            tables.number(cell, field=name)
+            records.number(cell, field=name)
             for name, cell in zip(recipe.labels, item.labels, strict=True)
         ]
         smiles, mol = standardize(item.smiles, recipe.standardization)

@@ -1,0 +1,111 @@
+"""`molvae prepare`: tables of molecules -> one dataset to train on."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from molvae.cli import options
+from molvae.cli.progress import progress
+from molvae.cli.terminal import print_json, say
+from molvae.config import DataConfig
+from molvae.errors import UsageError
+
+SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@options.output("Dataset to write.", required=True)
+@options.config_options(DataConfig)
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Write every row left out, with its reason, to this table.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first bad row.")
+@options.jobs
+@options.force
+@options.as_json
+@options.quiet
+def command(
+    files: tuple[Path, ...],
+    output: str,
+    rejects: Path | None,
+    strict: bool,
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Turn tables of molecules into a dataset to train on.
+
+    Each FILE is a .smi, .csv or .tsv table, or one of these with .gz. Molecules are brought to one
+    form, checked, measured, merged when they are equal, and split. Bad rows are left out, counted
+    and named: molvae prepare esol.csv -o esol.molvae --label logS --rejects bad.csv
+    """
+    from molvae.data.lines import count_lines
+    from molvae.data.prepare import prepare
+    from molvae.data.tables import WRITERS, format_of
+
+    config = options.config_from(DataConfig, settings)
+    target = Path(output)
+    _check_target(target, files, force)
+    if rejects is not None:
+        _check_target(rejects, (*files, target), force)
+        format_of(rejects, WRITERS)
+    total = sum(count_lines(path) for path in files if path.is_file())
+    start = time.monotonic()
+    with progress("Preparing", total=total or None, unit="rows", quiet=quiet) as report:
+        prepared = prepare(
+            files,
+            config,
+            jobs=jobs or os.cpu_count() or 1,
+            rejects=rejects,
+            progress=report,
+            strict=strict,
+        )
+    sha256 = prepared.dataset.save(target)
+    seconds = time.monotonic() - start
+    for line in _summary(prepared.rejects, prepared.conflicts, rejects):
+        say(line, quiet=quiet)
+    for line in prepared.tally.lines():
+        say(line, quiet=quiet)
+    rate = prepared.tally.rows / seconds
+    say(f"{target}: {seconds:.1f} s, {rate:,.0f} rows/s, sha256 {sha256[:12]}", quiet=quiet)
+    if as_json:
+        print_json({"dataset": output, "sha256": sha256, **prepared.tally.to_dict()})
+
+
+def _check_target(path: Path, inputs: tuple[Path, ...], force: bool) -> None:
+    """Refuse a place that cannot be written to before the work rather than after it.
+
+    Raises:
+        UsageError: saying what is in the way.
+    """
+    if any(path.resolve() == other.resolve() for other in inputs):
+        raise UsageError(f"{path}: is read or written already by the same command.")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file in it.")
+    if path.exists() and not force:
+        raise UsageError(f"{path}: exists; --force overwrites it.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{path.parent}: no such folder, or no right to write there.")
+
+
+def _summary(rejects: list[Any], conflicts: list[str], file: Path | None) -> list[str]:
+    """Return the first bad rows and conflicts, and how many more there are."""
+    lines = [str(reject) for reject in rejects[:SHOWN]]
+    if len(rejects) > SHOWN:
+        where = f" in {file}" if file else "; --rejects FILE lists them"
+        lines.append(f"... and {len(rejects) - SHOWN:,} more rows left out{where}")
+    lines += conflicts[:SHOWN]
+    if len(conflicts) > SHOWN:
+        lines.append(f"... and {len(conflicts) - SHOWN:,} more labels that disagree")
+    return lines

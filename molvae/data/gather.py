@@ -1,0 +1,169 @@
+"""Every row of every file: read, measured by the workers, and merged or rejected."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from molvae.chem.smiles import Standardization
+from molvae.config import DataConfig
+from molvae.data import records, splits, tables
+from molvae.data.collection import Collection, Place
+from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
+from molvae.data.tally import Reject
+from molvae.dataset import TRAIN
+from molvae.errors import InputError, Rejected, UsageError
+from molvae.workers import Lost, map_chunks
+
+CHUNK = 128  # rows handed to a worker at once: about 0.2 s of work
+SECONDS = 60.0  # for a chunk, and so for a single row: a thousand times what a drug needs
+
+
+class Rejection(NamedTuple):
+    """One row that is not used: where it stands, its SMILES, and why."""
+
+    place: Place
+    smiles: str
+    cause: Rejected
+
+
+class Source(NamedTuple):
+    """One file that was read: its base name, digest as stored, rows, and where the SMILES were."""
+
+    name: str
+    sha256: str
+    rows: int
+    smiles_column: str
+
+
+class Gathered(NamedTuple):
+    """What all rows came to: distinct molecules, rejections in order, files, rows in all."""
+
+    collection: Collection
+    rejected: list[Rejection]
+    sources: list[Source]
+    rows: int
+
+
+def gather(
+    paths: Sequence[Path],
+    config: DataConfig,
+    names: tuple[str, ...],
+    *,
+    jobs: int,
+    progress: Callable[[int], None] | None,
+    strict: bool,
+) -> Gathered:
+    """Read and measure every row, and merge equal molecules.
+
+    Args:
+        paths: the tables.
+        config: what to compute, keep and hold out.
+        names: of properties and labels, in `PROPERTIES`' spelling.
+        jobs: worker processes; 0 works in this process.
+        progress: called with the number of rows done.
+        strict: stop at the first bad row.
+
+    Raises:
+        InputError: for a file that is no table, or a bad row when `strict`.
+        UsageError: for a column that is not there.
+    """
+    computed = len(config.properties)
+    gathered = Gathered(Collection(config.labels, computed), [], [], 0)
+    results = map_chunks(
+        partial(prepare_rows, _recipe(config, names[:computed])),
+        _items(paths, config, gathered.sources),
+        jobs=jobs,
+        chunk_size=CHUNK,
+        timeout=SECONDS,
+    )
+    rows = 0
+    with closing(results):
+        for rows, (item, result) in enumerate(results, 1):
+            cause = _take(gathered.collection, item, result)
+            if cause is not None:
+                rejection = Rejection(Place(item.source, item.line), item.smiles, cause)
+                if strict:
+                    raise InputError(str(as_reject(rejection, paths)))
+                gathered.rejected.append(rejection)
+            if progress is not None:
+                progress(rows)
+    return gathered._replace(rows=rows)
+
+
+def _recipe(config: DataConfig, computed: tuple[str, ...]) -> Recipe:
+    return Recipe(
+        Standardization(
+            stereo=config.stereo,
+            largest_fragment=config.largest_fragment,
+            uncharge=config.uncharge,
+            isotopes=config.isotopes,
+            max_length=config.max_length,
+            max_heavy_atoms=config.max_heavy_atoms,
+        ),
+        properties=computed,
+        labels=config.labels,
+        max_symbols=config.max_symbols,
+        scaffolds=config.split == "scaffold",
+    )
+
+
+def _items(paths: Sequence[Path], config: DataConfig, sources: list[Source]) -> Iterator[Item]:
+    """Read the rows of all files; note each file once it is read."""
+    for path in paths[1:]:
+        if path.is_file():  # a missing column must not show after an hour with the files before
+            _open(path, config).table.lines.close()
+    for number, path in enumerate(paths):
+        table, labels, split_column = _open(path, config)
+        count = 0
+        for row in table.rows:
+            count += 1
+            code = TRAIN
+            if split_column and not row.fault:
+                cell = row.cells.get(split_column, "")
+                code = splits.split_word(cell, where=f"{path}:{row.line}")
+            cells = tuple(row.cells.get(name, "") for name in labels)
+            yield Item(number, row.line, row.smiles, cells, code, row.fault)
+        sources.append(Source(path.name, table.lines.sha256, count, table.smiles_column))
+
+
+class _Opened(NamedTuple):
+    table: records.Table
+    labels: list[str]  # the columns, as this file spells them
+    split_column: str  # "" when the split is by a method
+
+
+def _open(path: Path, config: DataConfig) -> _Opened:
+    table = tables.open_table(path, smiles_column=config.smiles_column)
+    labels = [_wanted_column(table, name) for name in config.labels]
+    by_method = config.split in splits.SPLITS
+    return _Opened(table, labels, "" if by_method else _wanted_column(table, config.split))
+
+
+def _wanted_column(table: records.Table, name: str) -> str:
+    try:
+        return records.find_column(table, name)
+    except InputError as error:
+        raise UsageError(str(error)) from error
+
+
+def _take(
+    collection: Collection, item: Item, result: Molecule | Rejected | Lost
+) -> Rejected | None:
+    """Take in one result; return why not, when not."""
+    if isinstance(result, Rejected):
+        return result
+    if isinstance(result, Lost):
+        return Rejected(result.reason, result.detail)
+    try:
+        collection.add(item, result)
+    except Rejected as collision:
+        return collision
+    return None
+
+
+def as_reject(rejection: Rejection, paths: Sequence[Path]) -> Reject:
+    """Return a rejection as it is reported."""
+    place, smiles, cause = rejection
+    return Reject(paths[place.source].name, place.line, cause.field, smiles, str(cause))
