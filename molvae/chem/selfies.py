@@ -190,9 +190,15 @@ def is_consistent(symbols: Sequence[str], *, canonical: bool = False) -> bool:
     given = list(symbols)
     try:
         smiles = decode(given)
-        if canonical and smiles:
-            smiles = _canonical_once(smiles)
-        return bool(smiles) and encode(smiles) == given
+        if not smiles:
+            return False
+        if not canonical:
+            return encode(smiles) == given
+        once = _canonical_once(smiles)
+        if encode(once) == given:
+            return True
+        # A few spellings settle only at the second pass; what was repaired needs no second look.
+        return encode(smiles) == given and encode(canonicalize(once)) == given
     except Rejected:
         return False
 

@@ -246,7 +246,11 @@ def _fixed_point(smiles: str, rewrite: Callable[[Chem.Mol, str], str]) -> tuple[
     seen: list[str] = []
     for _ in range(MAX_PASSES):
         mol = parse(smiles)
-        following = rewrite(mol, smiles)
+        try:
+            following = rewrite(mol, smiles)
+        except (Chem.MolSanitizeException, RuntimeError, ValueError) as failure:
+            # Parts of a molecule are checked again when it is split, and bonds of any order fail there.
+            raise Rejected("not a molecule", " ".join(str(failure).split())) from failure
         if following == smiles:
             return smiles, mol
         seen.append(smiles)

@@ -102,6 +102,12 @@ def test_another_order_of_atoms_is_consistent_but_not_canonical() -> None:
     assert not is_consistent(symbols, canonical=True)
 
 
+def test_a_spelling_that_settles_late_is_canonical_all_the_same() -> None:
+    smiles = "NC[C@H]1CC[C@@](C(=O)O)CC1"  # a radical: RDKit needs two passes from Kekule form
+    assert canonicalize(smiles) == smiles
+    assert is_consistent(encode(smiles), canonical=True)
+
+
 def test_symbols_without_an_atom_decode_to_nothing() -> None:
     assert decode([]) == decode_canonical(["[Branch1]", "[Ring1]"][:0]) == ""
 

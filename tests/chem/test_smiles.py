@@ -62,6 +62,7 @@ REFUSED = [
     ("version https://git-lfs.github.com/spec/v1", "more than one record"),
     ("<html>", "not a molecule"),
     ("c1cccc1", "not a molecule"),
+    ("O=C(O)CCCc1cc~c(N(CC[Na+].Cl)CCCl)cc1", "not a molecule"),
     ("CC(C)(C)(C)C", "not a molecule"),
     ("[H][H]", "no heavy atom"),
     ("[H+]", "no heavy atom"),
