@@ -84,10 +84,15 @@ def _molecule_columns(records: list[Record]) -> list[int]:
 def _smiles_column(path: Path, columns: tuple[str, ...], preview: list[Record], wanted: str) -> str:
     if wanted:
         return find(path, columns, wanted)
-    known = {column.lower() for column in columns}
     for name in SMILES_NAMES:
-        if name in known:
-            return find(path, columns, name)
+        same = [column for column in columns if column.lower() == name]
+        if len(same) > 1:
+            raise InputError(
+                f"{path}: {len(same)} columns are named '{name}': choose with --smiles-column"
+                " or rename one."
+            )
+        if same:
+            return same[0]
     for place, column in enumerate(columns):
         if any(is_molecule(cells[place]) for _, cells in preview if place < len(cells)):
             return column

@@ -27,7 +27,7 @@ def read(lines: Lines, smiles_column: str) -> Table:
 
 def _smi_records(lines: Lines) -> Iterator[Record]:
     for line, text in enumerate(lines.text, 1):
-        cells = text.rstrip("\r\n").split("\t") if "\t" in text else text.split(maxsplit=1)
+        cells = text.strip("\r\n").split("\t") if "\t" in text else text.strip().split(maxsplit=1)
         if any(cells):
             yield line, cells
 

@@ -1,0 +1,314 @@
+import gzip
+import hashlib
+import io
+import math
+from pathlib import Path
+
+import pytest
+
+from molvae.data.lines import MAX_LINE
+from molvae.data.records import Row, find_column, number
+from molvae.data.tables import open_table, write_table
+from molvae.errors import InputError, Rejected
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
+PARACETAMOL = "CC(=O)Nc1ccc(O)cc1"
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def rows(path: Path, *, smiles_column: str = "") -> list[Row]:
+    return list(open_table(path, smiles_column=smiles_column).rows)
+
+
+def found(path: Path, *, smiles_column: str = "") -> list[tuple[int, str]]:
+    return [(row.line, row.smiles) for row in rows(path, smiles_column=smiles_column)]
+
+
+THREE = [(2, ASPIRIN), (3, CAFFEINE), (4, PARACETAMOL)]
+LINES = ["smiles,name", f"{ASPIRIN},aspirin", f"{CAFFEINE},caffeine", f"{PARACETAMOL},paracetamol"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("last", [True, False], ids=["final newline", "no final newline"])
+def test_line_ends_and_byte_order_marks_change_nothing(
+    tmp_path: Path, end: str, bom: str, last: bool
+) -> None:
+    text = bom + end.join(LINES) + (end if last else "")
+    assert found(write(tmp_path / "a.csv", text)) == THREE
+
+
+def test_mixed_line_ends_and_blank_lines_keep_physical_row_numbers(tmp_path: Path) -> None:
+    text = f"smiles\r\n{ASPIRIN}\n\n{CAFFEINE}\r\r\n{PARACETAMOL}"
+    path = write(tmp_path / "a.csv", text)
+    assert found(path) == [(2, ASPIRIN), (4, CAFFEINE), (6, PARACETAMOL)]
+
+
+def test_a_quoted_cell_over_several_lines_counts_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f'name,smiles\n"a,\n""b""\n",{ASPIRIN}\nc,{CAFFEINE}\n')
+    assert found(path) == [(2, ASPIRIN), (5, CAFFEINE)]
+    assert rows(path)[0].cells["name"] == 'a,\n"b"\n'
+
+
+def test_utf_16_with_its_mark_is_read(tmp_path: Path) -> None:
+    assert found(write(tmp_path / "a.csv", "\n".join(LINES).encode("utf-16"))) == THREE
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv"])
+def test_gzip_is_read_whatever_the_name_and_in_several_members(tmp_path: Path, name: str) -> None:
+    text = "\n".join(LINES).encode()
+    path = write(tmp_path / name, gzip.compress(text[:50]) + gzip.compress(text[50:]))
+    assert found(path) == THREE
+
+
+def test_the_digest_is_that_of_the_file_as_stored(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv.gz", gzip.compress("\n".join(LINES).encode()))
+    table = open_table(path)
+    assert len(list(table.rows)) == 3
+    assert table.lines.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_the_separator_is_told_by_the_first_line(tmp_path: Path, name: str, separator: str) -> None:
+    path = write(tmp_path / name, "\n".join(LINES).replace(",", separator))
+    assert found(path) == THREE
+    assert rows(path)[0].id == "aspirin"
+
+
+@pytest.mark.parametrize("header", ["SMILES", "Canonical_Smiles", "structure", "smi", "SMI"])
+def test_the_smiles_column_is_found_in_any_case(tmp_path: Path, header: str) -> None:
+    path = write(tmp_path / "a.csv", f"N,{header}\nCCN,{ASPIRIN}\n")
+    assert found(path) == [(2, ASPIRIN)]
+
+
+def test_smiles_is_preferred_to_canonical_smiles(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"canonical_smiles,smiles\nC,{ASPIRIN}\n")
+    assert open_table(path).smiles_column == "smiles"
+
+
+def test_a_named_column_is_taken_in_any_case(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,Product\nC,{ASPIRIN}\n")
+    assert found(path, smiles_column="product") == [(2, ASPIRIN)]
+
+
+def test_without_a_known_name_the_first_column_of_molecules_is_taken(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"number,drug,logP\n1,?,2\n2,{ASPIRIN},1.2\n")
+    assert open_table(path).smiles_column == "drug"
+    assert found(path) == [(2, "?"), (3, ASPIRIN)]
+
+
+def test_a_missing_column_is_named_with_those_there_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,pIC50\n{ASPIRIN},5.1\n")
+    with pytest.raises(InputError, match=r"no column 'pic5'; did you mean 'pIC50'\? Its columns"):
+        find_column(open_table(path), "pic5")
+    path = write(tmp_path / "b.csv", "id,value\nx1,5.1\nx2,2\n")
+    with pytest.raises(InputError, match=r"no column of SMILES.* Its columns: id, value\."):
+        open_table(path)
+
+
+def test_a_column_that_stands_twice_is_refused_when_it_matters(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,x,x\n{ASPIRIN},1,2\n")
+    table = open_table(path)
+    with pytest.raises(InputError, match="2 columns are named 'x'"):
+        find_column(table, "x")
+    with pytest.raises(InputError, match="2 columns are named 'smiles'"):
+        open_table(write(tmp_path / "b.csv", f"smiles,SMILES\nC,{ASPIRIN}\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.csv", f"{ASPIRIN}\n{CAFFEINE}\n", [(1, ASPIRIN), (2, CAFFEINE)]),
+        ("a.csv", f"{ASPIRIN}\n", [(1, ASPIRIN)]),
+        ("a.csv", f"aspirin,{ASPIRIN}\ncaffeine,{CAFFEINE}\n", [(1, ASPIRIN), (2, CAFFEINE)]),
+        ("a.csv", f"{ASPIRIN},1.5\nno molecule,2\n{CAFFEINE},3", None),
+        ("a.smi", f"{ASPIRIN}\n{CAFFEINE}", [(1, ASPIRIN), (2, CAFFEINE)]),
+        ("a.smi", f"SMILES\n{ASPIRIN}\n", [(2, ASPIRIN)]),
+        ("a.smi", f"smiles zinc_id\n\n{ASPIRIN} ZINC1\n", [(3, ASPIRIN)]),
+    ],
+)
+def test_a_first_molecule_is_no_header(
+    tmp_path: Path, name: str, text: str, expected: list[tuple[int, str]] | None
+) -> None:
+    expected = expected or [(1, ASPIRIN), (2, "no molecule"), (3, CAFFEINE)]
+    assert found(write(tmp_path / name, text)) == expected
+
+
+def test_smi_lines_carry_an_id_after_white_space(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.smi", f"{ASPIRIN}\tacetylsalicylic acid\n{CAFFEINE}  c 1\nC\n")
+    assert [row.id for row in rows(path)] == ["acetylsalicylic acid", "c 1", ""]
+
+
+def test_columns_of_a_smi_file_with_a_header_are_cells(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.smi", f"SMILES\tID\tpIC50\n{ASPIRIN}\tx\t5.5\n")
+    assert rows(path)[0].cells["pIC50"] == "5.5"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.smi"])
+def test_words_that_pandas_takes_for_missing_stay_text(tmp_path: Path, name: str) -> None:
+    words = ["N", "NO", "[Na]", "NA", "nan", "null", "None"]
+    path = write(tmp_path / name, "\n".join(["smiles", *words]))
+    assert [row.smiles for row in rows(path)] == words
+
+
+def test_a_byte_that_is_no_utf_8_spoils_its_row_only(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,n\n{ASPIRIN},a\nC,caf\xe9\nN,b\n".encode("latin-1"))
+    assert [row.fault for row in rows(path)] == ["", "not UTF-8", ""]
+
+
+def test_a_row_with_too_many_cells_is_at_fault_and_one_with_too_few_is_not(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,n\n{ASPIRIN},a,b\n{ASPIRIN}\n{ASPIRIN},a,,\n")
+    assert [row.fault for row in rows(path)] == ["too many cells", "", ""]
+
+
+PAGE = b"\n<!DOCTYPE html><html><body>404</body></html>"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"", "empty"),
+        (PAGE, "web page"),
+        (gzip.compress(PAGE), "web page"),
+        (POINTER, "Git LFS pointer"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "PNG picture"),
+        (b"PK\x03\x04\x14\x00", "Excel workbook; save the sheet as CSV"),
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"smiles\n\x00\x01\x02", "binary"),
+        (b"smiles\n" + b"C" * (MAX_LINE + 1), "a line of over"),
+    ],
+    ids=["empty", "html", "html.gz", "lfs", "png", "xlsx", "parquet", "binary", "bomb"],
+)
+def test_what_is_no_table_is_called_by_its_name(tmp_path: Path, content: bytes, cause: str) -> None:
+    path = write(tmp_path / "a.csv", content)
+    with pytest.raises(InputError, match=cause):
+        rows(path)
+
+
+def test_an_open_quote_is_named_with_its_row(tmp_path: Path) -> None:
+    text = f'smiles,n\n{ASPIRIN},a\n{CAFFEINE},"b\n' + f"{PARACETAMOL},c\n" * 20_000
+    with pytest.raises(InputError, match=r"a\.csv:3: .*quote"):
+        rows(write(tmp_path / "a.csv", text))
+
+
+@pytest.mark.parametrize("at", [0.3, 0.999])
+def test_truncated_gzip_is_named(tmp_path: Path, at: float) -> None:
+    noise = "".join(f"{PARACETAMOL},{hashlib.sha256(b'%d' % i).hexdigest()}\n" for i in range(9999))
+    whole = gzip.compress(("smiles,n\n" + noise).encode())
+    path = write(tmp_path / "a.csv.gz", whole[: int(len(whole) * at)])
+    with pytest.raises(InputError, match="truncated"):
+        rows(path)
+
+
+def test_a_flipped_bit_in_gzip_is_named(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(("smiles\n" + f"{PARACETAMOL}\n" * 9999).encode()))
+    content[-6] ^= 1  # in the checksum
+    with pytest.raises(InputError, match="damaged gzip data"):
+        rows(write(tmp_path / "a.csv.gz", bytes(content)))
+
+
+def test_plain_text_named_gz_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="its content is not gzip"):
+        open_table(write(tmp_path / "a.csv.gz", "smiles\nC\n"))
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.gz"])
+def test_an_unknown_ending_lists_the_known_ones(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"\.smi, \.csv, \.tsv, each also with \.gz"):
+        open_table(write(tmp_path / name, "smiles\nC\n"))
+
+
+def test_a_missing_file_and_a_folder_are_one_sentence(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(InputError):
+            open_table(path, format="csv")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("1", 1.0), (" -2.18 ", -2.18), ("+.5", 0.5), ("1e-3", 1e-3), ("7.", 7.0), ("1E5", 1e5)],
+)
+def test_plain_numbers_are_read(cell: str, value: float) -> None:
+    assert number(cell, field="x") == value
+
+
+@pytest.mark.parametrize("cell", ["", "  "])
+def test_an_empty_cell_is_a_missing_value(cell: str) -> None:
+    assert math.isnan(number(cell, field="x"))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "inf",
+        "-inf",
+        "nan",
+        "NA",
+        "1e400",
+        "1,5",
+        "1_0",
+        "True",
+        "0x10",
+        "1 2",
+        ">5",
+        "\u0663",
+        "\uff11",
+    ],
+)
+def test_other_words_are_no_numbers(cell: str) -> None:
+    with pytest.raises(Rejected, match="not a number") as caught:
+        number(cell, field="pIC50")
+    assert caught.value.field == "pIC50"
+
+
+TABLE = [("m1", ASPIRIN, 1.5), ('two\n"words"', CAFFEINE, math.nan), ("c,d", PARACETAMOL, None)]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
+    write_table(tmp_path / name, ("ID", "SMILES", "LogP"), TABLE)
+    back = rows(tmp_path / name)
+    assert [(row.id, row.smiles, row.cells["LogP"]) for row in back] == [
+        ("m1", ASPIRIN, "1.5"),
+        ('two\n"words"', CAFFEINE, ""),
+        ("c,d", PARACETAMOL, ""),
+    ]
+
+
+def test_smi_is_written_as_smiles_tab_id(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.smi", ("ID", "SMILES", "LogP"), TABLE)
+    text = (tmp_path / "a.smi").read_text()
+    assert text == f'{ASPIRIN}\tm1\n{CAFFEINE}\ttwo "words"\n{PARACETAMOL}\tc,d\n'
+    write_table(tmp_path / "b.smi", ("smiles",), [[ASPIRIN]])
+    assert (tmp_path / "b.smi").read_text() == f"{ASPIRIN}\n"
+
+
+def test_gzip_is_written_the_same_twice(tmp_path: Path) -> None:
+    for name in ("a.csv.gz", "b.csv.gz"):
+        write_table(tmp_path / name, ("smiles",), [[ASPIRIN]])
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+
+
+def test_a_stream_takes_a_table_as_well() -> None:
+    stream = io.BytesIO()
+    write_table(stream, ("smiles",), [[ASPIRIN]])
+    assert stream.getvalue() == f"smiles\n{ASPIRIN}\n".encode()
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "old")
+
+    def broken() -> object:
+        yield [ASPIRIN]
+        raise KeyError("gone")
+
+    with pytest.raises(KeyError):
+        write_table(path, ("smiles",), broken())  # type: ignore[arg-type]
+    assert path.read_text() == "old"
