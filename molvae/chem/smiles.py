@@ -249,7 +249,7 @@ def _fixed_point(smiles: str, rewrite: Callable[[Chem.Mol, str], str]) -> tuple[
         try:
             following = rewrite(mol, smiles)
         except (Chem.MolSanitizeException, RuntimeError, ValueError) as failure:
-            # Parts of a molecule are checked again when it is split, and bonds of any order fail there.
+            # Parts are checked again when a molecule is split; bonds of any order fail there.
             raise Rejected("not a molecule", " ".join(str(failure).split())) from failure
         if following == smiles:
             return smiles, mol
