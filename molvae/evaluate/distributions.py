@@ -1,0 +1,95 @@
+"""How properties and rings are distributed, and how far that is from a reference set."""
+
+import numpy as np
+from scipy import stats
+
+from molvae.evaluate.parsed import SHAPES, Parsed
+
+QUANTILES = {"p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
+
+Numbers = dict[str, float | None]
+
+
+def properties(generated: Parsed, reference: Parsed | None = None) -> dict[str, Numbers]:
+    """Describe each measured property over the valid molecules, duplicates included.
+
+    Args:
+        generated: the molecules under test.
+        reference: molecules to compare with, measured for the same properties.
+
+    Returns:
+        For each property, in its unit: `n` (molecules), `mean`, `sd` (of the population), `p5`,
+        `p25`, `median`, `p75`, `p95`; against a reference also `wasserstein` (first Wasserstein
+        distance, the property's unit), `shift` (difference of the means in the reference's
+        standard deviations), `reference_mean` and `reference_sd`. None where undefined.
+    """
+    table: dict[str, Numbers] = {}
+    for name in generated.names:
+        values = _known(generated.measured(name))
+        table[name] = describe(values)
+        if reference is not None:
+            table[name] |= compare(values, _known(reference.measured(name)))
+    return table
+
+
+def describe(values: np.ndarray) -> Numbers:
+    """Return size, mean, population standard deviation and quantiles of values, shape (N,)."""
+    if values.size == 0:
+        return {"n": 0, "mean": None, "sd": None, **dict.fromkeys(QUANTILES)}
+    levels = np.quantile(values, list(QUANTILES.values()))
+    quantiles = dict(zip(QUANTILES, map(float, levels), strict=True))
+    return {"n": values.size, "mean": float(values.mean()), "sd": float(values.std()), **quantiles}
+
+
+def compare(values: np.ndarray, reference: np.ndarray) -> Numbers:
+    """Compare values (N,) with those of a reference set (M,).
+
+    The distance is the area between the two cumulative distributions, as MOSES has it for LogP,
+    SA, QED and weight (https://doi.org/10.3389/fphar.2020.565644).
+    """
+    if values.size == 0 or reference.size == 0:
+        return {"wasserstein": None, "shift": None, "reference_mean": None, "reference_sd": None}
+    mean, sd = float(reference.mean()), float(reference.std())
+    return {
+        "wasserstein": float(stats.wasserstein_distance(values, reference)),
+        "shift": (float(values.mean()) - mean) / sd if sd > 0 else None,
+        "reference_mean": mean,
+        "reference_sd": sd,
+    }
+
+
+def scales(reference: Parsed) -> dict[str, float]:
+    """Return the standard deviation of each property that varies in a reference set."""
+    spread = {name: _known(reference.measured(name)) for name in reference.names}
+    return {name: float(v.std()) for name, v in spread.items() if v.size and v.std() > 0}
+
+
+def rings(generated: Parsed, reference: Parsed | None = None) -> dict[str, Numbers]:
+    """Describe ring sizes and aromaticity: where silently repaired SELFIES give themselves away.
+
+    A repaired molecule is smaller, less aromatic and has odd rings (Skinnider 2024,
+    https://doi.org/10.1038/s42256-024-00821-x, on why invalid strings are worth discarding).
+
+    Returns:
+        For each statistic of `SHAPES` its mean over the valid molecules, as `generated`, and with
+        a reference also `reference` and `difference`. None where undefined.
+    """
+    table: dict[str, Numbers] = {}
+    for column, name in enumerate(SHAPES):
+        mean = _mean(generated.shapes[:, column])
+        table[name] = {"generated": mean}
+        if reference is not None:
+            other = _mean(reference.shapes[:, column])
+            difference = None if mean is None or other is None else mean - other
+            table[name] |= {"reference": other, "difference": difference}
+    return table
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    known: np.ndarray = values[~np.isnan(values)]
+    return known
+
+
+def _mean(values: np.ndarray) -> float | None:
+    known = _known(values)
+    return float(known.mean()) if known.size else None

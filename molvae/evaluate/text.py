@@ -1,0 +1,103 @@
+"""A report as lines of text in aligned columns."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from molvae.evaluate.parsed import SHAPES
+
+# Columns of each table: key in the report -> heading.
+PROPERTY_COLUMNS = {
+    "mean": "mean",
+    "sd": "sd",
+    "p5": "5 %",
+    "median": "median",
+    "p95": "95 %",
+    "reference_mean": "ref. mean",
+    "reference_sd": "ref. sd",
+    "wasserstein": "Wasserstein",
+    "shift": "shift/sd",
+}
+CONTROL_COLUMNS = {
+    "asked": "asked",
+    "measured": "measured",
+    "mae": "MAE",
+    "mae_sd": "MAE/sd",
+    "bias": "bias",
+    "hit_rate": "hit rate",
+    "tolerance": "tolerance",
+    "slope": "slope",
+    "r2": "R2",
+}
+RING_COLUMNS = {"generated": "generated", "reference": "reference", "difference": "difference"}
+
+Table = Mapping[str, Mapping[str, float | None]]
+
+
+def as_text(
+    values: Mapping[str, Any],
+    counts: Mapping[str, Any],
+    versions: Mapping[str, str],
+    *,
+    units: Mapping[str, str],
+) -> list[str]:
+    """Lay out a report; see `Report` for what goes in.
+
+    Args:
+        values: numbers by name, and tables by name.
+        counts: molecules by kind.
+        versions: by program.
+        units: property -> unit.
+    """
+    made_by = ", ".join(f"{name} {version}" for name, version in versions.items())
+    lines = [
+        f"{counts['generated']:,} molecules, {counts['valid']:,} valid,"
+        f" {counts['distinct']:,} distinct ({made_by})"
+    ]
+    for title in ("invalid", "property_failed"):
+        if counts.get(title):
+            reasons = ", ".join(f"{reason} {n:,}" for reason, n in counts[title].items())
+            lines.append(f"{title.replace('_', ' ')}: {reasons}")
+    lines.append("")
+    numbers = {name: number for name, number in values.items() if not isinstance(number, dict)}
+    lines += aligned([name, cell(number)] for name, number in numbers.items())
+    labels = {name: f"{name} ({unit})" if unit else name for name, unit in units.items()}
+    for title, columns, names in (
+        ("properties", PROPERTY_COLUMNS, labels),
+        ("rings", RING_COLUMNS, SHAPES),
+        ("control", CONTROL_COLUMNS, labels),
+    ):
+        if values.get(title):
+            lines += ["", *tabulate(title, values[title], columns=columns, names=names)]
+    return lines
+
+
+def tabulate(
+    title: str, table: Table, *, columns: Mapping[str, str], names: Mapping[str, str]
+) -> list[str]:
+    """Lay out a table of named rows; a column that no row has is left out."""
+    shown = [key for key in columns if any(key in row for row in table.values())]
+    header = [title, *(columns[key] for key in shown)]
+    rows = [
+        [names.get(name, name), *(cell(row.get(key)) if key in row else "" for key in shown)]
+        for name, row in table.items()
+    ]
+    return aligned([header, *rows])
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Pad cells to columns: the first to the left, numbers to the right."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    ]
+
+
+def cell(number: float | None) -> str:
+    """Write a number with four significant digits; a dash where there is none."""
+    if number is None:
+        return "-"
+    if isinstance(number, int):
+        return f"{number:,}"
+    return f"{number:.4f}" if 0.1 <= abs(number) < 1 or number == 0 else f"{number:#.4g}"
