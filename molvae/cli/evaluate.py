@@ -1,0 +1,219 @@
+"""`molvae evaluate`: a table of generated molecules -> how good they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from molvae.cli import options
+from molvae.cli.progress import progress
+from molvae.cli.terminal import say
+from molvae.errors import ArtifactError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from molvae.data.records import Row, Table
+    from molvae.evaluate.training import IndexedMolecules
+
+TARGET_PREFIX = "target_"  # as `molvae generate` names the columns of what was asked
+CHECKPOINT_ENDING = ".safetensors"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--suite", default="basic", show_default=True, help="Collection of metrics.")
+@click.option(
+    "--training",
+    metavar="FILE|MODEL",
+    default=None,
+    help="What the generator was trained on, for novelty: a table, or a model of molvae.",
+)
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Table of molecules whose properties the generated ones should match.",
+)
+@options.smiles_column
+@options.jobs
+@options.seed("Seed of the subsets taken of large sets (default 0).")
+@options.as_json
+@options.output("Write the report to this file, as JSON.")
+@options.force
+@options.quiet
+def command(
+    file: Path,
+    suite: str,
+    training: str | None,
+    reference: Path | None,
+    smiles_column: str | None,
+    jobs: int | None,
+    seed: int | None,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Score a table of generated molecules: validity, uniqueness, novelty, diversity.
+
+    FILE may come from any generator; leave its invalid and empty rows in. Columns named
+    target_NAME, as molvae generate writes them, are compared with what the molecules are:
+    molvae evaluate generated.csv --training train.csv --reference test.csv -o report.json
+    """
+    from molvae.evaluate.report import evaluate
+    from molvae.store import write_atomically
+
+    target = None if output in (None, "-") else Path(str(output))
+    if target is not None:
+        _check_target(target, (file, reference), force)
+    workers = jobs or os.cpu_count() or 1
+    generated = _read_generated(file, smiles_column or "", quiet=quiet)
+    compared = None if reference is None else _read_smiles(reference)
+    model = None if training is None else _read_model(training, workers)
+    known = None if training is None or model else _read_smiles(Path(training))
+    total = sum(len(smiles) for smiles in (generated.smiles, compared or [], known or []))
+    with progress("Evaluating", total=total, quiet=quiet) as report_progress:
+        report = evaluate(
+            generated.smiles,
+            reference=compared,
+            training=model.molecules if model else known,
+            targets=generated.targets,
+            scales=model.scales if model else None,
+            suite=suite,
+            jobs=workers,
+            seed=seed or 0,
+            progress=report_progress,
+        )
+    if target is not None:
+        write_atomically(target, f"{report.to_json()}\n".encode())
+    click.echo(report.to_json() if as_json or output == "-" else "\n".join(report.table()))
+    for note in report.notes:
+        say(f"Note: {note}", quiet=quiet)
+
+
+class _Generated(NamedTuple):
+    """The molecules under test.
+
+    Attributes:
+        smiles: one for each row, "" for a row without.
+        targets: property -> what was asked of each row; nothing for a name that is no property.
+    """
+
+    smiles: list[str]
+    targets: dict[str, list[tuple[float, float] | None]]
+
+
+class _Model(NamedTuple):
+    """What a checkpoint knows of its training set.
+
+    Attributes:
+        molecules: an index of them.
+        scales: property -> standard deviation.
+    """
+
+    molecules: IndexedMolecules
+    scales: dict[str, float]
+
+
+def _check_target(target: Path, inputs: tuple[Path | None, ...], force: bool) -> None:
+    """Refuse a place that cannot be written to before the work rather than after it."""
+    if any(other is not None and target.resolve() == other.resolve() for other in inputs):
+        raise UsageError(f"{target}: is read by the same command.")
+    if target.is_dir():
+        raise UsageError(f"{target}: is a folder; name a file in it.")
+    if target.exists() and not force:
+        raise UsageError(f"{target}: exists; --force overwrites it.")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{target.parent}: no such folder, or no right to write there.")
+
+
+def _read_generated(path: Path, column: str, *, quiet: bool) -> _Generated:
+    """Read every row, empty ones included: each of them was a molecule that did not come."""
+    table = _open(path, column)
+    asked = {
+        name: name[len(TARGET_PREFIX) :]
+        for name in table.columns
+        if name.lower().startswith(TARGET_PREFIX) and len(name) > len(TARGET_PREFIX)
+    }
+    measurable = {heading: name for heading, name in asked.items() if _is_property(name)}
+    generated = _Generated([], {name: [] for name in asked.values()})
+    faults = 0
+    line = 2 if table.has_header else 1
+    for row in table.rows:
+        blank = row.line - line if _has_a_line_each(path, table) else 0
+        generated.smiles.extend([""] * blank + ["" if row.fault else row.smiles])
+        for heading, name in measurable.items():
+            generated.targets[name] += [None] * blank + [_request(row, heading, name)]
+        faults += bool(row.fault)
+        line = row.line + 1 + sum(cell.count("\n") for cell in row.cells.values())
+    said = f"{path}: {len(generated.smiles):,} rows, SMILES in column '{table.smiles_column}'."
+    say(said, quiet=quiet)
+    if faults:
+        say(f"{path}: {faults:,} rows are damaged and count as invalid.", quiet=quiet)
+    return generated
+
+
+def _has_a_line_each(path: Path, table: Table) -> bool:
+    """Tell whether a blank line stands for an empty molecule: where a line holds nothing else."""
+    from molvae.data.tables import READERS, format_of
+
+    return len(table.columns) == 1 or format_of(path, READERS) == "smi"
+
+
+def _open(path: Path, column: str) -> Table:
+    """Open a table; a column that was named and is not there is a usage error."""
+    from molvae.data.tables import open_table
+
+    try:
+        return open_table(path, smiles_column=column)
+    except InputError as error:
+        if column and f"no column '{column}'" in str(error):
+            raise UsageError(str(error)) from error
+        raise
+
+
+def _is_property(name: str) -> bool:
+    from molvae.chem.properties import resolve
+
+    try:
+        resolve(name)
+    except UsageError:
+        return False
+    return True
+
+
+def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:
+    cell = row.cells.get(heading, "").strip()
+    if not cell or row.fault:
+        return None
+    try:
+        (wanted,) = options.parse_targets([f"{name}={cell}"]).values()
+    except UsageError as error:
+        raise InputError(f"{row.file}:{row.line}: column '{heading}': {error}") from error
+    return wanted
+
+
+def _read_smiles(path: Path) -> list[str]:
+    return [row.smiles for row in _open(path, "").rows if not row.fault]
+
+
+def _read_model(name: str, jobs: int) -> _Model | None:
+    """Read the training index of a model; None where `name` is a table."""
+    path = Path(name)
+    if path.is_file() and path.suffix != CHECKPOINT_ENDING:
+        return None
+    from molvae.checkpoint import find_model, read_header, read_training_index
+    from molvae.chem.smiles import Standardization
+    from molvae.evaluate.training import IndexedMolecules
+
+    path = find_model(name)
+    header = read_header(path)
+    try:
+        data, normalizer = header["provenance"]["data"], header["normalizer"]
+        form = Standardization(**{key: data[key] for key in Standardization._fields if key in data})
+        scales = dict(zip(normalizer["names"], normalizer["scale"], strict=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path}: it does not say how its training set was made.") from error
+    return _Model(IndexedMolecules(read_training_index(path), form, jobs), scales)
