@@ -1,0 +1,129 @@
+import math
+
+import numpy as np
+import pytest
+
+from molvae.chem.properties import PROPERTIES
+from molvae.errors import UsageError
+from molvae.evaluate.control import (
+    EXACT,
+    TOLERANCES,
+    calibration,
+    control,
+    read_requests,
+    tolerance,
+)
+from molvae.evaluate.parsed import parse_molecules
+
+# HeavyAtoms 1, 2, 3, 4; invalid; 6
+CHAINS = ("C", "CC", "CCC", "CCCC", "C1CC", "CCCCCC")
+
+
+def judged(asked, *, name="HeavyAtoms", smiles=CHAINS, scales=None):
+    parsed = parse_molecules(smiles, (name,))
+    requests = {name: read_requests(asked, count=len(smiles), name=name)}
+    return control(parsed, requests, scales=scales)[name]
+
+
+def test_points_are_scored_by_hand() -> None:
+    found = judged([1, 3, 3, 5, 5, None])  # errors 0, -1, 0, -1, invalid
+    assert found["asked"] == 5
+    assert found["measured"] == 4
+    assert found["mae"] == 0.5
+    assert found["bias"] == -0.5
+    assert found["hit_rate"] == 2 / 5
+    assert found["tolerance"] == EXACT
+    # realized on requested, (1, 1) (3, 2) (3, 3) (5, 4): sums of products 6, 8, and 5 of squares
+    assert found["slope"] == pytest.approx(6 / 8)
+    assert found["r2"] == pytest.approx(6**2 / (8 * 5))
+
+
+def test_ranges_are_scored_by_their_nearer_end() -> None:
+    found = judged((2, 3))  # distances 1, 0, 0, 1, invalid, 3
+    assert found["mae"] == 5 / 5
+    assert found["bias"] == pytest.approx(3 / 5)
+    assert found["hit_rate"] == 2 / 6
+    assert "tolerance" not in found
+    assert "slope" not in found
+
+
+def test_an_open_end_is_never_missed() -> None:
+    assert judged((-math.inf, 3))["hit_rate"] == 3 / 6
+    assert judged((3, math.inf))["hit_rate"] == 3 / 6
+    assert judged((3, math.inf))["mae"] == 3 / 5
+
+
+def test_an_end_of_a_range_belongs_to_it_and_a_near_miss_does_not() -> None:
+    assert judged([(1, 1.5), (2.2, 4)], smiles=("C", "CC"))["hit_rate"] == 1 / 2
+
+
+def test_half_a_standard_deviation_of_the_reference_is_a_hit() -> None:
+    found = judged(3, scales={"HeavyAtoms": 2.0})  # tolerance 1: 2, 3 and 4 atoms
+    assert found["hit_rate"] == 3 / 6
+    assert found["tolerance"] == 1
+    assert found["mae_sd"] == found["mae"] / 2
+
+
+def test_a_blank_asks_nothing() -> None:
+    found = judged([None, math.nan, 3, 3, None, None])
+    assert found["asked"] == 2
+    assert found["mae"] == 0.5
+
+
+def test_nothing_asked_is_nothing_judged() -> None:
+    parsed = parse_molecules(CHAINS, ("MW",))
+    assert control(parsed, {"MW": read_requests(None, count=6, name="MW")}) == {}
+
+
+def test_molecules_that_are_all_invalid_hit_nothing_and_have_no_error() -> None:
+    found = judged(3, smiles=("", "C1CC"))
+    assert found["mae"] is found["bias"] is None
+    assert found["hit_rate"] == 0
+
+
+def test_several_requests_are_met_together_or_not() -> None:
+    smiles = ("CCO", "CCC", "CCCO", "", "O")
+    parsed = parse_molecules(smiles, ("HBD", "HeavyAtoms"))
+    asked = {
+        "HBD": read_requests([1, 1, 1, 1, None], count=5, name="HBD"),
+        "HeavyAtoms": read_requests([3, 3, 3, 3, 1], count=5, name="HeavyAtoms"),
+    }
+    found = control(parsed, asked)
+    assert found["HBD"]["hit_rate"] == 2 / 4
+    assert found["HeavyAtoms"]["hit_rate"] == 3 / 5
+    assert found["joint"] == {"asked": 4, "hit_rate": 1 / 4}
+
+
+def test_perfect_and_ignored_requests_have_slopes_one_and_zero() -> None:
+    asked = np.array([1.0, 2.0, 3.0, 1.0, 2.0, 3.0])
+    assert calibration(asked, asked + 5) == pytest.approx({"slope": 1, "r2": 1})
+    ignored = calibration(asked, np.array([4.0, 4.0, 4.0, 6.0, 6.0, 6.0]))
+    assert ignored == pytest.approx({"slope": 0, "r2": 0})
+    assert calibration(asked, np.full(6, 0.1)) == {"slope": pytest.approx(0), "r2": None}
+
+
+def test_one_distinct_request_has_no_slope() -> None:
+    assert calibration(np.array([2.0, 2.0]), np.array([1.0, 3.0])) == {}
+
+
+@pytest.mark.parametrize("request_", [(3, 2), math.inf, (math.inf, math.inf), (math.nan, 2)])
+def test_a_request_that_no_value_can_meet_is_refused(request_) -> None:
+    with pytest.raises(UsageError, match="target of LogP, molecule 2: "):
+        read_requests([1.0, request_], count=2, name="LogP")
+
+
+def test_requests_must_be_as_many_as_molecules() -> None:
+    with pytest.raises(UsageError, match="2 requests for 3 molecules"):
+        read_requests([1.0, 2.0], count=3, name="LogP")
+
+
+def test_requests_may_come_as_an_array() -> None:
+    requests = read_requests(np.array([1.0, np.nan]), count=2, name="LogP")
+    assert requests.asked.tolist() == [True, False]
+
+
+def test_counts_are_hit_exactly_where_no_scale_is_known() -> None:
+    assert set(TOLERANCES) == {name for name, known in PROPERTIES.items() if not known.integer}
+    assert tolerance("HBD", None) < 1
+    assert tolerance("LogP", None) == TOLERANCES["LogP"]
+    assert tolerance("LogP", 1.0) == 0.5

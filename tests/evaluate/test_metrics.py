@@ -1,0 +1,189 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from rdkit import Chem, DataStructs
+from rdkit.Chem import rdFingerprintGenerator
+
+from molvae.errors import UsageError
+from molvae.evaluate import metrics
+from molvae.evaluate.metrics import Metric, Sets
+from molvae.evaluate.parsed import parse_molecules
+from molvae.evaluate.training import KnownMolecules
+from tests.drugs import DRUGS
+
+SMILES = [smiles for _, smiles in DRUGS]
+ASPIRIN, ASPIRIN_KEKULE = "CC(=O)Oc1ccccc1C(=O)O", "OC(=O)C1C=CC=CC=1OC(C)=O"
+L_ALANINE, D_ALANINE, ALANINE = "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "CC(N)C(=O)O"
+
+
+def sets(smiles, training=None, seed=0) -> Sets:
+    known = None if training is None else KnownMolecules.of(training)
+    return Sets(parse_molecules(smiles, ()), training=known, seed=seed)
+
+
+def test_validity_is_the_share_of_strings_that_are_a_molecule() -> None:
+    half = [ASPIRIN, "C1CC", "CCO", "c1ccc", "CCN", "C(C)(C)(C)(C)C", "O", "CC)"]
+    assert metrics.validity(sets(half)) == {"validity": 0.5}
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t", "\ufeff"])
+def test_an_empty_smiles_is_no_molecule(empty: str) -> None:
+    assert metrics.validity(sets(["CCO", empty])) == {"validity": 0.5}
+
+
+@pytest.mark.parametrize("text", ["\u0421\u0421O", "CC O", "CCO\nCCN", "[C+999999]"])
+def test_what_rdkit_reads_as_another_molecule_is_invalid(text: str) -> None:
+    assert Chem.MolFromSmiles(text) is not None
+    assert metrics.validity(sets([text]))["validity"] == 0
+
+
+def test_copies_of_one_molecule_are_hardly_unique_and_not_diverse() -> None:
+    copies = sets([ASPIRIN] * 20)
+    assert metrics.uniqueness(copies) == {"uniqueness": 1 / 20}
+    assert metrics.internal_diversity(copies) == {"IntDiv1": 0, "IntDiv2": 0}
+
+
+def test_uniqueness_ignores_how_a_molecule_is_written_and_what_is_invalid() -> None:
+    spellings = sets([ASPIRIN, ASPIRIN_KEKULE, "", "CCO", "OCC", "C1CC", "CCN", "NCC"])
+    assert metrics.uniqueness(spellings) == {"uniqueness": 3 / 6}
+
+
+def test_mirror_images_are_two_molecules() -> None:
+    assert metrics.uniqueness(sets([L_ALANINE, D_ALANINE, ALANINE])) == {"uniqueness": 1}
+
+
+def test_uniqueness_at_k_looks_at_the_first_k_valid_molecules_in_order() -> None:
+    chains = ["C" * n for n in range(1, 101)]
+    numbers = metrics.uniqueness(sets([""] * 50 + ["CCO"] * 990 + chains))
+    assert numbers["uniqueness@1000"] == 11 / 1000
+    assert numbers["uniqueness"] == 101 / 1090
+    assert "uniqueness@10000" not in numbers
+
+
+def test_uniqueness_at_k_of_fewer_than_k_valid_molecules_is_left_out() -> None:
+    assert "uniqueness@1000" not in metrics.uniqueness(sets(["CCO"] * 999 + [""]))
+    assert "uniqueness@1000" in metrics.uniqueness(sets(["CCO"] * 1000))
+
+
+def test_a_copy_of_the_training_set_has_no_novelty() -> None:
+    numbers = metrics.novelty(sets(SMILES[:50], training=SMILES[:50]))
+    assert set(numbers.values()) == {0}
+
+
+def test_novelty_ignores_how_a_molecule_is_written() -> None:
+    assert metrics.novelty(sets([ASPIRIN_KEKULE], training=[ASPIRIN])) == {"novelty": 0}
+    assert metrics.novelty(sets([ASPIRIN], training=[ASPIRIN_KEKULE])) == {"novelty": 0}
+
+
+def test_novelty_is_a_share_of_the_distinct_valid_molecules() -> None:
+    generated = ["CCO", "OCC", "CCO", "CCN", "", "C1CC", "CCF"]
+    assert metrics.novelty(sets(generated, training=["CCO", "CCCC"])) == {"novelty": 2 / 3}
+
+
+def test_a_molecule_without_its_stereo_marks_is_new_only_by_name() -> None:
+    numbers = metrics.novelty(sets([ALANINE, "CCO"], training=[L_ALANINE]))
+    assert numbers == {"novelty": 1, "novelty_without_stereo": 0.5}
+    numbers = metrics.novelty(sets([L_ALANINE, D_ALANINE], training=[ALANINE]))
+    assert numbers == {"novelty": 1, "novelty_without_stereo": 0}
+
+
+def test_novelty_needs_a_training_set_and_a_molecule() -> None:
+    assert metrics.novelty(sets(["CCO"])) == {}
+    assert metrics.novelty(sets(["", "C1CC"], training=["CCO"])) == {"novelty": None}
+
+
+def test_novelty_reports_how_often_the_training_set_errs() -> None:
+    class Forgetful:
+        error_rate = 0.01
+
+        def contains(self, molecules):
+            return np.array([smiles == "CCO" for smiles in molecules])
+
+    parsed = parse_molecules(["OCC", "CCN"], ())
+    numbers = metrics.novelty(Sets(parsed, training=Forgetful()))
+    assert numbers == {"novelty": 0.5, "novelty_error_rate": 0.01}
+
+
+def naive_diversity(smiles: list[str], power: int) -> float:
+    """Return IntDiv pair by pair, with RDKit alone."""
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=1024)
+    prints = [generator.GetFingerprint(Chem.MolFromSmiles(text)) for text in smiles]
+    rows = [
+        sum(DataStructs.TanimotoSimilarity(one, other) ** power for other in prints) / len(prints)
+        for one in prints
+    ]
+    return 1 - sum(row ** (1 / power) for row in rows) / len(rows)
+
+
+def test_diversity_equals_a_loop_over_all_pairs() -> None:
+    drugs = SMILES[:40] + SMILES[:5]
+    numbers = metrics.internal_diversity(sets([*drugs, "", "C1CC"]))
+    assert numbers["IntDiv1"] == pytest.approx(naive_diversity(drugs, 1), abs=1e-6)
+    assert numbers["IntDiv2"] == pytest.approx(naive_diversity(drugs, 2), abs=1e-6)
+    assert abs(numbers["IntDiv1"] - numbers["IntDiv2"]) > 0.005
+
+
+def test_diversity_of_two_molecules_by_hand() -> None:
+    # Ethane has one kind of atom, in one environment of radius 0 and one of radius 1; methane has
+    # one environment. They share nothing: mean of T = (1 + 0 + 0 + 1) / 4, and of T^2 the same.
+    numbers = metrics.internal_diversity(sets(["CC", "C"]))
+    assert numbers == pytest.approx({"IntDiv1": 0.5, "IntDiv2": 1 - math.sqrt(0.5)}, abs=1e-7)
+
+
+def test_diversity_does_not_depend_on_the_block_it_is_computed_in(monkeypatch) -> None:
+    whole = metrics.internal_diversity(sets(SMILES[:30]))
+    monkeypatch.setattr(metrics, "BLOCK", 7)
+    assert metrics.internal_diversity(sets(SMILES[:30])) == pytest.approx(whole, abs=1e-6)
+
+
+def test_diversity_of_many_molecules_is_that_of_a_seeded_subset(monkeypatch) -> None:
+    monkeypatch.setattr(metrics, "DIVERSITY_LIMIT", 60)
+    first, again, other = (
+        metrics.internal_diversity(sets(SMILES[:120], seed=seed))["IntDiv1"] for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    assert first == pytest.approx(naive_diversity(SMILES[:120], 1), abs=0.02)
+
+
+def test_one_molecule_has_numbers_and_none_has_undefined_ones() -> None:
+    assert metrics.measure(sets(["CCO"])) == {
+        "validity": 1,
+        "uniqueness": 1,
+        "IntDiv1": 0,
+        "IntDiv2": 0,
+    }
+    assert metrics.measure(sets(["", "C1CC"])) == {
+        "validity": 0,
+        "uniqueness": None,
+        "IntDiv1": None,
+        "IntDiv2": None,
+    }
+
+
+def test_the_order_of_the_molecules_does_not_matter() -> None:
+    generated = [*SMILES[:30], *SMILES[:10], "", "C1CC"]
+    forward = metrics.measure(sets(generated, training=SMILES[:5]))
+    backward = metrics.measure(sets(generated[::-1], training=SMILES[:5][::-1]))
+    assert backward == pytest.approx(forward, abs=1e-6)
+
+
+def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"unknown suite 'all'.*basic"):
+        metrics.measure(sets(["CCO"]), suite="all")
+
+
+def test_a_metric_is_a_function_and_a_line(monkeypatch) -> None:
+    def longest(sets: Sets) -> metrics.Numbers:
+        return {"longest": max(map(len, sets.generated.molecules))}
+
+    monkeypatch.setitem(metrics.METRICS, "longest", Metric(longest, ("mine",)))
+    assert metrics.measure(sets(["C", "CCC"]), suite="mine") == {"longest": 3}
+    assert "longest" not in metrics.measure(sets(["C"]))
+
+
+def test_metrics_do_not_share_names() -> None:
+    some = sets(["CCO"] * 1_000, training=["CCO"])
+    names = [list(metric.function(some)) for metric in metrics.METRICS.values()]
+    assert len(set(itertools.chain(*names))) == len(list(itertools.chain(*names)))
