@@ -12,7 +12,7 @@ PACKAGE = Path(molvae.__file__).parent
 FLOORS = (
     {"__init__", "errors"},
     {"bloom", "config", "normalizer", "store", "vocabulary", "workers"},
-    {"chem", "dataset", "model", "targets"},
+    {"chem", "dataset", "device", "model", "targets"},
     {"checkpoint", "data", "evaluate", "generated"},
     {"drawing"},
     {"generator", "train"},
@@ -22,7 +22,7 @@ FLOORS = (
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 CHEMISTRY = {"chem", "data", "evaluate", "drawing"}
-LEARNING = {"model", "train", "checkpoint"}
+LEARNING = {"device", "model", "train", "checkpoint"}
 STRANGERS = dict.fromkeys(CHEMISTRY, LEARNING) | dict.fromkeys(LEARNING, CHEMISTRY)
 CHEMISTS_TOOLS = {"rdkit", "selfies", "pandas", "scipy", "fcd", "pyarrow"}
 LEARNERS_TOOLS = {"torch", "tensorboard"}
