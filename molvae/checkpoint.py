@@ -1,4 +1,4 @@
-"""A trained model in one file: weights, prior, configuration, vocabulary, normalizer, provenance."""
+"""A trained model in one file: weights, prior, configuration, vocabulary and provenance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -130,6 +130,18 @@ def read_header(path: Path, *, kind: str, format: int) -> dict[str, Any]:
     return header
 
 
+def read_kind(path: Path) -> str:
+    """Return what a file of ours holds: "dataset", "checkpoint", ...
+
+    Raises:
+        ArtifactError: when the file is none of ours.
+    """
+    try:
+        return str(json.loads(_metadata(path)["molvae"])["kind"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).") from error
+
+
 def _metadata(path: Path) -> dict[str, str]:
     try:
         size = path.stat().st_size

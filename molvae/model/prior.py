@@ -64,40 +64,35 @@ class JointGaussian(NamedTuple):
         )
         return cls(mean, _positive(covariance), codes.shape[1])
 
-    def given(self, conditions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean (Z,) and Cholesky factor (Z, Z) of z given one row of conditions (P,)."""
+    def given(self, named: Tensor) -> tuple[Tensor, Tensor]:
+        """Condition z on some of the properties.
+
+        Args:
+            named: positions of those properties among all, shape (S,).
+
+        Returns:
+            The regression of z on them (Z, S), and the Cholesky factor (Z, Z) of the covariance
+            that is left.
+        """
         size = self.latent_size
-        named = size + torch.flatnonzero(~torch.isnan(conditions))
-        mean, covariance = self.mean[:size], self.covariance[:size, :size]
-        if len(named):
-            across = self.covariance[:size][:, named]  # (Z, S)
-            within = self.covariance[named][:, named]  # (S, S)
-            gain = torch.linalg.solve(within, across.T).T
-            mean = mean + gain @ (conditions[named - size].double() - self.mean[named])
-            covariance = covariance - gain @ across.T
-        return mean, torch.linalg.cholesky(_positive(covariance))
+        across = self.covariance[:size][:, size + named]  # (Z, S)
+        within = self.covariance[size + named][:, size + named]  # (S, S)
+        gain = torch.linalg.solve(within, across.T).T if len(named) else across
+        left = self.covariance[:size, :size] - gain @ across.T
+        return gain, torch.linalg.cholesky(_positive(left))
 
     def sample(self, conditions: Tensor, noise: Tensor) -> Tensor:
         """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z)."""
-        codes = torch.empty(noise.shape, dtype=torch.float64)
-        rows, which = torch.unique(
-            torch.nan_to_num(conditions, nan=1e9), dim=0, return_inverse=True
-        )
-        for number, row in enumerate(rows.cpu()):
-            mean, factor = self.given(torch.where(row == 1e9, torch.nan, row))
-            members = (which == number).cpu()
-            codes[members] = mean + noise.cpu()[members].double() @ factor.T
+        size = self.latent_size
+        asked, normal = conditions.cpu().double(), noise.cpu().double()
+        codes = torch.empty_like(normal)
+        patterns, which = torch.unique(~torch.isnan(asked), dim=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            named, members = pattern.nonzero()[:, 0], which == number
+            gain, factor = self.given(named)
+            surprise = asked[members][:, named] - self.mean[size + named]
+            codes[members] = self.mean[:size] + surprise @ gain.T + normal[members] @ factor.T
         return codes.to(device=noise.device, dtype=noise.dtype)
-
-    def log_density(self, conditions: Tensor) -> float:
-        """Return the log density of one row of conditions (P,), of those that are named."""
-        named = self.latent_size + torch.flatnonzero(~torch.isnan(conditions))
-        if not len(named):
-            return 0.0
-        gaussian = torch.distributions.MultivariateNormal(
-            self.mean[named], _positive(self.covariance[named][:, named])
-        )
-        return float(gaussian.log_prob(conditions[named - self.latent_size].double()))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a checkpoint keeps."""

@@ -1,4 +1,4 @@
-"""Has the model collapsed, and are its code and its conditions used? Measured on held-out molecules."""
+"""Has the model collapsed, are its code and its conditions used? On held-out molecules."""
 
 from typing import NamedTuple
 

@@ -34,10 +34,10 @@ LOG_FILE, CONFIG_FILE, STATE_FILE = "log.csv", "config.toml", "state.safetensors
 
 
 class Progress(NamedTuple):
-    """What a progress bar shows after a step."""
+    """What a progress bar shows after a step; `seen` counts molecules since the first epoch."""
 
     epoch: int
-    molecules: int
+    seen: int
     reconstruction: float
     kl: float
     property_error: float
@@ -98,6 +98,7 @@ class Trainer:
         self.optimizer = _optimizer(self.model, train)
         self.precision = Precision.choose(train.precision, self.device)
         self.state = TrainingState()
+        self.weights = sum(weight.numel() for weight in self.model.parameters())
         self.per_epoch = -(-len(self.members) // train.batch_size)
         if resume and (run / STATE_FILE).is_file():
             self.state = load_state(
@@ -193,7 +194,8 @@ class Trainer:
             float(t.detach().mean()) for t in (elbo.reconstruction, elbo.kl, elbo.property_error)
         ]
         self.state.sums += np.array([1.0, *terms]) * len(batch.ids)
-        self.report(Progress(self.state.epoch, len(batch.ids), *terms))
+        seen = self.state.epoch * len(self.members) + int(self.state.sums[0])
+        self.report(Progress(self.state.epoch, seen, *terms))
 
     def _finish_epoch(self) -> None:
         count, *sums = self.state.sums

@@ -1,0 +1,143 @@
+"""`molvae train`: a dataset -> a model, its log and its health."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli import options
+from molvae.cli.progress import Report, progress
+from molvae.cli.stopping import stop_signals
+from molvae.cli.terminal import say
+from molvae.config import PRESETS, ModelConfig, TrainConfig, read_toml, updated
+from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from molvae.train.trainer import Progress
+
+
+@click.command()
+@click.argument("dataset", type=click.Path(path_type=Path))
+@options.output("Folder for the model, its log and its configuration.", required=True)
+@click.option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    default=None,
+    help="Sizes and schedule to start from: tiny for thousands of molecules, small for a CPU"
+    " without bf16 units, base and large for a GPU (default tiny).",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="TOML file with the tables [model] and [train].",
+)
+@click.option("--resume", is_flag=True, help="Go on where the training in this folder stopped.")
+@options.config_options(ModelConfig, shown=PRESETS["tiny"][0])
+@options.config_options(TrainConfig, shown=PRESETS["tiny"][1])
+@options.device
+@click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads (default all).")
+@options.force
+@options.quiet
+def command(
+    dataset: Path,
+    output: str,
+    preset: str | None,
+    config_file: Path | None,
+    resume: bool,
+    device: str,
+    threads: int | None,
+    force: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Train a model on a DATASET that `molvae prepare` wrote.
+
+    The folder then holds model.safetensors, ready for `molvae generate FOLDER`. Ctrl-C saves
+    first; the same command with --resume goes on.
+    """
+    import torch
+
+    from molvae.dataset import MoleculeDataset
+    from molvae.device import choose_device
+    from molvae.train.trainer import Trainer
+
+    model, train = _resolve(preset, config_file, settings)
+    run = Path(output)
+    _check_run(run, resume, force)
+    data = MoleculeDataset.load(dataset)
+    if threads:
+        torch.set_num_threads(threads)
+    total = len(data.members("train")) * train.epochs
+    with stop_signals() as stopped, progress("Training", total=total, quiet=quiet) as report:
+        trainer = Trainer(
+            data,
+            run,
+            model=model,
+            train=train,
+            device=choose_device(device),
+            resume=resume,
+            report=_reporter(report, train.epochs),
+            should_stop=lambda: bool(stopped),
+        )
+        say(
+            f"{trainer.weights / 1e6:.1f} M weights, {len(trainer.members):,} training molecules,"
+            f" {trainer.precision.name} on {trainer.device}",
+            quiet=quiet,
+        )
+        finished = trainer.fit()
+    if not finished:
+        say(f"Stopped; all is saved in {run}. Go on with --resume.")
+        raise SystemExit(128 + stopped[0])
+    for line in trainer.state.log[-1:]:
+        say(
+            f"{run / 'model.safetensors'}: validation loss {line.validation_loss:.2f},"
+            f" reconstruction {line.validation_reconstruction:.2f}, KL {line.validation_kl:.2f}"
+            " nats per molecule",
+            quiet=quiet,
+        )
+    say(f"molvae info {run} shows more; molvae generate {run} draws molecules.", quiet=quiet)
+
+
+def _resolve(
+    preset: str | None, config_file: Path | None, settings: dict[str, Any]
+) -> tuple[ModelConfig, TrainConfig]:
+    """Put the configuration together: flag > file > preset."""
+    model, train = PRESETS[preset or "tiny"]
+    tables = read_toml(config_file) if config_file else {}
+    model = updated(model, tables.get("model", {}), where=f"{config_file} [model]")
+    train = updated(train, tables.get("train", {}), where=f"{config_file} [train]")
+    return (
+        options.config_from(ModelConfig, settings, base=model),
+        options.config_from(TrainConfig, settings, base=train),
+    )
+
+
+def _check_run(run: Path, resume: bool, force: bool) -> None:
+    """Refuse a folder that holds another training, and a resume of none.
+
+    Raises:
+        UsageError: naming the flag that mends it.
+    """
+    there = (run / "state.safetensors").exists() or (run / "model.safetensors").exists()
+    if there and not (resume or force):
+        raise UsageError(f"{run}: holds a training; --resume goes on, --force starts over.")
+    if resume and not there:
+        raise UsageError(f"{run}: holds no training to resume.")
+    if run.exists() and not run.is_dir():
+        raise UsageError(f"{run}: is a file; name a folder.")
+
+
+def _reporter(report: Report, epochs: int) -> Callable[["Progress"], None]:
+    """Return what turns the trainer's steps into words for the progress bar."""
+
+    def show(step: "Progress") -> None:
+        report(
+            step.seen,
+            f"epoch {step.epoch + 1}/{epochs}, reconstruction {step.reconstruction:.1f},"
+            f" KL {step.kl:.1f}, properties {step.property_error:.2f} nats",
+        )
+
+    return show

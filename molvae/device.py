@@ -1,0 +1,29 @@
+"""Which device the model runs on."""
+
+import torch
+
+from molvae.errors import UsageError
+
+
+def choose_device(name: str) -> str:
+    """Resolve `auto` and check that the device is there.
+
+    Args:
+        name: "auto" (a GPU when there is one), "cpu", "cuda", or "cuda:1".
+
+    Raises:
+        UsageError: for a device that this machine does not have.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+        raise UsageError(f"--device {name}: one of auto, cpu, cuda, cuda:0, cuda:1, ...")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            f"--device {name}: this torch ({torch.__version__}) finds no CUDA device."
+            " molvae doctor says more; --device cpu works anywhere."
+        )
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices.")
+    return name

@@ -1,0 +1,258 @@
+"""From draws to molecules: which are kept, which are drawn again, and why.
+
+Every molecule to be has a slot. A slot's randomness depends on the seed, its number and the
+attempt alone, so the same molecules come out in whatever batches the work is done.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from molvae.bloom import BloomFilter, molecule_hash
+from molvae.chem.candidates import Candidate, Checks
+from molvae.chem.filters import FILTERS, smarts_filter
+from molvae.config import GenerateConfig, as_dict
+from molvae.errors import UsageError, did_you_mean
+from molvae.generated import Generated, Generation, Summary, control_errors, share
+from molvae.normalizer import PropertyNormalizer
+from molvae.targets import Range, choose_point, misses, unfamiliar
+
+BLOCK = 4096  # molecules that are under way at the same time
+NOISE, SYMBOLS, POINTS = range(3)  # purposes of a slot's randomness
+
+
+class Draw(NamedTuple):
+    """One string that the decoder wrote for one slot.
+
+    Attributes:
+        slot: the molecule to be, counted from 0.
+        symbols: SELFIES symbols.
+        ended: whether the decoder ended it, rather than the cap on its length.
+        nll: -log p(x given z, c), nats.
+        predicted: the model's labels as its property head reads them, in their units, by name.
+    """
+
+    slot: int
+    symbols: list[str]
+    ended: bool
+    nll: float
+    predicted: Mapping[str, float]
+
+
+Write = Callable[[Sequence[int], np.ndarray, int], list[Draw]]
+Examine = Callable[[list[tuple[list[str], Checks]]], Iterable[Candidate]]
+
+
+class Drawing:
+    """One run: the molecules found so far, and what happened on the way.
+
+    Args:
+        write: writes one string for each of some slots: (slots (S,), values asked for in their
+            units (S, P), attempt) -> S draws.
+        n: molecules wanted.
+        asked: the requests that the slots share out among them.
+        config: tier, filters, tries.
+        seed: of all randomness.
+        normalizer: names and scale of the model's properties.
+        index: the training set.
+        measured: the properties that can be computed from a structure.
+
+    Raises:
+        UsageError: for a filter that does not exist or a SMARTS pattern that is none.
+    """
+
+    def __init__(
+        self,
+        write: Write,
+        n: int,
+        asked: Sequence[Mapping[str, Range]],
+        *,
+        config: GenerateConfig,
+        seed: int,
+        normalizer: PropertyNormalizer,
+        index: BloomFilter,
+        measured: Sequence[str],
+    ) -> None:
+        self.write, self.n, self.asked = write, n, asked
+        self.config, self.seed = config, seed
+        self.normalizer, self.index, self.measured = normalizer, index, tuple(measured)
+        self.labels = tuple(name for name in normalizer.names if name not in self.measured)
+        self.scale = dict(zip(normalizer.names, normalizer.scale.tolist(), strict=True))
+        filters = tuple(_known_filter(name) for name in config.filters)
+        self.checks = Checks(self.measured, filters, config.smarts, config.not_smarts)
+        for wanted, patterns in ((True, config.smarts), (False, config.not_smarts)):
+            for pattern in patterns:
+                smarts_filter(pattern, wanted=wanted)  # a bad pattern is told before any work
+        self.found: dict[int, Generated] = {}
+        self.candidates: dict[int, list[Generated]] = {}
+        self.used: set[str] = set()
+        self.first: list[str] = []
+        self.draws = self.accepted_first = 0
+        self.refusals: Counter[str] = Counter()
+
+    def run(
+        self,
+        examine: Examine,
+        *,
+        at_once: int,
+        report: Callable[[int], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """Fill every slot, or spend its tries.
+
+        Args:
+            examine: does the chemistry, in order.
+            at_once: slots handed to `write` and `examine` together.
+            report: called with the number of molecules found so far.
+            should_stop: asked between hand-overs; true leaves the rest of the slots empty.
+        """
+        for begin in range(0, self.n, BLOCK):
+            slots = range(begin, min(begin + BLOCK, self.n))
+            points = {slot: self._point(slot) for slot in slots}
+            still_open = list(slots)
+            for attempt in range(self.config.max_tries * self.config.best_of):
+                for piece in range(0, len(still_open), at_once):
+                    if should_stop():
+                        return
+                    self._round(still_open[piece : piece + at_once], points, attempt, examine)
+                    report(len(self.found))
+                still_open = [slot for slot in still_open if slot not in self.found]
+                if not still_open:
+                    break
+            for slot in still_open:  # fewer than --best-of were found: the best of those
+                self._settle(slot)
+
+    def _round(
+        self,
+        slots: Sequence[int],
+        points: Mapping[int, np.ndarray],
+        attempt: int,
+        examine: Examine,
+    ) -> None:
+        draws = self.write(slots, np.stack([points[slot] for slot in slots]), attempt)
+        work = [(draw.symbols, self.checks) for draw in draws]
+        for draw, candidate in zip(draws, examine(work), strict=True):
+            self._judge(draw, candidate, attempt)
+
+    def request(self, slot: int) -> dict[str, Range]:
+        """Return what is asked of this slot."""
+        return self.asked[slot * len(self.asked) // self.n]
+
+    def _point(self, slot: int) -> np.ndarray:
+        random = slot_random(self.seed, slot, 0, POINTS)
+        return choose_point(self.request(slot), self.normalizer, random)
+
+    def _judge(self, draw: Draw, candidate: Candidate, attempt: int) -> None:
+        """Take a draw for its slot, or count why not."""
+        self.draws += 1
+        honest = candidate.consistent and draw.ended
+        if attempt == 0:
+            self.accepted_first += honest
+            self.first.append(candidate.smiles)
+        refusal = candidate.refusal
+        if not refusal and self.config.tier == "consistent" and not honest:
+            refusal = "repaired by SELFIES" if draw.ended else "did not end"
+        if refusal:
+            self.refusals[refusal] += 1
+            return
+        molecule = self._molecule(draw, candidate)
+        refusal = self._unwanted(molecule)
+        if refusal:
+            self.refusals[refusal] += 1
+            return
+        self.candidates.setdefault(draw.slot, []).append(molecule)
+        if len(self.candidates[draw.slot]) == self.config.best_of:
+            self._settle(draw.slot)
+
+    def _molecule(self, draw: Draw, candidate: Candidate) -> Generated:
+        request = self.request(draw.slot)
+        return Generated(
+            id=draw.slot + 1,
+            smiles=candidate.smiles,
+            properties=dict(zip(self.measured, candidate.values, strict=True)),
+            predicted={name: draw.predicted[name] for name in self.labels},
+            targets=request,
+            novel=not self.index.contains(molecule_hash([candidate.smiles]))[0],
+            ood=bool(unfamiliar(request, self.normalizer)),
+            nll=draw.nll,
+        )
+
+    def _unwanted(self, molecule: Generated) -> str:
+        config = self.config
+        if config.tier == "consistent" and config.unique and molecule.smiles in self.used:
+            return "duplicate"
+        if config.novel and not molecule.novel:
+            return "in the training set"
+        if config.in_range:
+            missed = self._missed(molecule)
+            off = [name for name, miss in zip(molecule.targets, missed, strict=True) if miss > 0]
+            if off:
+                return f"{off[0]} out of range"
+        return ""
+
+    def _missed(self, molecule: Generated) -> np.ndarray:
+        """Return the distance to each target, NaN where it cannot be measured."""
+        got = {**molecule.predicted, **molecule.properties}
+        values = np.array([got.get(name, np.nan) for name in self.normalizer.names])
+        return misses(values, molecule.targets, self.normalizer)
+
+    def _settle(self, slot: int) -> None:
+        """Keep the candidate nearest to its targets, in standard deviations of the training set."""
+        candidates = self.candidates.pop(slot, [])
+
+        def distance(molecule: Generated) -> float:
+            each = self._missed(molecule) / [self.scale[name] for name in molecule.targets]
+            return float(np.square(each).sum()) if len(each) else 0.0
+
+        if self.config.tier == "consistent" and self.config.unique:
+            candidates = [c for c in candidates if c.smiles not in self.used]
+        if candidates:
+            best = min(candidates, key=distance)
+            self.found[slot] = best
+            self.used.add(best.smiles)
+
+    def result(self, *, model: str, seconds: float) -> Generation:
+        """Return what was found and how.
+
+        Args:
+            model: short hash of the model.
+            seconds: that the run took.
+        """
+        molecules = [self.found[slot] for slot in sorted(self.found)]
+        firsts = [smiles for smiles in self.first if smiles]
+        config = self.config
+        summary = Summary(
+            tier=config.tier if config.best_of == 1 else f"reranked({config.best_of})",
+            requested=self.n,
+            found=len(molecules),
+            draws=self.draws,
+            acceptance=share(self.accepted_first, len(self.first)),
+            uniqueness=share(len(set(firsts)), len(firsts)),
+            novelty=share(sum(molecule.novel for molecule in molecules), len(molecules)),
+            index_error_rate=self.index.error_rate,
+            refusals=dict(self.refusals.most_common()),
+            control=control_errors(molecules, self.scale),
+            seed=self.seed,
+            model=model,
+            settings=as_dict(config),
+            seconds=seconds,
+        )
+        return Generation(molecules, summary)
+
+
+def slot_random(seed: int, slot: int, attempt: int, purpose: int) -> np.random.Generator:
+    """Return the source of one slot's randomness: independent of every other's, in any order."""
+    counter = [0, purpose, attempt, slot]
+    return np.random.Generator(np.random.Philox(key=seed % 2**64, counter=counter))
+
+
+def _known_filter(name: str) -> str:
+    by_lower = {known.lower(): known for known in FILTERS}
+    if name.lower() not in by_lower:
+        raise UsageError(
+            f"unknown filter '{name}'{did_you_mean(name, FILTERS) or '.'}"
+            f" Known: {', '.join(FILTERS)}."
+        )
+    return by_lower[name.lower()]

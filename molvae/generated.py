@@ -1,0 +1,152 @@
+"""What comes out of a generator: molecules, and an honest account of how they came about."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from molvae.targets import Range, format_range
+
+
+class Generated(NamedTuple):
+    """One molecule.
+
+    Attributes:
+        id: 1, 2, ...: together with model and seed, enough to draw it again.
+        smiles: canonical.
+        properties: measured, in their units, by name.
+        predicted: labels that cannot be computed from a structure, as the property head reads
+            them, by name.
+        targets: what was asked, by name.
+        novel: not in the training set (up to the index's stated error rate).
+        ood: a target lies outside the model's training range.
+        nll: -log p(x given z, c) in nats: how unlikely the decoder found what it wrote.
+    """
+
+    id: int
+    smiles: str
+    properties: Mapping[str, float]
+    predicted: Mapping[str, float]
+    targets: Mapping[str, Range]
+    novel: bool
+    ood: bool
+    nll: float
+
+    def row(self) -> dict[str, Any]:
+        """Return the molecule as a table's row, columns in their documented order."""
+        return {
+            "ID": self.id,
+            "SMILES": self.smiles,
+            **self.properties,
+            **{f"predicted_{name}": value for name, value in self.predicted.items()},
+            **{f"target_{name}": format_range(wanted) for name, wanted in self.targets.items()},
+            "novel": self.novel,
+            "ood": self.ood,
+            "nll": self.nll,
+        }
+
+
+class Control(NamedTuple):
+    """Asked against got, for one property.
+
+    Attributes:
+        molecules: how many were asked for it and have a value.
+        mae: mean distance to the target, 0 inside a range, in the property's unit.
+        mae_scaled: the same in standard deviations of the training set.
+        mean: of the values got.
+        hit_rate: share inside the range, or within half a standard deviation of a point.
+    """
+
+    molecules: int
+    mae: float
+    mae_scaled: float
+    mean: float
+    hit_rate: float
+
+
+class Summary(NamedTuple):
+    """How a generation went.
+
+    Attributes:
+        tier: "raw" or "consistent".
+        requested: molecules asked for.
+        found: molecules returned.
+        draws: strings the decoder wrote in all.
+        acceptance: share of the first draw of each molecule that SELFIES did not have to repair:
+            the counterpart of a SMILES model's validity.
+        uniqueness: share of distinct molecules among the first draws.
+        novelty: share of the returned molecules that are not in the training set.
+        index_error_rate: how often a new molecule is taken for one of the training set.
+        refusals: draws that were not used, by reason.
+        control: asked against got, by property.
+        seed: to repeat it.
+        model: short hash of the model's content.
+        settings: temperature and the like.
+        seconds: it took.
+    """
+
+    tier: str
+    requested: int
+    found: int
+    draws: int
+    acceptance: float
+    uniqueness: float
+    novelty: float
+    index_error_rate: float
+    refusals: Mapping[str, int]
+    control: Mapping[str, Control]
+    seed: int
+    model: str
+    settings: Mapping[str, Any]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        plain = self._asdict()
+        plain["control"] = {name: control._asdict() for name, control in self.control.items()}
+        return plain
+
+
+class Generation(NamedTuple):
+    """The molecules and the account of how they came about."""
+
+    molecules: list[Generated]
+    summary: Summary
+
+
+def control_errors(
+    molecules: Sequence[Generated], scale: Mapping[str, float]
+) -> dict[str, Control]:
+    """Compare what was asked with what came out, property by property.
+
+    Args:
+        molecules: with their targets.
+        scale: standard deviation of each property in the training set.
+    """
+    found = {}
+    for name in dict.fromkeys(name for molecule in molecules for name in molecule.targets):
+        pairs = [
+            (value, *molecule.targets[name])
+            for molecule in molecules
+            if name in molecule.targets
+            and (value := {**molecule.predicted, **molecule.properties}.get(name)) is not None
+        ]
+        if not pairs:
+            continue
+        values, low, high = np.array(pairs, dtype=np.float64).T
+        distance = np.maximum(np.maximum(low - values, values - high), 0.0)
+        tolerance = np.where(low == high, 0.5 * scale[name], 0.0)
+        found[name] = Control(
+            molecules=len(pairs),
+            mae=float(distance.mean()),
+            mae_scaled=float(distance.mean() / scale[name]),
+            mean=float(values.mean()),
+            hit_rate=float((distance <= tolerance).mean()),
+        )
+    return found
+
+
+def share(count: int, total: int) -> float:
+    """Return count / total, NaN of nothing."""
+    return count / total if total else math.nan

@@ -1,0 +1,300 @@
+"""The one bridge: molecules in, latent codes out, and back.
+
+from molvae import MoleculeGenerator
+
+generator = MoleculeGenerator.load("druglike")
+molecules = generator.generate(100, {"LogP": 2.5, "QED": (0.8, 0.95)}, seed=1)
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from molvae.checkpoint import Checkpoint, find_model
+from molvae.chem.candidates import Candidate, Checks, examine_all
+from molvae.chem.properties import PROPERTIES
+from molvae.chem.properties import resolve as resolve_property
+from molvae.chem.selfies import (
+    constraints,
+    constraints_hash,
+    decode_canonical,
+    distribution_version,
+    encode_checked,
+)
+from molvae.chem.smiles import Standardization, standardize
+from molvae.config import GenerateConfig, check
+from molvae.drawing import NOISE, SYMBOLS, Draw, Drawing, slot_random
+from molvae.errors import ArtifactError, Rejected, UsageError
+from molvae.generated import Generated, Generation
+from molvae.model.sampling import sample
+from molvae.targets import Range, Targets, as_ranges, choose_point
+from molvae.vocabulary import EOS, PAD
+
+TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
+PIECE = 32  # draws that a worker process takes at once
+RESAMPLES = 4  # draws from one latent code before a new one is taken
+
+
+class MoleculeGenerator:
+    """A trained model, ready to draw molecules with the properties that are named.
+
+    Args:
+        checkpoint: the model; its SELFIES constraints must be those of this installation.
+
+    Raises:
+        ArtifactError: when the model was trained under other SELFIES constraints: its symbols
+            would decode to other molecules than it means.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self.normalizer = checkpoint.normalizer
+        self.vocabulary = checkpoint.vocabulary
+        self.device = next(checkpoint.model.parameters()).device
+        provenance = checkpoint.provenance
+        trained_under = provenance.get("selfies_constraints", constraints())
+        if constraints_hash(trained_under) != constraints_hash(constraints()):
+            raise ArtifactError(
+                "the model was trained with other SELFIES constraints"
+                f" (selfies {provenance.get('versions', {}).get('selfies', '?')}) than are"
+                f" installed (selfies {distribution_version()}): pip install 'selfies==2.2.0'."
+            )
+        data = provenance.get("data", {})
+        switches = ("stereo", "largest_fragment", "uncharge", "isotopes")
+        self.standardization = Standardization(**{k: data[k] for k in switches if k in data})
+        self.max_symbols = int(provenance.get("longest", data.get("max_symbols", 128)))
+        self.measured = tuple(name for name in self.normalizer.names if name in PROPERTIES)
+        self.labels = tuple(name for name in self.normalizer.names if name not in PROPERTIES)
+
+    @classmethod
+    def load(cls, model: str | Path = "druglike", *, device: str = "cpu") -> "MoleculeGenerator":
+        """Load a model: a file, a run folder, or the name of a bundled one.
+
+        Raises:
+            InputError: when there is no such model.
+            ArtifactError: when the file is damaged, foreign or too new.
+        """
+        return cls(Checkpoint.load(find_model(model), device))
+
+    @property
+    def name(self) -> str:
+        """The short hash of the model's content."""
+        return self.checkpoint.sha256[:12]
+
+    def ranges(self, targets: Targets) -> dict[str, Range]:
+        """Check a request and spell it as this model does; RDKit's names are understood.
+
+        Raises:
+            UsageError: for an unknown name, an empty range, or a value that cannot be.
+        """
+        known = {name.lower() for name in self.normalizer.names}
+        spelled: dict[str, float | Range] = {}
+        for name, wanted in targets.items():
+            same = name if name.lower() in known else _alias(name)
+            if same in spelled:
+                raise UsageError(f"target {same}: given twice; give one point or one range.")
+            spelled[same] = wanted
+        ranges = as_ranges(spelled, self.normalizer)
+        for name, (low, high) in ranges.items():
+            if name in PROPERTIES and (low > PROPERTIES[name].high or high < PROPERTIES[name].low):
+                raise UsageError(
+                    f"target {name} = {low:g}: impossible, {name} lies between"
+                    f" {PROPERTIES[name].low:g} and {PROPERTIES[name].high:g}."
+                )
+        return ranges
+
+    def generate(
+        self,
+        n: int,
+        targets: Targets | Sequence[Targets] | None = None,
+        *,
+        config: GenerateConfig | None = None,
+        seed: int | None = None,
+        executor: Executor | None = None,
+    ) -> list[Generated]:
+        """Draw `n` molecules; see `draw` for the arguments and for the account of how it went."""
+        return self.draw(n, targets, config=config, seed=seed, executor=executor).molecules
+
+    def draw(
+        self,
+        n: int,
+        targets: Targets | Sequence[Targets] | None = None,
+        *,
+        config: GenerateConfig | None = None,
+        seed: int | None = None,
+        executor: Executor | None = None,
+        batch_size: int = 1024,
+        report: Callable[[int], None] = lambda found: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Generation:
+        """Draw molecules until `n` are found or `config.max_tries` is spent on each.
+
+        On a CPU the same seed gives the same molecules, whatever `executor` and `batch_size`.
+
+        Args:
+            n: molecules wanted.
+            targets: property -> value or (low, high), either end of which may be infinite; None
+                or {} leaves all free. A sequence of k such requests shares the molecules out: the
+                first n / k are for the first one, and so on.
+            config: tier, temperature, filters.
+            seed: of all randomness; None draws one, which the summary reports.
+            executor: does the chemistry, for example a `ProcessPoolExecutor`; None does it here.
+            batch_size: draws under way before their chemistry is done.
+            report: called with the number of molecules found so far.
+            should_stop: asked between batches; true returns what is found.
+
+        Raises:
+            UsageError: for a request that cannot be meant.
+        """
+        config = check(config or GenerateConfig())
+        if n < 1:
+            raise UsageError(f"n = {n}: ask for at least one molecule.")
+        many = [targets or {}] if targets is None or isinstance(targets, Mapping) else list(targets)
+        if not many:
+            raise UsageError("the list of targets is empty.")
+        asked = [self.ranges(one) for one in many]
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        drawing = Drawing(
+            partial(self._write, config=config, seed=seed),
+            n,
+            asked,
+            config=config,
+            seed=seed,
+            normalizer=self.normalizer,
+            index=self.checkpoint.index,
+            measured=self.measured,
+        )
+        begun = time.monotonic()
+        drawing.run(
+            examine_all if executor is None else partial(_spread, executor),
+            at_once=max(1, batch_size // TILE) * TILE,
+            report=report,
+            should_stop=should_stop,
+        )
+        return drawing.result(model=self.name, seconds=time.monotonic() - begun)
+
+    def encode(self, smiles: Sequence[str]) -> np.ndarray:
+        """Return the latent codes (posterior means) of molecules, float32, shape (N, Z).
+
+        Raises:
+            Rejected: for a string that is no molecule, or a symbol that the model does not know.
+        """
+        rows = []
+        for text in smiles:
+            symbols = encode_checked(standardize(text, self.standardization)[0])
+            unknown = self.vocabulary.unknown(symbols)
+            if unknown:
+                raise Rejected("symbol unknown to the model", f"{', '.join(unknown)} in {text}")
+            rows.append(np.append(self.vocabulary.encode(symbols), EOS))
+        lengths = torch.tensor([len(row) for row in rows], device=self.device)
+        ids = torch.full((len(rows), int(lengths.max())), PAD, device=self.device)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = torch.from_numpy(row)
+        with torch.inference_mode():
+            codes: np.ndarray = self.checkpoint.model.encode(ids, lengths).mean.cpu().numpy()
+        return codes
+
+    def decode(self, codes: np.ndarray, targets: Targets | None = None) -> list[str]:
+        """Write the likeliest molecule of each latent code, shape (N, Z), as canonical SMILES.
+
+        Args:
+            codes: for example from `encode`.
+            targets: points that all of them are asked for.
+        """
+        ranges = self.ranges(targets or {})
+        row = choose_point(ranges, self.normalizer, np.random.default_rng(0))
+        rows = np.tile(self.normalizer.normalize(row[None]), (len(codes), 1))
+        conditions = torch.from_numpy(rows)
+        written = sample(
+            self.checkpoint.model,
+            torch.from_numpy(np.asarray(codes, dtype=np.float32)).to(self.device),
+            conditions.to(self.device),
+            torch.zeros(len(codes), self.max_symbols + 1, device=self.device),
+            temperature=0.0,
+        )
+        return [decode_canonical(self.vocabulary.decode(ids)) for ids in written.ids.tolist()]
+
+    def _write(
+        self,
+        slots: Sequence[int],
+        points: np.ndarray,
+        attempt: int,
+        *,
+        config: GenerateConfig,
+        seed: int,
+    ) -> list[Draw]:
+        """Write one string for each slot, tile by tile; see `drawing.Write`."""
+        draws = []
+        for begin in range(0, len(slots), TILE):
+            tile = slice(begin, begin + TILE)
+            draws += self._write_tile(slots[tile], points[tile], attempt, config=config, seed=seed)
+        return draws
+
+    def _write_tile(
+        self,
+        slots: Sequence[int],
+        points: np.ndarray,
+        attempt: int,
+        *,
+        config: GenerateConfig,
+        seed: int,
+    ) -> list[Draw]:
+        # With --best-of every candidate has a code of its own; otherwise one code has some tries.
+        code = attempt if config.best_of > 1 else attempt // RESAMPLES
+        filled = [min(row, len(slots) - 1) for row in range(TILE)]
+        latent, steps = self.checkpoint.model.config.latent_size, self.max_symbols + 1
+        noise = np.stack(
+            [slot_random(seed, slots[i], code, NOISE).standard_normal(latent) for i in filled]
+        )
+        uniforms = np.stack(
+            [slot_random(seed, slots[i], attempt, SYMBOLS).random(steps) for i in filled]
+        )
+        conditions = torch.from_numpy(self.normalizer.normalize(points[filled]))
+        z = self.checkpoint.prior.sample(conditions, torch.from_numpy(noise.astype(np.float32)))
+        written = sample(
+            self.checkpoint.model,
+            z.to(self.device),
+            conditions.to(self.device),
+            torch.from_numpy(uniforms).to(self.device),
+            temperature=config.temperature,
+            top_p=config.top_p,
+        )
+        predicted = self._predict(written.ids)
+        ids, ended, nll = written.ids.tolist(), written.ended.tolist(), written.nll.tolist()
+        return [
+            Draw(slot, self.vocabulary.decode(ids[i]), ended[i], nll[i], predicted[i])
+            for i, slot in enumerate(slots)
+        ]
+
+    def _predict(self, ids: torch.Tensor) -> list[dict[str, float]]:
+        """Read the labels, which no formula gives, of written symbols (B, T) off their codes."""
+        if not self.labels:
+            return [{} for _ in ids]
+        model = self.checkpoint.model
+        with torch.inference_mode():
+            lengths = (ids != PAD).sum(dim=1).clamp(min=1)
+            codes = model.encode(ids, lengths).mean
+            values = self.normalizer.restore(model.predict_properties(codes).cpu().numpy())
+        columns = {name: self.normalizer.names.index(name) for name in self.labels}
+        return [{name: float(row[at]) for name, at in columns.items()} for row in values]
+
+
+def _spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
+    """Examine draws in an executor's workers, in order."""
+    pieces = [work[begin : begin + PIECE] for begin in range(0, len(work), PIECE)]
+    return chain.from_iterable(executor.map(examine_all, pieces))
+
+
+def _alias(name: str) -> str:
+    """Return our name of a property by any of its names, or `name` when there is none."""
+    try:
+        return resolve_property(name).name
+    except UsageError:
+        return name
