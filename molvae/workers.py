@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from molvae.errors import MolvaeError
 
@@ -183,11 +183,10 @@ class _Crew:
         busy = [worker for worker in self.workers if worker.task or not worker.ready]
         patience = max(0.0, min(worker.deadline for worker in busy) - now)
         by_connection = {worker.connection: worker for worker in busy}
-        heard = wait(list(by_connection), patience)
+        heard = cast("list[Connection]", wait(list(by_connection), patience))
         done = []
         for connection in heard:
-            if isinstance(connection, Connection):
-                done += self._hear(by_connection[connection])
+            done += self._hear(by_connection[connection])
         now = time.monotonic()
         for worker in busy:
             if worker.connection not in heard and worker.deadline <= now:

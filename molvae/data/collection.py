@@ -29,6 +29,17 @@ class Conflict(NamedTuple):
     other_value: float
 
 
+class _Sum(NamedTuple):
+    """The values of one label over the rows of one molecule."""
+
+    first: float
+    total: float
+    rows: int
+
+
+_NOTHING = _Sum(0.0, 0.0, 0)
+
+
 class Arrays(NamedTuple):
     """What was collected, as numpy arrays over the N molecules that are left.
 
@@ -76,7 +87,7 @@ class Collection:
         self._hashes, self._scaffolds, self._split = array("Q"), array("Q"), array("B")
         self._sources, self._lines = array("H"), array("q")
         self._merged: list[tuple[int, Place]] = []
-        self._label_sums: dict[int, list[tuple[float, int]]] = {}
+        self._label_sums: dict[int, list[_Sum]] = {}
 
     def __len__(self) -> int:
         """Return the number of distinct molecules."""
@@ -119,18 +130,16 @@ class Collection:
         start = known * self._width + self._computed
         mine = self._values[start : start + len(self._labels)]
         sums = self._label_sums.setdefault(
-            known, [(0.0, 0) if math.isnan(value) else (value, 1) for value in mine]
+            known, [_NOTHING if math.isnan(value) else _Sum(value, value, 1) for value in mine]
         )
         for at, other in enumerate(molecule.values[self._computed :]):
             if math.isnan(other):
                 continue
-            total, count = sums[at]
-            if count and total / count != other:
-                first = Place(self._sources[known], self._lines[known])
-                self.conflicts.append(
-                    Conflict(self._labels[at], first, total / count, place, other)
-                )
-            sums[at] = (total + other, count + 1)
+            first, total, count = sums[at]
+            if count and first != other:
+                begin = Place(self._sources[known], self._lines[known])
+                self.conflicts.append(Conflict(self._labels[at], begin, first, place, other))
+            sums[at] = _Sum(first if count else other, total + other, count + 1)
 
     def vocabulary(self, min_count: int) -> tuple[Vocabulary, dict[str, int]]:
         """Return the symbols of at least `min_count` molecules, and the others with counts."""
@@ -166,7 +175,7 @@ class Collection:
         """Return the molecules of a mask (N,) with the ids of a vocabulary, labels averaged."""
         for number, sums in self._label_sums.items():
             start = number * self._width + self._computed
-            for at, (total, count) in enumerate(sums):
+            for at, (_, total, count) in enumerate(sums):
                 self._values[start + at] = total / count if count else math.nan
         offsets = np.frombuffer(self._offsets, dtype=np.int64)
         lengths = offsets[1:] - offsets[:-1]

@@ -17,7 +17,7 @@ from molvae.errors import InputError, Rejected, UsageError
 from molvae.workers import Lost, map_chunks
 
 CHUNK = 128  # rows handed to a worker at once: about 0.2 s of work
-SECONDS = 60.0  # for a chunk, and so for a single row: a thousand times what a drug needs
+SECONDS = 60.0  # for a chunk, and so for a single row: ten thousand times what a drug needs
 
 
 class Rejection(NamedTuple):

@@ -101,7 +101,7 @@ def open_lines(path: Path) -> Lines:
     content: io.BufferedIOBase = stored
     if head.startswith(_GZIP):
         content = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stored)), 1 << 16)
-        with _damage(path):
+        with _Damage(path):
             head = cast(io.BufferedReader, content).peek(_HEAD)[:_HEAD]
         _refuse(path, head)
     elif path.suffix == ".gz":
@@ -133,7 +133,7 @@ def _refuse(path: Path, head: bytes) -> None:
         raise InputError(f"{path}: a web page, not the data; download it again.")
 
 
-class _damage:
+class _Damage:
     """Turn what gzip and codecs raise into one line with the cause."""
 
     def __init__(self, path: Path) -> None:
@@ -159,7 +159,7 @@ def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
     number = 0
     with text:
         while True:
-            with _damage(path):
+            with _Damage(path):
                 line = text.readline(MAX_LINE)
             if not line:
                 return

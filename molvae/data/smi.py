@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from molvae.data.lines import Lines
-from molvae.data.records import SMILES_NAMES, Record, Table, cell_text, find, id_column, make_table
+from molvae.data.records import (
+    SMILES_NAMES,
+    Record,
+    Table,
+    cell_text,
+    find,
+    id_column,
+    is_molecule,
+    make_table,
+)
 from molvae.errors import InputError
 
 
@@ -14,15 +23,22 @@ def read(lines: Lines, smiles_column: str) -> Table:
     first = list(islice(records, 1))
     if not first:
         raise InputError(f"{lines.path}: no rows.")
-    head = first[0][1][0].strip().lower()
-    has_header = head in SMILES_NAMES or head == smiles_column.lower() != ""
-    columns = tuple(first[0][1]) if has_header else ("smiles", "id")
-    if has_header and len(columns) == 1:
-        columns = (*columns, "id")
-    records = records if has_header else chain(first, records)
-    wanted = find(lines.path, columns, smiles_column) if smiles_column else columns[0]
-    table = make_table(lines, columns, wanted, has_header, records)
-    return table
+    cells = first[0][1]
+    column = _smiles_column(cells, smiles_column)
+    if column is None:
+        names = ("smiles", "id")
+        wanted = find(lines.path, names, smiles_column) if smiles_column else "smiles"
+        return make_table(lines, names, wanted, False, chain(first, records))
+    columns = tuple(cells) if len(cells) > 1 else (cells[0], "id")
+    return make_table(lines, columns, cells[column], True, records)
+
+
+def _smiles_column(cells: list[str], wanted: str) -> int | None:
+    """Return the place of the SMILES column in a header; None when this is a first molecule."""
+    lower = [cell.strip().lower() for cell in cells]
+    names = (wanted.lower(),) if wanted else SMILES_NAMES
+    found = next((lower.index(name) for name in names if name in lower), None)
+    return None if found is None or is_molecule(cells[0]) else found
 
 
 def _smi_records(lines: Lines) -> Iterator[Record]:

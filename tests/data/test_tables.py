@@ -130,6 +130,7 @@ def test_a_column_that_stands_twice_is_refused_when_it_matters(tmp_path: Path) -
         ("a.csv", f"{ASPIRIN},1.5\nno molecule,2\n{CAFFEINE},3", None),
         ("a.smi", f"{ASPIRIN}\n{CAFFEINE}", [(1, ASPIRIN), (2, CAFFEINE)]),
         ("a.smi", f"SMILES\n{ASPIRIN}\n", [(2, ASPIRIN)]),
+        ("a.smi", f"id\tsmiles\nx\t{ASPIRIN}\n", [(2, ASPIRIN)]),
         ("a.smi", f"smiles zinc_id\n\n{ASPIRIN} ZINC1\n", [(3, ASPIRIN)]),
     ],
 )

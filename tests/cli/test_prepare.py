@@ -1,0 +1,131 @@
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from molvae.dataset import MoleculeDataset
+from tests.conftest import Run
+from tests.drugs import DRUGS
+
+QUICK = ("--properties", "MW,LogP", "-j", 1)
+
+
+@pytest.fixture
+def drugs(tmp_path: Path) -> Path:
+    path = tmp_path / "drugs.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("name", "smiles", "pKa"), *((*d, len(d[0])) for d in DRUGS)])
+        file.write("broken,C1CC,2\nworse,\x1b[31m,x\n")
+    return path
+
+
+def test_a_table_becomes_a_dataset_and_every_bad_row_is_named(
+    molvae: Run, drugs: Path, tmp_path: Path
+) -> None:
+    output, rejects = tmp_path / "drugs.molvae", tmp_path / "bad.csv"
+    done = molvae("prepare", drugs, "-o", output, *QUICK, "--label", "pka", "--rejects", rejects)
+    assert (done.returncode, done.stdout) == (0, "")
+    line = len(DRUGS) + 2
+    assert f"drugs.csv:{line}: not a molecule: ring 1 is opened" in done.stderr
+    assert f"drugs.csv:{line + 1}: not a number: 'x'" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert f"{len(DRUGS) + 2} rows: " in done.stderr
+    assert "rows/s" in done.stderr
+    dataset = MoleculeDataset.load(output)
+    assert dataset.normalizer.names == ("MW", "LogP", "pka")
+    assert rejects.read_text().splitlines()[0] == "file,row,field,smiles,reason"
+
+
+def test_json_is_the_tally_and_quiet_is_quiet(molvae: Run, drugs: Path, tmp_path: Path) -> None:
+    done = molvae("prepare", drugs, "-o", tmp_path / "a.molvae", *QUICK, "--json", "-q")
+    assert done.stderr == ""
+    tally = json.loads(done.stdout)
+    assert tally["rows"] == len(DRUGS) + 2
+    assert tally["rows"] == tally["kept"] + tally["merged"] + sum(tally["rejected"].values())
+    assert len(tally["sha256"]) == 64
+
+
+def test_options_reach_the_configuration(molvae: Run, drugs: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.molvae"
+    options = ("--split", "scaffold", "--stereo", "--seed", 7, "--test", 0.2, "-s", "SMILES")
+    assert molvae("prepare", drugs, "-o", output, *QUICK, *options).returncode == 0
+    config = MoleculeDataset.load(output).provenance["config"]
+    assert (config["split"], config["stereo"], config["seed"]) == ("scaffold", True, 7)
+    assert (config["test"], config["properties"]) == (0.2, ["MW", "LogP"])
+
+
+def test_what_exists_is_overwritten_only_by_force(molvae: Run, drugs: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.molvae"
+    output.write_text("precious")
+    done = molvae("prepare", drugs, "-o", output, *QUICK)
+    assert (done.returncode, output.read_text()) == (2, "precious")
+    assert "exists; --force overwrites it." in done.stderr
+    assert molvae("prepare", drugs, "-o", output, *QUICK, "--force").returncode == 0
+    assert MoleculeDataset.load(output).size > 300 - 10
+
+
+def test_the_input_is_never_the_output(molvae: Run, drugs: Path, tmp_path: Path) -> None:
+    before = drugs.read_bytes()
+    for options in (("-o", drugs), ("-o", tmp_path / "a", "--rejects", drugs)):
+        done = molvae("prepare", drugs, *options, *QUICK, "--force")
+        assert done.returncode == 2
+    assert drugs.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--label", "pKb"), 2, "no column 'pKb'; did you mean 'pKa'? Its columns: name, smiles"),
+        (("--split", "fold"), 2, "no column 'fold'"),
+        (("--properties", "LogQ"), 2, "unknown property 'LogQ'; did you mean 'LogP'?"),
+        (("-s", "structure"), 3, "no column 'structure'"),
+        (("--rejects", "bad.pdf"), 3, ".smi, .csv, .tsv"),
+        (("--strict",), 3, "not a molecule"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(
+    molvae: Run, drugs: Path, tmp_path: Path, options: tuple[str, ...], code: int, message: str
+) -> None:
+    done = molvae("prepare", drugs, "-o", tmp_path / "a.molvae", "-j", 1, "--force", *options)
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1)
+    assert message in done.stderr
+    assert not (tmp_path / "a.molvae").exists()
+
+
+def test_a_file_that_is_no_table_exits_3(molvae: Run, tmp_path: Path) -> None:
+    page = tmp_path / "zinc.csv"
+    page.write_text("<html><body>moved</body></html>")
+    done = molvae("prepare", page, "-o", tmp_path / "a.molvae")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "a web page, not the data" in done.stderr
+    assert molvae("prepare", tmp_path / "no.csv", "-o", tmp_path / "a.molvae").returncode == 3
+
+
+def test_ctrl_c_ends_it_at_once_and_leaves_nothing(drugs: Path, tmp_path: Path) -> None:
+    with drugs.open("a", encoding="utf-8") as file:
+        for size in range(20_000):
+            file.write(f"x{size},{'C' * (1 + size % 40)}{'N' * (size % 7)}c1ccccc1,1\n")
+    command = [sys.executable, "-u", "-c", SHOW_PROGRESS, str(drugs), str(tmp_path / "a.molvae")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Preparing: ")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr.read().splitlines()[-1] == "Interrupted."
+    assert [path.name for path in tmp_path.iterdir()] == ["drugs.csv"]
+
+
+# The first line of progress comes after a moment here, rather than after ten seconds.
+SHOW_PROGRESS = """
+import sys
+from molvae.cli import main, progress
+
+if __name__ == "__main__":
+    progress.SECONDS_BETWEEN_LINES = 0.1
+    sys.argv = ["molvae", "prepare", sys.argv[1], "-o", sys.argv[2], "-j", "2"]
+    main.main()
+"""

@@ -1,0 +1,317 @@
+import csv
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from molvae import store
+from molvae.bloom import molecule_hash
+from molvae.chem import selfies
+from molvae.chem.smiles import standardize
+from molvae.config import DataConfig
+from molvae.data import gather
+from molvae.data.prepare import Prepared, prepare
+from molvae.data.rows import Item, Recipe
+from molvae.dataset import SPLIT_NAMES, MoleculeDataset
+from molvae.errors import InputError, UsageError
+from tests.drugs import DRUGS
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+ESOL = SHARED / "labelled" / "esol.csv.gz"
+SOLUBILITY = "measured log solubility in mols per litre"
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
+L_ALANINE, D_ALANINE = "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"
+QUICK = DataConfig(properties=("MW", "LogP"), min_count=1)
+
+
+def table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return path
+
+
+@pytest.fixture
+def drugs(tmp_path: Path) -> Path:
+    return table(tmp_path / "drugs.csv", ("name", "smiles"), DRUGS)
+
+
+def run(path: Path, config: DataConfig = QUICK, *, jobs: int = 0, strict: bool = False) -> Prepared:
+    prepared = prepare([path], config, jobs=jobs, strict=strict)
+    tally = prepared.tally
+    assert tally.rows == tally.kept + tally.merged + sum(tally.rejected.values())
+    assert tally.kept == prepared.dataset.size == sum(tally.splits.values())
+    assert len(prepared.rejects) == sum(tally.rejected.values())
+    return prepared
+
+
+def smiles_of(dataset: MoleculeDataset) -> list[str]:
+    return [
+        selfies.decode_canonical(dataset.vocabulary.decode(dataset.molecule(index)))
+        for index in range(dataset.size)
+    ]
+
+
+def split_of(dataset: MoleculeDataset, smiles: str) -> str:
+    (place,) = np.flatnonzero(dataset.hashes == molecule_hash([standardize(smiles)[0]])[0])
+    return SPLIT_NAMES[dataset.split[place]]
+
+
+def test_drugs_come_out_as_the_molecules_that_went_in(drugs: Path, tmp_path: Path) -> None:
+    prepared = run(drugs)
+    expected = list(dict.fromkeys(standardize(smiles)[0] for _, smiles in DRUGS))
+    assert smiles_of(prepared.dataset) == expected
+    prepared.dataset.save(tmp_path / "drugs.molvae")
+    assert MoleculeDataset.load(tmp_path / "drugs.molvae").size == len(expected)
+
+
+def test_properties_are_those_of_the_molecule(drugs: Path) -> None:
+    dataset = run(drugs).dataset
+    assert dataset.normalizer.names == ("MW", "LogP")
+    assert dataset.properties[0, 0] == pytest.approx(180.16, abs=0.01)  # aspirin
+    assert not np.isnan(dataset.properties).any()
+
+
+def test_any_number_of_workers_writes_the_same_content(drugs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "drugs.molvae"
+    digests = {run(drugs, jobs=jobs).dataset.save(path) for jobs in (0, 1, 2)}
+    assert len(digests) == 1
+    assert str(tmp_path).encode() not in path.read_bytes()
+
+
+def test_another_order_of_rows_gives_the_same_split(drugs: Path, tmp_path: Path) -> None:
+    forward = run(drugs).dataset
+    path = table(tmp_path / "backwards.csv", ("name", "smiles"), DRUGS[::-1])
+    backward = run(path).dataset
+    sides = dict(zip(forward.hashes.tolist(), forward.split.tolist(), strict=True))
+    assert sides == dict(zip(backward.hashes.tolist(), backward.split.tolist(), strict=True))
+
+
+def test_every_row_is_kept_merged_or_rejected_with_its_reason(tmp_path: Path) -> None:
+    cells = [ASPIRIN, "OC(=O)c1ccccc1OC(C)=O", "no molecule", "", CAFFEINE, "C1CC", "CO\u0421"]
+    path = table(tmp_path / "a.csv", ["smiles"], [[cell, ""] for cell in cells])
+    rejects = tmp_path / "bad.csv"
+    prepared = prepare([path], QUICK, jobs=0, rejects=rejects)
+    assert (prepared.tally.rows, prepared.tally.kept, prepared.tally.merged) == (7, 2, 1)
+    assert [reject.row for reject in prepared.rejects] == [4, 5, 7, 8]
+    with rejects.open(newline="", encoding="utf-8") as file:
+        written = list(csv.DictReader(file))
+    assert list(written[0]) == ["file", "row", "field", "smiles", "reason"]
+    assert [(row["file"], row["row"], row["smiles"]) for row in written] == [
+        ("a.csv", "4", "no molecule"),
+        ("a.csv", "5", ""),
+        ("a.csv", "7", "C1CC"),
+        ("a.csv", "8", "CO\u0421"),
+    ]
+    assert str(prepared.rejects[2]).startswith("a.csv:7: not a molecule")
+    assert prepared.tally.lines()[0] == (
+        "7 rows: 2 molecules kept, 1 merged with an equal one, 4 rejected"
+    )
+
+
+def test_labels_of_equal_molecules_are_averaged_and_conflicts_named(tmp_path: Path) -> None:
+    rows = [(ASPIRIN, 1), (CAFFEINE, 5), ("OC(=O)c1ccccc1OC(C)=O", 4), (ASPIRIN, ""), ("CCO", "")]
+    path = table(tmp_path / "a.csv", ("smiles", "pIC50"), rows)
+    prepared = run(path, DataConfig(properties=(), labels=("PIC50",), validation=0.0, test=0.0))
+    assert prepared.dataset.normalizer.names == ("PIC50",)
+    assert np.array_equal(prepared.dataset.properties[:, 0], [2.5, 5, np.nan], equal_nan=True)
+    assert prepared.tally.conflicts == 1
+    assert prepared.conflicts == [
+        "a.csv:4: PIC50 4, but 1 for the same molecule since a.csv:2",
+    ]
+
+
+def test_a_label_that_is_no_number_costs_its_row(tmp_path: Path) -> None:
+    rows = [(ASPIRIN, "1"), (CAFFEINE, "1,5"), ("CCO", "inf"), ("CCN", "2")]
+    path = table(tmp_path / "a.csv", ("smiles", "pIC50"), rows)
+    prepared = run(path, DataConfig(properties=(), labels=("pIC50",), validation=0.0, test=0.0))
+    assert prepared.tally.rejected == {"not a number": 2}
+    assert {reject.field for reject in prepared.rejects} == {"pIC50"}
+
+
+def test_a_named_split_is_kept_and_the_most_held_out_row_wins(tmp_path: Path) -> None:
+    rows = [
+        (L_ALANINE, "train"),  # equal to a test molecule once stereo is dropped
+        (ASPIRIN, "Train"),
+        (D_ALANINE, "test"),
+        (CAFFEINE, "valid"),
+        (CAFFEINE, "train"),
+        ("CCO", "train"),
+    ]
+    path = table(tmp_path / "a.csv", ("smiles", "Side"), rows)
+    dataset = run(path, DataConfig(properties=("MW",), split="side")).dataset
+    assert split_of(dataset, L_ALANINE) == "test"
+    assert split_of(dataset, CAFFEINE) == "validation"
+    assert split_of(dataset, ASPIRIN) == "train"
+
+
+def test_stereo_kept_leaves_mirror_images_apart(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["smiles"], [[L_ALANINE], [D_ALANINE], [ASPIRIN]])
+    config = DataConfig(properties=("MW",), stereo=True, validation=0.0, test=0.0)
+    assert run(path, config).tally.kept == 3
+
+
+def test_scaffolds_are_held_out_whole(drugs: Path) -> None:
+    dataset = run(drugs, DataConfig(properties=("MW",), split="scaffold", test=0.2)).dataset
+    assert min(dataset.members(name).size for name in SPLIT_NAMES) > 0
+    assert split_of(dataset, ASPIRIN) == "train"  # benzene is the most frequent scaffold
+    assert split_of(dataset, "CC(=O)Nc1ccc(O)cc1") == "train"
+
+
+def test_a_split_word_that_means_nothing_is_named_with_its_row(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ("smiles", "side"), [(ASPIRIN, "train"), ("CCO", "maybe")])
+    with pytest.raises(InputError, match=r"a\.csv:3: 'maybe' names no split"):
+        run(path, DataConfig(split="side"))
+
+
+@pytest.mark.parametrize("jobs", [0, 2])
+def test_rare_symbols_are_left_out_with_every_row_that_holds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    monkeypatch.setattr("molvae.data.prepare.FULL_MIN_COUNT", 10)
+    common = [["C" * size + "O"] for size in range(1, 15)]
+    path = table(tmp_path / "a.csv", ["smiles"], [["CCBr"], ["BrCC"], ["C=S"], *common, ["CBr"]])
+    prepared = run(path, DataConfig(properties=("MW",), min_count=3), jobs=jobs)
+    assert prepared.tally.left_out == {"[=S]": 1, "[Br]": 2}
+    assert prepared.tally.rejected == {"rare symbol": 4}
+    assert [(reject.row, reject.smiles) for reject in prepared.rejects] == [
+        (2, "CCBr"),
+        (3, "CCBr"),
+        (4, "C=S"),
+        (19, "CBr"),
+    ]
+    assert prepared.tally.merged == 0
+
+
+def test_a_small_table_is_not_thinned_out_by_the_default_min_count(drugs: Path) -> None:
+    prepared = run(drugs, DataConfig(properties=("MW",)))
+    assert (prepared.tally.min_count, prepared.tally.left_out) == (1, {})
+
+
+def test_long_molecules_are_rejected(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["smiles"], [["C" * size] for size in (5, 6, 9, 10)])
+    prepared = run(path, DataConfig(properties=("MW",), max_symbols=9, validation=0, test=0))
+    assert prepared.tally.rejected == {"too many symbols": 1}
+
+
+def test_a_property_that_never_varies_is_named_and_left_out(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["smiles"], [["CCO"], ["CCCO"], ["CCCCO"]])
+    config = DataConfig(properties=("MW", "HBD"), validation=0.0, test=0.0)
+    prepared = run(path, config)
+    assert prepared.dataset.normalizer.names == ("MW",)
+    assert prepared.dataset.properties.shape == (3, 1)
+    assert prepared.tally.notes == ("HBD does not vary over the training split: left out",)
+
+
+def test_the_scale_is_fitted_to_the_training_split_only(tmp_path: Path) -> None:
+    rows = [("CCO", 1.0, "train"), ("CCCO", 3.0, "train"), ("CCCCO", 1000.0, "test")]
+    path = table(tmp_path / "a.csv", ("smiles", "y", "side"), rows)
+    normalizer = run(
+        path, DataConfig(properties=(), labels=("y",), split="side")
+    ).dataset.normalizer
+    assert normalizer.mean[0] == pytest.approx(2.0)
+    assert normalizer.high[0] <= 3.0
+
+
+def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["smiles"], [[ASPIRIN], ["C1CC"], ["nothing"]])
+    with pytest.raises(InputError, match=r"a\.csv:3: not a molecule"):
+        run(path, strict=True)
+
+
+def test_nothing_left_says_why_and_still_lists_the_rows(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["smiles"], [["C1CC"], ["nan"]])
+    rejects = tmp_path / "bad.csv"
+    with pytest.raises(InputError, match="of 2 rows no molecule is left"):
+        prepare([path], QUICK, jobs=0, rejects=rejects)
+    assert len(rejects.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (DataConfig(labels=("pIC5",)), r"no column 'pIC5'; did you mean 'pIC50'\? Its columns"),
+        (DataConfig(split="sid"), "no column 'sid'"),
+        (DataConfig(properties=("LogQ",)), "unknown property 'LogQ'; did you mean 'LogP'"),
+        (DataConfig(properties=("LogP", "MolLogP")), "'logp' is asked for twice"),
+        (DataConfig(labels=("logp",)), "'logp' is asked for twice"),
+    ],
+)
+def test_names_that_mean_nothing_are_usage_errors(
+    tmp_path: Path, config: DataConfig, message: str
+) -> None:
+    path = table(tmp_path / "a.csv", ("smiles", "pIC50", "logp"), [(ASPIRIN, 1, 2)])
+    with pytest.raises(UsageError, match=message):
+        run(path, config)
+
+
+def test_a_second_file_without_the_column_is_found_before_the_work(tmp_path: Path) -> None:
+    first = table(tmp_path / "a.csv", ("smiles", "y"), [(ASPIRIN, 1)])
+    second = table(tmp_path / "b.csv", ("smiles", "z"), [(CAFFEINE, 1)])
+    done: list[int] = []
+    with pytest.raises(UsageError, match=r"b\.csv: no column 'y'"):
+        prepare([first, second], DataConfig(labels=("y",)), jobs=0, progress=done.append)
+    assert done == []
+
+
+def test_several_files_are_one_table(tmp_path: Path) -> None:
+    first = table(tmp_path / "a.csv", ["smiles"], [[ASPIRIN], ["x"]])
+    second = tmp_path / "b.smi.gz"
+    second.write_bytes(gzip.compress(f"{CAFFEINE} 1\nCCO 2\n{ASPIRIN} 3\ny 4\n".encode()))
+    prepared = prepare([first, second], QUICK, jobs=0)
+    assert (prepared.tally.kept, prepared.tally.merged) == (3, 1)
+    assert [(reject.file, reject.row) for reject in prepared.rejects] == [
+        ("a.csv", 3),
+        ("b.smi.gz", 4),
+    ]
+
+
+def test_provenance_says_where_from_and_how_but_not_where_it_lay(drugs: Path) -> None:
+    provenance = run(drugs).dataset.provenance
+    (source,) = provenance["sources"]
+    assert (source["name"], source["rows"]) == ("drugs.csv", len(DRUGS))
+    assert len(source["sha256"]) == 64
+    assert provenance["config"]["properties"] == ["MW", "LogP"]
+    assert provenance["tally"]["rows"] == len(DRUGS)
+    assert provenance["constraints_hash"] == selfies.constraints_hash(provenance["constraints"])
+    assert set(provenance["versions"]) == {"molvae", "rdkit", "selfies"}
+
+
+def hostile_rows(recipe: Recipe, items: list[Item]) -> list[Any]:
+    import os
+
+    if any(item.smiles == "kill" for item in items):
+        os._exit(1)
+    return gather.prepare_rows(recipe, items)
+
+
+def test_a_row_that_kills_its_worker_is_rejected_and_the_run_goes_on(
+    drugs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with drugs.open("a") as file:
+        file.write("killer,kill\nethanol,CCO\n")
+    monkeypatch.setattr(gather, "prepare_rows", hostile_rows)
+    prepared = run_unguarded(drugs)
+    assert prepared.tally.rejected == {"worker died": 1}
+    assert prepared.rejects[0].row == len(DRUGS) + 2
+    assert prepared.tally.rows == len(DRUGS) + 2
+
+
+def run_unguarded(path: Path) -> Prepared:
+    return prepare([path], QUICK, jobs=2)
+
+
+@pytest.mark.skipif(not ESOL.exists(), reason="the ESOL table is not on this machine")
+def test_esol_is_kept_or_merged_to_98_per_cent(tmp_path: Path) -> None:
+    config = DataConfig(properties=("MW", "LogP"), labels=(SOLUBILITY,))
+    prepared = run(ESOL, config, jobs=2)
+    assert prepared.tally.rows == 1128
+    assert prepared.tally.kept + prepared.tally.merged >= 0.98 * 1128
+    assert prepared.dataset.normalizer.names[-1] == SOLUBILITY
+    path = tmp_path / "esol.molvae"
+    prepared.dataset.save(path)
+    assert store.read_header(path, kind="dataset", format=1)["provenance"]["tally"]["rows"] == 1128
