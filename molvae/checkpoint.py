@@ -150,6 +150,19 @@ def _check_weights(
             raise ArtifactError(f"{path}: damaged: {name} holds values that are not finite.")
 
 
+def read_training_index(path: Path) -> BloomFilter:
+    """Read only the index of the training set that a checkpoint carries.
+
+    Raises:
+        ArtifactError: when the file is damaged or foreign.
+    """
+    arrays, header = store.read(path, kind=KIND, format=FORMAT)
+    try:
+        return BloomFilter(arrays["index.bits"], int(header["index"]["hashes"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path}: damaged: its index of the training set: {error}.") from error
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """Read a checkpoint's header without its weights."""
     return store.read_header(path, kind=KIND, format=FORMAT)

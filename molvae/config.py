@@ -194,7 +194,7 @@ def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configu
                 f"{where}: unknown key '{key}'{did_you_mean(key, known)}"
                 f" Known: {', '.join(sorted(known))}."
             )
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
+    values: Any = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
     return check(replace(config, **values))
 
 

@@ -136,7 +136,7 @@ class Drawing:
         for draw, candidate in zip(draws, examine(work), strict=True):
             self._judge(draw, candidate, attempt)
 
-    def request(self, slot: int) -> dict[str, Range]:
+    def request(self, slot: int) -> Mapping[str, Range]:
         """Return what is asked of this slot."""
         return self.asked[slot * len(self.asked) // self.n]
 

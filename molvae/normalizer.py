@@ -52,21 +52,25 @@ class PropertyNormalizer(NamedTuple):
     @property
     def low(self) -> np.ndarray:
         """The 0.1th percentile of the training split, shape (P,)."""
-        return self.quantiles[:, 0]
+        low: np.ndarray = self.quantiles[:, 0]
+        return low
 
     @property
     def high(self) -> np.ndarray:
         """The 99.9th percentile of the training split, shape (P,)."""
-        return self.quantiles[:, -1]
+        high: np.ndarray = self.quantiles[:, -1]
+        return high
 
     def normalize(self, values: np.ndarray) -> np.ndarray:
         """Clip values (N, P) to the training range and scale them; float32, NaN stays NaN."""
         clipped = np.clip(values, self.low, self.high)
-        return ((clipped - self.mean) / self.scale).astype(np.float32)
+        conditions: np.ndarray = ((clipped - self.mean) / self.scale).astype(np.float32)
+        return conditions
 
     def restore(self, conditions: np.ndarray) -> np.ndarray:
         """Undo `normalize` (without the clipping): conditions (N, P) -> values in their units."""
-        return conditions * self.scale + self.mean
+        values: np.ndarray = conditions * self.scale + self.mean
+        return values
 
     def resolve(self, name: str) -> str:
         """Return this model's spelling of a property's name.
@@ -97,7 +101,8 @@ class PropertyNormalizer(NamedTuple):
 
     def quantile(self, name: str, level: np.ndarray) -> np.ndarray:
         """Return the training split's values of one property at these levels, each in 0..1."""
-        return np.interp(level, LEVELS, self.quantiles[self.names.index(name)])
+        values: np.ndarray = np.interp(level, LEVELS, self.quantiles[self.names.index(name)])
+        return values
 
     def level(self, name: str, value: float) -> float:
         """Return the share of the training split below `value`, clipped to 0.001..0.999."""

@@ -1,7 +1,6 @@
 """`molvae info`: what is inside a model or a dataset."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -26,7 +25,11 @@ def command(item: str, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(path), "sha256": store.read_sha256(path), **header})
         return
-    rows = [("file", path.name), ("holds", kind), ("sha256", store.read_sha256(path))]
+    rows: list[tuple[str, object]] = [
+        ("file", path.name),
+        ("holds", kind),
+        ("sha256", store.read_sha256(path)),
+    ]
     rows += _model_rows(header) if kind == "checkpoint" else _dataset_rows(header)
     print_table(("", ""), [(name, _text(value)) for name, value in rows])
     click.echo()
@@ -74,7 +77,6 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     yield "symbols", header["symbols"]
     yield "trained with", provenance.get("train", {})
     yield "training molecules", provenance.get("training_molecules", "?")
-    yield "trained on", f"{provenance.get('device', '?')}, {provenance.get('precision', '?')}"
     yield "last epoch", provenance.get("trained", {})
     yield from _origin_rows(provenance)
     for card in ("health", "measured"):

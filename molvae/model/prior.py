@@ -115,6 +115,7 @@ class JointGaussian(NamedTuple):
 
 
 def _positive(covariance: Tensor) -> Tensor:
-    """Return the nearest covariance without negative variances: pairwise estimates may have some."""
+    """Return the nearest covariance of positive variances: pairwise estimates may lack them."""
     values, vectors = torch.linalg.eigh((covariance + covariance.T) / 2)
-    return (vectors * values.clamp(min=RIDGE)) @ vectors.T
+    nearest: Tensor = (vectors * values.clamp(min=RIDGE)) @ vectors.T
+    return nearest

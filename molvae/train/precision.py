@@ -47,7 +47,7 @@ class Precision(NamedTuple):
         if self.scaler is None:
             loss.backward()  # type: ignore[no-untyped-call]
             return
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(optimizer)
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,25 +10,21 @@ import numpy as np
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from molvae import __version__
-from molvae.bloom import BloomFilter
-from molvae.checkpoint import MODEL_FILE, Checkpoint
+from molvae.checkpoint import MODEL_FILE
 from molvae.config import ModelConfig, TrainConfig, as_dict, to_toml
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, MolvaeError
 from molvae.model.conditions import hide
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.losses import Elbo, property_loss, reconstruction_loss, weigh
-from molvae.model.prior import JointGaussian
 from molvae.store import write_atomically
 from molvae.train.batches import Batch, collate, order
-from molvae.train.health import examine
 from molvae.train.history import Epoch, write_log
+from molvae.train.package import package
 from molvae.train.precision import Precision
 from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
 
-PRIOR_MOLECULES = 50_000  # enough for a covariance of a hundred dimensions
 LOG_FILE, CONFIG_FILE, STATE_FILE = "log.csv", "config.toml", "state.safetensors"
 
 
@@ -202,10 +197,13 @@ class Trainer:
         progress = self.state.step / (self.per_epoch * self.config.epochs)
         evaluated = self._averaged_model()
         held_out = self._validate(evaluated)
+        reconstruction, kl, error = (float(total / count) for total in sums)
         epoch = Epoch(
-            self.state.epoch + 1,
-            self.state.step,
-            *(total / count for total in sums),
+            epoch=self.state.epoch + 1,
+            step=self.state.step,
+            reconstruction=reconstruction,
+            kl=kl,
+            property_error=error,
             beta=kl_weight(self.config, progress),
             learning_rate=learning_rate(self.config, progress),
             **held_out,
@@ -254,30 +252,9 @@ class Trainer:
         }
 
     def _save_model(self, model: ConditionalVAE, epoch: Epoch) -> None:
-        Checkpoint(
-            model=model,
-            prior=fit_prior(model, self.dataset, seed=self.config.seed),
-            vocabulary=self.dataset.vocabulary,
-            normalizer=self.dataset.normalizer,
-            index=BloomFilter.of(self.dataset.hashes[self.members]),
-            provenance=self._provenance(model, epoch),
-        ).save(self.run / MODEL_FILE)
-
-    def _provenance(self, model: ConditionalVAE, epoch: Epoch) -> dict[str, Any]:
-        health = examine(model, self.dataset, split="validation", seed=self.config.seed)
-        return {
-            **self.dataset.provenance,
-            "train": as_dict(self.config),
-            "training_molecules": len(self.members),
-            "precision": self.precision.name,
-            "device": self.device.type,
-            "trained": epoch._asdict(),
-            "health": {"split": "validation", **health._asdict(), "passed": health.verdicts()},
-            "trainer_versions": {
-                "molvae": __version__,
-                **{name: version(name) for name in ("torch", "numpy", "safetensors")},
-            },
-        }
+        trained = {"precision": self.precision.name, "device": self.device.type, **epoch._asdict()}
+        checkpoint = package(model, self.dataset, train=self.config, trained=trained)
+        checkpoint.save(self.run / MODEL_FILE)
 
     def _identity(self) -> dict[str, Any]:
         """Return what must be the same for a resumed training to be the same training."""
@@ -297,24 +274,6 @@ class Trainer:
             self.optimizer,
             self._identity(),
         )
-
-
-@torch.inference_mode()
-def fit_prior(
-    model: ConditionalVAE, dataset: MoleculeDataset, *, seed: int, limit: int = PRIOR_MOLECULES
-) -> JointGaussian:
-    """Fit p(z, c) to the codes of up to `limit` training molecules."""
-    device = next(model.parameters()).device
-    members = np.random.default_rng(seed).permutation(dataset.members("train"))[:limit]
-    members = members[np.argsort(dataset.lengths[members], kind="stable")]
-    means, variances, conditions = [], [], []
-    for begin in range(0, len(members), 500):
-        batch = collate(dataset, members[begin : begin + 500])
-        posterior = model.encode(batch.ids.to(device), batch.lengths.to(device))
-        means.append(posterior.mean.cpu())
-        variances.append(posterior.log_var.exp().cpu())
-        conditions.append(batch.conditions)
-    return JointGaussian.fit(torch.cat(means), torch.cat(variances), torch.cat(conditions))
 
 
 def _optimizer(model: ConditionalVAE, config: TrainConfig) -> torch.optim.AdamW:
