@@ -59,7 +59,7 @@ class MoleculeGenerator:
         self.vocabulary = checkpoint.vocabulary
         self.device = next(checkpoint.model.parameters()).device
         provenance = checkpoint.provenance
-        trained_under = provenance.get("selfies_constraints", constraints())
+        trained_under = provenance.get("constraints", constraints())
         if constraints_hash(trained_under) != constraints_hash(constraints()):
             raise ArtifactError(
                 "the model was trained with other SELFIES constraints"

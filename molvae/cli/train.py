@@ -16,6 +16,8 @@ from molvae.errors import UsageError
 if TYPE_CHECKING:
     from molvae.train.trainer import Progress
 
+MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for each property
+
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
 @options.config_options(TrainConfig, shown=PRESETS["tiny"][1])
 @options.device
 @click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads (default all).")
+@click.option(
+    "--measure/--no-measure",
+    default=True,
+    help="Draw molecules at the end and store in the model how well it heeds what is asked.",
+)
 @options.force
 @options.quiet
 def command(
@@ -49,6 +56,7 @@ def command(
     resume: bool,
     device: str,
     threads: int | None,
+    measure: bool,
     force: bool,
     quiet: bool,
     **settings: Any,
@@ -91,6 +99,8 @@ def command(
     if not finished:
         say(f"Stopped; all is saved in {run}. Go on with --resume.")
         raise SystemExit(128 + stopped[0])
+    if measure:
+        _measure(run, quiet)
     for line in trainer.state.log[-1:]:
         say(
             f"{run / 'model.safetensors'}: validation loss {line.validation_loss:.2f},"
@@ -99,6 +109,31 @@ def command(
             quiet=quiet,
         )
     say(f"molvae info {run} shows more; molvae generate {run} draws molecules.", quiet=quiet)
+
+
+def _measure(run: Path, quiet: bool) -> None:
+    """Store in the model's file how well it does; a machine without RDKit leaves that out."""
+    from importlib.util import find_spec
+
+    if not (find_spec("rdkit") and find_spec("selfies")):
+        say("Not measured: rdkit and selfies are not installed here.", quiet=quiet)
+        return
+    import torch
+
+    from molvae.benchmark.card import card_lines
+    from molvae.benchmark.card import measure as measure_model
+    from molvae.generator import MoleculeGenerator
+
+    path = run / "model.safetensors"
+    torch.set_num_threads(1)  # small matrix products: a second thread costs more than it brings
+    generator = MoleculeGenerator.load(path)
+    total = MEASURED + len(generator.measured) * MEASURED_EACH
+    with progress("Measuring", total=total, quiet=quiet) as report:
+        card = measure_model(generator, n=MEASURED, per_property=MEASURED_EACH, report=report)
+    generator.checkpoint.provenance["measured"] = card
+    generator.checkpoint.save(path)
+    for line in card_lines(card):
+        say(line, quiet=quiet)
 
 
 def _resolve(

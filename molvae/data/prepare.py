@@ -218,7 +218,7 @@ def _provenance(config: DataConfig, sources: list[Source], tally: Tally) -> dict
     """Return what a reader needs to make the dataset again; no paths and no dates."""
     table = selfies.constraints()
     return {
-        "config": as_dict(config),
+        "data": as_dict(config),
         "sources": [source._asdict() for source in sources],
         "tally": tally.to_dict(),
         "versions": {

@@ -53,7 +53,7 @@ def test_options_reach_the_configuration(molvae: Run, drugs: Path, tmp_path: Pat
     output = tmp_path / "a.molvae"
     options = ("--split", "scaffold", "--stereo", "--seed", 7, "--test", 0.2, "-s", "SMILES")
     assert molvae("prepare", drugs, "-o", output, *QUICK, *options).returncode == 0
-    config = MoleculeDataset.load(output).provenance["config"]
+    config = MoleculeDataset.load(output).provenance["data"]
     assert (config["split"], config["stereo"], config["seed"]) == ("scaffold", True, 7)
     assert (config["test"], config["properties"]) == (0.2, ["MW", "LogP"])
 

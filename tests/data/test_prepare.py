@@ -275,7 +275,7 @@ def test_provenance_says_where_from_and_how_but_not_where_it_lay(drugs: Path) ->
     (source,) = provenance["sources"]
     assert (source["name"], source["rows"]) == ("drugs.csv", len(DRUGS))
     assert len(source["sha256"]) == 64
-    assert provenance["config"]["properties"] == ["MW", "LogP"]
+    assert provenance["data"]["properties"] == ["MW", "LogP"]
     assert provenance["tally"]["rows"] == len(DRUGS)
     assert provenance["constraints_hash"] == selfies.constraints_hash(provenance["constraints"])
     assert set(provenance["versions"]) == {"molvae", "rdkit", "selfies"}

@@ -1,0 +1,150 @@
+"""The card of a model: does it write molecules, and does it heed what is asked of it?
+
+The latent space is examined where the training runs (`train.health`); what needs chemistry is
+measured here, on molecules drawn in tier RAW, so that no filter flatters the model.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from molvae.config import GenerateConfig
+from molvae.generator import MoleculeGenerator
+
+MIN_ACCEPTANCE = 0.80  # share of draws at the default temperature that need no repair
+MIN_SLOPE = 0.5  # of realized on requested: below, a condition is hardly heeded
+MIN_RATIO = 2.0  # error against somebody else's request / error against one's own
+LEVELS = (0.05, 0.95)  # share of the training set between which requests are spread
+
+
+class Calibration(NamedTuple):
+    """One property asked for by itself, all others free.
+
+    Attributes:
+        molecules: N.
+        slope: of realized on requested, least squares; 1 is perfect, 0 is deaf.
+        r2: share of the realized variance that the request explains.
+        mae: mean absolute error in the property's unit.
+        mae_scaled: in standard deviations of the training set.
+        shuffled_ratio: mean absolute error against the requests shuffled, over `mae`.
+    """
+
+    molecules: int
+    slope: float
+    r2: float
+    mae: float
+    mae_scaled: float
+    shuffled_ratio: float
+
+    @property
+    def heeded(self) -> bool:
+        """Whether the condition has a grip on what is written."""
+        return self.slope >= MIN_SLOPE and self.shuffled_ratio >= MIN_RATIO
+
+
+def measure(
+    generator: MoleculeGenerator,
+    *,
+    n: int = 1000,
+    per_property: int = 500,
+    seed: int = 0,
+    executor: Executor | None = None,
+    report: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Draw molecules, free and on request, and return the figures as plain values.
+
+    Args:
+        generator: the model.
+        n: molecules drawn without a request.
+        per_property: molecules drawn for each property that can be computed.
+        seed: of all randomness.
+        executor: does the chemistry.
+        report: called with the number of molecules drawn so far.
+    """
+    raw = GenerateConfig(tier="raw")
+    free = generator.draw(n, config=raw, seed=seed, executor=executor, report=report).summary
+    calibrations = {}
+    for number, name in enumerate(generator.measured):
+        done = n + number * per_property
+        calibrations[name] = calibrate(
+            generator,
+            name,
+            n=per_property,
+            seed=seed + 1 + number,
+            executor=executor,
+            report=lambda found, done=done: report(done + found),  # type: ignore[misc]
+        )
+    return {
+        "tier": "raw",
+        "temperature": raw.temperature,
+        "molecules": n,
+        "seed": seed,
+        "acceptance": free.acceptance,
+        "uniqueness": free.uniqueness,
+        "novelty": free.novelty,
+        "calibration": {name: found._asdict() for name, found in calibrations.items()},
+        "passed": {
+            "acceptance": free.acceptance >= MIN_ACCEPTANCE,
+            **{f"heeds {name}": found.heeded for name, found in calibrations.items()},
+        },
+        "rdkit": version("rdkit"),
+    }
+
+
+def calibrate(
+    generator: MoleculeGenerator,
+    name: str,
+    *,
+    n: int,
+    seed: int,
+    executor: Executor | None = None,
+    report: Callable[[int], None] = lambda done: None,
+) -> Calibration:
+    """Ask for one property at values spread over the training set, and compare."""
+    low, high = LEVELS
+    values = generator.normalizer.quantile(name, np.linspace(low, high, n))
+    requests: list[Mapping[str, float]] = [{name: float(value)} for value in values]
+    generation = generator.draw(
+        n,
+        requests,
+        config=GenerateConfig(tier="raw"),
+        seed=seed,
+        executor=executor,
+        report=report,
+    )
+    pairs = [(m.targets[name][0], m.properties[name]) for m in generation.molecules]
+    requested, realized = np.array(pairs).T
+    shuffled = np.random.default_rng(seed).permutation(requested)
+    slope, intercept = np.polyfit(requested, realized, 1)
+    left = realized - (slope * requested + intercept)
+    mae = float(np.abs(realized - requested).mean())
+    scale = float(generator.normalizer.scale[generator.normalizer.names.index(name)])
+    return Calibration(
+        molecules=len(pairs),
+        slope=float(slope),
+        r2=float(1.0 - left.var() / realized.var()),
+        mae=mae,
+        mae_scaled=mae / scale,
+        shuffled_ratio=float(np.abs(realized - shuffled).mean()) / mae,
+    )
+
+
+def card_lines(card: Mapping[str, Any]) -> list[str]:
+    """Return the figures of `measure` as lines of text."""
+    lines = [
+        f"acceptance {card['acceptance']:.1%}, unique {card['uniqueness']:.1%},"
+        f" novel {card['novelty']:.1%} of {card['molecules']} draws, tier {card['tier']},"
+        f" temperature {card['temperature']:g}"
+    ]
+    for name, found in card["calibration"].items():
+        lines.append(
+            f"{name}: slope {found['slope']:.2f}, R2 {found['r2']:.2f},"
+            f" mean error {found['mae']:.3g} ({found['mae_scaled']:.2f} sd)"
+        )
+    failed = [name for name, good in card["passed"].items() if not good]
+    if failed:
+        lines.append(f"Warning: this model fails: {', '.join(failed)}. More training may help.")
+    return lines
