@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests import tiny
 from tests.drugs import DRUGS
 
 if TYPE_CHECKING:
     from molvae.dataset import MoleculeDataset
+    from molvae.model.cvae import ConditionalVAE
 
 # Two test workers with a thread for each core would only fight; set before torch is imported, and
 # passed on to every command that a test starts.
@@ -75,18 +77,59 @@ def tiny_model_file(
     drug_dataset: "MoleculeDataset", tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A checkpoint trained for seconds: whole in every part, and a poor chemist."""
-    from molvae.config import ModelConfig, TrainConfig
     from molvae.train.trainer import Trainer
 
     run = tmp_path_factory.mktemp("tiny")
-    model = ModelConfig(
-        symbol_size=16,
-        encoder_size=24,
-        decoder_size=48,
-        decoder_layers=1,
-        latent_size=8,
-        condition_size=16,
-    )
-    train = TrainConfig(epochs=5, batch_size=16, learning_rate=0.02, precision="fp32")
-    assert Trainer(drug_dataset, run, model=model, train=train).fit()
+    assert Trainer(drug_dataset, run, model=tiny.MODEL, train=tiny.TRAIN).fit()
     return run / "model.safetensors"
+
+
+class Memorized(NamedTuple):
+    """A model that knows the 32 validation molecules of a dataset by heart."""
+
+    model: "ConditionalVAE"
+    dataset: "MoleculeDataset"
+
+
+@pytest.fixture(scope="session")
+def memorized(drug_dataset: "MoleculeDataset") -> Memorized:
+    """A model trained on 32 molecules until it can write them, with and without properties."""
+    from dataclasses import replace
+
+    import numpy as np
+    import torch
+
+    from molvae.model.conditions import hide
+    from molvae.model.cvae import ConditionalVAE
+    from molvae.model.losses import property_loss, reconstruction_loss, weigh
+    from molvae.train.batches import collate
+
+    split = np.zeros_like(drug_dataset.split)
+    split[:32] = 1
+    dataset = drug_dataset._replace(split=split)
+    batch = collate(dataset, dataset.members("validation"))
+    steps, generator = 160, torch.Generator().manual_seed(0)
+    config = replace(tiny.MODEL, symbol_size=32, encoder_size=32, decoder_size=96, latent_size=32)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = ConditionalVAE(config, len(dataset.vocabulary), batch.conditions.shape[1])
+    optimizer = torch.optim.Adam(model.parameters())
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 1e-4 + 1e-2 * (1 - step / steps)
+        posterior = model.encode(batch.ids, batch.lengths)
+        z = posterior.sample(torch.randn(posterior.mean.shape, generator=generator))
+        logits = model.decode(z, hide(batch.conditions, generator), batch.ids)
+        predicted = model.predict_properties(posterior.mean)
+        elbo = weigh(
+            reconstruction_loss(logits, batch.ids),
+            posterior.kl().sum(dim=1),
+            property_loss(predicted, batch.conditions),
+            beta=0.0,
+            free_nats=0.0,
+            property_weight=0.5,
+        )
+        optimizer.zero_grad()
+        elbo.loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    return Memorized(model.eval(), dataset)

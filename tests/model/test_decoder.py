@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from molvae.model.decoder import Decoder
+from tests import tiny
+
+CONFIG = tiny.MODEL
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@torch.no_grad()
+def test_step_by_step_equals_teacher_forcing(layers: int) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(layers)
+        decoder = Decoder(replace(CONFIG, decoder_layers=layers), 11).eval()
+        z, embedded = torch.randn(3, CONFIG.latent_size), torch.randn(3, CONFIG.condition_size)
+        ids = torch.randint(0, 11, (3, 9))
+    state, context = decoder.start(z, embedded)
+    whole, last = decoder(state, context, ids)
+    steps = []
+    for step in range(ids.shape[1]):
+        logits, state = decoder(state, context, ids[:, step : step + 1])
+        steps.append(logits)
+    torch.testing.assert_close(torch.cat(steps, dim=1), whole, rtol=1e-5, atol=1e-5)
+    for one, other in zip(state, last, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_code_and_conditions_are_in_sight_at_every_step() -> None:
+    """A different code matters even for the state that is carried over from the same start."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        decoder = Decoder(CONFIG, 11).eval()
+        z, embedded = torch.randn(2, CONFIG.latent_size), torch.randn(2, CONFIG.condition_size)
+    ids = torch.full((2, 4), 5)
+    state, context = decoder.start(z, embedded)
+    plain, _ = decoder(state, context, ids)
+    for column in (0, CONFIG.latent_size):  # the first of z, the first of the conditions
+        other = context.clone()
+        other[:, column] += 1.0
+        changed, _ = decoder(state, other, ids)
+        assert bool(((changed - plain).abs().amax(dim=2) > 1e-6).all())
+
+
+@torch.no_grad()
+def test_dropout_is_for_training_only() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        decoder = Decoder(replace(CONFIG, decoder_layers=2, dropout=0.5), 11)
+        z, embedded = torch.randn(2, CONFIG.latent_size), torch.randn(2, CONFIG.condition_size)
+        ids = torch.full((2, 6), 5)
+        start = decoder.start(z, embedded)
+        first, second = (decoder(*start, ids)[0] for _ in range(2))
+        assert not torch.equal(first, second)
+        decoder.eval()
+        first, second = (decoder(*start, ids)[0] for _ in range(2))
+    assert torch.equal(first, second)

@@ -1,0 +1,49 @@
+import math
+
+import pytest
+import torch
+
+from molvae.model.losses import property_loss, reconstruction_loss, weigh
+from molvae.vocabulary import EOS, PAD
+
+NAN = float("nan")
+
+
+def test_reconstruction_is_in_nats_and_passes_over_padding() -> None:
+    """By hand: a molecule of probabilities 1/2 and 1/4, and one of 1/8; the rest is padding."""
+    anything = [0.2] * 5
+    p = torch.tensor(
+        [
+            [[0.1, 0.1, 0.1, 0.2, 0.5], [0.3, 0.3, 0.25, 0.05, 0.1], anything],
+            [[0.375, 0.25, 0.125, 0.125, 0.125], [0.9, 0.025, 0.025, 0.025, 0.025], anything],
+        ]
+    )
+    ids = torch.tensor([[4, EOS, PAD], [EOS, PAD, PAD]])
+    loss = reconstruction_loss(p.log() + 3.0, ids)  # logits are free up to a constant
+    torch.testing.assert_close(loss, torch.tensor([math.log(8.0), math.log(8.0)]))
+
+
+def test_property_loss_is_half_the_squared_error_of_what_is_known() -> None:
+    predicted = torch.tensor([[1.0, 5.0], [0.0, 0.0]], requires_grad=True)
+    loss = property_loss(predicted, torch.tensor([[3.0, NAN], [1.0, -2.0]]))
+    assert loss.tolist() == pytest.approx([2.0, 2.5])
+    loss.sum().backward()
+    assert predicted.grad is not None
+    assert predicted.grad.tolist() == [[-2.0, 0.0], [-1.0, 2.0]]
+
+
+def test_loss_is_the_weighed_sum_of_its_terms() -> None:
+    terms = torch.tensor([10.0, 20.0]), torch.tensor([6.0, 10.0]), torch.tensor([1.0, 3.0])
+    elbo = weigh(*terms, beta=0.5, free_nats=3.0, property_weight=0.25)
+    assert float(elbo.loss) == pytest.approx(15.0 + 0.5 * 8.0 + 0.25 * 2.0)
+    assert (elbo.reconstruction, elbo.kl, elbo.property_error) == terms
+
+
+@pytest.mark.parametrize(("free_nats", "gradient"), [(9.0, 0.0), (7.0, 0.25)])
+def test_kl_below_the_free_nats_has_no_gradient(free_nats: float, gradient: float) -> None:
+    """The batch's mean counts, here 8: not each molecule and not each dimension."""
+    kl = torch.tensor([2.0, 14.0], requires_grad=True)
+    nothing = torch.zeros(2)
+    weigh(nothing, kl, nothing, beta=0.5, free_nats=free_nats, property_weight=1.0).loss.backward()
+    assert kl.grad is not None
+    assert kl.grad.tolist() == [gradient, gradient]

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from molvae.errors import ArtifactError
+from molvae.model.prior import JointGaussian
+
+NAN = float("nan")
+Z, P, N = 3, 2, 20_000
+
+
+@pytest.fixture(scope="module")
+def joint() -> tuple[Tensor, Tensor]:
+    """Codes and conditions drawn from one Gaussian in which each depends on all others."""
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(Z + P, Z + P))
+    values = random.normal(size=(N, Z + P)) @ mixing.T + np.arange(Z + P)
+    return torch.from_numpy(values[:, :Z]).float(), torch.from_numpy(values[:, Z:]).float()
+
+
+def regression(z: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the coefficients of z on (1, c) by least squares, and the residuals' covariance."""
+    design = torch.cat([torch.ones(len(c), 1), c], dim=1).double()
+    coefficients = torch.linalg.lstsq(design, z.double()).solution  # (1 + S, Z)
+    residuals = z.double() - design @ coefficients
+    return coefficients, residuals.T @ residuals / len(z)
+
+
+@pytest.mark.parametrize("named", [[0, 1], [0], [1]])
+def test_conditional_is_that_of_a_regression(
+    joint: tuple[Tensor, Tensor], named: list[int]
+) -> None:
+    z, c = joint
+    prior = JointGaussian.fit(z, torch.zeros_like(z), c)
+    coefficients, residual = regression(z, c[:, named])
+    asked = torch.full((4, P), NAN)
+    asked[:, named] = torch.tensor([[-2.0], [0.0], [1.0], [7.0]]).expand(4, len(named))
+    means = prior.sample(asked, torch.zeros(4, Z, dtype=torch.float64))
+    design = torch.cat([torch.ones(4, 1), asked[:, named]], dim=1).double()
+    torch.testing.assert_close(means, design @ coefficients, rtol=1e-3, atol=1e-3)
+    factor = prior.given(torch.tensor(named))[1]
+    torch.testing.assert_close(factor @ factor.T, residual, rtol=1e-3, atol=1e-3)
+
+
+def test_unspecified_is_the_marginal(joint: tuple[Tensor, Tensor]) -> None:
+    z, c = joint
+    prior = JointGaussian.fit(z, torch.zeros_like(z), c)
+    noise = torch.randn(N, Z, generator=torch.Generator().manual_seed(0))
+    drawn = prior.sample(torch.full((N, P), NAN), noise)
+    assert drawn.dtype == torch.float32
+    torch.testing.assert_close(drawn.mean(dim=0), z.mean(dim=0), rtol=0, atol=0.06)
+    torch.testing.assert_close(drawn.T.cov(), z.T.cov(), rtol=0.05, atol=0.05)
+
+
+def test_posterior_variance_widens_the_prior(joint: tuple[Tensor, Tensor]) -> None:
+    z, c = joint
+    narrow = JointGaussian.fit(z, torch.zeros_like(z), c)
+    wide = JointGaussian.fit(z, torch.tensor([0.5, 1.0, 2.0]).expand(N, Z), c)
+    expected = torch.diag(torch.tensor([0.5, 1.0, 2.0, 0.0, 0.0])).double()
+    torch.testing.assert_close(wide.covariance - narrow.covariance, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_missing_labels_cost_little(joint: tuple[Tensor, Tensor]) -> None:
+    z, c = joint
+    whole = JointGaussian.fit(z, torch.zeros_like(z), c)
+    missing = torch.rand(c.shape, generator=torch.Generator().manual_seed(0)) < 0.3
+    holey = JointGaussian.fit(z, torch.zeros_like(z), c.masked_fill(missing, NAN))
+    torch.testing.assert_close(holey.mean, whole.mean, rtol=0, atol=0.1)
+    torch.testing.assert_close(holey.covariance, whole.covariance, rtol=0.1, atol=0.15)
+
+
+def test_each_row_is_conditioned_on_what_it_names(joint: tuple[Tensor, Tensor]) -> None:
+    z, c = joint
+    prior = JointGaussian.fit(z, torch.zeros_like(z), c)
+    asked = torch.tensor([[NAN, NAN], [1.0, NAN], [NAN, 2.0], [1.0, 2.0], [0.0, NAN]])
+    noise = torch.randn(5, Z, generator=torch.Generator().manual_seed(0))
+    together = prior.sample(asked, noise)
+    for row in range(5):
+        alone = prior.sample(asked[row : row + 1], noise[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1], alone)
+
+
+def test_estimates_that_contradict_each_other_still_make_a_gaussian() -> None:
+    """Pairs seen in different molecules: correlations 1, 1 and -1 that no Gaussian has."""
+    line = torch.linspace(-1, 1, 50)
+    unknown = torch.full_like(line, NAN)
+    conditions = torch.cat(
+        [
+            torch.stack([line, line, unknown], dim=1),
+            torch.stack([unknown, line, line], dim=1),
+            torch.stack([line, unknown, -line], dim=1),
+        ]
+    )
+    codes = torch.randn(150, 2, generator=torch.Generator().manual_seed(0))
+    prior = JointGaussian.fit(codes, torch.ones_like(codes), conditions)
+    assert float(torch.linalg.eigvalsh(prior.covariance).min()) > 0
+    assert torch.isfinite(prior.sample(conditions, codes)).all()
+
+
+def test_arrays_bring_the_prior_back(joint: tuple[Tensor, Tensor]) -> None:
+    z, c = joint
+    prior = JointGaussian.fit(z, torch.zeros_like(z), c)
+    again = JointGaussian.from_arrays(prior.arrays(), latent_size=Z)
+    assert torch.equal(again.sample(c[:9], z[:9]), prior.sample(c[:9], z[:9]))
+
+
+@pytest.mark.parametrize(
+    ("mean", "covariance"),
+    [
+        (np.zeros(4), np.eye(5)),
+        (np.zeros((5, 1)), np.eye(5)),
+        (np.full(5, NAN), np.eye(5)),
+        (np.zeros(5), np.full((5, 5), np.inf)),
+    ],
+)
+def test_damaged_arrays_are_refused(mean: np.ndarray, covariance: np.ndarray) -> None:
+    with pytest.raises(ArtifactError, match="prior inside is damaged"):
+        JointGaussian.from_arrays({"mean": mean, "covariance": covariance}, latent_size=Z)

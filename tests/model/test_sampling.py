@@ -1,0 +1,139 @@
+import pytest
+import torch
+
+from molvae.model.losses import reconstruction_loss
+from molvae.model.sampling import NEVER_SAMPLED, Sampled, choose, sample
+from molvae.train.batches import Batch, collate
+from molvae.vocabulary import BOS, EOS, PAD, UNK
+from tests.conftest import Memorized
+
+ROWS, STEPS = 16, 60
+P = torch.tensor([[0.3, 0.05, 0.5, 0.15]])
+
+
+@pytest.fixture
+def batch(memorized: Memorized) -> Batch:
+    return collate(memorized.dataset, memorized.dataset.members("validation")[:ROWS])
+
+
+@pytest.fixture
+def codes(memorized: Memorized) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(ROWS, memorized.model.config.latent_size, generator=generator)
+
+
+def uniforms(seed: int = 0) -> torch.Tensor:
+    return torch.rand(ROWS, STEPS, generator=torch.Generator().manual_seed(seed))
+
+
+def same(one: Sampled, other: Sampled) -> bool:
+    return torch.equal(one.ids, other.ids)
+
+
+def test_greedy_needs_no_randomness(memorized: Memorized, batch: Batch, codes) -> None:
+    first, second = (
+        sample(memorized.model, codes, batch.conditions, uniforms(seed), temperature=0.0)
+        for seed in (0, 1)
+    )
+    assert same(first, second)
+
+
+def test_uniforms_decide_everything(memorized: Memorized, batch: Batch, codes) -> None:
+    first, again, other = (
+        sample(memorized.model, codes, batch.conditions, uniforms(seed), temperature=1.0)
+        for seed in (0, 0, 1)
+    )
+    assert same(first, again)
+    assert torch.equal(first.nll, again.nll)
+    assert not same(first, other)
+
+
+def test_molecule_does_not_depend_on_those_drawn_beside_it(
+    memorized: Memorized, batch: Batch, codes
+) -> None:
+    together = sample(memorized.model, codes, batch.conditions, uniforms(), temperature=1.0)
+    for row in range(0, ROWS, 5):
+        one = slice(row, row + 1)
+        alone = sample(
+            memorized.model, codes[one], batch.conditions[one], uniforms()[one], temperature=1.0
+        )
+        width = alone.ids.shape[1]
+        assert torch.equal(together.ids[row, :width], alone.ids[0])
+        assert bool((together.ids[row, width:] == PAD).all())
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 5.0])
+def test_special_symbols_are_never_sampled(
+    memorized: Memorized, batch: Batch, codes, temperature: float
+) -> None:
+    bias = memorized.model.decoder.output.bias
+    before = bias.detach().clone()
+    try:
+        with torch.no_grad():
+            bias[NEVER_SAMPLED] += 50.0
+        drawn = sample(
+            memorized.model, codes, batch.conditions, uniforms(), temperature=temperature
+        )
+    finally:
+        with torch.no_grad():
+            bias.copy_(before)
+    for ids in drawn.ids.tolist():
+        written = ids[: ids.index(EOS)] if EOS in ids else ids
+        assert not {PAD, BOS, UNK} & set(written)
+        assert set(ids[len(written) + 1 :]) <= {PAD}
+
+
+def test_ended_tells_which_molecules_have_an_end(memorized: Memorized, batch: Batch, codes) -> None:
+    drawn = sample(memorized.model, codes, batch.conditions, uniforms()[:, :20], temperature=1.0)
+    assert drawn.ids.shape == (ROWS, 20)
+    assert torch.equal(drawn.ended, (drawn.ids == EOS).any(dim=1))
+    assert 0 < int(drawn.ended.sum()) < ROWS
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (0.7, 1.0), (1.3, 0.8)])
+def test_nll_is_the_teacher_forced_loss_of_what_was_written(
+    memorized: Memorized, batch: Batch, codes, temperature: float, top_p: float
+) -> None:
+    drawn = sample(
+        memorized.model, codes, batch.conditions, uniforms(), temperature=temperature, top_p=top_p
+    )
+    with torch.no_grad():
+        logits = memorized.model.decode(codes, batch.conditions, drawn.ids)
+    logits[:, :, NEVER_SAMPLED] = -1e9
+    torch.testing.assert_close(
+        drawn.nll, reconstruction_loss(logits, drawn.ids), rtol=1e-4, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_symbols_are_as_frequent_as_their_probabilities(temperature: float) -> None:
+    even = (torch.arange(10_000) + 0.5) / 10_000
+    drawn = choose(P.log().expand(10_000, 4), even, temperature=temperature, top_p=1.0)
+    expected = P[0] ** (1 / temperature)
+    torch.testing.assert_close(
+        torch.bincount(drawn, minlength=4) / 10_000, expected / expected.sum(), atol=2e-4, rtol=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("top_p", "expected"),
+    [(0.01, {2}), (0.5, {2}), (0.6, {0, 2}), (0.8, {0, 2}), (0.9, {0, 2, 3}), (1.0, {0, 1, 2, 3})],
+)
+def test_top_p_leaves_the_likeliest_symbols_of_that_mass(top_p: float, expected: set[int]) -> None:
+    even = (torch.arange(1000) + 0.5) / 1000
+    drawn = choose(P.log().expand(1000, 4), even, temperature=1.0, top_p=top_p)
+    assert set(drawn.tolist()) == expected
+    kept = [p if symbol in expected else 0.0 for symbol, p in enumerate(P[0].tolist())]
+    torch.testing.assert_close(
+        torch.bincount(drawn, minlength=4) / 1000,
+        torch.tensor(kept) / sum(kept),
+        atol=2e-3,
+        rtol=0,
+    )
+
+
+@pytest.mark.parametrize("uniform", [0.0, 1 - 2**-24])
+def test_ends_of_the_unit_interval_draw_what_can_be_drawn(uniform: float) -> None:
+    logits = torch.tensor([[float("-inf"), 0.0, 0.0, float("-inf")]])
+    drawn = choose(logits, torch.tensor([uniform]), temperature=1.0, top_p=1.0)
+    assert drawn.tolist() == [1 if uniform == 0.0 else 2]
