@@ -22,13 +22,19 @@ class Report(Protocol):
 
 @contextmanager
 def progress(
-    title: str, *, total: int | None = None, unit: str = "molecules", quiet: bool = False
+    title: str,
+    *,
+    total: int | None = None,
+    begun: int = 0,
+    unit: str = "molecules",
+    quiet: bool = False,
 ) -> Iterator[Report]:
     """Show how far the work within is, on stderr.
 
     Args:
         title: what is being done: "Preparing".
         total: how many there will be; None when that is not known.
+        begun: how many were done before, by a run that this one goes on with.
         unit: what is counted.
         quiet: show nothing.
 
@@ -38,14 +44,14 @@ def progress(
     if quiet:
         yield lambda done, note="": None
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _bar(title, total, unit) as report:
+        with _bar(title, total, begun, unit) as report:
             yield report
     else:
-        yield _lines(title, total, unit)
+        yield _lines(title, total, begun, unit)
 
 
 @contextmanager
-def _bar(title: str, total: int | None, unit: str) -> Iterator[Report]:
+def _bar(title: str, total: int | None, begun: int, unit: str) -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -62,7 +68,7 @@ def _bar(title: str, total: int | None, unit: str) -> Iterator[Report]:
         # Rich would send rows meant for stdout to the bar's console, which is stderr.
         redirect_stdout=False,
     )
-    task = bar.add_task(title, total=total, count="", note="")
+    task = bar.add_task(title, total=total, completed=begun, count="", note="")
     start = time.monotonic()
     drawn = 0.0
 
@@ -72,7 +78,7 @@ def _bar(title: str, total: int | None, unit: str) -> Iterator[Report]:
         if now - drawn < SECONDS_BETWEEN_FRAMES and done != total:
             return
         drawn = now
-        count = _count(done, total, unit, now - start)
+        count = _count(done, total, unit, (done - begun) / max(now - start, 1e-9))
         bar.update(task, completed=done, count=count, note=printable(note))
         bar.refresh()
 
@@ -80,7 +86,7 @@ def _bar(title: str, total: int | None, unit: str) -> Iterator[Report]:
         yield report
 
 
-def _lines(title: str, total: int | None, unit: str) -> Report:
+def _lines(title: str, total: int | None, begun: int, unit: str) -> Report:
     start = spoken = time.monotonic()
 
     def report(done: int, note: str = "") -> None:
@@ -89,18 +95,18 @@ def _lines(title: str, total: int | None, unit: str) -> Report:
         if now - spoken < SECONDS_BETWEEN_LINES:
             return
         spoken = now
-        parts = [_count(done, total, unit, now - start)]
-        if total and done:
-            parts.append(f"{_clock((now - start) * max(total - done, 0) / done)} left")
+        rate = (done - begun) / (now - start)
+        parts = [_count(done, total, unit, rate)]
+        if total and rate:
+            parts.append(f"{_clock(max(total - done, 0) / rate)} left")
         say(f"{title}: {', '.join([*parts, *([note] if note else [])])}")
 
     return report
 
 
-def _count(done: int, total: int | None, unit: str, seconds: float) -> str:
+def _count(done: int, total: int | None, unit: str, rate: float) -> str:
     """Return `1,200 of 5,000 molecules, 310/s`."""
     of = "" if total is None else f" of {total:,}"
-    rate = done / seconds if seconds > 0 else 0.0
     return (
         f"{done:,}{of} {unit}, {rate:,.0f}/s"
         if rate >= 10

@@ -79,7 +79,7 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     total = len(data.members("train")) * train.epochs
-    with stop_signals() as stopped, progress("Training", total=total, quiet=quiet) as report:
+    with stop_signals() as stopped:
         trainer = Trainer(
             data,
             run,
@@ -87,7 +87,6 @@ def command(
             train=train,
             device=choose_device(device),
             resume=resume,
-            report=_reporter(report, train.epochs),
             should_stop=lambda: bool(stopped),
         )
         say(
@@ -95,7 +94,9 @@ def command(
             f" {trainer.precision.name} on {trainer.device}",
             quiet=quiet,
         )
-        finished = trainer.fit()
+        with progress("Training", total=total, begun=trainer.seen, quiet=quiet) as report:
+            trainer.report = _reporter(report, train.epochs)
+            finished = trainer.fit()
     if not finished:
         say(f"Stopped; all is saved in {run}. Go on with --resume.")
         raise SystemExit(128 + stopped[0])
@@ -156,10 +157,10 @@ def _check_run(run: Path, resume: bool, force: bool) -> None:
     Raises:
         UsageError: naming the flag that mends it.
     """
-    there = (run / "state.safetensors").exists() or (run / "model.safetensors").exists()
-    if there and not (resume or force):
+    state = (run / "state.safetensors").exists()
+    if (state or (run / "model.safetensors").exists()) and not (resume or force):
         raise UsageError(f"{run}: holds a training; --resume goes on, --force starts over.")
-    if resume and not there:
+    if resume and not state:
         raise UsageError(f"{run}: holds no training to resume.")
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run}: is a file; name a folder.")

@@ -90,7 +90,7 @@ def examine(
         molecules=len(chosen),
         kl=float(tally.kl.mean()),
         reconstruction=float(tally.reconstruction.mean()),
-        active_units=float((tally.means.var(dim=0) > ACTIVE).float().mean()),
+        active_units=float((tally.means.var(dim=0, correction=0) > ACTIVE).float().mean()),
         shuffled_z=float((tally.shuffled_z - tally.reconstruction).mean()),
         shuffled_c=float((tally.shuffled_c - tally.reconstruction).mean()),
         exact_from_mean=float(tally.exact_mean.float().mean()),

@@ -100,9 +100,17 @@ class Trainer:
                 run / STATE_FILE, self.model, self.averaged, self.optimizer, self._identity()
             )
 
+    @property
+    def seen(self) -> int:
+        """Molecules trained on since the first epoch."""
+        return self.state.epoch * len(self.members) + int(self.state.sums[0])
+
     def fit(self) -> bool:
         """Train to the last epoch; return False when `should_stop` ended it sooner."""
         write_atomically(self.run / CONFIG_FILE, to_toml(self.model_config, self.config).encode())
+        if not self.state.step:
+            # From the first second on, --resume goes on with this training and with no older one.
+            self._save_state()
         saved = time.monotonic()
         while self.state.epoch < self.config.epochs:
             for batch in self._remaining_batches():
@@ -189,8 +197,7 @@ class Trainer:
             float(t.detach().mean()) for t in (elbo.reconstruction, elbo.kl, elbo.property_error)
         ]
         self.state.sums += np.array([1.0, *terms]) * len(batch.ids)
-        seen = self.state.epoch * len(self.members) + int(self.state.sums[0])
-        self.report(Progress(self.state.epoch, seen, *terms))
+        self.report(Progress(self.state.epoch, self.seen, *terms))
 
     def _finish_epoch(self) -> None:
         count, *sums = self.state.sums
@@ -231,7 +238,10 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, model: ConditionalVAE) -> dict[str, float]:
-        """Return the validation losses of a model: all conditions shown, one draw of z each."""
+        """Return a model's validation losses, as in training: a random subset of conditions, one z.
+
+        Both are the same in every epoch.
+        """
         trained, self.model = self.model, model
         generator = torch.Generator().manual_seed(self.config.seed)
         sums = np.zeros(4)

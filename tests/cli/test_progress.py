@@ -86,3 +86,12 @@ def test_dumb_terminal_gets_lines(
         clock.append(120.0)
         report(5)
     assert capsys.readouterr().err == "Preparing: 5 molecules, 0.25/s\n"
+
+
+def test_work_gone_on_with_does_not_count_what_was_done_before(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("Training", total=3000, begun=1000) as report:
+        clock.append(110.0)
+        report(2000)
+    assert capsys.readouterr().err == "Training: 2,000 of 3,000 molecules, 100/s, 0:10 left\n"
