@@ -83,10 +83,11 @@ def test_molecules_that_are_all_invalid_hit_nothing_and_have_no_error() -> None:
 
 def test_several_requests_are_met_together_or_not() -> None:
     smiles = ("CCO", "CCC", "CCCO", "", "O")
-    parsed = parse_molecules(smiles, ("HBD", "HeavyAtoms"))
+    parsed = parse_molecules(smiles, ("HBD", "HeavyAtoms", "Rings"))
     asked = {
         "HBD": read_requests([1, 1, 1, 1, None], count=5, name="HBD"),
         "HeavyAtoms": read_requests([3, 3, 3, 3, 1], count=5, name="HeavyAtoms"),
+        "Rings": read_requests([None, None, 0, None, None], count=5, name="Rings"),
     }
     found = control(parsed, asked)
     assert found["HBD"]["hit_rate"] == 2 / 4
@@ -102,7 +103,8 @@ def test_perfect_and_ignored_requests_have_slopes_one_and_zero() -> None:
     assert calibration(asked, np.full(6, 0.1)) == {"slope": pytest.approx(0), "r2": None}
 
 
-def test_one_distinct_request_has_no_slope() -> None:
+def test_a_slope_takes_two_distinct_requests() -> None:
+    assert calibration(np.array([1.0, 2.0]), np.array([1.0, 3.0]))["slope"] == 2
     assert calibration(np.array([2.0, 2.0]), np.array([1.0, 3.0])) == {}
 
 

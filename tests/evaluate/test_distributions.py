@@ -17,8 +17,8 @@ def test_four_values_are_described_by_hand() -> None:
 
 
 def test_distance_and_shift_by_hand() -> None:
-    found = distributions.compare(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
-    expected = {"wasserstein": 2, "shift": -4, "reference_mean": 2.5, "reference_sd": 0.5}
+    found = distributions.compare(np.array([0.0, 4.0]), np.array([2.0, 3.0]))
+    expected = {"wasserstein": 1.5, "shift": -1, "reference_mean": 2.5, "reference_sd": 0.5}
     assert found == pytest.approx(expected)
 
 
