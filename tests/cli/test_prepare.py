@@ -90,7 +90,7 @@ def test_the_input_is_never_the_output(molvae: Run, drugs: Path, tmp_path: Path)
 def test_what_cannot_be_meant_is_one_line(
     molvae: Run, drugs: Path, tmp_path: Path, options: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = molvae("prepare", drugs, "-o", tmp_path / "a.molvae", "-j", 1, "--force", *options)
+    done = molvae("prepare", drugs, "-o", tmp_path / "a.molvae", "-j", 1, "-q", "--force", *options)
     assert (done.returncode, done.stderr.count("\n")) == (code, 1)
     assert message in done.stderr
     assert not (tmp_path / "a.molvae").exists()
