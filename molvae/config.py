@@ -105,6 +105,9 @@ class GenerateConfig:
     )
     temperature: float = setting(0.7, "1: the model's own spread; lower: safer", low=0.0, high=5.0)
     top_p: float = setting(1.0, "sample among the likeliest symbols of this mass", low=0.01, high=1)
+    guidance: float = setting(
+        1.5, "how far to overstate the request; 1: as learned, more: nearer to it", low=0.0, high=10
+    )
     best_of: int = setting(
         1, "draw this many for each row, keep the one nearest to its targets", low=1, high=1024
     )
@@ -128,7 +131,7 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
         ModelConfig(
             symbol_size=64, encoder_size=128, decoder_size=384, decoder_layers=1, latent_size=32
         ),
-        TrainConfig(epochs=6, batch_size=128),
+        TrainConfig(epochs=7, batch_size=128),
     ),
     "base": (ModelConfig(), TrainConfig(epochs=30, batch_size=512)),
     "large": (
@@ -170,7 +173,7 @@ def _check_value(item: Field[Any], value: object, kind: Any) -> None:
     if choices is not None and value not in choices:
         raise ConfigError(
             f"{item.name} = {value!r}: one of {', '.join(choices)}"
-            f"{did_you_mean(str(value), choices)}"
+            f"{did_you_mean(str(value), choices) or '.'}"
         )
     if isinstance(value, int | float) and not (
         (low is None or value >= low) and (high is None or value <= high)
@@ -191,7 +194,7 @@ def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configu
     for key in changes:
         if key not in known:
             raise ConfigError(
-                f"{where}: unknown key '{key}'{did_you_mean(key, known)}"
+                f"{where}: unknown key '{key}'{did_you_mean(key, known) or '.'}"
                 f" Known: {', '.join(sorted(known))}."
             )
     values: Any = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
@@ -227,7 +230,7 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     for name, table in tables.items():
         if name not in ("model", "train"):
             raise ConfigError(
-                f"{path}: unknown table [{name}]{did_you_mean(name, ('model', 'train'))}"
+                f"{path}: unknown table [{name}]{did_you_mean(name, ('model', 'train')) or '.'}"
             )
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: '{name}' is a table: write [{name}] above its keys.")

@@ -31,10 +31,10 @@ from molvae.chem.selfies import (
 from molvae.chem.smiles import Standardization, standardize
 from molvae.config import GenerateConfig, check
 from molvae.drawing import NOISE, SYMBOLS, Draw, Drawing, slot_random
-from molvae.errors import ArtifactError, Rejected, UsageError
+from molvae.errors import ArtifactError, Rejected, UsageError, did_you_mean
 from molvae.generated import Generated, Generation
 from molvae.model.sampling import sample
-from molvae.targets import Range, Targets, as_ranges, choose_point
+from molvae.targets import Range, Targets, as_ranges, choose_point, format_range
 from molvae.vocabulary import EOS, PAD
 
 TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
@@ -98,17 +98,29 @@ class MoleculeGenerator:
         spelled: dict[str, float | Range] = {}
         for name, wanted in targets.items():
             same = name if name.lower() in known else _alias(name)
+            if same.lower() not in known:
+                raise UsageError(self._unknown(same))
             if same in spelled:
                 raise UsageError(f"target {same}: given twice; give one point or one range.")
             spelled[same] = wanted
         ranges = as_ranges(spelled, self.normalizer)
         for name, (low, high) in ranges.items():
             if name in PROPERTIES and (low > PROPERTIES[name].high or high < PROPERTIES[name].low):
+                possible = PROPERTIES[name].low, PROPERTIES[name].high
                 raise UsageError(
-                    f"target {name} = {low:g}: impossible, {name} lies between"
-                    f" {PROPERTIES[name].low:g} and {PROPERTIES[name].high:g}."
+                    f"target {name} = {format_range((low, high))}: impossible, {name} lies in"
+                    f" {format_range(possible)}."
                 )
         return ranges
+
+    def _unknown(self, name: str) -> str:
+        """Say that the model has no such property, and which ones it has, with their units."""
+        known = [str(PROPERTIES.get(known, known)) for known in self.normalizer.names]
+        if name in PROPERTIES:
+            what = f"this model was not trained on {name}."
+        else:
+            what = f"unknown property '{name}'{did_you_mean(name, self.normalizer.names) or '.'}"
+        return f"{what} This model knows {', '.join(known) or 'none'}."
 
     def generate(
         self,
@@ -159,6 +171,8 @@ class MoleculeGenerator:
         many = [targets or {}] if targets is None or isinstance(targets, Mapping) else list(targets)
         if not many:
             raise UsageError("the list of targets is empty.")
+        if n < len(many):
+            raise UsageError(f"n = {n}: fewer molecules than the {len(many)} sets of targets.")
         asked = [self.ranges(one) for one in many]
         seed = secrets.randbelow(2**32) if seed is None else seed
         drawing = Drawing(
@@ -185,7 +199,10 @@ class MoleculeGenerator:
 
         Raises:
             Rejected: for a string that is no molecule, or a symbol that the model does not know.
+            UsageError: for no molecules, or one string in place of a list.
         """
+        if isinstance(smiles, str) or not len(smiles):
+            raise UsageError(f"encode({smiles!r}): give a list of SMILES, such as ['CCO'].")
         rows = []
         for text in smiles:
             symbols = encode_checked(standardize(text, self.standardization)[0])
@@ -207,14 +224,23 @@ class MoleculeGenerator:
         Args:
             codes: for example from `encode`.
             targets: points that all of them are asked for.
+
+        Raises:
+            UsageError: for codes of another shape or not finite, or targets that cannot be meant.
         """
+        codes = np.asarray(codes, dtype=np.float32)
+        size = self.checkpoint.model.config.latent_size
+        if codes.ndim != 2 or codes.shape[1] != size or not len(codes):
+            raise UsageError(f"codes of shape {codes.shape}: (N, {size}) is expected.")
+        if not np.isfinite(codes).all():
+            raise UsageError("codes that are not finite cannot be decoded.")
         ranges = self.ranges(targets or {})
         row = choose_point(ranges, self.normalizer, np.random.default_rng(0))
         rows = np.tile(self.normalizer.normalize(row[None]), (len(codes), 1))
         conditions = torch.from_numpy(rows)
         written = sample(
             self.checkpoint.model,
-            torch.from_numpy(np.asarray(codes, dtype=np.float32)).to(self.device),
+            torch.from_numpy(codes).to(self.device),
             conditions.to(self.device),
             torch.zeros(len(codes), self.max_symbols + 1, device=self.device),
             temperature=0.0,
@@ -265,6 +291,7 @@ class MoleculeGenerator:
             torch.from_numpy(uniforms).to(self.device),
             temperature=config.temperature,
             top_p=config.top_p,
+            guidance=config.guidance,
         )
         predicted = self._predict(written.ids)
         ids, ended, nll = written.ids.tolist(), written.ended.tolist(), written.nll.tolist()

@@ -36,7 +36,11 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
     default=None,
     help="TOML file with the tables [model] and [train].",
 )
-@click.option("--resume", is_flag=True, help="Go on where the training in this folder stopped.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where the training in this folder stopped; more --epochs stretch its schedule.",
+)
 @options.config_options(ModelConfig, shown=PRESETS["tiny"][0])
 @options.config_options(TrainConfig, shown=PRESETS["tiny"][1])
 @options.device

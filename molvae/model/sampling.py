@@ -16,7 +16,8 @@ class Sampled(NamedTuple):
 
     Attributes:
         ids: symbols, EOS and padding, int64, shape (B, T); a molecule that never ended has no EOS.
-        nll: -log p(x given z, c) of what was written, nats at temperature 1, shape (B,).
+        nll: -log p(x given z, c) of what was written, nats, without temperature and guidance,
+            shape (B,).
         ended: whether EOS was reached, shape (B,).
     """
 
@@ -34,6 +35,7 @@ def sample(
     *,
     temperature: float,
     top_p: float = 1.0,
+    guidance: float = 1.0,
 ) -> Sampled:
     """Write one molecule for each code.
 
@@ -46,20 +48,28 @@ def sample(
         temperature: divides the logits; 0 takes the likeliest symbol (greedy).
         top_p: draw among the likeliest symbols that together hold this probability
             (nucleus sampling, https://arxiv.org/abs/1904.09751).
+        guidance: w of `(1 - w) * unconditional + w * conditional` on the log-probabilities
+            (https://arxiv.org/abs/2407.09357): above 1, the conditions are heeded more than they
+            were in the training set.
     """
-    state, context = model.start(z, conditions)
     rows, steps = uniforms.shape
+    guided = guidance != 1.0 and not bool(torch.isnan(conditions).all())
+    if guided:  # both in one matrix product: the conditional rows, then the unconditional ones
+        conditions = torch.cat([conditions, torch.full_like(conditions, float("nan"))])
+        z = torch.cat([z, z])
+    state, context = model.start(z, conditions)
     last = torch.full((rows, 1), BOS, dtype=torch.long, device=z.device)
     ended = torch.zeros(rows, dtype=torch.bool, device=z.device)
     nll = torch.zeros(rows, device=z.device)
     written = []
     for step in range(steps):
-        logits, state = model.decoder(state, context, last)
-        logits = logits[:, 0]
-        logits[:, NEVER_SAMPLED] = float("-inf")
-        chosen = choose(logits, uniforms[:, step], temperature=temperature, top_p=top_p)
-        log_p = logits.log_softmax(dim=1).gather(1, chosen[:, None])[:, 0]
-        nll = nll - log_p.masked_fill(ended, 0.0)
+        logits, state = model.decoder(state, context, last.repeat(2, 1) if guided else last)
+        log_p = _never_sampled(logits[:, 0]).log_softmax(dim=1)
+        wanted = log_p[:rows]
+        if guided:
+            wanted = _never_sampled((1.0 - guidance) * log_p[rows:] + guidance * wanted)
+        chosen = choose(wanted, uniforms[:, step], temperature=temperature, top_p=top_p)
+        nll = nll - log_p[:rows].gather(1, chosen[:, None])[:, 0].masked_fill(ended, 0.0)
         chosen = chosen.masked_fill(ended, PAD)
         written.append(chosen)
         ended = ended | (chosen == EOS)
@@ -67,6 +77,11 @@ def sample(
             break
         last = chosen[:, None]
     return Sampled(torch.stack(written, dim=1), nll, ended)
+
+
+def _never_sampled(logits: Tensor) -> Tensor:
+    """Rule out padding, beginning and the unknown symbol, also where guidance made them NaN."""
+    return logits.index_fill(1, torch.tensor(NEVER_SAMPLED, device=logits.device), float("-inf"))
 
 
 def choose(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float) -> Tensor:

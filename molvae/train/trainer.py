@@ -25,6 +25,7 @@ from molvae.train.precision import Precision
 from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
 
+MAY_CHANGE = ("epochs", "save_every")  # on a resume: more epochs stretch the schedule
 LOG_FILE, CONFIG_FILE, STATE_FILE = "log.csv", "config.toml", "state.safetensors"
 
 
@@ -270,7 +271,7 @@ class Trainer:
         """Return what must be the same for a resumed training to be the same training."""
         return {
             "model": as_dict(self.model_config),
-            "train": {k: v for k, v in as_dict(self.config).items() if k != "save_every"},
+            "train": {k: v for k, v in as_dict(self.config).items() if k not in MAY_CHANGE},
             "molecules": len(self.members),
             "data": self.dataset.fingerprint,
         }
