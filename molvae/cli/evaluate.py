@@ -62,7 +62,7 @@ def command(
     target_NAME, as molvae generate writes them, are compared with what the molecules are:
     molvae evaluate generated.csv --training train.csv --reference test.csv -o report.json
     """
-    from molvae.evaluate.report import evaluate
+    from molvae.evaluate.report import REFERENCE_LIMIT, evaluate
     from molvae.store import write_atomically
 
     target = None if output in (None, "-") else Path(str(output))
@@ -73,7 +73,7 @@ def command(
     compared = None if reference is None else _read_smiles(reference)
     model = None if training is None else _read_model(training, workers)
     known = None if training is None or model else _read_smiles(Path(training))
-    total = sum(len(smiles) for smiles in (generated.smiles, compared or [], known or []))
+    total = len(generated.smiles) + min(len(compared or ()), REFERENCE_LIMIT) + len(known or ())
     with progress("Evaluating", total=total, quiet=quiet) as report_progress:
         report = evaluate(
             generated.smiles,
