@@ -131,7 +131,7 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
         ModelConfig(
             symbol_size=64, encoder_size=128, decoder_size=384, decoder_layers=1, latent_size=32
         ),
-        TrainConfig(epochs=7, batch_size=128),
+        TrainConfig(epochs=6, batch_size=128),
     ),
     "base": (ModelConfig(), TrainConfig(epochs=30, batch_size=512)),
     "large": (
