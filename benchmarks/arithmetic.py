@@ -50,6 +50,7 @@ def main() -> None:
         "versions": {name: version(name) for name in ("molvae", "torch")},
     }
     target = HERE / "results" / "arithmetic.json"
+    target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=1))
 

@@ -71,6 +71,7 @@ def main() -> None:
         "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies", "numpy")},
     }
     target = Path(__file__).parent / "results" / f"decoding_{name}.json"
+    target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

@@ -23,6 +23,7 @@ KIND = "checkpoint"
 MODEL_FILE = "model.safetensors"  # in a run folder
 MAX_PARAMETERS = 500_000_000  # a file that asks for more is not one of ours
 PRIORS = {"joint-gaussian": JointGaussian}
+_DAMAGE = (KeyError, TypeError, ValueError, OverflowError)  # what reading an odd header raises
 
 
 @dataclass
@@ -85,33 +86,40 @@ class Checkpoint:
         """
         header = store.read_header(path, kind=KIND, format=FORMAT)
         try:
-            config = updated(ModelConfig(), header["model"])
+            config = updated(ModelConfig(), {**header["model"]})
             vocabulary = Vocabulary(header["symbols"])
             normalizer = PropertyNormalizer.from_dict(header["normalizer"])
-            hashes, prior = int(header["index"]["hashes"]), PRIORS[header["prior"]]
+            prior = PRIORS[header["prior"]]
             provenance = dict(header["provenance"])
-        except (KeyError, TypeError, ValueError, ConfigError) as error:
+        except (*_DAMAGE, ArtifactError, ConfigError) as error:
             raise ArtifactError(f"{path}: damaged: {error}") from error
         shapes = _expected_shapes(config, len(vocabulary), len(normalizer.names), path)
-        arrays, _ = store.read(path, kind=KIND, format=FORMAT)
+        arrays, verified = store.read(path, kind=KIND, format=FORMAT)
+        if verified != header:
+            raise ArtifactError(f"{path}: was replaced while it was read; try again.")
         _check_weights(arrays, shapes, path)
-        model = ConditionalVAE(config, len(vocabulary), len(normalizer.names))
+        with torch.device("meta"):  # no random weights are drawn only to be thrown away
+            model = ConditionalVAE(config, len(vocabulary), len(normalizer.names))
         model.load_state_dict(
-            {name: torch.from_numpy(arrays[f"model.{name}"].astype(np.float32)) for name in shapes}
+            {name: torch.from_numpy(arrays[f"model.{name}"].astype(np.float32)) for name in shapes},
+            assign=True,
         )
-        bits = arrays.get("index.bits")
-        if bits is None or bits.dtype != np.uint8 or bits.ndim != 1 or not 1 <= hashes <= 64:
-            raise ArtifactError(f"{path}: damaged: its index of the training set is missing.")
         try:
-            fitted = prior.from_arrays(_under(arrays, "prior."), latent_size=config.latent_size)
+            fitted = prior.from_arrays(
+                _under(arrays, "prior."),
+                latent_size=config.latent_size,
+                n_conditions=len(normalizer.names),
+            )
         except KeyError as error:
             raise ArtifactError(f"{path}: damaged: its prior lacks {error}.") from error
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: damaged: {error}") from error
         return cls(
             model=model.eval().to(device),
             prior=fitted,
             vocabulary=vocabulary,
             normalizer=normalizer,
-            index=BloomFilter(bits, hashes),
+            index=_index(arrays, header, path),
             provenance=provenance,
             sha256=store.read_sha256(path),
         )
@@ -150,6 +158,16 @@ def _check_weights(
             raise ArtifactError(f"{path}: damaged: {name} holds values that are not finite.")
 
 
+def _index(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], path: Path) -> BloomFilter:
+    try:
+        bits, hashes = arrays["index.bits"], int(header["index"]["hashes"])
+    except _DAMAGE as error:
+        raise ArtifactError(f"{path}: damaged: its index of the training set: {error}.") from error
+    if bits.dtype != np.uint8 or bits.ndim != 1 or not bits.size or not 1 <= hashes <= 64:
+        raise ArtifactError(f"{path}: damaged: its index of the training set is none.")
+    return BloomFilter(bits, hashes)
+
+
 def read_training_index(path: Path) -> BloomFilter:
     """Read only the index of the training set that a checkpoint carries.
 
@@ -157,10 +175,7 @@ def read_training_index(path: Path) -> BloomFilter:
         ArtifactError: when the file is damaged or foreign.
     """
     arrays, header = store.read(path, kind=KIND, format=FORMAT)
-    try:
-        return BloomFilter(arrays["index.bits"], int(header["index"]["hashes"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path}: damaged: its index of the training set: {error}.") from error
+    return _index(arrays, header, path)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class MoleculeDataset(NamedTuple):
     def fingerprint(self) -> str:
         """The sha256 of all that is trained on: molecules, properties, split, vocabulary."""
         header = {"symbols": self.vocabulary.symbols, "properties": self.normalizer.names}
-        return store.digest({name: getattr(self, name) for name in _ARRAYS}, header)
+        return store.digest({name: getattr(self, name) for name in _TYPES}, header)
 
     def molecule(self, index: int) -> np.ndarray:
         """Return the symbol ids of one molecule, shape (T,)."""
@@ -72,7 +72,7 @@ class MoleculeDataset(NamedTuple):
 
     def save(self, path: Path) -> str:
         """Write the dataset to one file, atomically; return its sha256."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = {name: getattr(self, name) for name in _TYPES}
         header = {
             "symbols": list(self.vocabulary.symbols),
             "normalizer": self.normalizer.to_dict(),
@@ -90,24 +90,32 @@ class MoleculeDataset(NamedTuple):
         arrays, header = store.read(path, kind="dataset", format=FORMAT)
         try:
             dataset = cls(
-                **{name: arrays[name] for name in _ARRAYS},
+                **{name: arrays[name] for name in _TYPES},
                 vocabulary=Vocabulary(header["symbols"]),
                 normalizer=PropertyNormalizer.from_dict(header["normalizer"]),
-                provenance=header["provenance"],
+                provenance=dict(header["provenance"]),
             )
-        except (KeyError, TypeError) as error:
-            raise ArtifactError(f"{path}: damaged: {error} is missing.") from error
+        except (KeyError, TypeError, ValueError, ArtifactError) as error:
+            raise ArtifactError(f"{path}: damaged: {error}") from error
         _check(dataset, path)
         return dataset
 
 
-_ARRAYS = ("ids", "offsets", "properties", "split", "hashes")
+_TYPES = {
+    "ids": np.uint16,
+    "offsets": np.int64,
+    "properties": np.float32,
+    "split": np.uint8,
+    "hashes": np.uint64,
+}
 
 
 def _check(dataset: MoleculeDataset, path: Path) -> None:
     count, names = dataset.size, dataset.normalizer.names
     good = (
-        dataset.properties.shape == (count, len(names))
+        all(getattr(dataset, name).dtype == kind for name, kind in _TYPES.items())
+        and dataset.ids.ndim == dataset.offsets.ndim == 1
+        and dataset.properties.shape == (count, len(names))
         and dataset.split.shape == dataset.hashes.shape == (count,)
         and count > 0
         and dataset.offsets[0] == 0

@@ -1,5 +1,7 @@
 """Which device the model runs on."""
 
+import re
+
 import torch
 
 from molvae.errors import UsageError
@@ -17,7 +19,7 @@ def choose_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", name):
         raise UsageError(f"--device {name}: one of auto, cpu, cuda, cuda:0, cuda:1, ...")
     if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(

@@ -13,6 +13,7 @@ import numpy as np
 from molvae.bloom import BloomFilter, molecule_hash
 from molvae.chem.candidates import Candidate, Checks
 from molvae.chem.filters import FILTERS, smarts_filter
+from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization
 from molvae.config import GenerateConfig, as_dict
 from molvae.errors import UsageError, did_you_mean
 from molvae.generated import Generated, Generation, Summary, control_errors, share
@@ -58,6 +59,7 @@ class Drawing:
         normalizer: names and scale of the model's properties.
         index: the training set.
         measured: the properties that can be computed from a structure.
+        standardization: of the training set, so that novelty compares like with like.
 
     Raises:
         UsageError: for a filter that does not exist or a SMARTS pattern that is none.
@@ -74,6 +76,7 @@ class Drawing:
         normalizer: PropertyNormalizer,
         index: BloomFilter,
         measured: Sequence[str],
+        standardization: Standardization = DEFAULT_STANDARDIZATION,
     ) -> None:
         self.write, self.n, self.asked = write, n, asked
         self.config, self.seed = config, seed
@@ -81,7 +84,9 @@ class Drawing:
         self.labels = tuple(name for name in normalizer.names if name not in self.measured)
         self.scale = dict(zip(normalizer.names, normalizer.scale.tolist(), strict=True))
         filters = tuple(_known_filter(name) for name in config.filters)
-        self.checks = Checks(self.measured, filters, config.smarts, config.not_smarts)
+        self.checks = Checks(
+            self.measured, filters, config.smarts, config.not_smarts, standardization
+        )
         for wanted, patterns in ((True, config.smarts), (False, config.not_smarts)):
             for pattern in patterns:
                 smarts_filter(pattern, wanted=wanted)  # a bad pattern is told before any work
@@ -90,7 +95,7 @@ class Drawing:
         self.used: set[str] = set()
         self.first: list[str] = []
         self.draws = self.accepted_first = 0
-        self.refusals: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()  # of every draw that is not among the found
 
     def run(
         self,
@@ -115,6 +120,8 @@ class Drawing:
             for attempt in range(self.config.max_tries * self.config.best_of):
                 for piece in range(0, len(still_open), at_once):
                     if should_stop():
+                        # Another run would find better ones for these rows: leave them out.
+                        self.refusals["row not finished"] += sum(map(len, self.candidates.values()))
                         return
                     self._round(still_open[piece : piece + at_once], points, attempt, examine)
                     report(len(self.found))
@@ -174,7 +181,7 @@ class Drawing:
             properties=dict(zip(self.measured, candidate.values, strict=True)),
             predicted={name: draw.predicted[name] for name in self.labels},
             targets=request,
-            novel=not self.index.contains(molecule_hash([candidate.smiles]))[0],
+            novel=not self.index.contains(molecule_hash([candidate.identity]))[0],
             ood=bool(unfamiliar(request, self.normalizer)),
             nll=draw.nll,
         )
@@ -186,8 +193,9 @@ class Drawing:
         if config.novel and not molecule.novel:
             return "in the training set"
         if config.in_range:
-            missed = self._missed(molecule)
-            off = [name for name, miss in zip(molecule.targets, missed, strict=True) if miss > 0]
+            missed = zip(molecule.targets.items(), self._missed(molecule), strict=True)
+            # No molecule hits a point exactly: points say where to aim, ranges what to keep.
+            off = [name for (name, (low, high)), miss in missed if miss > 0 and low < high]
             if off:
                 return f"{off[0]} out of range"
         return ""
@@ -206,12 +214,17 @@ class Drawing:
             each = self._missed(molecule) / [self.scale[name] for name in molecule.targets]
             return float(np.square(each).sum()) if len(each) else 0.0
 
+        found_elsewhere = 0
         if self.config.tier == "consistent" and self.config.unique:
-            candidates = [c for c in candidates if c.smiles not in self.used]
+            free = [c for c in candidates if c.smiles not in self.used]
+            found_elsewhere = len(candidates) - len(free)
+            candidates = free
+        self.refusals["duplicate"] += found_elsewhere
         if candidates:
             best = min(candidates, key=distance)
             self.found[slot] = best
             self.used.add(best.smiles)
+            self.refusals["another was nearer"] += len(candidates) - 1
 
     def result(self, *, model: str, seconds: float) -> Generation:
         """Return what was found and how.
@@ -232,7 +245,7 @@ class Drawing:
             uniqueness=share(len(set(firsts)), len(firsts)),
             novelty=share(sum(molecule.novel for molecule in molecules), len(molecules)),
             index_error_rate=self.index.error_rate,
-            refusals=dict(self.refusals.most_common()),
+            refusals={reason: n for reason, n in self.refusals.most_common() if n},
             control=control_errors(molecules, self.scale),
             seed=self.seed,
             model=model,

@@ -1,7 +1,8 @@
 """What comes out of a generator: molecules, and an honest account of how they came about."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +48,19 @@ class Generated(NamedTuple):
         }
 
 
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the columns of a table of rows: targets stand together, whichever rows have them.
+
+    Args:
+        rows: from `Generated.row`, with columns of one's own behind or without.
+    """
+    columns = list(dict.fromkeys(chain.from_iterable(rows))) or ["ID", "SMILES"]
+    asked = [column for column in columns if column.startswith("target_")]
+    rest = [column for column in columns if column not in asked]
+    place = rest.index("novel") if asked else 0
+    return rest[:place] + asked + rest[place:]
+
+
 class Control(NamedTuple):
     """Asked against got, for one property.
 
@@ -78,7 +92,7 @@ class Summary(NamedTuple):
         uniqueness: share of distinct molecules among the first draws.
         novelty: share of the returned molecules that are not in the training set.
         index_error_rate: how often a new molecule is taken for one of the training set.
-        refusals: draws that were not used, by reason.
+        refusals: draws that were not used, by reason; with the found ones they make up `draws`.
         control: asked against got, by property.
         seed: to repeat it.
         model: short hash of the model's content.
@@ -102,9 +116,11 @@ class Summary(NamedTuple):
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON; a share of nothing is None."""
         plain = self._asdict()
         plain["control"] = {name: control._asdict() for name, control in self.control.items()}
+        for name in ("acceptance", "uniqueness", "novelty"):
+            plain[name] = None if math.isnan(plain[name]) else plain[name]
         return plain
 
 

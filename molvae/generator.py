@@ -9,7 +9,7 @@ molecules = generator.generate(100, {"LogP": 2.5, "QED": (0.8, 0.95)}, seed=1)
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,10 +23,10 @@ from molvae.chem.properties import PROPERTIES
 from molvae.chem.properties import resolve as resolve_property
 from molvae.chem.selfies import (
     constraints,
-    constraints_hash,
     decode_canonical,
     distribution_version,
     encode_checked,
+    symbol_is_allowed,
 )
 from molvae.chem.smiles import Standardization, standardize
 from molvae.config import GenerateConfig, check
@@ -36,9 +36,11 @@ from molvae.generated import Generated, Generation
 from molvae.model.sampling import sample
 from molvae.targets import Range, Targets, as_ranges, choose_point, format_range
 from molvae.vocabulary import EOS, PAD
+from molvae.workers import Lost, map_chunks
 
 TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
 PIECE = 32  # draws that a worker process takes at once
+MAX_SYMBOLS = 1024  # the longest molecule that a model can have been trained on
 RESAMPLES = 4  # draws from one latent code before a new one is taken
 
 
@@ -58,18 +60,21 @@ class MoleculeGenerator:
         self.normalizer = checkpoint.normalizer
         self.vocabulary = checkpoint.vocabulary
         self.device = next(checkpoint.model.parameters()).device
-        provenance = checkpoint.provenance
-        trained_under = provenance.get("constraints", constraints())
-        if constraints_hash(trained_under) != constraints_hash(constraints()):
+        if checkpoint.provenance.get("constraints") != constraints():
             raise ArtifactError(
-                "the model was trained with other SELFIES constraints"
-                f" (selfies {provenance.get('versions', {}).get('selfies', '?')}) than are"
-                f" installed (selfies {distribution_version()}): pip install 'selfies==2.2.0'."
+                "the model was trained with other SELFIES constraints than those of the installed"
+                f" selfies {distribution_version()}: pip install 'selfies==2.2.0'."
             )
-        data = provenance.get("data", {})
-        switches = ("stereo", "largest_fragment", "uncharge", "isotopes")
-        self.standardization = Standardization(**{k: data[k] for k in switches if k in data})
-        self.max_symbols = int(provenance.get("longest", data.get("max_symbols", 128)))
+        odd = [s for s in self.vocabulary.symbols if not symbol_is_allowed(s, constraints())]
+        if odd:
+            raise ArtifactError(f"the model is damaged: {odd[0]!r} is no symbol that can be used.")
+        self.standardization = _standardization(checkpoint.provenance.get("data"))
+        longest = checkpoint.provenance.get("longest")
+        if not isinstance(longest, int) or not 1 <= longest <= MAX_SYMBOLS:
+            raise ArtifactError(
+                f"the model is damaged: its longest molecule has {longest!r} symbols."
+            )
+        self.max_symbols = longest
         self.measured = tuple(name for name in self.normalizer.names if name in PROPERTIES)
         self.labels = tuple(name for name in self.normalizer.names if name not in PROPERTIES)
 
@@ -184,6 +189,7 @@ class MoleculeGenerator:
             normalizer=self.normalizer,
             index=self.checkpoint.index,
             measured=self.measured,
+            standardization=self.standardization,
         )
         begun = time.monotonic()
         drawing.run(
@@ -314,9 +320,30 @@ class MoleculeGenerator:
 
 
 def _spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
-    """Examine draws in an executor's workers, in order."""
+    """Examine draws in an executor's workers, in order.
+
+    A worker that dies takes its executor with it: then the draws are examined once more where a
+    death costs the one guilty draw only.
+    """
     pieces = [work[begin : begin + PIECE] for begin in range(0, len(work), PIECE)]
-    return chain.from_iterable(executor.map(examine_all, pieces))
+    try:
+        return list(chain.from_iterable(executor.map(examine_all, pieces)))
+    except BrokenExecutor:
+        return [
+            Candidate("", False, refusal=found.reason) if isinstance(found, Lost) else found
+            for _, found in map_chunks(examine_all, work, jobs=1, chunk_size=PIECE)
+        ]
+
+
+def _standardization(data: object) -> Standardization:
+    """Return how the training set was standardized, from a header that may come from anywhere."""
+    if not isinstance(data, Mapping):
+        raise ArtifactError("the model is damaged: how its data were prepared is missing.")
+    names = ("stereo", "largest_fragment", "uncharge", "isotopes")
+    for name in names:
+        if not isinstance(data.get(name), bool):
+            raise ArtifactError(f"the model is damaged: {name} is {data.get(name)!r}.")
+    return Standardization(*(data[name] for name in names))
 
 
 def _alias(name: str) -> str:

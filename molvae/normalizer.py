@@ -107,7 +107,8 @@ class PropertyNormalizer(NamedTuple):
     def level(self, name: str, value: float) -> float:
         """Return the share of the training split below `value`, clipped to 0.001..0.999."""
         known = self.quantiles[self.names.index(name)]
-        return float(np.interp(value, known, LEVELS))
+        # A count such as HBD has many equal quantiles: just below `value` lie none of those.
+        return float(np.interp(np.nextafter(value, -np.inf), known, LEVELS))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a JSON header."""
@@ -130,12 +131,12 @@ class PropertyNormalizer(NamedTuple):
             mean, scale, quantiles = (
                 np.array(plain[key], dtype=np.float64) for key in ("mean", "scale", "quantiles")
             )
-        except (KeyError, TypeError, ValueError) as error:
+            quantiles = quantiles.reshape(len(names), len(LEVELS))  # also where there are no names
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ArtifactError(f"the normalizer inside is damaged: {error}.") from error
         count = len(names)
         good = (
             mean.shape == scale.shape == (count,)
-            and quantiles.shape == (count, len(LEVELS))
             and len(set(names)) == count
             and np.isfinite(mean).all()
             and np.isfinite(quantiles).all()

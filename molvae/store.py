@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         MolvaeError: when the folder cannot be written to or the disk is full.
     """
+    if path.exists() and not path.is_file():
+        raise MolvaeError(f"{path}: a folder or a device, where a file is to be written.")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:32]}.", dir=path.parent)
     except OSError as error:
         raise MolvaeError(f"{path}: cannot be written: {error.strerror}.") from error
     try:
@@ -60,11 +63,13 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Make the rename last through a power cut, on file systems that know how."""
+    with suppress(OSError):  # the new file is in place by now, whatever happens here
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> str:
@@ -99,7 +104,8 @@ def write(
     """
     header = {**header, "kind": kind, "format": format}
     sha256 = digest(arrays, header)
-    metadata = {"molvae": json.dumps(header, sort_keys=True), "sha256": sha256}
+    # One key only: safetensors writes several in an order of chance, and files could not be equal.
+    metadata = {"molvae": json.dumps({"header": header, "sha256": sha256}, sort_keys=True)}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     write_atomically(path, safetensors.numpy.save(contiguous, metadata=metadata))
     return sha256
@@ -111,14 +117,9 @@ def read_header(path: Path, *, kind: str, format: int) -> dict[str, Any]:
     Raises:
         ArtifactError: when the file is none of ours, of another kind, or of a newer format.
     """
-    metadata = _metadata(path)
-    try:
-        header = json.loads(metadata["molvae"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: not a molvae {kind} (no molvae header inside).") from error
-    if not isinstance(header, dict) or header.get("kind") != kind:
-        found = header.get("kind") if isinstance(header, dict) else None
-        raise ArtifactError(f"{path}: a molvae {found}, where a {kind} is expected.")
+    header: dict[str, Any] = _ours(path)["header"]
+    if header.get("kind") != kind:
+        raise ArtifactError(f"{path}: a molvae {header.get('kind')}, where a {kind} is expected.")
     version = header.get("format")
     if not isinstance(version, int) or version < 1:
         raise ArtifactError(f"{path}: damaged: its format is {version!r}.")
@@ -136,15 +137,15 @@ def read_kind(path: Path) -> str:
     Raises:
         ArtifactError: when the file is none of ours.
     """
-    try:
-        return str(json.loads(_metadata(path)["molvae"])["kind"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).") from error
+    return str(_ours(path)["header"].get("kind"))
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def _ours(path: Path) -> dict[str, Any]:
+    """Return what `write` put beside the arrays: "header", a dict, and "sha256"."""
     try:
         size = path.stat().st_size
+        if not path.is_file():
+            raise ArtifactError(f"{path}: a folder or a pipe, where a file is expected.")
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(size - 8, MAX_HEADER):
@@ -153,17 +154,18 @@ def _metadata(path: Path) -> dict[str, str]:
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}.") from error
     try:
-        metadata = json.loads(text)["__metadata__"]
+        ours = json.loads(json.loads(text)["__metadata__"]["molvae"])
+        good = isinstance(ours["header"], dict) and isinstance(ours["sha256"], str)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).") from error
-    if not isinstance(metadata, dict):
+    if not good:
         raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).")
-    return metadata
+    return dict(ours)
 
 
 def read_sha256(path: Path) -> str:
-    """Return the sha256 that was written with the file's content, "" when there is none."""
-    return str(_metadata(path).get("sha256", ""))
+    """Return the sha256 that was written with the file's content."""
+    return str(_ours(path)["sha256"])
 
 
 def read(path: Path, *, kind: str, format: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -178,7 +180,7 @@ def read(path: Path, *, kind: str, format: int) -> tuple[dict[str, np.ndarray], 
     header = read_header(path, kind=kind, format=format)
     try:
         arrays = safetensors.numpy.load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
     if digest(arrays, header) != read_sha256(path):
         raise ArtifactError(

@@ -70,7 +70,8 @@ def choose_point(
             continue
         low, high = ranges[name]
         if low < high:
-            levels = normalizer.level(name, low), normalizer.level(name, high)
+            beyond = float(np.nextafter(high, np.inf))  # `high` itself may be asked for
+            levels = normalizer.level(name, low), normalizer.level(name, beyond)
             value = float(normalizer.quantile(name, np.array(random.uniform(*levels))))
             row[column] = min(max(value, low), high)
         else:

@@ -30,18 +30,22 @@ class Calibration(NamedTuple):
         mae: mean absolute error in the property's unit.
         mae_scaled: in standard deviations of the training set.
         shuffled_ratio: mean absolute error against the requests shuffled, over `mae`.
+
+    A figure that is not defined, for want of molecules or of any spread, is None.
     """
 
     molecules: int
-    slope: float
-    r2: float
-    mae: float
-    mae_scaled: float
-    shuffled_ratio: float
+    slope: float | None
+    r2: float | None
+    mae: float | None
+    mae_scaled: float | None
+    shuffled_ratio: float | None
 
     @property
     def heeded(self) -> bool:
         """Whether the condition has a grip on what is written."""
+        if self.slope is None or self.shuffled_ratio is None:
+            return False
         return self.slope >= MIN_SLOPE and self.shuffled_ratio >= MIN_RATIO
 
 
@@ -80,6 +84,7 @@ def measure(
     return {
         "tier": "raw",
         "temperature": raw.temperature,
+        "guidance": raw.guidance,
         "molecules": n,
         "seed": seed,
         "acceptance": free.acceptance,
@@ -116,12 +121,16 @@ def calibrate(
         report=report,
     )
     pairs = [(m.targets[name][0], m.properties[name]) for m in generation.molecules]
+    if not pairs:
+        return Calibration(0, None, None, None, None, None)
     requested, realized = np.array(pairs).T
-    shuffled = np.random.default_rng(seed).permutation(requested)
-    slope, intercept = np.polyfit(requested, realized, 1)
-    left = realized - (slope * requested + intercept)
     mae = float(np.abs(realized - requested).mean())
     scale = float(generator.normalizer.scale[generator.normalizer.names.index(name)])
+    if requested.std() == 0.0 or realized.std() == 0.0 or mae == 0.0:
+        return Calibration(len(pairs), None, None, mae, mae / scale, None)
+    slope, intercept = np.polyfit(requested, realized, 1)
+    left = realized - (slope * requested + intercept)
+    shuffled = np.random.default_rng(seed).permutation(requested)
     return Calibration(
         molecules=len(pairs),
         slope=float(slope),
@@ -140,6 +149,9 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
         f" temperature {card['temperature']:g}"
     ]
     for name, found in card["calibration"].items():
+        if found["slope"] is None:
+            lines.append(f"{name}: no slope, requests or molecules do not vary")
+            continue
         lines.append(
             f"{name}: slope {found['slope']:.2f}, R2 {found['r2']:.2f},"
             f" mean error {found['mae']:.3g} ({found['mae_scaled']:.2f} sd)"

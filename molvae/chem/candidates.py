@@ -8,6 +8,7 @@ from rdkit import Chem, rdBase
 from molvae.chem.filters import FILTERS, smarts_filter
 from molvae.chem.properties import measure
 from molvae.chem.selfies import decode_canonical, is_consistent
+from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standardize
 from molvae.errors import Rejected
 
 
@@ -19,12 +20,14 @@ class Checks(NamedTuple):
         filters: structural alerts that must not be found.
         smarts: patterns that must be found.
         not_smarts: patterns that must not be found.
+        standardization: of the training set.
     """
 
     properties: tuple[str, ...]
     filters: tuple[str, ...] = ()
     smarts: tuple[str, ...] = ()
     not_smarts: tuple[str, ...] = ()
+    standardization: Standardization = DEFAULT_STANDARDIZATION
 
 
 class Candidate(NamedTuple):
@@ -36,12 +39,14 @@ class Candidate(NamedTuple):
             https://doi.org/10.1038/s42256-024-00821-x).
         values: the properties asked for, in their units.
         refusal: why it is no molecule or which filter speaks against it; "" when nothing does.
+        identity: as the training set spells this molecule, for novelty.
     """
 
     smiles: str
     consistent: bool
     values: tuple[float, ...] = ()
     refusal: str = ""
+    identity: str = ""
 
 
 def examine(symbols: Sequence[str], checks: Checks) -> Candidate:
@@ -51,11 +56,15 @@ def examine(symbols: Sequence[str], checks: Checks) -> Candidate:
         smiles = decode_canonical(symbols)
         if not smiles:
             return Candidate("", False, refusal="no atom")
-        mol = Chem.MolFromSmiles(smiles)
-        values = tuple(float(value) for value in measure(mol, checks.properties))
     except Rejected as rejected:
         return Candidate("", False, refusal=rejected.reason)
-    return Candidate(smiles, consistent, values, refusal=_alert(mol, checks))
+    mol = Chem.MolFromSmiles(smiles)
+    try:
+        values = tuple(float(value) for value in measure(mol, checks.properties))
+        identity = standardize(smiles, checks.standardization)[0]
+    except Rejected as rejected:
+        return Candidate(smiles, consistent, refusal=rejected.reason)
+    return Candidate(smiles, consistent, values, _alert(mol, checks), identity)
 
 
 def examine_all(batch: Sequence[tuple[Sequence[str], Checks]]) -> list[Candidate]:

@@ -76,8 +76,11 @@ def command(
     from molvae.device import choose_device
     from molvae.train.trainer import Trainer
 
-    model, train = _resolve(preset, config_file, settings)
     run = Path(output)
+    begun = run / "config.toml"
+    if resume and config_file is None and preset is None and begun.is_file():
+        config_file = begun  # as it was, but for what the flags say
+    model, train = _resolve(preset, config_file, settings)
     _check_run(run, resume, force)
     data = MoleculeDataset.load(dataset)
     if threads:
@@ -104,15 +107,17 @@ def command(
     if not finished:
         say(f"Stopped; all is saved in {run}. Go on with --resume.")
         raise SystemExit(128 + stopped[0])
+    if stopped:
+        raise SystemExit(128 + stopped[0])
     if measure:
         _measure(run, quiet)
-    for line in trainer.state.log[-1:]:
-        say(
-            f"{run / 'model.safetensors'}: validation loss {line.validation_loss:.2f},"
-            f" reconstruction {line.validation_reconstruction:.2f}, KL {line.validation_kl:.2f}"
-            " nats per molecule",
-            quiet=quiet,
-        )
+    best = min(trainer.state.log, key=lambda epoch: epoch.validation_loss)
+    say(
+        f"{run / 'model.safetensors'}: of epoch {best.epoch}, validation loss"
+        f" {best.validation_loss:.2f}, reconstruction {best.validation_reconstruction:.2f},"
+        f" KL {best.validation_kl:.2f} nats per molecule",
+        quiet=quiet,
+    )
     say(f"molvae info {run} shows more; molvae generate {run} draws molecules.", quiet=quiet)
 
 

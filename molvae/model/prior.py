@@ -46,7 +46,8 @@ class JointGaussian(NamedTuple):
         """Fit in closed form to the aggregate posterior of the training set.
 
         Each pair of variables is estimated from the molecules where both are known; the posterior
-        variances are added to the codes' own spread (law of total variance).
+        variances are added to the codes' own spread (law of total variance). The covariance of a
+        property with the codes is shrunk by n / (n + Z), n being the molecules where it is known.
 
         Args:
             codes: posterior means, shape (N, Z).
@@ -58,7 +59,13 @@ class JointGaussian(NamedTuple):
         weights = known.double()
         mean = torch.nan_to_num(values).sum(0) / weights.sum(0).clamp(min=1)
         centered = torch.where(known, values - mean, 0.0)
-        covariance = centered.T @ centered / (weights.T @ weights).clamp(min=1)
+        pairs = weights.T @ weights
+        covariance = centered.T @ centered / pairs.clamp(min=1)
+        # A label known for a few molecules correlates with some of the Z dimensions by chance.
+        size = codes.shape[1]
+        shrunk = pairs[:size, size:] / (pairs[:size, size:] + size)
+        covariance[:size, size:] *= shrunk
+        covariance[size:, :size] *= shrunk.T
         covariance += torch.diag(
             torch.cat([variances.double().mean(0), torch.zeros(conditions.shape[1])])
         )
@@ -99,18 +106,24 @@ class JointGaussian(NamedTuple):
         return {"mean": self.mean.numpy(), "covariance": self.covariance.numpy()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], *, latent_size: int) -> "JointGaussian":
-        """Rebuild from `arrays`.
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_conditions: int
+    ) -> "JointGaussian":
+        """Rebuild from `arrays` the prior of Z = `latent_size` and P = `n_conditions`.
 
         Raises:
             ArtifactError: when shapes or values cannot be those of a Gaussian.
         """
         mean = torch.from_numpy(arrays["mean"].astype(np.float64))
         covariance = torch.from_numpy(arrays["covariance"].astype(np.float64))
-        if mean.dim() != 1 or covariance.shape != (len(mean), len(mean)):
+        size = latent_size + n_conditions
+        if mean.shape != (size,) or covariance.shape != (size, size):
             raise ArtifactError("the prior inside is damaged: its shapes do not fit together.")
         if not (torch.isfinite(mean).all() and torch.isfinite(covariance).all()):
             raise ArtifactError("the prior inside is damaged: it holds values that are not finite.")
+        symmetric = torch.allclose(covariance, covariance.T)
+        if not symmetric or torch.linalg.cholesky_ex(covariance).info != 0:
+            raise ArtifactError("the prior inside is damaged: its covariance is not positive.")
         return cls(mean, covariance, latent_size)
 
 

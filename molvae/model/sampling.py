@@ -5,10 +5,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from molvae.errors import ArtifactError
 from molvae.model.cvae import ConditionalVAE
 from molvae.vocabulary import BOS, EOS, PAD, UNK
 
 NEVER_SAMPLED = [PAD, BOS, UNK]
+GREEDY = 1e-3  # temperatures below leave nothing to chance, and dividing by them overflows
 
 
 class Sampled(NamedTuple):
@@ -51,8 +53,12 @@ def sample(
         guidance: w of `(1 - w) * unconditional + w * conditional` on the log-probabilities
             (https://arxiv.org/abs/2407.09357): above 1, the conditions are heeded more than they
             were in the training set.
+
+    Raises:
+        ArtifactError: when the model's numbers are not finite: nothing sensible can be drawn.
     """
     rows, steps = uniforms.shape
+    never = torch.tensor(NEVER_SAMPLED, device=z.device)
     guided = guidance != 1.0 and not bool(torch.isnan(conditions).all())
     if guided:  # both in one matrix product: the conditional rows, then the unconditional ones
         conditions = torch.cat([conditions, torch.full_like(conditions, float("nan"))])
@@ -64,10 +70,13 @@ def sample(
     written = []
     for step in range(steps):
         logits, state = model.decoder(state, context, last.repeat(2, 1) if guided else last)
-        log_p = _never_sampled(logits[:, 0]).log_softmax(dim=1)
+        if step == 0 and not bool(torch.isfinite(logits).all()):
+            raise ArtifactError("the model's weights give numbers that are not finite.")
+        log_p = logits[:, 0].index_fill(1, never, float("-inf")).log_softmax(dim=1)
         wanted = log_p[:rows]
-        if guided:
-            wanted = _never_sampled((1.0 - guidance) * log_p[rows:] + guidance * wanted)
+        if guided:  # -inf minus -inf is NaN: rule the same symbols out again
+            wanted = (1.0 - guidance) * log_p[rows:] + guidance * wanted
+            wanted = wanted.index_fill(1, never, float("-inf"))
         chosen = choose(wanted, uniforms[:, step], temperature=temperature, top_p=top_p)
         nll = nll - log_p[:rows].gather(1, chosen[:, None])[:, 0].masked_fill(ended, 0.0)
         chosen = chosen.masked_fill(ended, PAD)
@@ -79,14 +88,9 @@ def sample(
     return Sampled(torch.stack(written, dim=1), nll, ended)
 
 
-def _never_sampled(logits: Tensor) -> Tensor:
-    """Rule out padding, beginning and the unknown symbol, also where guidance made them NaN."""
-    return logits.index_fill(1, torch.tensor(NEVER_SAMPLED, device=logits.device), float("-inf"))
-
-
 def choose(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float) -> Tensor:
     """Draw one symbol for each row of logits (B, V) by inverting its distribution, (B,)."""
-    if temperature == 0.0:
+    if temperature < GREEDY:
         return logits.argmax(dim=1)
     probabilities = torch.softmax(logits.double() / temperature, dim=1)
     if top_p < 1.0:

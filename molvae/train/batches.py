@@ -54,7 +54,7 @@ def order(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> lis
 
 def collate(dataset: MoleculeDataset, members: np.ndarray) -> Batch:
     """Pad these molecules into one batch."""
-    lengths = dataset.lengths[members] + 1  # EOS
+    lengths = dataset.offsets[members + 1] - dataset.offsets[members] + 1  # EOS
     ids = np.full((len(members), int(lengths.max())), PAD, dtype=np.int64)
     for row, member in enumerate(members):
         ids[row, : lengths[row] - 1] = dataset.molecule(member)

@@ -1,6 +1,6 @@
 """What a training leaves behind: weights, prior and provenance as one checkpoint."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -26,6 +26,7 @@ def package(
     *,
     train: TrainConfig,
     trained: Mapping[str, Any],
+    log: Sequence[Mapping[str, Any]] = (),
 ) -> Checkpoint:
     """Fit the prior, examine the model on held-out molecules, and put all in one checkpoint.
 
@@ -33,7 +34,8 @@ def package(
         model: in evaluation mode.
         dataset: what it was trained on.
         train: how.
-        trained: the last epoch's figures.
+        trained: the figures of the epoch whose weights these are.
+        log: those of every epoch up to it.
     """
     health = examine(model, dataset, split="validation", seed=train.seed)
     members = dataset.members("train")
@@ -50,6 +52,7 @@ def package(
             "train": as_dict(train),
             "training_molecules": len(members),
             "trained": dict(trained),
+            "log": [dict(row) for row in log],
             "health": {"split": "validation", **health._asdict(), "passed": health.verdicts()},
             "trainer_versions": {
                 "molvae": __version__,

@@ -20,20 +20,23 @@ class Precision(NamedTuple):
 
     @classmethod
     def choose(cls, name: str, device: torch.device) -> "Precision":
-        """Resolve "auto" to the fastest arithmetic that this device has units for.
+        """Resolve "auto" to the fastest arithmetic that this device is known to be good at.
 
-        bf16 on a processor without bf16 units is emulated and over a hundred times slower than
-        float32 (measured: 0.5 against 61 GFLOP/s on an AVX2 core), so the CPU is asked first.
+        bf16 on a processor without bf16 units is emulated and a hundred times slower than float32
+        (`benchmarks/arithmetic.py`), so the CPU is asked first. On CUDA "auto" is float32, whose
+        LSTMs run in TF32: autocast casts cuDNN's LSTMs to float16 whatever type it is told.
 
         Raises:
-            UsageError: for fp16 on a CPU.
+            UsageError: for fp16 on a CPU, and for bf16 on one without units for it.
         """
         if name == "auto":
-            fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bf16()
-            name = "bf16" if fast else "fp32"
+            name = "bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32"
+        if name == "bf16" and device.type == "cpu" and not _cpu_has_bf16():
+            raise UsageError("--precision bf16: this CPU has no units for it; it takes fp32.")
         if name == "fp16" and device.type == "cpu":
-            raise UsageError("--precision fp16 needs a GPU; a CPU takes fp32 or bf16.")
-        scaler = torch.amp.GradScaler(device.type) if name == "fp16" else None
+            raise UsageError("--precision fp16 needs a GPU; a CPU takes fp32.")
+        scaled = name != "fp32" and device.type == "cuda"  # see above: also bf16 has fp16 LSTMs
+        scaler = torch.amp.GradScaler(device.type) if scaled else None
         return cls(name, device, scaler)
 
     def autocast(self) -> AbstractContextManager[object]:

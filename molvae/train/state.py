@@ -29,6 +29,7 @@ class TrainingState:
         seconds: spent in the steps of the current epoch.
         sums: molecules and summed loss terms of the current epoch, shape (4,).
         log: the finished epochs.
+        scaler: state of the gradient scaler, where there is one.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class TrainingState:
     seconds: float = 0.0
     sums: np.ndarray = field(default_factory=lambda: np.zeros(TERMS))
     log: list[Epoch] = field(default_factory=list)
+    scaler: dict[str, float] = field(default_factory=dict)
 
     def next_epoch(self) -> None:
         """Turn to the next epoch."""
@@ -53,13 +55,22 @@ def save_state(
     optimizer: torch.optim.Optimizer,
     identity: dict[str, Any],
 ) -> None:
-    """Write weights, their average, the optimizer's moments and the state, atomically."""
+    """Write weights, their average, the optimizer's moments and the state, atomically.
+
+    Raises:
+        MolvaeError: when a number is not finite, so that the last sound state is not lost.
+    """
     arrays = {f"weights.{n}": w.detach().cpu().numpy() for n, w in model.state_dict().items()}
     arrays |= {f"averaged.{n}": w.cpu().numpy() for n, w in averaged.items()}
     for number, moments in optimizer.state_dict()["state"].items():
         for name, value in moments.items():
             arrays[f"optimizer.{number}.{name}"] = np.asarray(value.cpu().numpy())
     arrays["sums"] = state.sums
+    unsound = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if unsound:
+        raise MolvaeError(
+            f"{path}: not saved, because {unsound[0]} is not finite; the state saved before stands."
+        )
     plain = {k: v for k, v in asdict(state).items() if k not in ("sums", "log")}
     header = {
         "state": plain | {"best": state.best if np.isfinite(state.best) else None},
@@ -83,7 +94,7 @@ def load_state(
         MolvaeError: when it belongs to other data or settings, naming the differences.
     """
     arrays, header = store.read(path, kind=KIND, format=FORMAT)
-    differences = _differences(header["identity"], identity)
+    differences = _differences(dict(header.get("identity") or {}), identity)
     if differences:
         raise MolvaeError(
             f"{path}: cannot go on with other data or settings than it was begun with:"
@@ -104,7 +115,7 @@ def load_state(
             sums=arrays["sums"].copy(),
             log=[Epoch(*row) for row in header["log"]],
         )
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
 
 

@@ -26,6 +26,7 @@ from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
 
 MAY_CHANGE = ("epochs", "save_every")  # on a resume: more epochs stretch the schedule
+CLOCK = ("molecules_per_second", "seconds")  # columns of the log that no two runs share
 LOG_FILE, CONFIG_FILE, STATE_FILE = "log.csv", "config.toml", "state.safetensors"
 
 
@@ -94,12 +95,15 @@ class Trainer:
         self.optimizer = _optimizer(self.model, train)
         self.precision = Precision.choose(train.precision, self.device)
         self.state = TrainingState()
+        self.identity = self._identity()
         self.weights = sum(weight.numel() for weight in self.model.parameters())
         self.per_epoch = -(-len(self.members) // train.batch_size)
         if resume and (run / STATE_FILE).is_file():
             self.state = load_state(
-                run / STATE_FILE, self.model, self.averaged, self.optimizer, self._identity()
+                run / STATE_FILE, self.model, self.averaged, self.optimizer, self.identity
             )
+            if self.precision.scaler is not None and self.state.scaler:
+                self.precision.scaler.load_state_dict(self.state.scaler)
 
     @property
     def seen(self) -> int:
@@ -110,8 +114,10 @@ class Trainer:
         """Train to the last epoch; return False when `should_stop` ended it sooner."""
         write_atomically(self.run / CONFIG_FILE, to_toml(self.model_config, self.config).encode())
         if not self.state.step:
-            # From the first second on, --resume goes on with this training and with no older one.
+            # From the first second on, nothing in the folder is of an older training.
             self._save_state()
+            for name in (MODEL_FILE, LOG_FILE):
+                (self.run / name).unlink(missing_ok=True)
         saved = time.monotonic()
         while self.state.epoch < self.config.epochs:
             for batch in self._remaining_batches():
@@ -152,31 +158,37 @@ class Trainer:
             if self.model_config.dropout
             else nullcontext()
         ):
-            elbo = self._elbo(batch, generator, beta=kl_weight(self.config, progress))
-        if not torch.isfinite(elbo.loss):
-            raise MolvaeError(
-                f"the loss is {elbo.loss.item()} at step {self.state.step}: the weights are lost."
-                f" The last good ones are in {self.run / STATE_FILE}; try a smaller"
-                " --learning-rate, or --precision fp32."
-            )
+            elbo = self._elbo(self.model, batch, generator, beta=kl_weight(self.config, progress))
+        self._must_be_finite("loss", elbo.loss)
         self.optimizer.zero_grad(set_to_none=True)
         self.precision.backward(elbo.loss, self.optimizer)
-        clip_grad_norm_(self.model.parameters(), self.config.clip)
+        norm = clip_grad_norm_(self.model.parameters(), self.config.clip)
+        if self.precision.scaler is None:  # a scaler skips such steps and lowers its scale
+            self._must_be_finite("gradient", norm)
         self.precision.step(self.optimizer)
         self.state.step += 1
         self._average()
         self._count(batch, elbo)
 
-    def _elbo(self, batch: Batch, generator: torch.Generator, *, beta: float) -> Elbo:
-        """Compute the loss of a batch with a random subset of its conditions shown."""
+    def _must_be_finite(self, name: str, value: torch.Tensor) -> None:
+        if not torch.isfinite(value):
+            raise MolvaeError(
+                f"the {name} is {value.item()} at step {self.state.step}. The last good weights are"
+                f" in {self.run / STATE_FILE}; try a smaller --learning-rate, or --precision fp32."
+            )
+
+    def _elbo(
+        self, model: ConditionalVAE, batch: Batch, generator: torch.Generator, *, beta: float
+    ) -> Elbo:
+        """Compute a model's loss on a batch with a random subset of its conditions shown."""
         shown = hide(batch.conditions, generator).to(self.device)
         noise = torch.randn(len(batch.ids), self.model_config.latent_size, generator=generator)
         batch = batch.to(self.device)
         with self.precision.autocast():
-            posterior = self.model.encode(batch.ids, batch.lengths)
+            posterior = model.encode(batch.ids, batch.lengths)
             z = posterior.sample(noise.to(self.device))
-            logits = self.model.decode(z, shown, batch.ids)
-            predicted = self.model.predict_properties(posterior.mean)
+            logits = model.decode(z, shown, batch.ids)
+            predicted = model.predict_properties(posterior.mean)
         return weigh(
             reconstruction_loss(logits, batch.ids),
             posterior.kl().sum(dim=1),
@@ -220,13 +232,8 @@ class Trainer:
         )
         self.state.log.append(epoch)
         write_log(self.run / LOG_FILE, self.state.log)
-        last = self.state.epoch + 1 == self.config.epochs
-        # An epoch before the KL weight is in full force is not comparable with those after it.
-        comparable = progress >= self.config.kl_hold + self.config.kl_warmup or last
-        if comparable and epoch.validation_loss < self.state.best:
+        if epoch.validation_loss < self.state.best:
             self.state.best = epoch.validation_loss
-            self._save_model(evaluated, epoch)
-        elif not (self.run / MODEL_FILE).is_file():
             self._save_model(evaluated, epoch)
         self.state.next_epoch()
 
@@ -243,15 +250,13 @@ class Trainer:
 
         Both are the same in every epoch.
         """
-        trained, self.model = self.model, model
         generator = torch.Generator().manual_seed(self.config.seed)
         sums = np.zeros(4)
         for begin in range(0, len(self.validation), 500):
             batch = collate(self.dataset, self.validation[begin : begin + 500])
-            elbo = self._elbo(batch, generator, beta=self.config.beta)
+            elbo = self._elbo(model, batch, generator, beta=self.config.beta)
             parts = [elbo.reconstruction, elbo.kl, elbo.property_error]
             sums += np.array([len(batch.ids), *(float(part.sum()) for part in parts)])
-        self.model = trained
         count, reconstruction, kl, error = sums
         config = self.config
         loss = reconstruction / count + config.beta * max(kl / count, config.free_nats)
@@ -263,8 +268,13 @@ class Trainer:
         }
 
     def _save_model(self, model: ConditionalVAE, epoch: Epoch) -> None:
-        trained = {"precision": self.precision.name, "device": self.device.type, **epoch._asdict()}
-        checkpoint = package(model, self.dataset, train=self.config, trained=trained)
+        # What the clock said stays in the log: the same training gives the same file.
+        log = [
+            {name: value for name, value in row._asdict().items() if name not in CLOCK}
+            for row in self.state.log
+        ]
+        trained = {"precision": self.precision.name, "device": self.device.type, **log[-1]}
+        checkpoint = package(model, self.dataset, train=self.config, trained=trained, log=log)
         checkpoint.save(self.run / MODEL_FILE)
 
     def _identity(self) -> dict[str, Any]:
@@ -272,18 +282,21 @@ class Trainer:
         return {
             "model": as_dict(self.model_config),
             "train": {k: v for k, v in as_dict(self.config).items() if k not in MAY_CHANGE},
+            "precision": self.precision.name,
             "molecules": len(self.members),
             "data": self.dataset.fingerprint,
         }
 
     def _save_state(self) -> None:
+        if self.precision.scaler is not None:
+            self.state.scaler = self.precision.scaler.state_dict()
         save_state(
             self.run / STATE_FILE,
             self.state,
             self.model,
             self.averaged,
             self.optimizer,
-            self._identity(),
+            self.identity,
         )
 
 

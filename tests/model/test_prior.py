@@ -101,7 +101,7 @@ def test_estimates_that_contradict_each_other_still_make_a_gaussian() -> None:
 def test_arrays_bring_the_prior_back(joint: tuple[Tensor, Tensor]) -> None:
     z, c = joint
     prior = JointGaussian.fit(z, torch.zeros_like(z), c)
-    again = JointGaussian.from_arrays(prior.arrays(), latent_size=Z)
+    again = JointGaussian.from_arrays(prior.arrays(), latent_size=Z, n_conditions=P)
     assert torch.equal(again.sample(c[:9], z[:9]), prior.sample(c[:9], z[:9]))
 
 
@@ -116,4 +116,6 @@ def test_arrays_bring_the_prior_back(joint: tuple[Tensor, Tensor]) -> None:
 )
 def test_damaged_arrays_are_refused(mean: np.ndarray, covariance: np.ndarray) -> None:
     with pytest.raises(ArtifactError, match="prior inside is damaged"):
-        JointGaussian.from_arrays({"mean": mean, "covariance": covariance}, latent_size=Z)
+        JointGaussian.from_arrays(
+            {"mean": mean, "covariance": covariance}, latent_size=Z, n_conditions=P
+        )
