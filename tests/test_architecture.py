@@ -10,18 +10,18 @@ import molvae
 
 PACKAGE = Path(molvae.__file__).parent
 FLOORS = (
-    {"__init__", "errors"},
+    {"errors"},
     {"bloom", "config", "normalizer", "store", "vocabulary", "workers"},
     {"chem", "dataset", "device", "model", "targets"},
     {"checkpoint", "data", "evaluate", "generated"},
-    {"drawing"},
+    {"drawing", "frames"},
     {"generator", "train"},
     {"adapters", "benchmark", "optimize", "serve"},
     {"cli"},
-    {"__main__"},
+    {"__init__", "__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-CHEMISTRY = {"chem", "data", "evaluate", "drawing"}
+CHEMISTRY = {"chem", "data", "evaluate", "drawing", "frames"}
 LEARNING = {"device", "model", "train", "checkpoint"}
 STRANGERS = dict.fromkeys(CHEMISTRY, LEARNING) | dict.fromkeys(LEARNING, CHEMISTRY)
 CHEMISTS_TOOLS = {"rdkit", "selfies", "pandas", "scipy", "fcd", "pyarrow"}

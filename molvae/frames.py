@@ -1,0 +1,28 @@
+"""Generated molecules as a pandas table."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+from rdkit import Chem
+
+from molvae.generated import Generated, columns_of
+
+
+def to_frame(molecules: Iterable[Generated]) -> pd.DataFrame:
+    """Return molecules as a table, one a row, with the columns of `Generated.row`.
+
+    A column `target_NAME` holds numbers when all of its requests are points, else text such as
+    `0.8..0.95`. The last column, `mol`, holds RDKit molecules; with
+    `rdkit.Chem.PandasTools.RenderImagesInAllDataFrames()` a notebook draws them.
+
+    Args:
+        molecules: from `MoleculeGenerator.generate`.
+    """
+    rows = [molecule.row() for molecule in molecules]
+    frame = pd.DataFrame(rows, columns=columns_of(rows))
+    for column in frame.columns:
+        if column.startswith("target_"):
+            ranges = frame[column].str.contains("..", regex=False, na=False)
+            frame[column] = frame[column] if ranges.any() else frame[column].astype(float)
+    frame["mol"] = [Chem.MolFromSmiles(row["SMILES"]) for row in rows]
+    return frame
