@@ -13,7 +13,7 @@ import click
 from molvae.cli import options
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
-from molvae.cli.terminal import print_json, print_table, say
+from molvae.cli.terminal import print_json, say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, ShortfallError, UsageError
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from molvae.generated import Generation, Summary
     from molvae.generator import MoleculeGenerator
 
+Row = dict[str, Any]
+PREFIX = "target_"  # of the columns in which a table of molecules holds what was asked
 SMALL = 200  # molecules: fewer are measured sooner than worker processes start
 
 
-@click.command()
+@click.command(epilog="Try: molvae generate -n 9 -t LogP=2.5 -t QED=0.8.. -o out.csv")
 @click.argument("model", default="druglike")
-@options.number(help="How many molecules; with --targets-file, for each of its rows.")
+@options.number(help="How many molecules (default 20); with --targets, for each of its rows (1).")
 @options.targets
 @click.option(
     "--targets",
@@ -36,7 +38,7 @@ SMALL = 200  # molecules: fewer are measured sooner than worker processes start
     type=click.Path(path_type=Path),
     default=None,
     help="Table with one set of targets a row: columns named like properties, cells like 2.5"
-    " or 0.8..0.95, empty where free.",
+    " or 0.8..0.95, empty where free. In a table that `molvae generate` wrote, the target columns.",
 )
 @options.output("Table to write (.csv, .tsv, .smi); - is stdout.", default="-")
 @options.config_options(GenerateConfig)
@@ -45,7 +47,12 @@ SMALL = 200  # molecules: fewer are measured sooner than worker processes start
 @options.jobs
 @options.device
 @options.force
-@click.option("--json", "as_json", is_flag=True, help="Write the summary to stdout as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write the summary to stdout as JSON; without -o, the molecules in it.",
+)
 @options.quiet
 def command(
     model: str,
@@ -64,16 +71,13 @@ def command(
 ) -> None:
     """Draw molecules with the properties you name.
 
-    MODEL is a file, a folder that `molvae train` wrote, or the name of a bundled model. For
-    example: molvae generate -n 100 --target LogP=2.5 --target QED=0.8.. -o out.csv
+    MODEL is a file, a folder that `molvae train` wrote, or the name of a bundled model (default
+    druglike). `molvae info MODEL` tells which properties it knows.
     """
-    from molvae.data.tables import WRITERS, format_of
-
     config = options.config_from(GenerateConfig, settings)
     target = None if output == "-" else Path(output)
     if target is not None:
         _check_target(target, force)
-        format_of(target, WRITERS)
     generator = _load(model, device)
     requests, n = _requests(generator, targets, targets_file, number)
     _warn(generator, requests, quiet)
@@ -92,13 +96,16 @@ def command(
             report=report,
             should_stop=lambda: bool(stopped),
         )
-    if target is not None or not as_json:
-        _write(generation, target, model=f"{Path(model).stem}-{generator.name}")
+    rows = _rows(generation, model=f"{_title(model)}-{generator.name}")
+    if as_json:
+        inside = {} if target else {"molecules": rows}
+        print_json(generation.summary.to_dict() | inside)
+    if target or not as_json:
+        _write(rows, target)
     for line in summary_lines(generation.summary):
         say(line, quiet=quiet)
-    if as_json:
-        print_json(generation.summary.to_dict())
     if stopped:
+        say(f"Interrupted; the {len(rows)} finished molecules are kept.")
         raise SystemExit(128 + stopped[0])
     if generation.summary.found < n:
         raise ShortfallError(
@@ -144,14 +151,20 @@ def _read_targets(path: Path) -> Iterator[options.Ranges]:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a table of targets: {error}") from error
-    separator = "\t" if "\t" in text.partition("\n")[0] else ","
-    reader = csv.DictReader(text.splitlines(), delimiter=separator)
+    header = text.partition("\n")[0]
+    reader = csv.DictReader(text.splitlines(), delimiter=max(",;\t", key=header.count))
+    asked = [name for name in reader.fieldnames or () if name.startswith(PREFIX)]
     found = False
     for row in reader:
         found = True
-        cells = {name.removeprefix("target_"): cell for name, cell in row.items() if name and cell}
+        cells = {name: row[name] or "" for name in asked or reader.fieldnames or ()}
+        words = [
+            f"{name.removeprefix(PREFIX)}={cell}" for name, cell in cells.items() if cell.strip()
+        ]
         try:
-            yield options.parse_targets(f"{name}={cell}" for name, cell in cells.items())
+            if None in row:
+                raise UsageError("more cells than columns; write the decimal point as a dot.")
+            yield options.parse_targets(words)
         except UsageError as error:
             raise UsageError(f"{path}, line {reader.line_num}: {error}") from error
     if not found:
@@ -201,6 +214,12 @@ def _ignore_interrupts() -> None:
 
 
 def _check_target(path: Path, force: bool) -> None:
+    from molvae.data.tables import WRITERS, format_of
+
+    try:
+        format_of(path, WRITERS)
+    except InputError as error:
+        raise UsageError(str(error)) from error
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file in it.")
     if path.exists() and not force:
@@ -209,22 +228,46 @@ def _check_target(path: Path, force: bool) -> None:
         raise UsageError(f"{path.parent}: no such folder, or no right to write there.")
 
 
-def _write(generation: "Generation", target: Path | None, *, model: str) -> None:
-    from molvae.data.tables import write_table
+def _title(model: str) -> str:
+    """Name a model for people: of `my-run/model.safetensors` that is `my-run`."""
+    path = Path(model).resolve()
+    return path.parent.name if path.name == "model.safetensors" else path.name.partition(".")[0]
 
-    rows = [
-        {**molecule.row(), "model": model, "seed": generation.summary.seed}
-        for molecule in generation.molecules
-    ]
-    columns = list(dict.fromkeys(column for row in rows for column in row)) or ["ID", "SMILES"]
+
+def _rows(generation: "Generation", *, model: str) -> list[Row]:
+    more = {"model": model, "seed": generation.summary.seed}
+    return [{**molecule.row(), **more} for molecule in generation.molecules]
+
+
+def _write(rows: Sequence[Row], target: Path | None) -> None:
+    from molvae.data.tables import write_table
+    from molvae.generated import columns_of
+
+    columns = columns_of(rows)
+    if target is None and sys.stdout.isatty():
+        _show(rows, columns)
+        return
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    if target is not None:
-        write_table(target, columns, cells)
-    elif sys.stdout.isatty():
-        shown = [column for column in columns if column not in ("model", "seed", "nll")]
-        print_table(shown, ([_short(row.get(column)) for column in shown] for row in rows))
-    else:
-        write_table(sys.stdout.buffer, columns, cells)
+    write_table(target or sys.stdout.buffer, columns, cells)
+
+
+def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Write rows for the eye: what is the same in all of them is left out.
+
+    SMILES come last, unbroken, so that they can be copied from a narrow terminal.
+    """
+    told = (PREFIX, "novel", "ood")  # by the summary, unless the rows differ
+    shown = [
+        column
+        for column in columns
+        if column not in ("SMILES", "model", "seed", "nll")
+        and not (column.startswith(told) and len({row.get(column) for row in rows}) == 1)
+    ]
+    table = [shown, *([_short(row.get(column)) for column in shown] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells, smiles in zip(table, ["SMILES", *(row["SMILES"] for row in rows)], strict=True):
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+        click.echo("  ".join([*aligned, smiles]))
 
 
 def _cell(value: object) -> str:

@@ -1,48 +1,109 @@
 """`molvae info`: what is inside a model or a dataset."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from molvae.cli import options
 from molvae.cli.terminal import print_json, print_table
+from molvae.errors import ArtifactError
 
 Rows = Iterator[tuple[str, object]]
 
 
-@click.command()
+@click.command(epilog="Try: molvae info druglike")
 @click.argument("item", metavar="MODEL|DATASET")
 @options.as_json
 def command(item: str, as_json: bool) -> None:
-    """Show what is inside a model or a dataset: content, properties, origin, health."""
+    """Show what is inside a model or a dataset: content, properties, origin, health.
+
+    A model is a file, a folder that `molvae train` wrote, or the name of a bundled one.
+    """
     from molvae import store
     from molvae.checkpoint import find_model
 
     path = find_model(item)
     kind = store.read_kind(path)
+    if kind not in ("checkpoint", "dataset"):
+        raise ArtifactError(f"{path}: a molvae {kind}, where a model or a dataset is expected.")
     header = store.read_header(path, kind=kind, format=1)
+    sha256 = store.read_sha256(path)
     if as_json:
-        print_json({"file": str(path), "sha256": store.read_sha256(path), **header})
+        print_json(_finite({"file": path.name, "sha256": sha256, **header}))
         return
-    rows: list[tuple[str, object]] = [
-        ("file", path.name),
-        ("holds", kind),
-        ("sha256", store.read_sha256(path)),
-    ]
-    rows += _model_rows(header) if kind == "checkpoint" else _dataset_rows(header)
-    print_table(("", ""), [(name, _text(value)) for name, value in rows])
+    try:
+        rows = list(_model_rows(header) if kind == "checkpoint" else _dataset_rows(header))
+        columns, properties = _properties(header)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ArtifactError(f"{path}: damaged: {error}") from error
+    top = [("file", path.name), ("holds", kind), ("sha256", sha256), ("size", _size(path))]
+    print_table(("", ""), [(name, _text(value)) for name, value in (*top, *rows)])
     click.echo()
+    print_table(columns, properties)
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 2**20:.1f} MiB"
+
+
+def _dataset_rows(header: Mapping[str, Any]) -> Rows:
+    provenance = header["provenance"]
+    for split, molecules in provenance.get("tally", {}).get("splits", {}).items():
+        yield f"{split} molecules", molecules
+    yield "symbols", _counted(header["symbols"])
+    yield from _origin_rows(provenance)
+
+
+def _model_rows(header: Mapping[str, Any]) -> Rows:
+    provenance = header["provenance"]
+    yield "training molecules", provenance.get("training_molecules", "?")
+    yield "sizes", header["model"]
+    yield "prior", header["prior"]
+    yield "symbols", _counted(header["symbols"])
+    yield "trained with", provenance.get("train", {})
+    yield "last epoch", provenance.get("trained", {})
+    yield from _origin_rows(provenance)
+    names = header["normalizer"]["names"]
+    for card in ("health", "measured"):
+        for key, value in provenance.get(card, {}).items():
+            if key == "property_mae":
+                yield f"{card}: {key}", dict(zip(names, value, strict=True))
+            elif key != "calibration":  # has columns of its own in the table of properties
+                yield f"{card}: {key}", value
+
+
+def _origin_rows(provenance: Mapping[str, Any]) -> Rows:
+    for source in provenance.get("sources", []):
+        yield "made from", source
+    for key in ("title", "licence", "tally", "data", "versions"):
+        if key in provenance:
+            yield key, provenance[key]
+
+
+def _counted(symbols: Sequence[str]) -> str:
+    return f"{len(symbols)}: {' '.join(symbols)}"
+
+
+def _properties(header: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return the table of properties: their scale, and how well a model heeds them."""
     normalizer = header["normalizer"]
-    print_table(
-        ("property", "mean", "sd", "p0.1", "p50", "p99.9"),
-        (
-            (name, *(f"{value:.4g}" for value in (mean, scale, q[0], q[len(q) // 2], q[-1])))
-            for name, mean, scale, q in zip(
-                *(normalizer[key] for key in ("names", "mean", "scale", "quantiles")), strict=True
-            )
-        ),
-    )
+    columns = ["property", "mean", "sd", "p0.1", "p50", "p99.9"]
+    rows = [
+        [name, *(_text(float(value)) for value in (mean, scale, q[0], q[len(q) // 2], q[-1]))]
+        for name, mean, scale, q in zip(
+            *(normalizer[key] for key in ("names", "mean", "scale", "quantiles")), strict=True
+        )
+    ]
+    calibration = header["provenance"].get("measured", {}).get("calibration", {})
+    for key in ("slope", "r2", "mae") if calibration else ():
+        columns.append({"r2": "R2", "mae": "mean error"}.get(key, key))
+        for row in rows:
+            found = calibration.get(row[0], {}).get(key)
+            row.append("" if found is None else f"{found:.3g}")
+    return columns, rows
 
 
 def _text(value: object) -> str:
@@ -57,28 +118,10 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _origin_rows(provenance: Mapping[str, Any]) -> Rows:
-    for source in provenance.get("sources", []):
-        yield "made from", source
-    for key in ("title", "licence", "tally", "data", "versions"):
-        if key in provenance:
-            yield key, provenance[key]
-
-
-def _dataset_rows(header: Mapping[str, Any]) -> Rows:
-    yield "symbols", header["symbols"]
-    yield from _origin_rows(header["provenance"])
-
-
-def _model_rows(header: Mapping[str, Any]) -> Rows:
-    provenance = header["provenance"]
-    yield "sizes", header["model"]
-    yield "prior", header["prior"]
-    yield "symbols", header["symbols"]
-    yield "trained with", provenance.get("train", {})
-    yield "training molecules", provenance.get("training_molecules", "?")
-    yield "last epoch", provenance.get("trained", {})
-    yield from _origin_rows(provenance)
-    for card in ("health", "measured"):
-        for name, value in provenance.get(card, {}).items():
-            yield f"{card}: {name}", value
+def _finite(value: Any) -> Any:
+    """Return `value` with every number that JSON cannot hold as None."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from molvae.cli import options
-from molvae.cli.terminal import print_json, print_table
+from molvae.cli.terminal import print_json, print_table, say
 
 
 @click.command()
@@ -29,6 +29,9 @@ def command(as_json: bool) -> None:
         )
     if as_json:
         print_json(rows)
+        return
+    if not rows:
+        say("No model ships with this installation; molvae train makes one.")
         return
     columns = ("name", "MiB", "trained_on", "molecules", "properties")
     print_table(
