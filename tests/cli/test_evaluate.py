@@ -129,6 +129,12 @@ def test_a_compressed_table_is_read(report, tmp_path) -> None:
     assert report(path)["counts"]["generated"] == 2
 
 
+def test_the_seed_is_passed_on_and_kept_in_the_report(report, table) -> None:
+    path = table("SMILES", "CCO", "CCN")
+    assert report(path, "--seed", 7)["seed"] == 7
+    assert report(path)["seed"] == 0
+
+
 def test_a_table_with_columns_and_notes_is_printed(molvae, table) -> None:
     done = molvae("evaluate", table("SMILES", "CCO", "CCN"), "-j", 1)
     assert done.returncode == 0
