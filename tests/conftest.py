@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import hypothesis
 import pytest
 
 from tests import tiny
@@ -23,6 +24,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Help and tables are compared as text: no colors, and a fixed width.
 os.environ["NO_COLOR"] = "1"
 os.environ["COLUMNS"] = "100"
+# A slow machine is no failure.
+hypothesis.settings.register_profile("molvae", deadline=None)
+hypothesis.settings.load_profile("molvae")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

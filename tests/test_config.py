@@ -1,0 +1,133 @@
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from molvae.config import (
+    PRESETS,
+    DataConfig,
+    GenerateConfig,
+    ModelConfig,
+    TrainConfig,
+    as_dict,
+    check,
+    default,
+    read_toml,
+    to_toml,
+    updated,
+)
+from molvae.errors import ConfigError
+
+KINDS = (DataConfig, ModelConfig, TrainConfig, GenerateConfig)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_has_a_good_default_and_a_help_text(kind: Any) -> None:
+    check(kind())
+    for item in fields(kind):
+        assert item.metadata["help"], item.name
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_within_their_ranges(preset: str) -> None:
+    for config in PRESETS[preset]:
+        check(config)
+
+
+RANGED = [
+    (kind, item.name, item.metadata[end], step)
+    for kind in KINDS
+    for item in fields(kind)
+    for end, step in (("low", -1), ("high", 1))
+    if item.metadata[end] is not None
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "end", "step"), RANGED)
+def test_range_holds_its_ends_and_nothing_beyond(kind: Any, name: str, end: Any, step: int) -> None:
+    whole = isinstance(default(kind, name), int)
+    check(replace(kind(), **{name: int(end) if whole else float(end)}))
+    with pytest.raises(ConfigError, match=rf"^{name} = .* is out of range: .*{end}"):
+        check(replace(kind(), **{name: end + step if whole else end + step * 1e-3}))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (ModelConfig(dropout=float("nan")), "dropout = nan is out of range"),
+        (ModelConfig(latent_size=10**9), "latent_size = 1000000000 is out of range: 1 to 1024"),
+        (ModelConfig(latent_size=8.0), "latent_size = 8.0: expected int"),  # type: ignore[arg-type]
+        (ModelConfig(latent_size=True), "latent_size = True: expected int"),
+        (TrainConfig(beta="1"), "beta = '1': expected float"),  # type: ignore[arg-type]
+        (DataConfig(stereo=1), "stereo = 1: expected bool"),  # type: ignore[arg-type]
+        (DataConfig(labels="pIC50"), "labels = 'pIC50': expected a list of words"),  # type: ignore[arg-type]
+        (DataConfig(labels=(1,)), "expected a list of words"),  # type: ignore[arg-type]
+        (TrainConfig(precision="bf61"), "auto, fp32, bf16, fp16; did you mean 'bf16'?"),
+    ],
+)
+def test_wrong_value_is_named_with_what_is_expected(config: Any, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(config)
+    assert words in str(caught.value)
+
+
+def test_unknown_key_is_answered_with_the_nearest_and_all_known() -> None:
+    with pytest.raises(ConfigError) as caught:
+        updated(TrainConfig(), {"batchsize": 3}, where="my.toml [train]")
+    text = str(caught.value)
+    assert text.startswith("my.toml [train]: unknown key 'batchsize'; did you mean 'batch_size'?")
+    assert "kl_warmup" in text
+
+
+def test_changes_are_applied_and_checked() -> None:
+    config = updated(DataConfig(), {"labels": ["a", "b"], "stereo": True})
+    assert config == DataConfig(labels=("a", "b"), stereo=True)
+    with pytest.raises(ConfigError, match="validation"):
+        updated(DataConfig(), {"validation": 0.6})
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_toml_brings_every_value_back(preset: str, tmp_path: Path) -> None:
+    model, train = PRESETS[preset]
+    model = replace(model, dropout=0.125, latent_size=17)
+    train = replace(train, learning_rate=1e-7, precision="bf16", seed=2**40, final_rate=0)
+    path = tmp_path / "config.toml"
+    path.write_text(to_toml(model, train), encoding="utf-8")
+    tables = read_toml(path)
+    assert tables == {"model": as_dict(model), "train": as_dict(train)}
+    assert updated(ModelConfig(), tables["model"]) == model
+    assert updated(TrainConfig(), tables["train"]) == train
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[modle]\nlatent_size = 3", r"unknown table \[modle\]; did you mean 'model'"),
+        ("model = 3", "'model' is a table"),
+        ("latent_size = 3", r"unknown table \[latent_size\]"),
+        ("[model", "not a TOML file"),
+        ("[model]\nlatent_size = 1\nlatent_size = 2", "not a TOML file"),
+    ],
+)
+def test_toml_that_cannot_be_meant_is_refused_with_its_path(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_toml(path)
+    assert str(path) in str(caught.value)
+
+
+def test_toml_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path, tmp_path / "none.toml", tmp_path / "binary"):
+        with pytest.raises(ConfigError, match="not a TOML file that can be read"):
+            read_toml(path)
+
+
+def test_default_of_an_unknown_setting_is_a_key_error() -> None:
+    assert default(TrainConfig, "ema") == TrainConfig().ema
+    with pytest.raises(KeyError):
+        default(TrainConfig, "emu")
