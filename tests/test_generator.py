@@ -1,0 +1,237 @@
+import math
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from molvae.checkpoint import Checkpoint
+from molvae.chem.properties import measure
+from molvae.chem.smiles import canonicalize
+from molvae.config import GenerateConfig
+from molvae.errors import ArtifactError, ConfigError, InputError, Rejected, UsageError
+from molvae.generated import Generation
+from molvae.generator import MoleculeGenerator
+
+RAW = GenerateConfig(tier="raw")  # the tiny model is a poor chemist: few draws need no repair
+ASPIRIN, CAFFEINE = "CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
+
+
+@pytest.fixture(scope="module")
+def generator(tiny_model_file: Path) -> MoleculeGenerator:
+    return MoleculeGenerator.load(tiny_model_file)
+
+
+def without_time(generation: Generation) -> Generation:
+    return generation._replace(summary=generation.summary._replace(seconds=0.0))
+
+
+def test_molecules_are_what_they_are_said_to_be(generator: MoleculeGenerator) -> None:
+    molecules = generator.generate(20, {"LogP": 2.5}, config=RAW, seed=1)
+    assert [molecule.id for molecule in molecules] == list(range(1, 21))
+    for molecule in molecules:
+        assert canonicalize(molecule.smiles) == molecule.smiles
+        values = measure(Chem.MolFromSmiles(molecule.smiles), generator.measured)
+        assert list(molecule.properties) == ["MW", "LogP", "TPSA", "QED"]
+        assert list(molecule.properties.values()) == pytest.approx(list(values))
+        assert molecule.targets == {"LogP": (2.5, 2.5)}
+        assert molecule.nll > 0
+        assert not molecule.ood
+
+
+def test_the_same_seed_gives_the_same_molecules_and_another_seed_others(
+    generator: MoleculeGenerator,
+) -> None:
+    first, again, other = (
+        generator.draw(12, {"QED": (0.8, math.inf)}, config=RAW, seed=seed) for seed in (7, 7, 8)
+    )
+    assert without_time(again) == without_time(first)
+    assert [m.smiles for m in other.molecules] != [m.smiles for m in first.molecules]
+
+
+def test_without_a_seed_one_is_drawn_and_reported(generator: MoleculeGenerator) -> None:
+    first, other = generator.draw(4, config=RAW), generator.draw(4, config=RAW)
+    assert first.summary.seed != other.summary.seed
+    assert generator.draw(4, config=RAW, seed=first.summary.seed).molecules == first.molecules
+
+
+def test_neither_batch_size_nor_workers_change_a_molecule(generator: MoleculeGenerator) -> None:
+    requests = [{"LogP": (1.0, 3.0)}, {}, {"MW": 300.0}]
+    config = GenerateConfig(tier="raw", top_p=0.95)
+    expected = without_time(generator.draw(150, requests, config=config, seed=3))
+    for batch_size in (1, 128):
+        found = generator.draw(150, requests, config=config, seed=3, batch_size=batch_size)
+        assert without_time(found) == expected
+    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as executor:
+        found = generator.draw(150, requests, config=config, seed=3, executor=executor)
+    assert without_time(found) == expected
+
+
+def test_batch_size_changes_nothing_where_rows_are_drawn_again(
+    generator: MoleculeGenerator,
+) -> None:
+    config = GenerateConfig(max_tries=4)
+    one, all_at_once = (
+        generator.draw(130, config=config, seed=3, batch_size=size) for size in (64, 1024)
+    )
+    assert one.summary.draws > 130
+    assert without_time(one) == without_time(all_at_once)
+
+
+def test_progress_and_stop_reach_the_caller(generator: MoleculeGenerator) -> None:
+    counts: list[int] = []
+    generation = generator.draw(
+        200,
+        config=RAW,
+        seed=1,
+        batch_size=64,
+        report=counts.append,
+        should_stop=lambda: len(counts) == 2,
+    )
+    assert len(counts) == 2
+    assert counts[-1] == len(generation.molecules) <= 128
+    whole = generator.draw(200, config=RAW, seed=1, batch_size=64).molecules
+    by_id = {molecule.id: molecule for molecule in whole}
+    assert all(by_id[molecule.id] == molecule for molecule in generation.molecules)
+
+
+def test_a_novel_molecule_is_not_in_the_training_set(
+    generator: MoleculeGenerator, tiny_model_file: Path
+) -> None:
+    index = Checkpoint.load(tiny_model_file).index
+    assert generator.checkpoint.index.bits.tolist() == index.bits.tolist()
+    config = GenerateConfig(tier="raw", novel=True)
+    assert all(molecule.novel for molecule in generator.generate(20, config=config, seed=2))
+
+
+@pytest.mark.parametrize("name", ["LogP", "logp", "MolLogP", "mollogp"])
+def test_a_property_is_known_by_all_its_names(generator: MoleculeGenerator, name: str) -> None:
+    assert generator.ranges({name: 2}) == {"LogP": (2.0, 2.0)}
+
+
+def test_requests_come_in_the_order_of_the_model(generator: MoleculeGenerator) -> None:
+    assert list(generator.ranges({"QED": 0.8, "MW": (-math.inf, 400)})) == ["MW", "QED"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (
+            {"logd": 2.0},
+            r"unknown property 'logd'; did you mean 'LogP'\? .*knows MW \(Da\), LogP, TPSA \(A",
+        ),
+        ({"Fsp3": 0.5}, r"not trained on Fsp3\. This model knows MW \(Da\)"),
+        ({"FractionCSP3": 0.5}, "not trained on Fsp3"),
+        ({"QED": 1.2}, r"target QED = 1\.2: impossible, QED lies in 0\.\.1\."),
+        ({"QED": (1.1, math.inf)}, r"target QED = 1\.1\.\.: impossible"),
+        ({"MW": -3.0}, r"target MW = -3: impossible, MW lies in 0\.\.\."),
+        ({"LogP": math.nan}, "not a finite number"),
+        ({"LogP": math.inf}, "not a finite number"),
+        ({"LogP": (1.0, math.nan)}, "not a finite number"),
+        ({"LogP": (3.0, 1.0)}, "an empty range"),
+        ({"LogP": 1.0, "MolLogP": 2.0}, "LogP: given twice"),
+        ({"LogP": 1.0, "logp": 2.0}, "LogP: given twice"),
+    ],
+)
+def test_a_request_that_cannot_be_meant_is_refused(
+    generator: MoleculeGenerator, targets: dict[str, float], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        generator.generate(1, targets)
+
+
+def test_numbers_that_cannot_be_meant_are_refused(generator: MoleculeGenerator) -> None:
+    with pytest.raises(UsageError, match="at least one molecule"):
+        generator.generate(0)
+    with pytest.raises(UsageError, match="list of targets is empty"):
+        generator.generate(1, [])
+    with pytest.raises(UsageError, match="fewer molecules than the 3 sets"):
+        generator.generate(2, [{"LogP": 1.0}, {"LogP": 2.0}, {}])
+    with pytest.raises(ConfigError, match="temperature = -1"):
+        generator.generate(1, config=GenerateConfig(temperature=-1))
+
+
+def test_a_target_outside_the_training_set_marks_its_rows(generator: MoleculeGenerator) -> None:
+    molecules = generator.generate(4, [{"LogP": 30.0}, {"LogP": 2.0}], config=RAW, seed=1)
+    assert [molecule.ood for molecule in molecules] == [True, True, False, False]
+
+
+def test_a_request_reaches_the_decoder(generator: MoleculeGenerator) -> None:
+    free, light = (
+        [m.smiles for m in generator.generate(8, targets, config=RAW, seed=1)]
+        for targets in (None, {"MW": 150.0})
+    )
+    assert free != light
+
+
+def test_molecules_have_codes_that_do_not_depend_on_their_company(
+    generator: MoleculeGenerator,
+) -> None:
+    codes = generator.encode([ASPIRIN, CAFFEINE])
+    assert codes.shape == (2, generator.checkpoint.model.config.latent_size)
+    assert codes.dtype == np.float32
+    assert np.isfinite(codes).all()
+    assert not np.allclose(codes[0], codes[1])
+    # The longer neighbor pads the shorter one; another spelling is the same molecule.
+    np.testing.assert_allclose(generator.encode(["OC(=O)c1ccccc1OC(C)=O"])[0], codes[0], atol=1e-5)
+
+
+def test_codes_become_molecules(generator: MoleculeGenerator) -> None:
+    codes = generator.encode([ASPIRIN, CAFFEINE, "CCO"])
+    written = generator.decode(codes)
+    assert len(written) == 3
+    assert [canonicalize(smiles) if smiles else "" for smiles in written] == written
+    assert len(generator.decode(codes, {"MW": 300.0})) == 3
+
+
+@pytest.mark.parametrize(
+    ("smiles", "reason"),
+    [
+        ("C1CC", "not a molecule"),
+        ("", "empty"),
+        ("Brc1ccccc1", r"symbol unknown to the model: \[Br\]"),
+    ],
+)
+def test_what_cannot_be_encoded_is_named(
+    generator: MoleculeGenerator, smiles: str, reason: str
+) -> None:
+    with pytest.raises(Rejected, match=reason):
+        generator.encode([ASPIRIN, smiles])
+
+
+def test_encode_wants_a_list(generator: MoleculeGenerator) -> None:
+    with pytest.raises(UsageError, match=r"give a list of SMILES, such as \['CCO'\]"):
+        generator.encode(ASPIRIN)
+    with pytest.raises(UsageError, match="give a list"):
+        generator.encode([])
+
+
+@pytest.mark.parametrize("shape", [(8,), (2, 7), (0, 8), (1, 2, 8)])
+def test_codes_of_another_shape_are_refused(
+    generator: MoleculeGenerator, shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(UsageError, match=r"\(N, 8\) is expected"):
+        generator.decode(np.zeros(shape))
+
+
+def test_codes_that_are_not_finite_are_refused(generator: MoleculeGenerator) -> None:
+    with pytest.raises(UsageError, match="not finite"):
+        generator.decode(np.full((1, 8), np.nan))
+
+
+def test_a_model_of_other_selfies_constraints_is_refused(tiny_model_file: Path) -> None:
+    checkpoint = Checkpoint.load(tiny_model_file)
+    assert checkpoint.provenance["constraints"]["C"] == 4
+    checkpoint.provenance["constraints"]["C"] = 5
+    with pytest.raises(ArtifactError, match=r"other SELFIES constraints.*pip install 'selfies"):
+        MoleculeGenerator(checkpoint)
+
+
+def test_a_model_is_found_by_its_folder_or_not_at_all(tiny_model_file: Path) -> None:
+    by_file = MoleculeGenerator.load(tiny_model_file)
+    assert MoleculeGenerator.load(tiny_model_file.parent).name == by_file.name
+    assert len(by_file.name) == 12
+    with pytest.raises(InputError, match="neither a file, a run folder, nor a bundled model"):
+        MoleculeGenerator.load("drug-like")
