@@ -23,8 +23,8 @@ TOLERANCES: dict[str, float] = {
     "LogP": 0.45,
     "TPSA": 9.0,  # A^2
     "QED": 0.05,
-    "SA": 0.25,
-    "Fsp3": 0.1,
+    "SA": 0.23,
+    "Fsp3": 0.085,
 }
 EXACT = 0.5  # the tolerance of counts: the nearest integer
 IN_SDS = 0.5  # the tolerance where a reference set is known, in its standard deviations
