@@ -6,6 +6,7 @@ generator = MoleculeGenerator.load("druglike")
 molecules = generator.generate(100, {"LogP": 2.5, "QED": (0.8, 0.95)}, seed=1)
 """
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -111,11 +112,10 @@ class MoleculeGenerator:
         ranges = as_ranges(spelled, self.normalizer)
         for name, (low, high) in ranges.items():
             if name in PROPERTIES and (low > PROPERTIES[name].high or high < PROPERTIES[name].low):
-                possible = PROPERTIES[name].low, PROPERTIES[name].high
-                raise UsageError(
-                    f"target {name} = {format_range((low, high))}: impossible, {name} lies in"
-                    f" {format_range(possible)}."
-                )
+                start, end = PROPERTIES[name].low, PROPERTIES[name].high
+                possible = f"at least {start:g}" if math.isinf(end) else f"{start:g} to {end:g}"
+                asked = format_range((low, high))
+                raise UsageError(f"target {name} = {asked}: impossible, {name} is {possible}.")
         return ranges
 
     def _unknown(self, name: str) -> str:

@@ -112,10 +112,15 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items() if _told(item))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return " ".join(_text(item) for item in value)
     return str(value)
+
+
+def _told(value: object) -> bool:
+    """Whether there is anything to say: an empty list or text is not."""
+    return not (isinstance(value, str | Sequence | Mapping) and not value)
 
 
 def _finite(value: Any) -> Any:

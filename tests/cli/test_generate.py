@@ -174,7 +174,7 @@ def test_targets_come_from_one_place(generate: Generate, table, tmp_path: Path) 
         (("-t", "LogP=nan"), "not a finite number"),
         (("-t", "LogP=3..1"), "did you mean 1..3?"),
         (("-t", "LogP=1", "-t", "LogP=2"), "has a target already"),
-        (("-t", "QED=1.2"), "impossible, QED lies in 0..1."),
+        (("-t", "QED=1.2"), "impossible, QED is 0 to 1."),
         (("-n", "0"), "-n"),
         (("--temperature", "-1"), "--temperature"),
         (("--filter", "pain"), "unknown filter 'pain'; did you mean 'PAINS'?"),
