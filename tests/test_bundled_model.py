@@ -1,0 +1,84 @@
+"""The model that ships: it writes molecules, heeds requests, and tells nothing of its maker."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from molvae.checkpoint import bundled_models, read_header
+from molvae.chem.smiles import canonicalize
+from molvae.config import DEFAULT_PROPERTIES, GenerateConfig
+from molvae.generator import MoleculeGenerator
+
+pytestmark = pytest.mark.skipif(
+    "druglike" not in bundled_models(), reason="no bundled model in this checkout"
+)
+RAW = GenerateConfig(tier="raw")
+
+
+@pytest.fixture(scope="module")
+def druglike() -> MoleculeGenerator:
+    return MoleculeGenerator.load("druglike")
+
+
+def test_molecules_come_as_ordered(druglike: MoleculeGenerator) -> None:
+    generation = druglike.draw(20, {"LogP": 2.5, "QED": 0.85}, seed=1)
+    smiles = [molecule.smiles for molecule in generation.molecules]
+    assert len(set(smiles)) == 20
+    assert [canonicalize(one) for one in smiles] == smiles
+    assert np.mean([m.properties["QED"] for m in generation.molecules]) > 0.7
+    assert np.mean([m.properties["LogP"] for m in generation.molecules]) == pytest.approx(
+        2.5, abs=0.8
+    )
+    assert not any(molecule.ood for molecule in generation.molecules)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "apart"), [("LogP", 1.0, 4.0, 2.0), ("TPSA", 40.0, 100.0, 35.0)]
+)
+def test_two_requests_bring_molecules_apart(
+    druglike: MoleculeGenerator, name: str, low: float, high: float, apart: float
+) -> None:
+    means = [
+        np.mean([m.properties[name] for m in druglike.generate(100, {name: x}, config=RAW, seed=1)])
+        for x in (low, high)
+    ]
+    assert means[1] - means[0] >= apart
+
+
+def test_most_draws_need_no_repair(druglike: MoleculeGenerator) -> None:
+    summary = druglike.draw(100, config=RAW, seed=1).summary
+    assert summary.acceptance >= 0.6
+    assert summary.uniqueness >= 0.95
+    assert summary.novelty >= 0.9
+
+
+def test_it_knows_the_default_properties_and_has_a_card(druglike: MoleculeGenerator) -> None:
+    assert druglike.normalizer.names == DEFAULT_PROPERTIES
+    provenance = druglike.checkpoint.provenance
+    assert provenance["licence"]
+    assert provenance["title"]
+    assert set(provenance["measured"]["calibration"]) == set(DEFAULT_PROPERTIES)
+    assert provenance["health"]["split"] == "test"
+
+
+def texts(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from (str(key), *texts(item))
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_the_file_is_small_and_tells_no_path() -> None:
+    path = bundled_models()["druglike"]
+    assert path.stat().st_size <= 16 * 2**20
+    header = read_header(path)
+    json.dumps(header, allow_nan=False)
+    paths = re.compile(r"(^|[\s'\"=])(/|~|[A-Za-z]:\\)\w|\\\\")
+    assert [text for text in texts(header["provenance"]) if paths.search(text)] == []
