@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from molvae.cli import options
+from molvae.cli.outputs import check_output
 from molvae.cli.progress import progress
 from molvae.cli.terminal import say
 from molvae.errors import ArtifactError, InputError, UsageError
@@ -67,7 +68,7 @@ def command(
 
     target = None if output in (None, "-") else Path(str(output))
     if target is not None:
-        _check_target(target, (file, reference), force)
+        check_output(target, force=force, inputs=(file, reference))
     workers = jobs or os.cpu_count() or 1
     generated = _read_generated(file, smiles_column or "", quiet=quiet)
     compared = None if reference is None else _read_smiles(reference)
@@ -115,18 +116,6 @@ class _Model(NamedTuple):
 
     molecules: IndexedMolecules
     scales: dict[str, float]
-
-
-def _check_target(target: Path, inputs: tuple[Path | None, ...], force: bool) -> None:
-    """Refuse a place that cannot be written to before the work rather than after it."""
-    if any(other is not None and target.resolve() == other.resolve() for other in inputs):
-        raise UsageError(f"{target}: is read by the same command.")
-    if target.is_dir():
-        raise UsageError(f"{target}: is a folder; name a file in it.")
-    if target.exists() and not force:
-        raise UsageError(f"{target}: exists; --force overwrites it.")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{target.parent}: no such folder, or no right to write there.")
 
 
 def _read_generated(path: Path, column: str, *, quiet: bool) -> _Generated:

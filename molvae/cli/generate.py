@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import options
+from molvae.cli.outputs import check_output
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import print_json, say
@@ -220,12 +221,7 @@ def _check_target(path: Path, force: bool) -> None:
         format_of(path, WRITERS)
     except InputError as error:
         raise UsageError(str(error)) from error
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name a file in it.")
-    if path.exists() and not force:
-        raise UsageError(f"{path}: exists; --force overwrites it.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{path.parent}: no such folder, or no right to write there.")
+    check_output(path, force=force)
 
 
 def _title(model: str) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from molvae.cli import options
+from molvae.cli.outputs import check_output
 from molvae.cli.progress import progress
 from molvae.cli.terminal import print_json, say
 from molvae.config import DataConfig
-from molvae.errors import UsageError
 
 SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
 
@@ -56,9 +56,9 @@ def command(
 
     config = options.config_from(DataConfig, settings)
     target = Path(output)
-    _check_target(target, files, force)
+    check_output(target, force=force, inputs=files)
     if rejects is not None:
-        _check_target(rejects, (*files, target), force)
+        check_output(rejects, force=force, inputs=(*files, target))
         format_of(rejects, WRITERS)
     total = sum(count_lines(path) for path in files if path.is_file())
     start = time.monotonic()
@@ -81,22 +81,6 @@ def command(
     say(f"{target}: {seconds:.1f} s, {rate:,.0f} rows/s, sha256 {sha256[:12]}", quiet=quiet)
     if as_json:
         print_json({"dataset": output, "sha256": sha256, **prepared.tally.to_dict()})
-
-
-def _check_target(path: Path, inputs: tuple[Path, ...], force: bool) -> None:
-    """Refuse a place that cannot be written to before the work rather than after it.
-
-    Raises:
-        UsageError: saying what is in the way.
-    """
-    if any(path.resolve() == other.resolve() for other in inputs):
-        raise UsageError(f"{path}: is read or written already by the same command.")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name a file in it.")
-    if path.exists() and not force:
-        raise UsageError(f"{path}: exists; --force overwrites it.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{path.parent}: no such folder, or no right to write there.")
 
 
 def _summary(rejects: list[Any], conflicts: list[str], file: Path | None) -> list[str]:
