@@ -2,9 +2,11 @@
 
     .venv/bin/python benchmarks/control.py [MODEL] [-n 500] [--seed 1]
 
-Tier RAW: every draw counts, none is rejected, reranked or filtered. The untrained network has the
-same sizes, vocabulary and normalizer and random weights: a benchmark that it passed would measure
-nothing. Writes results/control_MODEL.json.
+Tier RAW: every draw counts and RDKit rejects, reranks or filters none. By default the model writes
+several strings for each draw and keeps the one that its own property head reads as nearest to the
+request (--shortlist); "one string" is without that. The untrained network has the same sizes,
+vocabulary and normalizer and random weights: a benchmark that it passed would measure nothing.
+Writes results/control_MODEL.json.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from typing import Any
 import torch
 
 from molvae.checkpoint import Checkpoint, find_model
-from molvae.config import GenerateConfig
+from molvae.config import GenerateConfig, as_dict
 from molvae.generator import MoleculeGenerator
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.prior import JointGaussian
@@ -52,6 +54,7 @@ def main() -> None:
     checkpoint = Checkpoint.load(path)
     results = {
         "trained": ask(checkpoint, arguments.n, arguments.seed),
+        "trained, one string": ask(checkpoint, arguments.n, arguments.seed, shortlist=1),
         "random weights": ask(untrained(checkpoint), arguments.n, arguments.seed),
     }
     name = path.parent.name if path.name == "model.safetensors" else path.stem
@@ -59,6 +62,7 @@ def main() -> None:
         "command": f"benchmarks/control.py {name} -n {arguments.n} --seed {arguments.seed}",
         "model": f"{name} {checkpoint.sha256[:12]}",
         "tier": "raw",
+        "settings": as_dict(GenerateConfig(tier="raw")),
         "n": arguments.n,
         "seed": arguments.seed,
         "results": results,
@@ -76,12 +80,15 @@ def main() -> None:
     print(target)
 
 
-def ask(checkpoint: Checkpoint, n: int, seed: int) -> dict[str, Any]:
+def ask(
+    checkpoint: Checkpoint, n: int, seed: int, *, shortlist: int = GenerateConfig().shortlist
+) -> dict[str, Any]:
     """Draw n molecules for each request; return errors and how far apart the means are."""
     generator = MoleculeGenerator(checkpoint)
+    config = GenerateConfig(tier="raw", shortlist=shortlist)
     found: dict[str, dict[str, float]] = {}
     for text, request in REQUESTS.items():
-        generation = generator.draw(n, request, config=GenerateConfig(tier="raw"), seed=seed)
+        generation = generator.draw(n, request, config=config, seed=seed)
         figures = {"found": generation.summary.found, "acceptance": generation.summary.acceptance}
         for name in request:
             control = generation.summary.control.get(name)

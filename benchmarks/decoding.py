@@ -42,7 +42,9 @@ def main() -> None:
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as executor:
         for temperature in TEMPERATURES:
             for guidance in GUIDANCE:
-                config = GenerateConfig(tier="raw", temperature=temperature, guidance=guidance)
+                config = GenerateConfig(
+                    tier="raw", temperature=temperature, guidance=guidance, shortlist=1
+                )
                 requests = REQUESTS if guidance > 1 else {"": {}, **REQUESTS}
                 for text, request in requests.items():
                     summary = generator.draw(

@@ -109,6 +109,13 @@ class GenerateConfig:
     guidance: float = setting(
         1.5, "how far to overstate the request; 1: as learned, more: nearer to it", low=0.0, high=10
     )
+    shortlist: int = setting(
+        4,
+        "strings written for each draw with targets; the model's own property head, not RDKit,"
+        " picks the likeliest to hit them",
+        low=1,
+        high=256,
+    )
     best_of: int = setting(
         1, "draw this many for each row, keep the one nearest to its targets", low=1, high=1024
     )

@@ -32,7 +32,7 @@ class Draw(NamedTuple):
         symbols: SELFIES symbols.
         ended: whether the decoder ended it, rather than the cap on its length.
         nll: -log p(x given z, c), nats.
-        predicted: the model's labels as its property head reads them, in their units, by name.
+        predicted: the properties as the model's own head reads them, in their units, by name.
     """
 
     slot: int

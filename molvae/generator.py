@@ -263,23 +263,45 @@ class MoleculeGenerator:
         seed: int,
     ) -> list[Draw]:
         """Write one string for each slot, tile by tile; see `drawing.Write`."""
-        draws = []
+        draws: list[Draw] = []
         for begin in range(0, len(slots), TILE):
-            tile = slice(begin, begin + TILE)
-            draws += self._write_tile(slots[tile], points[tile], attempt, config=config, seed=seed)
+            rows, wanted = slots[begin : begin + TILE], points[begin : begin + TILE]
+            count = config.shortlist if np.isfinite(wanted).any() else 1
+            # A code of its own for every string that competes with others; else it has some tries.
+            tries = 1 if config.best_of > 1 else RESAMPLES
+            lists = [
+                self._write_tile(
+                    rows,
+                    wanted,
+                    code=attempt // tries * count + number,
+                    attempt=attempt * count + number,
+                    config=config,
+                    seed=seed,
+                )
+                for number in range(count)
+            ]
+            draws += [
+                min(strings, key=partial(self._expected_miss, wanted[row]))
+                for row, strings in enumerate(zip(*lists, strict=True))
+            ]
         return draws
+
+    def _expected_miss(self, wanted: np.ndarray, draw: Draw) -> float:
+        """Return how far the property head sees a draw from what is wanted (P,), in variances."""
+        expected = np.array([draw.predicted.get(name, np.nan) for name in self.normalizer.names])
+        return float(np.nansum(((expected - wanted) / self.normalizer.scale) ** 2))
 
     def _write_tile(
         self,
         slots: Sequence[int],
         points: np.ndarray,
-        attempt: int,
         *,
+        code: int,
+        attempt: int,
         config: GenerateConfig,
         seed: int,
     ) -> list[Draw]:
-        # With --best-of every candidate has a code of its own; otherwise one code has some tries.
-        code = attempt if config.best_of > 1 else attempt // RESAMPLES
+        """Write one string for each of up to `TILE` slots; a smaller tile is filled up."""
         filled = [min(row, len(slots) - 1) for row in range(TILE)]
         latent, steps = self.checkpoint.model.config.latent_size, self.max_symbols + 1
         noise = np.stack(
@@ -307,16 +329,13 @@ class MoleculeGenerator:
         ]
 
     def _predict(self, ids: torch.Tensor) -> list[dict[str, float]]:
-        """Read the labels, which no formula gives, of written symbols (B, T) off their codes."""
-        if not self.labels:
-            return [{} for _ in ids]
+        """Read the properties of written symbols (B, T) off their codes, by the property head."""
         model = self.checkpoint.model
         with torch.inference_mode():
             lengths = (ids != PAD).sum(dim=1).clamp(min=1)
             codes = model.encode(ids, lengths).mean
             values = self.normalizer.restore(model.predict_properties(codes).cpu().numpy())
-        columns = {name: self.normalizer.names.index(name) for name in self.labels}
-        return [{name: float(row[at]) for name, at in columns.items()} for row in values]
+        return [dict(zip(self.normalizer.names, row, strict=True)) for row in values.tolist()]
 
 
 def _spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:

@@ -68,7 +68,7 @@ def measure(
         executor: does the chemistry.
         report: called with the number of molecules drawn so far.
     """
-    raw = GenerateConfig(tier="raw")
+    raw = GenerateConfig(tier="raw", shortlist=1)
     free = generator.draw(n, config=raw, seed=seed, executor=executor, report=report).summary
     calibrations = {}
     for number, name in enumerate(generator.measured):
@@ -85,6 +85,7 @@ def measure(
         "tier": "raw",
         "temperature": raw.temperature,
         "guidance": raw.guidance,
+        "shortlist": raw.shortlist,
         "molecules": n,
         "seed": seed,
         "acceptance": free.acceptance,
@@ -115,7 +116,7 @@ def calibrate(
     generation = generator.draw(
         n,
         requests,
-        config=GenerateConfig(tier="raw"),
+        config=GenerateConfig(tier="raw", shortlist=1),
         seed=seed,
         executor=executor,
         report=report,
