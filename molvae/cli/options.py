@@ -215,14 +215,16 @@ def number(default: int | None = None, *, help: str = "How many molecules.") -> 
 
 def output(help: str, *, default: str | None = None, required: bool = False) -> Decorator:
     """`-o`: the parameter `output`, a path, or `-` for stdout."""
+    # Since click 8.3 a default of None is a default: what is required could be left out.
+    more: dict[str, Any] = {} if required else {"default": default}
     return click.option(
         "-o",
         "--output",
         type=click.Path(),
-        default=default,
         required=required,
         show_default=default is not None,
         help=help,
+        **more,
     )
 
 
