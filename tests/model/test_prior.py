@@ -70,6 +70,21 @@ def test_missing_labels_cost_little(joint: tuple[Tensor, Tensor]) -> None:
     torch.testing.assert_close(holey.covariance, whole.covariance, rtol=0.1, atol=0.15)
 
 
+def test_label_known_for_a_few_molecules_hardly_moves_the_codes() -> None:
+    """Among 40 dimensions some correlate with any ten numbers by chance."""
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(2000, 40, generator=generator)
+    labels = torch.randn(2000, 1, generator=generator)
+    few = labels.clone()
+    few[10:] = NAN
+    lengths = []
+    for known in (few, labels):
+        prior = JointGaussian.fit(codes, torch.zeros_like(codes), known)
+        lengths.append(float(prior.given(torch.tensor([0]))[0].norm()))
+    assert lengths[0] < 0.5  # about 2 when taken at face value
+    assert lengths[1] < 0.25
+
+
 def test_each_row_is_conditioned_on_what_it_names(joint: tuple[Tensor, Tensor]) -> None:
     z, c = joint
     prior = JointGaussian.fit(z, torch.zeros_like(z), c)
@@ -112,6 +127,10 @@ def test_arrays_bring_the_prior_back(joint: tuple[Tensor, Tensor]) -> None:
         (np.zeros((5, 1)), np.eye(5)),
         (np.full(5, NAN), np.eye(5)),
         (np.zeros(5), np.full((5, 5), np.inf)),
+        (np.zeros(5), np.zeros((5, 5))),
+        (np.zeros(5), np.diag([1.0, 1.0, 1.0, 1.0, -1.0])),
+        (np.zeros(5), np.eye(5) + np.eye(5, k=1) / 2),
+        (np.zeros(6), np.eye(6)),
     ],
 )
 def test_damaged_arrays_are_refused(mean: np.ndarray, covariance: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from molvae.errors import ArtifactError
 from molvae.model.losses import reconstruction_loss
 from molvae.model.sampling import NEVER_SAMPLED, Sampled, choose, sample
 from molvae.train.batches import Batch, collate
@@ -31,11 +32,19 @@ def same(one: Sampled, other: Sampled) -> bool:
 
 
 def test_greedy_needs_no_randomness(memorized: Memorized, batch: Batch, codes) -> None:
-    first, second = (
-        sample(memorized.model, codes, batch.conditions, uniforms(seed), temperature=0.0)
-        for seed in (0, 1)
+    first, second, tiny = (
+        sample(memorized.model, codes, batch.conditions, uniforms(seed), temperature=temperature)
+        for seed, temperature in ((0, 0.0), (1, 0.0), (2, 1e-300))
     )
     assert same(first, second)
+    assert same(first, tiny)
+
+
+def test_model_whose_numbers_are_not_finite_writes_nothing(
+    memorized: Memorized, batch: Batch, codes
+) -> None:
+    with pytest.raises(ArtifactError, match="not finite"):
+        sample(memorized.model, codes * 1e39, batch.conditions, uniforms(), temperature=1.0)
 
 
 def test_uniforms_decide_everything(memorized: Memorized, batch: Batch, codes) -> None:

@@ -1,0 +1,189 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from molvae import store
+from molvae.checkpoint import Checkpoint
+from molvae.cli import main
+from molvae.cli.stopping import stop_signals
+from molvae.config import TrainConfig, read_toml, updated
+
+SIZES = (
+    *("--symbol-size", 16, "--encoder-size", 24, "--decoder-size", 48, "--latent-size", 8),
+    *("--decoder-layers", 1, "--condition-size", 16, "--batch-size", 64),
+    *("--precision", "fp32", "--device", "cpu", "--threads", 1, "--no-measure"),
+)
+Train = Callable[..., Result]
+
+
+@pytest.fixture
+def train(drug_dataset_file: Path) -> Train:
+    """Run `molvae train` on the drugs within this process."""
+
+    def run(*arguments: object) -> Result:
+        line = ["train", drug_dataset_file, *SIZES, *arguments]
+        return CliRunner().invoke(main.cli, [str(part) for part in line], prog_name="molvae")
+
+    return run
+
+
+def log_of(run: Path) -> list[dict[str, str]]:
+    with (run / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_dataset_becomes_a_model_a_log_and_a_configuration(
+    molvae, drug_dataset_file: Path, tmp_path: Path
+) -> None:
+    run, config = tmp_path / "runs" / "first", tmp_path / "my.toml"
+    config.write_text("[train]\nepochs = 9\nseed = 3\n[model]\nlatent_size = 4\n")
+    done = molvae("train", drug_dataset_file, "-o", run, "--config", config, *SIZES, "--epochs", 2)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "weights" in done.stderr
+    assert "validation loss" in done.stderr
+    model = Checkpoint.load(run / "model.safetensors")
+    told = updated(TrainConfig(), model.provenance["train"])
+    assert (told.epochs, told.seed) == (2, 3), "flag > file > preset"
+    assert model.model.config.latent_size == 8
+    assert updated(TrainConfig(), read_toml(run / "config.toml")["train"]) == told
+    assert [row["epoch"] for row in log_of(run)] == ["1", "2"]
+
+
+def test_existing_run_needs_resume_or_force(train: Train, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train("-o", run, "--epochs", 1, "-q").exit_code == 0
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    refused = train("-o", run, "--epochs", 1)
+    assert refused.exit_code == 2
+    assert "--resume goes on, --force starts over" in refused.stderr
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    again = train("-o", run, "--epochs", 1, "-q", "--resume")
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert (run / "model.safetensors").read_bytes() == before["model.safetensors"]
+    assert train("-o", run, "--epochs", 1, "-q", "--force", "--seed", 5).exit_code == 0
+    assert (run / "model.safetensors").read_bytes() != before["model.safetensors"]
+
+
+def test_resuming_with_more_epochs_makes_the_training_longer(train: Train, tmp_path: Path) -> None:
+    assert train("-o", tmp_path, "--epochs", 1, "-q", "--force").exit_code == 0
+    first = log_of(tmp_path)
+    assert train("-o", tmp_path, "--epochs", 2, "-q", "--resume").exit_code == 0
+    assert log_of(tmp_path)[:1] == first
+    assert len(log_of(tmp_path)) == 2
+
+
+def test_resuming_takes_the_settings_of_the_run(
+    train: Train, drug_dataset_file: Path, tmp_path: Path
+) -> None:
+    assert train("-o", tmp_path, "--epochs", 1, "--seed", 4, "-q", "--force").exit_code == 0
+    before = (tmp_path / "model.safetensors").read_bytes()
+    line = ["train", drug_dataset_file, "-o", tmp_path, "-d", "cpu", "-q", "--resume"]
+    again = CliRunner().invoke(main.cli, [*map(str, line), "--no-measure"])
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_resuming_with_other_settings_is_refused(train: Train, tmp_path: Path) -> None:
+    assert train("-o", tmp_path, "--epochs", 1, "-q", "--force").exit_code == 0
+    refused = train("-o", tmp_path, "--resume", "--epochs", 1, "--learning-rate", 0.5)
+    assert refused.exit_code == 1
+    assert "train.learning_rate: 0.003 then, 0.5 now" in refused.stderr
+
+
+def test_what_cannot_be_meant_is_refused_before_anything_is_written(
+    train: Train, tmp_path: Path
+) -> None:
+    run, file = tmp_path / "run", tmp_path / "file"
+    file.write_text("")
+    for arguments, words in (
+        (("-o", run, "--resume"), "holds no training to resume"),
+        (("-o", file), "is a file; name a folder"),
+        (("-o", run, "--learning-rate", "nan"), "not a finite number"),
+        (("-o", run, "--latent-size", 0), "not in the range"),
+        (("-o", run, "--precision", "fp16"), "needs a GPU"),
+        (("-o", run, "--config", file, "--preset", "huge"), "huge"),
+        ((), "--output"),
+    ):
+        refused = train(*arguments)
+        assert refused.exit_code == 2, arguments
+        assert words in refused.stderr
+    assert not (run / "state.safetensors").exists()
+
+
+@pytest.mark.parametrize("kind", ["none", "table", "model", "damaged"])
+def test_what_is_no_dataset_is_refused(
+    kind: str, drug_dataset_file: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    content = bytearray(drug_dataset_file.read_bytes())
+    content[-1] ^= 1
+    file, run = tmp_path / "file", tmp_path / "run"
+    if kind != "none":
+        file.write_bytes(
+            {"table": b"smiles\nCCO\n", "model": tiny_model_file.read_bytes()}.get(kind, content)
+        )
+    refused = CliRunner().invoke(main.cli, ["train", str(file), "-o", str(run)])
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith(f"Error: {file}: ")
+    assert refused.stderr.count("\n") == 1
+    assert not run.exists()
+
+
+def begin(drug_dataset_file: Path, run: Path, *arguments: str) -> "subprocess.Popen[str]":
+    line = ["train", drug_dataset_file, "-o", run, *SIZES, "--epochs", 1000, *arguments]
+    return subprocess.Popen(
+        [sys.executable, "-m", "molvae", *map(str, line)], stderr=subprocess.PIPE, text=True
+    )
+
+
+def stop(process: "subprocess.Popen[str]", run: Path, *, rows: int, number: int) -> int:
+    """Wait for so many epochs, send a signal, and return the exit code."""
+    end = time.monotonic() + 300
+    try:
+        while not (run / "log.csv").exists() or len(log_of(run)) < rows:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(number)
+        return process.wait(60)  # a step and a save: much sooner on any machine that is not busy
+    finally:
+        process.kill()
+
+
+def test_signals_save_first_and_resume_goes_on(drug_dataset_file: Path, tmp_path: Path) -> None:
+    with begin(drug_dataset_file, tmp_path, "--force") as process:
+        assert stop(process, tmp_path, rows=1, number=signal.SIGINT) == 130
+        assert process.stderr is not None
+        assert "Go on with --resume." in process.stderr.read()
+    _, saved = store.read(tmp_path / "state.safetensors", kind="training state", format=1)
+    first = log_of(tmp_path)
+    with begin(drug_dataset_file, tmp_path, "--resume") as process:
+        number = signal.SIGTERM
+        assert stop(process, tmp_path, rows=len(first) + 1, number=number) == 143
+    _, later = store.read(tmp_path / "state.safetensors", kind="training state", format=1)
+    assert later["state"]["step"] > saved["state"]["step"] > 0
+    assert log_of(tmp_path)[: len(first)] == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.toml",
+        "log.csv",
+        "model.safetensors",
+        "state.safetensors",
+    ]
+
+
+def test_second_signal_stops_at_once() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stop_signals() as stopped:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopped == [signal.SIGINT]
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == before

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from molvae.checkpoint import Checkpoint
+from molvae.train.batches import collate
+from molvae.train.package import fit_prior, package
+from tests import tiny
+from tests.conftest import Memorized
+
+
+@pytest.fixture(scope="module")
+def packed(memorized: Memorized) -> Checkpoint:
+    model, dataset = memorized
+    return package(model, dataset, train=tiny.TRAIN, trained={"epoch": 3})
+
+
+def test_index_holds_exactly_the_training_molecules(
+    packed: Checkpoint, memorized: Memorized
+) -> None:
+    dataset = memorized.dataset
+    known = packed.index.contains(dataset.hashes)
+    np.testing.assert_array_equal(np.flatnonzero(known), dataset.members("train"))
+
+
+def test_prior_is_that_of_the_training_codes(packed: Checkpoint, memorized: Memorized) -> None:
+    model, dataset = memorized
+    batch = collate(dataset, dataset.members("train"))
+    with torch.inference_mode():
+        mean, log_var = model.encode(batch.ids, batch.lengths)
+    prior = fit_prior(model, dataset, seed=0)
+    size = model.config.latent_size
+    expected = mean.double().T.cov(correction=0) + torch.diag(log_var.double().exp().mean(dim=0))
+    torch.testing.assert_close(prior.mean[:size], mean.double().mean(dim=0), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(prior.covariance[:size, :size], expected, rtol=1e-3, atol=1e-3)
+    for name, array in prior.arrays().items():
+        np.testing.assert_array_equal(array, packed.prior.arrays()[name])
+
+
+def test_few_molecules_are_enough_for_a_prior(memorized: Memorized) -> None:
+    prior = fit_prior(memorized.model, memorized.dataset, seed=0, limit=5)
+    noise = torch.randn(20, memorized.model.config.latent_size)
+    assert torch.isfinite(prior.sample(torch.zeros(20, 4), noise)).all()
+
+
+def test_provenance_tells_of_data_training_and_health(
+    packed: Checkpoint, memorized: Memorized
+) -> None:
+    told, dataset = packed.provenance, memorized.dataset
+    assert told["dataset"] == dataset.fingerprint
+    assert told["training_molecules"] == dataset.size - 32
+    assert told["longest"] == int(dataset.lengths[dataset.members("train")].max())
+    assert told["trained"] == {"epoch": 3}
+    assert told["train"]["batch_size"] == tiny.TRAIN.batch_size
+    assert told["constraints_hash"] == dataset.provenance["constraints_hash"]
+    assert told["health"]["molecules"] == 32
+    assert told["health"]["passed"]["kl"] is True
+    assert set(told["trainer_versions"]) == {"molvae", "torch", "numpy", "safetensors"}

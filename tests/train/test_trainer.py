@@ -1,0 +1,311 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from molvae import store
+from molvae.checkpoint import Checkpoint
+from molvae.config import TrainConfig, read_toml, updated
+from molvae.dataset import MoleculeDataset
+from molvae.errors import ArtifactError, InputError, MolvaeError
+from molvae.train.history import Epoch
+from molvae.train.precision import Precision
+from molvae.train.trainer import Progress, Trainer
+from tests import tiny
+
+# Two layers, so that dropout and its noise count; 4 steps in an epoch.
+MODEL = replace(tiny.MODEL, decoder_layers=2, dropout=0.2)
+TRAIN = TrainConfig(epochs=3, batch_size=64, learning_rate=0.01, precision="fp32", seed=7)
+TIMES = {"molecules_per_second", "seconds"}
+Read = tuple[dict[str, np.ndarray], dict[str, Any]]
+
+
+def trainer(dataset: MoleculeDataset, run: Path, **more: Any) -> Trainer:
+    return Trainer(dataset, run, **{"model": MODEL, "train": TRAIN, **more})
+
+
+def after(steps: int) -> Callable[[], bool]:
+    """Return what asks to stop after so many steps."""
+    asked = iter(range(1, 10**6))
+    return lambda: next(asked) >= steps
+
+
+def state_of(run: Path) -> Read:
+    return store.read(run / "state.safetensors", kind="training state", format=1)
+
+
+def untimed(log: list[list[float]]) -> list[dict[str, float]]:
+    return [
+        {k: v for k, v in zip(Epoch._fields, row, strict=True) if k not in TIMES} for row in log
+    ]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Compare weights, average, moments, log and the model's file of two runs bit by bit."""
+    (first, there), (second, here) = state_of(one), state_of(other)
+    assert first.keys() == second.keys()
+    for name in first:
+        assert first[name].tobytes() == second[name].tobytes(), name
+    assert untimed(there["log"]) == untimed(here["log"])
+    assert {**there["state"], "seconds": 0} == {**here["state"], "seconds": 0}
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def finished(drug_dataset: MoleculeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that nothing interrupted."""
+    run = tmp_path_factory.mktemp("finished")
+    assert trainer(drug_dataset, run).fit()
+    return run
+
+
+def test_training_resumed_after_every_step_is_the_one_never_interrupted(
+    finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    steps = int(state_of(finished)[1]["state"]["step"])
+    assert steps == 12
+    for done in range(1, steps + 1):
+        part = trainer(drug_dataset, tmp_path, resume=True, should_stop=after(1))
+        assert not part.fit()
+        assert part.state.step == done
+    assert trainer(drug_dataset, tmp_path, resume=True).fit()
+    assert_same(tmp_path, finished)
+
+
+def test_training_killed_and_resumed_is_the_one_never_interrupted(
+    finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    """A death without a word: what was done since the last save is done again."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(step: Progress) -> None:
+        if step.seen > 350:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trainer(drug_dataset, tmp_path, report=die).fit()
+    assert state_of(tmp_path)[1]["state"]["epoch"] == 1
+    assert trainer(drug_dataset, tmp_path, resume=True).fit()
+    assert_same(tmp_path, finished)
+
+
+def test_another_seed_is_another_training(
+    finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    other = trainer(drug_dataset, tmp_path, train=replace(TRAIN, seed=8), should_stop=after(1))
+    other.fit()
+    weights = state_of(tmp_path)[0]["weights.decoder.output.weight"]
+    assert not np.array_equal(weights, state_of(finished)[0]["weights.decoder.output.weight"])
+
+
+def test_training_leaves_the_global_randomness_alone(
+    drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    before, global_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    trainer(drug_dataset, tmp_path, should_stop=after(2)).fit()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert np.array_equal(np.random.get_state()[1], global_before)
+
+
+def test_run_folder_holds_all_that_is_needed(finished: Path) -> None:
+    names = sorted(path.name for path in finished.iterdir())
+    assert names == ["config.toml", "log.csv", "model.safetensors", "state.safetensors"]
+    tables = read_toml(finished / "config.toml")
+    assert updated(TrainConfig(), tables["train"]) == TRAIN
+    assert updated(tiny.MODEL, tables["model"]) == MODEL
+    assert len((finished / "log.csv").read_text().splitlines()) == 1 + TRAIN.epochs
+
+
+def test_molecules_get_likelier(finished: Path) -> None:
+    log = [Epoch(*row) for row in state_of(finished)[1]["log"]]
+    assert [epoch.epoch for epoch in log] == [1, 2, 3]
+    assert [epoch.step for epoch in log] == [4, 8, 12]
+    assert log[-1].reconstruction < 0.9 * log[0].reconstruction
+    assert log[-1].validation_loss < log[0].validation_loss
+    assert log[-1].beta == TRAIN.beta
+    assert log[-1].learning_rate == pytest.approx(TRAIN.final_rate * TRAIN.learning_rate)
+
+
+def test_model_is_made_of_the_averaged_weights(finished: Path) -> None:
+    arrays, header = state_of(finished)
+    model = Checkpoint.load(finished / "model.safetensors")
+    assert model.provenance["trained"]["epoch"] == header["state"]["epoch"] == 3
+    assert model.provenance["trained"]["validation_loss"] == header["state"]["best"]
+    different = 0
+    for name, weight in model.model.state_dict().items():
+        np.testing.assert_array_equal(weight.numpy(), arrays[f"averaged.{name}"])
+        different += int(not np.array_equal(weight.numpy(), arrays[f"weights.{name}"]))
+    assert different > 10
+
+
+def test_every_step_is_reported(drug_dataset: MoleculeDataset, tmp_path: Path) -> None:
+    steps: list[Progress] = []
+    trainer(drug_dataset, tmp_path, report=steps.append, should_stop=after(6)).fit()
+    seen = [step.seen for step in steps]
+    count = len(drug_dataset.members("train"))
+    assert len(seen) == 6
+    assert seen == sorted(seen)
+    assert seen[3] == count
+    assert seen[5] > count
+    assert [step.epoch for step in steps] == [0, 0, 0, 0, 1, 1]
+
+
+def test_state_is_saved_before_the_first_step(
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new training in the folder of an old one leaves nothing that could be taken for its own."""
+    trainer(drug_dataset, tmp_path, should_stop=after(6)).fit()
+    assert (tmp_path / "model.safetensors").exists()
+
+    def interrupt(self: Trainer, batch: object) -> None:
+        raise KeyboardInterrupt
+
+    other = replace(TRAIN, seed=8)
+    monkeypatch.setattr(Trainer, "_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(drug_dataset, tmp_path, train=other).fit()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.toml", "state.safetensors"]
+    assert trainer(drug_dataset, tmp_path, train=other, resume=True).state.step == 0
+
+
+def test_saves_come_within_an_epoch_too(
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    monkeypatch.setattr(Trainer, "_save_state", lambda self: saved.append(self.state.step))
+    clock = iter(range(0, 10**6, 100))  # seconds: a save is due after a step or two
+    monkeypatch.setattr("molvae.train.trainer.time.monotonic", lambda: float(next(clock)))
+    trainer(drug_dataset, tmp_path, should_stop=after(4)).fit()
+    assert saved[0] == 0
+    assert {1, 2, 3} & set(saved)
+    assert saved[-1] == 4
+
+
+def test_best_model_is_kept(
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([30.0, 10.0, 20.0])  # nats
+    names = ("validation_reconstruction", "validation_kl", "validation_property_error")
+
+    def validate(self: Trainer, model: object) -> dict[str, float]:
+        return {**dict.fromkeys(names, 1.0), "validation_loss": next(losses)}
+
+    monkeypatch.setattr(Trainer, "_validate", validate)
+    assert trainer(drug_dataset, tmp_path).fit()
+    trained = Checkpoint.load(tmp_path / "model.safetensors").provenance["trained"]
+    assert (trained["epoch"], trained["validation_loss"]) == (2, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train": replace(TRAIN, learning_rate=0.02)}, "train.learning_rate: 0.01 then, 0.02 now"),
+        ({"train": replace(TRAIN, clip=5.0, seed=1)}, "train.clip: 1.0 then, 5.0 now; train.seed"),
+        ({"model": replace(MODEL, latent_size=9)}, "model.latent_size: 8 then, 9 now"),
+    ],
+)
+def test_resuming_with_other_settings_is_refused_with_the_differences(
+    finished: Path, drug_dataset: MoleculeDataset, change: dict[str, Any], words: str
+) -> None:
+    before = (finished / "state.safetensors").read_bytes()
+    with pytest.raises(MolvaeError) as caught:
+        trainer(drug_dataset, finished, resume=True, **change)
+    assert words in str(caught.value)
+    assert str(finished) in str(caught.value)
+    assert (finished / "state.safetensors").read_bytes() == before
+
+
+def test_resuming_with_other_data_is_refused(finished: Path, drug_dataset: MoleculeDataset) -> None:
+    properties = drug_dataset.properties.copy()
+    properties[0, 0] += 1
+    with pytest.raises(MolvaeError, match=r"data: \w{64} then, \w{64} now"):
+        trainer(drug_dataset._replace(properties=properties), finished, resume=True)
+
+
+def test_number_of_epochs_and_of_saves_may_change(
+    finished: Path, drug_dataset: MoleculeDataset
+) -> None:
+    config = replace(TRAIN, epochs=5, save_every=5.0)
+    assert trainer(drug_dataset, finished, resume=True, train=config).state.step == 12
+
+
+def test_damaged_state_is_refused(
+    finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    content = bytearray((finished / "state.safetensors").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "state.safetensors").write_bytes(content)
+    with pytest.raises(ArtifactError, match="damaged"):
+        trainer(drug_dataset, tmp_path, resume=True)
+
+
+def test_loss_that_is_no_number_stops_with_advice_and_spares_the_saved_state(
+    drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    trainer(drug_dataset, tmp_path, should_stop=after(2)).fit()
+    before = (tmp_path / "state.safetensors").read_bytes()
+    broken = trainer(drug_dataset, tmp_path, resume=True)
+    with torch.no_grad():
+        broken.model.decoder.output.bias.fill_(float("nan"))
+    with pytest.raises(MolvaeError, match=r"loss is nan at step 2.*smaller --learning-rate"):
+        broken.fit()
+    with pytest.raises(MolvaeError, match=r"not saved, because weights.decoder.output.bias"):
+        broken._save_state()
+    assert (tmp_path / "state.safetensors").read_bytes() == before
+
+
+def test_gradient_that_is_no_number_never_reaches_the_weights(
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflow(self: Precision, loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+        loss.backward()
+        optimizer.param_groups[0]["params"][0].grad.fill_(float("inf"))
+
+    monkeypatch.setattr(Precision, "backward", overflow)
+    broken = trainer(drug_dataset, tmp_path)
+    with pytest.raises(MolvaeError, match=r"gradient is \w+ at step 0"):
+        broken.fit()
+    assert all(torch.isfinite(weight).all() for weight in broken.model.parameters())
+
+
+@pytest.mark.parametrize(("split", "words"), [(0, "and 0 validation"), (1, "has 0 training")])
+def test_both_splits_are_needed(
+    split: int, words: str, drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    dataset = drug_dataset._replace(split=np.full_like(drug_dataset.split, split))
+    with pytest.raises(InputError, match=words):
+        trainer(dataset, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_labels_and_no_properties_at_all_can_be_trained_on(
+    drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    properties = drug_dataset.properties.copy()
+    properties[::2, 0] = np.nan
+    holey = trainer(drug_dataset._replace(properties=properties), tmp_path, should_stop=after(2))
+    holey.fit()
+    assert all(torch.isfinite(weight).all() for weight in holey.model.parameters())
+
+
+@pytest.mark.skipif(
+    Precision.choose("auto", torch.device("cpu")).name != "bf16",
+    reason="this CPU has no units for bf16",
+)
+def test_bf16_trains_to_nearly_the_same(
+    finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    config = replace(TRAIN, precision="bf16", epochs=1, batch_size=128)
+    half = trainer(drug_dataset, tmp_path / "bf16", train=config)
+    whole = trainer(drug_dataset, tmp_path / "fp32", train=replace(config, precision="fp32"))
+    assert half.fit()
+    assert whole.fit()
+    assert half.state.log[0].reconstruction == pytest.approx(
+        whole.state.log[0].reconstruction, rel=0.02
+    )
