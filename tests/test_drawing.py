@@ -178,6 +178,7 @@ def test_when_all_tries_are_spent_the_rest_is_missing() -> None:
     assert smiles_of(found) == SMILES[:1]
     assert found.summary.draws == 1 + 2 * 5
     assert found.summary.refusals == {"duplicate": 10}
+    assert found.summary.uniqueness == 1 / 3  # of the first draws, not of the molecules found
 
 
 @pytest.mark.parametrize("tier", ["raw", "consistent"])
@@ -253,6 +254,13 @@ def test_best_of_drops_what_another_row_took_meanwhile() -> None:
     found = draw(lambda slot, attempt: SELFIES[drawn[slot, attempt]], 2, [asked], best_of=2)
     assert smiles_of(found) == [SMILES[1], SMILES[2]]
     assert found.summary.refusals == {"duplicate": 1, "another was nearer": 1}
+
+
+def test_best_of_counts_only_molecules_that_are_free() -> None:
+    drawn = {(0, 0): 7, (0, 1): 1, (1, 0): 5, (1, 1): 1, (1, 2): 2}
+    asked: dict[str, Range] = {"MW": (WEIGHTS[SMILES[1]],) * 2}
+    found = draw(lambda slot, attempt: SELFIES[drawn[slot, attempt]], 2, [asked], best_of=2)
+    assert smiles_of(found) == [SMILES[1], SMILES[2]]
 
 
 def test_a_filter_refuses_by_name_and_another_is_drawn() -> None:
@@ -411,6 +419,11 @@ def test_the_randomness_of_a_slot_is_its_own() -> None:
     assert len({numbers(*other) for other in others}) == len(others)
 
 
-def test_numbers_of_neighboring_slots_do_not_overlap() -> None:
-    streams = [slot_random(0, slot, 0, NOISE).random(1000) for slot in range(3)]
-    assert len(np.unique(np.concatenate(streams))) == 3000
+def test_no_two_streams_share_a_number() -> None:
+    streams = [
+        slot_random(0, slot, attempt, purpose).random(500)
+        for slot in range(3)
+        for attempt in range(3)
+        for purpose in (NOISE, SYMBOLS, POINTS)
+    ]
+    assert len(np.unique(np.concatenate(streams))) == 27 * 500

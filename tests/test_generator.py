@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rdkit import Chem
 
 from molvae.checkpoint import Checkpoint
@@ -13,7 +14,8 @@ from molvae.chem.smiles import canonicalize
 from molvae.config import GenerateConfig
 from molvae.errors import ArtifactError, ConfigError, InputError, Rejected, UsageError
 from molvae.generated import Generation
-from molvae.generator import MoleculeGenerator
+from molvae.generator import RESAMPLES, TILE, MoleculeGenerator
+from molvae.model.sampling import Sampled, sample
 
 RAW = GenerateConfig(tier="raw")  # the tiny model is a poor chemist: few draws need no repair
 ASPIRIN, CAFFEINE = "CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
@@ -67,6 +69,48 @@ def test_neither_batch_size_nor_workers_change_a_molecule(generator: MoleculeGen
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as executor:
         found = generator.draw(150, requests, config=config, seed=3, executor=executor)
     assert without_time(found) == expected
+
+
+def test_a_molecule_does_not_depend_on_the_others_of_its_tile(
+    generator: MoleculeGenerator,
+) -> None:
+    def write(slots: list[int]) -> list[list[str]]:
+        points = np.full((len(slots), 4), np.nan)
+        draws = generator._write(slots, points, 0, config=RAW, seed=1)
+        assert [draw.slot for draw in draws] == slots
+        return [draw.symbols for draw in draws]
+
+    together = write(list(range(70)))
+    assert len({tuple(symbols) for symbols in together}) > 35
+    assert write([69, 3, 5]) == [together[69], together[3], together[5]]
+
+
+def test_every_matrix_product_has_the_same_rows(
+    generator: MoleculeGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = []
+
+    def spy(model: object, z: torch.Tensor, *arguments: object, **settings: object) -> Sampled:
+        rows.append(len(z))
+        return sample(model, z, *arguments, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("molvae.generator.sample", spy)
+    generator.generate(70, config=RAW, seed=1)
+    assert set(rows) == {TILE}
+
+
+def test_a_code_has_some_tries_and_with_best_of_each_candidate_has_its_own(
+    generator: MoleculeGenerator,
+) -> None:
+    def nll(attempt: int, best_of: int) -> float:
+        config = GenerateConfig(temperature=0.0, best_of=best_of)  # the code decides alone
+        points = np.full((1, 4), np.nan)
+        (draw,) = generator._write([0], points, attempt, config=config, seed=1)
+        return draw.nll
+
+    assert len({nll(attempt, 1) for attempt in range(RESAMPLES)}) == 1
+    assert nll(0, 1) != nll(RESAMPLES, 1)
+    assert len({nll(attempt, 2) for attempt in range(RESAMPLES)}) == RESAMPLES
 
 
 def test_batch_size_changes_nothing_where_rows_are_drawn_again(
