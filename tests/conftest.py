@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,11 @@ os.environ["COLUMNS"] = "100"
 # A slow machine is no failure.
 hypothesis.settings.register_profile("molvae", deadline=None)
 hypothesis.settings.load_profile("molvae")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and a process hands that
+# on to every command it starts: the tests that send Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
