@@ -117,12 +117,10 @@ def test_the_figures_are_those_of_the_committed_results() -> None:
     assert section("figures") == f"{expected}\n", "run scripts/figures --write in .venv"
 
 
-PROSE = re.sub(r"`[^`\n]*`", "", FENCE.sub("", README))  # SMARTS look like links
-
-
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)\)", PROSE))))
-def test_every_link_leads_to_a_file(target: str) -> None:
-    assert (ROOT / target).exists()
+def test_every_link_leads_to_a_file() -> None:
+    prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", README))  # SMARTS look like links
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", prose)
+    assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
 def test_every_option_that_is_named_exists() -> None:
