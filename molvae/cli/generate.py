@@ -4,7 +4,7 @@ import csv
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,8 +193,7 @@ def _workers(n: int, jobs: int | None) -> Iterator["Executor | None"]:
     """Give worker processes for the chemistry, when there is enough of it."""
     jobs = jobs or os.cpu_count() or 1
     if n < SMALL:
-        with nullcontext():
-            yield None
+        yield None
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor

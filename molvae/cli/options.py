@@ -266,4 +266,3 @@ jobs = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 force = click.option("--force", is_flag=True, help="Overwrite what exists.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; errors only.")
-verbose = click.option("-v", "--verbose", is_flag=True, help="Say more about what is done and why.")
