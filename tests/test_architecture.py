@@ -11,7 +11,7 @@ import molvae
 PACKAGE = Path(molvae.__file__).parent
 FLOORS = (
     {"errors"},
-    {"bloom", "config", "normalizer", "store", "vocabulary", "workers"},
+    {"bloom", "cache", "config", "normalizer", "store", "vocabulary", "workers"},
     {"chem", "dataset", "device", "model", "targets"},
     {"checkpoint", "data", "evaluate", "generated"},
     {"drawing", "frames"},
@@ -25,12 +25,13 @@ CHEMISTRY = {"chem", "data", "evaluate", "drawing", "frames"}
 LEARNING = {"device", "model", "train", "checkpoint"}
 STRANGERS = dict.fromkeys(CHEMISTRY, LEARNING) | dict.fromkeys(LEARNING, CHEMISTRY)
 CHEMISTS_TOOLS = {"rdkit", "selfies", "pandas", "scipy", "fcd", "pyarrow"}
-LEARNERS_TOOLS = {"torch", "tensorboard"}
+LEARNERS_TOOLS = {"torch", "tensorboard", "filelock"}
 # What a room may import besides the standard library and numpy.
 TOOLS = dict.fromkeys(CHEMISTRY, CHEMISTS_TOOLS) | dict.fromkeys(LEARNING, LEARNERS_TOOLS)
 TOOLS |= {"generator": CHEMISTS_TOOLS | LEARNERS_TOOLS, "store": {"safetensors"}}
 TOOLS |= {"cli": {"click", "rich", "torch", *CHEMISTS_TOOLS}}
 TOOLS |= {"serve": {"fastapi", "uvicorn"}, "optimize": {"cma"}}
+TOOLS |= {"evaluate": {*CHEMISTS_TOOLS, "jinja2", "matplotlib"}}
 VAGUE = {"utils", "helpers", "common", "core", "base", "misc"}
 UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dill", "joblib", "yaml"}
 UNSAFE_CALLS = {"eval", "exec", "torch.load", "np.load", "numpy.load", "yaml.load"}
