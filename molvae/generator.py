@@ -26,23 +26,21 @@ from molvae.chem.selfies import (
     constraints,
     decode_canonical,
     distribution_version,
-    encode_checked,
     symbol_is_allowed,
 )
-from molvae.chem.smiles import Standardization, standardize
+from molvae.chem.smiles import Standardization
+from molvae.codes import TILE, read, symbols_of
 from molvae.config import GenerateConfig, check
-from molvae.drawing import NOISE, SYMBOLS, Draw, Drawing, slot_random
-from molvae.errors import ArtifactError, Rejected, UsageError, did_you_mean
+from molvae.drawing import Drawing
+from molvae.errors import ArtifactError, UsageError, did_you_mean
 from molvae.generated import Generated, Generation
 from molvae.model.sampling import sample
 from molvae.targets import Range, Targets, as_ranges, choose_point, format_range
-from molvae.vocabulary import EOS, PAD
 from molvae.workers import Lost, map_chunks
+from molvae.writer import write
 
-TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
 PIECE = 32  # draws that a worker process takes at once
 MAX_SYMBOLS = 1024  # the longest molecule that a model can have been trained on
-RESAMPLES = 4  # draws from one latent code before a new one is taken
 
 
 class MoleculeGenerator:
@@ -181,7 +179,7 @@ class MoleculeGenerator:
         asked = [self.ranges(one) for one in many]
         seed = secrets.randbelow(2**32) if seed is None else seed
         drawing = Drawing(
-            partial(self._write, config=config, seed=seed),
+            partial(write, checkpoint=self.checkpoint, config=config, seed=seed),
             n,
             asked,
             config=config,
@@ -209,19 +207,8 @@ class MoleculeGenerator:
         """
         if isinstance(smiles, str) or not len(smiles):
             raise UsageError(f"encode({smiles!r}): give a list of SMILES, such as ['CCO'].")
-        rows = []
-        for text in smiles:
-            symbols = encode_checked(standardize(text, self.standardization)[0])
-            unknown = self.vocabulary.unknown(symbols)
-            if unknown:
-                raise Rejected("symbol unknown to the model", f"{', '.join(unknown)} in {text}")
-            rows.append(np.append(self.vocabulary.encode(symbols), EOS))
-        lengths = torch.tensor([len(row) for row in rows], device=self.device)
-        ids = torch.full((len(rows), int(lengths.max())), PAD, device=self.device)
-        for number, row in enumerate(rows):
-            ids[number, : len(row)] = torch.from_numpy(row)
-        with torch.inference_mode():
-            codes: np.ndarray = self.checkpoint.model.encode(ids, lengths).mean.cpu().numpy()
+        molecules = [symbols_of(text, self.standardization) for text in smiles]
+        codes: np.ndarray = read(self.checkpoint, molecules).mean.cpu().numpy()
         return codes
 
     def decode(self, codes: np.ndarray, targets: Targets | None = None) -> list[str]:
@@ -252,90 +239,6 @@ class MoleculeGenerator:
             temperature=0.0,
         )
         return [decode_canonical(self.vocabulary.decode(ids)) for ids in written.ids.tolist()]
-
-    def _write(
-        self,
-        slots: Sequence[int],
-        points: np.ndarray,
-        attempt: int,
-        *,
-        config: GenerateConfig,
-        seed: int,
-    ) -> list[Draw]:
-        """Write one string for each slot, tile by tile; see `drawing.Write`."""
-        draws: list[Draw] = []
-        for begin in range(0, len(slots), TILE):
-            rows, wanted = slots[begin : begin + TILE], points[begin : begin + TILE]
-            count = config.shortlist if np.isfinite(wanted).any() else 1
-            # A code of its own for every string that competes with others; else it has some tries.
-            tries = 1 if config.best_of > 1 else RESAMPLES
-            lists = [
-                self._write_tile(
-                    rows,
-                    wanted,
-                    code=attempt // tries * count + number,
-                    attempt=attempt * count + number,
-                    config=config,
-                    seed=seed,
-                )
-                for number in range(count)
-            ]
-            draws += [
-                min(strings, key=partial(self._expected_miss, wanted[row]))
-                for row, strings in enumerate(zip(*lists, strict=True))
-            ]
-        return draws
-
-    def _expected_miss(self, wanted: np.ndarray, draw: Draw) -> float:
-        """Return how far the property head sees a draw from what is wanted (P,), in variances."""
-        expected = np.array([draw.predicted.get(name, np.nan) for name in self.normalizer.names])
-        return float(np.nansum(((expected - wanted) / self.normalizer.scale) ** 2))
-
-    def _write_tile(
-        self,
-        slots: Sequence[int],
-        points: np.ndarray,
-        *,
-        code: int,
-        attempt: int,
-        config: GenerateConfig,
-        seed: int,
-    ) -> list[Draw]:
-        """Write one string for each of up to `TILE` slots; a smaller tile is filled up."""
-        filled = [min(row, len(slots) - 1) for row in range(TILE)]
-        latent, steps = self.checkpoint.model.config.latent_size, self.max_symbols + 1
-        noise = np.stack(
-            [slot_random(seed, slots[i], code, NOISE).standard_normal(latent) for i in filled]
-        )
-        uniforms = np.stack(
-            [slot_random(seed, slots[i], attempt, SYMBOLS).random(steps) for i in filled]
-        )
-        conditions = torch.from_numpy(self.normalizer.normalize(points[filled]))
-        z = self.checkpoint.prior.sample(conditions, torch.from_numpy(noise.astype(np.float32)))
-        written = sample(
-            self.checkpoint.model,
-            z.to(self.device),
-            conditions.to(self.device),
-            torch.from_numpy(uniforms).to(self.device),
-            temperature=config.temperature,
-            top_p=config.top_p,
-            guidance=config.guidance,
-        )
-        predicted = self._predict(written.ids)
-        ids, ended, nll = written.ids.tolist(), written.ended.tolist(), written.nll.tolist()
-        return [
-            Draw(slot, self.vocabulary.decode(ids[i]), ended[i], nll[i], predicted[i])
-            for i, slot in enumerate(slots)
-        ]
-
-    def _predict(self, ids: torch.Tensor) -> list[dict[str, float]]:
-        """Read the properties of written symbols (B, T) off their codes, by the property head."""
-        model = self.checkpoint.model
-        with torch.inference_mode():
-            lengths = (ids != PAD).sum(dim=1).clamp(min=1)
-            codes = model.encode(ids, lengths).mean
-            values = self.normalizer.restore(model.predict_properties(codes).cpu().numpy())
-        return [dict(zip(self.normalizer.names, row, strict=True)) for row in values.tolist()]
 
 
 def _spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:

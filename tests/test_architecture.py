@@ -14,7 +14,8 @@ FLOORS = (
     {"bloom", "cache", "config", "normalizer", "store", "vocabulary", "workers"},
     {"chem", "dataset", "device", "model", "targets"},
     {"checkpoint", "data", "evaluate", "generated"},
-    {"drawing", "frames"},
+    {"codes", "drawing", "frames"},
+    {"writer"},
     {"generator", "train"},
     {"adapters", "benchmark", "optimize", "serve"},
     {"cli"},
@@ -28,7 +29,8 @@ CHEMISTS_TOOLS = {"rdkit", "selfies", "pandas", "scipy", "fcd", "pyarrow"}
 LEARNERS_TOOLS = {"torch", "tensorboard", "filelock"}
 # What a room may import besides the standard library and numpy.
 TOOLS = dict.fromkeys(CHEMISTRY, CHEMISTS_TOOLS) | dict.fromkeys(LEARNING, LEARNERS_TOOLS)
-TOOLS |= {"generator": CHEMISTS_TOOLS | LEARNERS_TOOLS, "store": {"safetensors"}}
+TOOLS |= dict.fromkeys(("codes", "generator", "writer"), CHEMISTS_TOOLS | LEARNERS_TOOLS)
+TOOLS |= {"store": {"safetensors"}}
 TOOLS |= {"cli": {"click", "rich", "torch", *CHEMISTS_TOOLS}}
 TOOLS |= {"serve": {"fastapi", "uvicorn"}, "optimize": {"cma"}}
 TOOLS |= {"evaluate": {*CHEMISTS_TOOLS, "jinja2", "matplotlib"}}

@@ -11,11 +11,13 @@ from rdkit import Chem
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import measure
 from molvae.chem.smiles import canonicalize
+from molvae.codes import TILE
 from molvae.config import GenerateConfig
 from molvae.errors import ArtifactError, ConfigError, InputError, Rejected, UsageError
 from molvae.generated import Generation
-from molvae.generator import RESAMPLES, TILE, MoleculeGenerator
+from molvae.generator import MoleculeGenerator
 from molvae.model.sampling import Sampled, sample
+from molvae.writer import RESAMPLES, write
 
 RAW = GenerateConfig(tier="raw")  # the tiny model is a poor chemist: few draws need no repair
 ASPIRIN, CAFFEINE = "CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
@@ -74,15 +76,15 @@ def test_neither_batch_size_nor_workers_change_a_molecule(generator: MoleculeGen
 def test_a_molecule_does_not_depend_on_the_others_of_its_tile(
     generator: MoleculeGenerator,
 ) -> None:
-    def write(slots: list[int]) -> list[list[str]]:
+    def symbols(slots: list[int]) -> list[list[str]]:
         points = np.full((len(slots), 4), np.nan)
-        draws = generator._write(slots, points, 0, config=RAW, seed=1)
+        draws = write(slots, points, 0, checkpoint=generator.checkpoint, config=RAW, seed=1)
         assert [draw.slot for draw in draws] == slots
         return [draw.symbols for draw in draws]
 
-    together = write(list(range(70)))
+    together = symbols(list(range(70)))
     assert len({tuple(symbols) for symbols in together}) > 35
-    assert write([69, 3, 5]) == [together[69], together[3], together[5]]
+    assert symbols([69, 3, 5]) == [together[69], together[3], together[5]]
 
 
 def test_every_matrix_product_has_the_same_rows(
@@ -94,7 +96,7 @@ def test_every_matrix_product_has_the_same_rows(
         rows.append(len(z))
         return sample(model, z, *arguments, **settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("molvae.generator.sample", spy)
+    monkeypatch.setattr("molvae.writer.sample", spy)
     generator.generate(70, config=RAW, seed=1)
     assert set(rows) == {TILE}
 
@@ -105,7 +107,9 @@ def test_a_code_has_some_tries_and_with_best_of_each_candidate_has_its_own(
     def nll(attempt: int, best_of: int) -> float:
         config = GenerateConfig(temperature=0.0, best_of=best_of)  # the code decides alone
         points = np.full((1, 4), np.nan)
-        (draw,) = generator._write([0], points, attempt, config=config, seed=1)
+        (draw,) = write(
+            [0], points, attempt, checkpoint=generator.checkpoint, config=config, seed=1
+        )
         return draw.nll
 
     assert len({nll(attempt, 1) for attempt in range(RESAMPLES)}) == 1
