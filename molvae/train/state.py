@@ -12,6 +12,7 @@ from molvae import store
 from molvae.errors import ArtifactError, MolvaeError
 from molvae.model.cvae import ConditionalVAE
 from molvae.train.history import Epoch
+from molvae.train.identity import differences
 
 FORMAT = 1
 KIND = "training state"
@@ -94,11 +95,11 @@ def load_state(
         MolvaeError: when it belongs to other data or settings, naming the differences.
     """
     arrays, header = store.read(path, kind=KIND, format=FORMAT)
-    differences = _differences(dict(header.get("identity") or {}), identity)
-    if differences:
+    changed = differences(dict(header.get("identity") or {}), identity)
+    if changed:
         raise MolvaeError(
             f"{path}: cannot go on with other data or settings than it was begun with:"
-            f" {'; '.join(differences)}. Use the old ones, or train in a new folder."
+            f" {'; '.join(changed)}. Use the old ones, or train in a new folder."
         )
     try:
         weights = {n: torch.from_numpy(arrays[f"weights.{n}"].copy()) for n in averaged}
@@ -126,14 +127,3 @@ def _moments(arrays: dict[str, np.ndarray], count: int) -> dict[int, dict[str, T
             _, number, moment = name.split(".")
             moments[int(number)][moment] = torch.from_numpy(array.copy())
     return {number: moment for number, moment in moments.items() if moment}
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    rows = []
-    for key in sorted(old.keys() | new.keys()):
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            rows += [f"{key}.{row}" for row in _differences(before, after)]
-        elif before != after:
-            rows.append(f"{key}: {before} then, {after} now")
-    return rows

@@ -1,17 +1,17 @@
 """The training loop: a dataset in, a checkpoint, a log and a configuration out."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.nn.utils import clip_grad_norm_
 
 from molvae.checkpoint import MODEL_FILE
-from molvae.config import ModelConfig, TrainConfig, as_dict, to_toml
+from molvae.config import ModelConfig, TrainConfig, to_toml
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, MolvaeError
 from molvae.model.conditions import hide
@@ -20,12 +20,12 @@ from molvae.model.losses import Elbo, property_loss, reconstruction_loss, weigh
 from molvae.store import write_atomically
 from molvae.train.batches import Batch, collate, order
 from molvae.train.history import Epoch, write_log
+from molvae.train.identity import identity
 from molvae.train.package import package
 from molvae.train.precision import Precision
 from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
 
-MAY_CHANGE = ("epochs", "save_every")  # on a resume: more epochs stretch the schedule
 CLOCK = ("molecules_per_second", "seconds")  # columns of the log that no two runs share
 LOG_FILE, CONFIG_FILE, STATE_FILE = "log.csv", "config.toml", "state.safetensors"
 
@@ -53,13 +53,15 @@ class Trainer:
         model: sizes.
         train: how to train.
         device: "cpu", "cuda", "cuda:1".
-        resume: go on from the folder's state when there is one.
+        initial: weights to begin from, by the names and shapes of this model; random when None.
+        resume: go on from the folder's state when there is one; `initial` must be what it was.
         report: called after every step, for a progress bar.
         should_stop: asked after every step; true saves the state and returns.
 
     Raises:
         InputError: when the dataset has no training or no validation molecules.
-        MolvaeError: when the state to resume from belongs to other data or settings.
+        MolvaeError: when the state to resume from belongs to other data or settings, or `initial`
+            to another network.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Trainer:
         model: ModelConfig,
         train: TrainConfig,
         device: str = "cpu",
+        initial: Mapping[str, torch.Tensor] | None = None,
         resume: bool = False,
         report: Callable[[Progress], None] = lambda progress: None,
         should_stop: Callable[[], bool] = lambda: False,
@@ -90,12 +93,16 @@ class Trainer:
             self.model = ConditionalVAE(
                 model, len(dataset.vocabulary), len(dataset.normalizer.names)
             )
+        if initial is not None:
+            _begin_from(initial, self.model)
         self.model.to(self.device)
         self.averaged = {n: p.detach().clone() for n, p in self.model.state_dict().items()}
         self.optimizer = _optimizer(self.model, train)
         self.precision = Precision.choose(train.precision, self.device)
         self.state = TrainingState()
-        self.identity = self._identity()
+        self.identity = identity(
+            dataset, model=model, train=train, precision=self.precision.name, initial=initial
+        )
         self.weights = sum(weight.numel() for weight in self.model.parameters())
         self.per_epoch = -(-len(self.members) // train.batch_size)
         if resume and (run / STATE_FILE).is_file():
@@ -277,16 +284,6 @@ class Trainer:
         checkpoint = package(model, self.dataset, train=self.config, trained=trained, log=log)
         checkpoint.save(self.run / MODEL_FILE)
 
-    def _identity(self) -> dict[str, Any]:
-        """Return what must be the same for a resumed training to be the same training."""
-        return {
-            "model": as_dict(self.model_config),
-            "train": {k: v for k, v in as_dict(self.config).items() if k not in MAY_CHANGE},
-            "precision": self.precision.name,
-            "molecules": len(self.members),
-            "data": self.dataset.fingerprint,
-        }
-
     def _save_state(self) -> None:
         if self.precision.scaler is not None:
             self.state.scaler = self.precision.scaler.state_dict()
@@ -298,6 +295,18 @@ class Trainer:
             self.optimizer,
             self.identity,
         )
+
+
+def _begin_from(initial: Mapping[str, torch.Tensor], model: ConditionalVAE) -> None:
+    own = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+    given = {name: tuple(weight.shape) for name, weight in initial.items()}
+    odd = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
+    if odd:
+        raise MolvaeError(
+            f"the weights to begin from belong to another network: {odd[0]} is of shape"
+            f" {given.get(odd[0])} there, {own.get(odd[0])} here, and {len(odd) - 1} others differ."
+        )
+    model.load_state_dict(dict(initial))
 
 
 def _optimizer(model: ConditionalVAE, config: TrainConfig) -> torch.optim.AdamW:

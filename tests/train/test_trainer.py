@@ -12,6 +12,7 @@ from molvae.checkpoint import Checkpoint
 from molvae.config import TrainConfig, read_toml, updated
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, InputError, MolvaeError
+from molvae.model.cvae import ConditionalVAE
 from molvae.train.history import Epoch
 from molvae.train.precision import Precision
 from molvae.train.trainer import Progress, Trainer
@@ -224,8 +225,48 @@ def test_resuming_with_other_settings_is_refused_with_the_differences(
 def test_resuming_with_other_data_is_refused(finished: Path, drug_dataset: MoleculeDataset) -> None:
     properties = drug_dataset.properties.copy()
     properties[0, 0] += 1
-    with pytest.raises(MolvaeError, match=r"data: \w{64} then, \w{64} now"):
+    with pytest.raises(MolvaeError, match=r"as many molecules, .* \(\w{12} then, \w{12} now\)"):
         trainer(drug_dataset._replace(properties=properties), finished, resume=True)
+    split = drug_dataset.split.copy()
+    split[drug_dataset.members("train")[:11]] = 2
+    fewer = drug_dataset._replace(split=split)
+    count = len(drug_dataset.members("train"))
+    words = f"the dataset is another one: {count} training molecules then, {count - 11} now"
+    with pytest.raises(MolvaeError, match=words):
+        trainer(fewer, finished, resume=True)
+
+
+def weights_of(dataset: MoleculeDataset, seed: int) -> dict[str, torch.Tensor]:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = ConditionalVAE(MODEL, len(dataset.vocabulary), len(dataset.normalizer.names))
+    return model.state_dict()
+
+
+def test_training_begins_from_the_weights_it_is_given(
+    drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    initial = weights_of(drug_dataset, 1)
+    begun = trainer(drug_dataset, tmp_path, initial=initial, should_stop=after(1))
+    for name, weight in initial.items():
+        assert torch.equal(begun.model.state_dict()[name], weight), name
+        assert torch.equal(begun.averaged[name], weight), name
+    begun.fit()
+    assert trainer(drug_dataset, tmp_path, initial=initial, resume=True).state.step == 1
+    other = weights_of(drug_dataset, 2)
+    with pytest.raises(MolvaeError, match=r"from the model \w{12} then, from the model \w{12} now"):
+        trainer(drug_dataset, tmp_path, initial=other, resume=True)
+    with pytest.raises(MolvaeError, match=r"from the model \w{12} then, from random weights now"):
+        trainer(drug_dataset, tmp_path, resume=True)
+
+
+def test_weights_of_another_network_are_refused(
+    drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    initial = weights_of(drug_dataset, 1)
+    initial["property_head.0.bias"] = torch.zeros(3)
+    with pytest.raises(MolvaeError, match=r"another network: .*property_head.0.bias"):
+        trainer(drug_dataset, tmp_path, initial=initial)
 
 
 def test_number_of_epochs_and_of_saves_may_change(

@@ -1,0 +1,86 @@
+"""What must be the same for a resumed training to be the same training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from molvae import store
+from molvae.config import ModelConfig, TrainConfig, as_dict
+from molvae.dataset import MoleculeDataset
+
+# On a resume these may differ: more epochs stretch the schedule, the others change no weight.
+MAY_CHANGE = ("epochs", "save_every")
+
+
+def identity(
+    dataset: MoleculeDataset,
+    *,
+    model: ModelConfig,
+    train: TrainConfig,
+    precision: str,
+    initial: Mapping[str, Tensor] | None,
+) -> dict[str, Any]:
+    """Describe a training by plain values, ready for JSON; no path, host or user is among them."""
+    return {
+        "model": as_dict(model),
+        "train": as_dict(train),
+        "precision": precision,
+        "data": {
+            "training molecules": len(dataset.members("train")),
+            "validation molecules": len(dataset.members("validation")),
+            "symbols": len(dataset.vocabulary),
+            "properties": ", ".join(dataset.normalizer.names),
+            "fingerprint": dataset.fingerprint,
+        },
+        "initial": _digest(initial),
+    }
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Say in words what two identities do not share, but for what may change."""
+    rows = [
+        f"{table}.{key}: {before} then, {after} now"
+        for table in ("model", "train")
+        for key, before, after in _changes(old.get(table), new.get(table))
+        if key not in MAY_CHANGE
+    ]
+    if old.get("precision") != new.get("precision"):
+        rows.append(f"precision: {old.get('precision')} then, {new.get('precision')} now")
+    if old.get("data") != new.get("data"):
+        rows.append(
+            f"the dataset is another one: {_compare_data(old.get('data'), new.get('data'))}"
+        )
+    if old.get("initial") != new.get("initial"):
+        rows.append(f"it began from {_origin(old)} then, from {_origin(new)} now")
+    return rows
+
+
+def _changes(old: object, new: object) -> list[tuple[str, object, object]]:
+    before, after = (dict(table) if isinstance(table, dict) else {} for table in (old, new))
+    keys = sorted(before.keys() | after.keys())
+    return [(k, before.get(k), after.get(k)) for k in keys if before.get(k) != after.get(k)]
+
+
+def _compare_data(old: object, new: object) -> str:
+    """Return `251 training molecules then, 240 now`, or the fingerprints when all else is equal."""
+    rows = [
+        f"{before} {key} then, {after} now"
+        for key, before, after in _changes(old, new)
+        if key != "fingerprint"
+    ]
+    if rows:
+        return ", ".join(rows)
+    short = [f"{after}"[:12] for changed in _changes(old, new) for after in changed[1:]]
+    return f"as many molecules, but not the same ({short[0]} then, {short[1]} now)"
+
+
+def _origin(identity: Mapping[str, Any]) -> str:
+    digest = identity.get("initial")
+    return f"the model {str(digest)[:12]}" if digest else "random weights"
+
+
+def _digest(weights: Mapping[str, Tensor] | None) -> str | None:
+    if weights is None:
+        return None
+    return store.digest({name: w.detach().cpu().numpy() for name, w in weights.items()}, {})
