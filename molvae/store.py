@@ -8,12 +8,15 @@ safetensors itself accepts flipped bits.
 
 import hashlib
 import json
+import math
 import os
-import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import safetensors
@@ -21,48 +24,132 @@ import safetensors.numpy
 
 from molvae.errors import ArtifactError, MolvaeError
 
+if sys.platform != "win32":
+    import fcntl
+
+UNFINISHED = ".molvae-unfinished"  # how the name of a file ends that is still being written
 MAX_HEADER = 32 * 1024 * 1024  # bytes of JSON; a real one is far below 1 MiB
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; an existing one stays intact until the new one is safe.
+@contextmanager
+def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of `path` when the block ends well, and only then.
 
     A unique temporary beside the target, fsync, rename, fsync of the folder: a kill at any point
-    leaves either the old file or the new one.
+    leaves either the old file or the new one. What a killed writer left is removed by the next
+    one of the same file; a lock, which dies with its process, tells it from what is still being
+    written. (`O_TMPFILE` leaves less, but not every file system has it, and its last step needs
+    a name and so the sweeping all the same.)
+
+    A link goes on pointing where it does, and the file there is replaced. A device or a pipe
+    holds nothing that could be lost: it is written to directly.
+
+    Args:
+        path: the file.
+        size: bytes to come, where that is known, for the message when they do not fit.
+
+    Yields:
+        The file, open for writing bytes.
 
     Raises:
         MolvaeError: when the folder cannot be written to or the disk is full.
     """
+    if path.is_dir():
+        raise MolvaeError(f"{path}: a folder, where a file is to be written.")
     if path.exists() and not path.is_file():
-        raise MolvaeError(f"{path}: a folder or a device, where a file is to be written.")
+        with path.open("wb") as device:
+            yield device
+        return
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    mine = f".{name[:32]}."  # at most 128 of the 255 bytes that a name may have
+    temporary = os.path.join(folder, f"{mine}{secrets.token_hex(4)}{UNFINISHED}")
+    _sweep(folder, mine)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:32]}.", dir=path.parent)
+        file = _create(temporary)
     except OSError as error:
         raise MolvaeError(f"{path}: cannot be written: {error.strerror}.") from error
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(OSError):  # there is none yet, or the file system knows no rights
+            shutil.copymode(target, temporary)
+        if sys.platform == "win32":
+            file.close()  # no open file can be moved there, nor removed by others
+        os.replace(temporary, target)
     except OSError as error:
+        if error.filename not in (None, temporary):
+            raise  # something that the block read
+        size = max(size, 0 if file.closed else file.tell())
+        _remove(file, temporary)
         raise MolvaeError(
-            f"{path}: {len(content) / 2**20:.1f} MiB could not be written: {error.strerror}."
-            " What was there before is unchanged."
+            f"{path}: {size / 2**20:.1f} MiB could not be written: {error.strerror};"
+            f" {_free(folder):,.1f} MiB are free. What was there before is unchanged."
         ) from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        _remove(file, temporary)
+    _sync_folder(folder)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; see `replacing`.
+
+    Raises:
+        MolvaeError: when the folder cannot be written to or the disk is full.
+    """
+    with replacing(path, size=len(content)) as file:
+        file.write(content)
 
 
-def _sync_folder(folder: Path) -> None:
+def _create(temporary: str) -> BinaryIO:
+    """Open a new file and lock it for as long as it is open."""
+    while True:
+        file = open(temporary, "xb")
+        _lock(file, wait=True)
+        if os.path.exists(temporary):  # not swept away before it was locked
+            return file
+        file.close()
+
+
+def _lock(file: BinaryIO, *, wait: bool) -> bool:
+    """Lock an open file; False when another process has, or where the file system has no locks."""
+    if sys.platform == "win32":
+        return True  # a file that is open cannot be removed there
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sweep(folder: str, mine: str) -> None:
+    """Remove what writers that are dead left behind under names that begin with `mine`."""
+    with suppress(OSError):  # a folder that cannot be listed may still be written to
+        for entry in os.scandir(folder):
+            ours = entry.name.startswith(mine) and entry.name.endswith(UNFINISHED)
+            if ours and entry.is_file(follow_symlinks=False):
+                with suppress(OSError), open(entry.path, "rb+") as left:
+                    if _lock(left, wait=False):
+                        os.unlink(entry.path)
+
+
+def _remove(file: BinaryIO, temporary: str) -> None:
+    """Close and remove a temporary, unless it has become the file that it was to be."""
+    with suppress(OSError):  # what is still buffered may not fit either
+        file.close()
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+
+
+def _free(folder: str) -> float:
+    """Return the space left for files in a folder, in MiB; NaN where nobody knows."""
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free / 2**20
+    return math.nan
+
+
+def _sync_folder(folder: str) -> None:
     """Make the rename last through a power cut, on file systems that know how."""
     with suppress(OSError):  # the new file is in place by now, whatever happens here
         handle = os.open(folder, os.O_RDONLY)
