@@ -30,7 +30,7 @@ LEARNERS_TOOLS = {"torch", "tensorboard", "filelock"}
 # What a room may import besides the standard library and numpy.
 TOOLS = dict.fromkeys(CHEMISTRY, CHEMISTS_TOOLS) | dict.fromkeys(LEARNING, LEARNERS_TOOLS)
 TOOLS |= dict.fromkeys(("codes", "generator", "writer"), CHEMISTS_TOOLS | LEARNERS_TOOLS)
-TOOLS |= {"store": {"safetensors"}}
+TOOLS |= {"store": {"safetensors"}, "data": {*CHEMISTS_TOOLS, "filelock"}}
 TOOLS |= {"cli": {"click", "rich", "torch", *CHEMISTS_TOOLS}}
 TOOLS |= {"serve": {"fastapi", "uvicorn"}, "optimize": {"cma"}}
 TOOLS |= {"evaluate": {*CHEMISTS_TOOLS, "jinja2", "matplotlib"}}

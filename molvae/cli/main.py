@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("molvae.cli.evaluate", "Score a table of generated molecules."),
     "info": ("molvae.cli.info", "Show what is inside a model or a dataset."),
     "models": ("molvae.cli.models", "List the bundled models."),
+    "data": ("molvae.cli.data", "List and fetch public sets of molecules."),
     "properties": ("molvae.cli.properties", "List the properties that targets can name."),
     "doctor": ("molvae.cli.doctor", "Check this installation and name the fix for each miss."),
 }
@@ -47,12 +48,14 @@ class CommandTable(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command and give it `--debug`."""
+        """Import one command and give it, and each of its subcommands, `--debug`."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(COMMANDS[cmd_name][0]).command
-        if not any(parameter.name == "debug" for parameter in command.params):
-            command.params.append(_debug_option())
+        within = command.commands.values() if isinstance(command, click.Group) else ()
+        for each in (command, *within):
+            if not any(parameter.name == "debug" for parameter in each.params):
+                each.params.append(_debug_option())
         return command
 
     def resolve_command(

@@ -1,0 +1,111 @@
+"""`molvae data`: public sets of molecules, from their own addresses to the cache."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from molvae.cli import options
+from molvae.cli.progress import Report, progress
+from molvae.cli.terminal import print_json, print_table, say
+
+
+@click.group(name="data", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List and fetch public sets of molecules.
+
+    molvae prepare $(molvae data get moses-train) -o moses.molvae
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@command.command("list")
+@options.as_json
+def list_sets(as_json: bool) -> None:
+    """List the public sets: size, license, and whether they are in the cache."""
+    from molvae.data.sources import SETS, cached, place
+
+    rows: list[dict[str, Any]] = [
+        {
+            "name": file.name,
+            "title": one.title,
+            "rows": file.rows,
+            "bytes": file.expected.size,
+            "license": one.license,
+            "doi": one.doi,
+            "smiles_column": one.smiles_column,
+            "checksum": file.expected.checksum,
+            "address": file.address,
+            "path": str(place(file)),
+            "cached": cached(file) is not None,
+        }
+        for one in SETS
+        for file in one.files
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("name", "rows", "MiB", "cached", "license", "what", "cite"),
+        (
+            (
+                row["name"],
+                f"{row['rows']:,}",
+                f"{row['bytes'] / 2**20:.1f}",
+                "yes" if row["cached"] else "no",
+                row["license"],
+                row["title"],
+                f"doi {row['doi']}",
+            )
+            for row in rows
+        ),
+    )
+
+
+@command.command("get")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option(
+    "--from",
+    "mirror",
+    envvar="MOLVAE_MIRROR",
+    default="",
+    metavar="URL",
+    help="Folder of a mirror that holds the files as the cache names them; also MOLVAE_MIRROR.",
+)
+@options.as_json
+@options.quiet
+def get_sets(names: tuple[str, ...], mirror: str, as_json: bool, quiet: bool) -> None:
+    """Fetch public sets, verify them, and print where they are.
+
+    NAME is a set or one of its files, as molvae data list shows them: moses, moses-train. What is
+    there already is verified and not fetched again; what broke off is gone on with.
+    """
+    from molvae.data.sources import get, named
+
+    # A file that is named twice, by itself and in its set, is fetched and printed once.
+    files = dict.fromkeys(file for name in names for file in named(name))
+    done: list[dict[str, Any]] = []
+    for file in files:
+        total = _kibibytes(file.expected.size)
+        with progress(file.name, total=total, unit="KiB", quiet=quiet) as report:
+            path = get(
+                file,
+                mirror=mirror,
+                progress=_in_kibibytes(report),
+                notify=lambda line: say(line, quiet=quiet),
+            )
+        done.append({"name": file.name, "path": str(path), "checksum": file.expected.checksum})
+        if not as_json:
+            click.echo(path)
+    if as_json:
+        print_json(done)
+
+
+def _in_kibibytes(report: Report) -> Callable[[int], None]:
+    return lambda done: report(_kibibytes(done))
+
+
+def _kibibytes(count: int) -> int:
+    return -(-count // 1024)

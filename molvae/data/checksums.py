@@ -1,0 +1,43 @@
+"""What a file must contain, and whether it does."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Expected(NamedTuple):
+    """What a file must be.
+
+    Attributes:
+        size: bytes.
+        checksum: `sha256:`, `md5:` or `git:` and hexadecimal digits; `git` is the name that git
+            gives to the content, the sha1 of `blob SIZE NUL CONTENT`.
+    """
+
+    size: int
+    checksum: str
+
+
+def is_right(path: Path, expected: Expected) -> bool:
+    """Tell whether a file is there with the size and checksum expected."""
+    if not path.is_file() or path.stat().st_size != expected.size:
+        return False
+    return checksum(path, expected.checksum.partition(":")[0]) == expected.checksum
+
+
+def checksum(path: Path, algorithm: str) -> str:
+    """Return a file's checksum as `Expected` writes it: `sha256:49fe...`.
+
+    Args:
+        path: the file.
+        algorithm: "sha256", "md5" or "git".
+    """
+    # None of them guards a secret here: where md5 is locked away, it may still compare files.
+    name = "sha1" if algorithm == "git" else algorithm
+    total = hashlib.new(name, usedforsecurity=False)
+    if algorithm == "git":
+        total.update(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            total.update(piece)
+    return f"{algorithm}:{total.hexdigest()}"
