@@ -25,8 +25,7 @@ from filelock import FileLock, Timeout
 
 from molvae import __version__
 from molvae.data.checksums import Expected, checksum, is_right
-from molvae.data.lines import open_lines
-from molvae.errors import InputError, MolvaeError, UsageError
+from molvae.errors import MolvaeError, UsageError
 from molvae.store import write_atomically
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each further try
@@ -36,6 +35,11 @@ HEAD = 1 << 13  # bytes of a wrong file that are looked at, to say what it is
 SPARE = 16 << 20  # bytes of disk left free
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # answers that may be better next time
 
+# What servers give instead of a file, with a status that says all is well.
+_INSTEAD = (
+    (re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE), "a web page"),
+    (re.compile(rb"version https://git-lfs"), "a Git LFS pointer, not what it points to"),
+)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -160,7 +164,7 @@ def _try(address: str, part: Path, expected: Expected, progress: Callable[[int],
                 file.close()
                 raise _wrong(address, part, expected)
             have += _copy(response, file, have, expected.size, progress)
-    if have > expected.size or (0 < have < expected.size and _what_it_is(part)):
+    if have > expected.size or (have < expected.size and _what_it_is(part)):
         raise _wrong(address, part, expected)
     if have < expected.size:
         raise _Broken(f"broke off after {have:,} of {expected.size:,} bytes")
@@ -271,12 +275,10 @@ def _wrong(address: str, part: Path, expected: Expected) -> MolvaeError:
 
 
 def _what_it_is(part: Path) -> str:
-    """Name what is not a table at all: a web page, a Git LFS pointer; else ""."""
-    try:
-        open_lines(part).close()
-    except InputError as error:
-        return str(error).removeprefix(f"{part}: ").removesuffix(".")
-    return ""
+    """Name what is no table at all by how it begins; "" for what may be one."""
+    with part.open("rb") as file:
+        head = file.read(HEAD)
+    return next((what for begin, what in _INSTEAD if begin.match(head)), "")
 
 
 def _mend(part: Path) -> str:
