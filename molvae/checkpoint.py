@@ -1,10 +1,10 @@
 """A trained model in one file: weights, prior, configuration, vocabulary and provenance."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ import torch
 from molvae import store
 from molvae.bloom import BloomFilter
 from molvae.config import ModelConfig, as_dict, updated
-from molvae.errors import ArtifactError, ConfigError, InputError, did_you_mean
+from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, did_you_mean
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.prior import JointGaussian, Prior
 from molvae.normalizer import PropertyNormalizer
@@ -23,7 +23,14 @@ KIND = "checkpoint"
 MODEL_FILE = "model.safetensors"  # in a run folder
 MAX_PARAMETERS = 500_000_000  # a file that asks for more is not one of ours
 PRIORS = {"joint-gaussian": JointGaussian}
-_DAMAGE = (KeyError, TypeError, ValueError, OverflowError)  # what reading an odd header raises
+Part = TypeVar("Part")
+_DAMAGE = (
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+)  # what reading an odd header raises
 
 
 @dataclass
@@ -54,17 +61,23 @@ class Checkpoint:
         Args:
             path: the file.
             half: store weights as float16, half the size; they are used in float32 all the same.
+                An array with a number too large for that stays float32.
 
         Returns:
             The sha256 of the content.
+
+        Raises:
+            MolvaeError: when a weight is not finite, or the file cannot be written.
         """
-        kind = np.float16 if half else np.float32
         arrays = {
-            f"model.{name}": tensor.detach().cpu().numpy().astype(kind)
+            f"model.{name}": _stored(tensor, half)
             for name, tensor in self.model.state_dict().items()
         }
         arrays |= {f"prior.{name}": array for name, array in self.prior.arrays().items()}
         arrays["index.bits"] = self.index.bits
+        unsound = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        if unsound:
+            raise MolvaeError(f"{path}: not written, because {unsound[0]} is not finite.")
         header = {
             "model": as_dict(self.model.config),
             "prior": "joint-gaussian",
@@ -84,45 +97,55 @@ class Checkpoint:
             ArtifactError: when the file is damaged, foreign, too new, or holds weights that are
                 not finite or do not fit the configuration.
         """
-        header = store.read_header(path, kind=KIND, format=FORMAT)
-        try:
-            config = updated(ModelConfig(), {**header["model"]})
-            vocabulary = Vocabulary(header["symbols"])
-            normalizer = PropertyNormalizer.from_dict(header["normalizer"])
-            prior = PRIORS[header["prior"]]
-            provenance = dict(header["provenance"])
-        except (*_DAMAGE, ArtifactError, ConfigError) as error:
-            raise ArtifactError(f"{path}: damaged: {error}") from error
+        stored = store.look(path, kind=KIND, format=FORMAT)
+        config = _part(stored, "model", lambda plain: updated(ModelConfig(), {**plain}))
+        vocabulary = _part(stored, "symbols", Vocabulary)
+        normalizer = _part(stored, "normalizer", PropertyNormalizer.from_dict)
+        prior = _part(stored, "prior", lambda name: PRIORS[name])
+        hashes = _part(stored, "index", _hashes)
+        provenance = _part(stored, "provenance", dict)
         shapes = _expected_shapes(config, len(vocabulary), len(normalizer.names), path)
-        arrays, verified = store.read(path, kind=KIND, format=FORMAT)
-        if verified != header:
-            raise ArtifactError(f"{path}: was replaced while it was read; try again.")
-        _check_weights(arrays, shapes, path)
+        _check_layout(stored, shapes)  # before any of it takes memory
+        arrays = store.load(stored)
+        _check_finite(arrays, path)
         with torch.device("meta"):  # no random weights are drawn only to be thrown away
             model = ConditionalVAE(config, len(vocabulary), len(normalizer.names))
         model.load_state_dict(
             {name: torch.from_numpy(arrays[f"model.{name}"].astype(np.float32)) for name in shapes},
             assign=True,
         )
-        try:
-            fitted = prior.from_arrays(
-                _under(arrays, "prior."),
-                latent_size=config.latent_size,
-                n_conditions=len(normalizer.names),
-            )
-        except KeyError as error:
-            raise ArtifactError(f"{path}: damaged: its prior lacks {error}.") from error
-        except ArtifactError as error:
-            raise ArtifactError(f"{path}: damaged: {error}") from error
         return cls(
             model=model.eval().to(device),
-            prior=fitted,
+            prior=_fitted(prior, arrays, (config.latent_size, len(normalizer.names)), path),
             vocabulary=vocabulary,
             normalizer=normalizer,
-            index=_index(arrays, header, path),
+            index=BloomFilter(arrays["index.bits"], hashes),
             provenance=provenance,
-            sha256=store.read_sha256(path),
+            sha256=stored.sha256,
         )
+
+
+def _stored(weight: torch.Tensor, half: bool) -> np.ndarray:
+    """Return a weight as it is saved, in float32 where float16 (at most 65,504) would overflow."""
+    array: np.ndarray = weight.detach().cpu().numpy().astype(np.float32)
+    fits = np.abs(array).max(initial=0.0) <= np.finfo(np.float16).max
+    return array.astype(np.float16) if half and fits else array
+
+
+def _part(stored: store.Stored, name: str, understand: Callable[[Any], Part]) -> Part:
+    """Read one part of a header that may come from anywhere."""
+    try:
+        return understand(stored.header[name])
+    except (*_DAMAGE, ArtifactError, ConfigError) as error:
+        why = "is missing" if name not in stored.header else f"{error}"
+        raise ArtifactError(f"{stored.path}: damaged: its {name}: {why:.300}") from error
+
+
+def _hashes(index: Mapping[str, Any]) -> int:
+    hashes = index["hashes"]
+    if not isinstance(hashes, int) or not 1 <= hashes <= 64:
+        raise ArtifactError(f"hashes = {hashes!r}, 1 to 64 are possible.")
+    return hashes
 
 
 def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -140,32 +163,53 @@ def _expected_shapes(
     return {name: weight.shape for name, weight in model.state_dict().items()}
 
 
-def _check_weights(
-    arrays: Mapping[str, np.ndarray], shapes: Mapping[str, torch.Size], path: Path
-) -> None:
-    weights = _under(arrays, "model.")
-    if weights.keys() != shapes.keys():
-        odd = sorted(weights.keys() ^ shapes.keys())
+def _check_layout(stored: store.Stored, shapes: Mapping[str, torch.Size]) -> None:
+    """Check the arrays that a file declares against those that its configuration implies."""
+    weights = {f"model.{name}": tuple(shape) for name, shape in shapes.items()}
+    declared = {name for name in stored.layout if not name.startswith("prior.")}
+    if odd := sorted(declared ^ (weights.keys() | {"index.bits"})):
         raise ArtifactError(
-            f"{path}: damaged: missing or unexpected weights: {', '.join(odd[:5])}."
+            f"{stored.path}: damaged: missing or unexpected weights: {', '.join(odd[:5]):.300}."
         )
-    for name, array in weights.items():
-        if array.shape != tuple(shapes[name]) or array.dtype not in (np.float16, np.float32):
+    for name, expected in weights.items():
+        kind, shape = stored.layout[name]
+        if shape != expected or kind not in ("F16", "F32"):
             raise ArtifactError(
-                f"{path}: damaged: {name} has shape {array.shape}, {tuple(shapes[name])} expected."
+                f"{stored.path}: damaged: {name} has shape {shape}, type {kind:.20};"
+                f" {expected} of F16 or F32 is expected."
             )
+    _check_index(stored)
+
+
+def _check_index(stored: store.Stored) -> None:
+    kind, shape = stored.layout.get("index.bits", ("", ()))
+    if kind != "U8" or len(shape) != 1 or not shape[0]:
+        raise ArtifactError(f"{stored.path}: damaged: its index of the training set is none.")
+
+
+def _check_finite(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ArtifactError(f"{path}: damaged: {name} holds values that are not finite.")
 
 
-def _index(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], path: Path) -> BloomFilter:
+def _fitted(
+    kind: type[JointGaussian],
+    arrays: Mapping[str, np.ndarray],
+    sizes: tuple[int, int],
+    path: Path,
+) -> Prior:
+    """Return the prior inside, of these sizes (Z, P); it must leave none of its arrays over."""
+    given = _under(arrays, "prior.")
     try:
-        bits, hashes = arrays["index.bits"], int(header["index"]["hashes"])
-    except _DAMAGE as error:
-        raise ArtifactError(f"{path}: damaged: its index of the training set: {error}.") from error
-    if bits.dtype != np.uint8 or bits.ndim != 1 or not bits.size or not 1 <= hashes <= 64:
-        raise ArtifactError(f"{path}: damaged: its index of the training set is none.")
-    return BloomFilter(bits, hashes)
+        prior = kind.from_arrays(given, latent_size=sizes[0], n_conditions=sizes[1])
+    except KeyError as error:
+        raise ArtifactError(f"{path}: damaged: its prior lacks {error}.") from error
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: damaged: {error}") from error
+    if odd := sorted(given.keys() - prior.arrays().keys()):
+        raise ArtifactError(f"{path}: damaged: its prior holds {odd[0]!r:.40} besides.")
+    return prior
 
 
 def read_training_index(path: Path) -> BloomFilter:
@@ -174,8 +218,10 @@ def read_training_index(path: Path) -> BloomFilter:
     Raises:
         ArtifactError: when the file is damaged or foreign.
     """
-    arrays, header = store.read(path, kind=KIND, format=FORMAT)
-    return _index(arrays, header, path)
+    stored = store.look(path, kind=KIND, format=FORMAT)
+    hashes = _part(stored, "index", _hashes)
+    _check_index(stored)
+    return BloomFilter(store.load(stored)["index.bits"], hashes)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import safetensors
@@ -28,7 +28,7 @@ if sys.platform != "win32":
     import fcntl
 
 UNFINISHED = ".molvae-unfinished"  # how the name of a file ends that is still being written
-MAX_HEADER = 32 * 1024 * 1024  # bytes of JSON; a real one is far below 1 MiB
+MAX_HEADER = 8 * 1024 * 1024  # bytes of JSON; a usual one is far below 1 MiB
 
 
 @contextmanager
@@ -188,71 +188,91 @@ def write(
 
     Returns:
         The sha256 of the content.
+
+    Raises:
+        MolvaeError: when the file cannot be written, or no reader would take so long a header.
     """
-    header = {**header, "kind": kind, "format": format}
+    header = json.loads(json.dumps({**header, "kind": kind, "format": format}))  # as it is read
     sha256 = digest(arrays, header)
     # One key only: safetensors writes several in an order of chance, and files could not be equal.
     metadata = {"molvae": json.dumps({"header": header, "sha256": sha256}, sort_keys=True)}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomically(path, safetensors.numpy.save(contiguous, metadata=metadata))
+    content = safetensors.numpy.save(contiguous, metadata=metadata)
+    if _header_length(content) > MAX_HEADER:
+        raise MolvaeError(
+            f"{path}: not written: its header would have {_header_length(content) / 2**20:.1f} MiB,"
+            f" at most {MAX_HEADER / 2**20:.0f} MiB are read again. Use fewer properties or files."
+        )
+    write_atomically(path, content)
     return sha256
 
 
-def read_header(path: Path, *, kind: str, format: int) -> dict[str, Any]:
-    """Read only the JSON header of a file, with the standard library.
+def _header_length(content: bytes) -> int:
+    return int.from_bytes(content[:8], "little")
+
+
+class Stored(NamedTuple):
+    """A file of ours of which only the header has been read.
+
+    Attributes:
+        path: the file.
+        header: what was written with the arrays.
+        sha256: of header and arrays, as written; `load` checks it.
+        layout: each array's type, in the words of safetensors ("F32"), and shape, as declared.
+        exact: the header is spelled as `write` spells it. A flipped bit can leave its meaning, as
+            in the last digit of a number, and so its digest.
+        stamp: which file it was, so that one put in its place meanwhile is noticed.
+    """
+
+    path: Path
+    header: dict[str, Any]
+    sha256: str
+    layout: dict[str, tuple[str, tuple[int, ...]]]
+    exact: bool
+    stamp: tuple[int, ...]
+
+
+def look(path: Path, *, kind: str, format: int) -> Stored:
+    """Read all that a file says of itself, with the standard library and in little memory.
 
     Raises:
         ArtifactError: when the file is none of ours, of another kind, or of a newer format.
     """
-    header: dict[str, Any] = _ours(path)["header"]
-    if header.get("kind") != kind:
-        raise ArtifactError(f"{path}: a molvae {header.get('kind')}, where a {kind} is expected.")
-    version = header.get("format")
-    if not isinstance(version, int) or version < 1:
-        raise ArtifactError(f"{path}: damaged: its format is {version!r}.")
+    stored = _look(path)
+    if stored.header.get("kind") != kind:
+        found = str(stored.header.get("kind"))[:40]
+        raise ArtifactError(f"{path}: a molvae {found}, where a {kind} is expected.")
+    version = stored.header.get("format")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ArtifactError(f"{path}: damaged: its format is {version!r:.40}.")
     if version > format:
         raise ArtifactError(
             f"{path}: written by format {version}, this molvae reads up to {format}."
             " pip install --upgrade molvae"
         )
-    return header
+    return stored
 
 
-def read_kind(path: Path) -> str:
-    """Return what a file of ours holds: "dataset", "checkpoint", ...
+def load(stored: Stored) -> dict[str, np.ndarray]:
+    """Read the arrays of a file and check them and its header against their digest.
 
     Raises:
-        ArtifactError: when the file is none of ours.
+        ArtifactError: when the file is damaged or was altered.
     """
-    return str(_ours(path)["header"].get("kind"))
-
-
-def _ours(path: Path) -> dict[str, Any]:
-    """Return what `write` put beside the arrays: "header", a dict, and "sha256"."""
+    path = stored.path
     try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise ArtifactError(f"{path}: a folder or a pipe, where a file is expected.")
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(size - 8, MAX_HEADER):
-                raise ArtifactError(f"{path}: not a molvae file (no safetensors header).")
-            text = file.read(length)
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read: {error.strerror}.") from error
-    try:
-        ours = json.loads(json.loads(text)["__metadata__"]["molvae"])
-        good = isinstance(ours["header"], dict) and isinstance(ours["sha256"], str)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).") from error
-    if not good:
-        raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).")
-    return dict(ours)
-
-
-def read_sha256(path: Path) -> str:
-    """Return the sha256 that was written with the file's content."""
-    return str(_ours(path)["sha256"])
+        arrays: dict[str, np.ndarray] = safetensors.numpy.load_file(path)
+        stamp = _stamp(os.stat(path))
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path}: damaged: {error}") from error
+    if stamp != stored.stamp:
+        raise ArtifactError(f"{path}: was replaced while it was read; try again.")
+    if not stored.exact or digest(arrays, stored.header) != stored.sha256:
+        raise ArtifactError(
+            f"{path}: damaged or altered: its content does not match its sha256."
+            " Get the file again, or train again."
+        )
+    return arrays
 
 
 def read(path: Path, *, kind: str, format: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -264,14 +284,73 @@ def read(path: Path, *, kind: str, format: int) -> tuple[dict[str, np.ndarray], 
     Raises:
         ArtifactError: when the file is damaged, foreign, of another kind, or too new.
     """
-    header = read_header(path, kind=kind, format=format)
+    stored = look(path, kind=kind, format=format)
+    return load(stored), stored.header
+
+
+def read_header(path: Path, *, kind: str, format: int) -> dict[str, Any]:
+    """Read only the header of a file.
+
+    Raises:
+        ArtifactError: when the file is none of ours, of another kind, or of a newer format.
+    """
+    return look(path, kind=kind, format=format).header
+
+
+def read_kind(path: Path) -> str:
+    """Return what a file of ours holds: "dataset", "checkpoint", ...
+
+    Raises:
+        ArtifactError: when the file is none of ours.
+    """
+    return str(_look(path).header.get("kind"))
+
+
+def read_sha256(path: Path) -> str:
+    """Return the sha256 that was written with the file's content."""
+    return _look(path).sha256
+
+
+def _look(path: Path) -> Stored:
     try:
-        arrays = safetensors.numpy.load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path}: damaged: {error}") from error
-    if digest(arrays, header) != read_sha256(path):
-        raise ArtifactError(
-            f"{path}: damaged or altered: its content does not match its sha256."
-            " Get the file again, or train again."
-        )
-    return arrays, header
+        if path.exists() and not path.is_file():
+            raise ArtifactError(f"{path}: a folder or a pipe, where a file is expected.")
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            length = _header_length(file.read(8))
+            if status.st_size < 8 or length > min(status.st_size - 8, MAX_HEADER):
+                raise ArtifactError(f"{path}: not a molvae file (no safetensors header).")
+            text = file.read(length)
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ArtifactError(f"{path}: cannot be read: {reason}.") from error
+    try:
+        names = json.loads(text, object_pairs_hook=_each_once)
+        inner = names.pop("__metadata__")["molvae"]
+        ours = json.loads(inner)
+        header, sha256 = ours["header"], ours["sha256"]
+        layout = {name: _declared(entry) for name, entry in names.items()}
+        if not (isinstance(header, dict) and isinstance(sha256, str)):
+            raise TypeError("another program's header")
+        exact = json.dumps(ours, sort_keys=True) == inner
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).") from error
+    return Stored(path, header, sha256, layout, exact, _stamp(status))
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name that is given twice")
+    return found
+
+
+def _declared(entry: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+    kind, shape = entry["dtype"], entry["shape"]
+    if not isinstance(kind, str) or not all(isinstance(length, int) for length in shape):
+        raise ValueError("an array of no type or shape")
+    return kind, tuple(shape)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,5 +1,6 @@
 """SELFIES symbols <-> ids."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
@@ -9,6 +10,8 @@ from molvae.errors import ArtifactError
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
+# Brackets around visible ASCII that is none, or the dot between the fragments of a mixture.
+_SYMBOL = re.compile(r"\[[!-Z\\^-~]{1,30}\]|\.")
 
 
 class Vocabulary:
@@ -26,10 +29,11 @@ class Vocabulary:
     """
 
     def __init__(self, symbols: Sequence[str]) -> None:
-        if any(a >= b for a, b in pairwise(symbols)) or not all(map(_is_symbol, symbols)):
-            raise ArtifactError(
-                "the vocabulary's symbols are not distinct SELFIES symbols in order."
-            )
+        odd = [symbol for symbol in symbols if not _is_symbol(symbol)]
+        if odd:
+            raise ArtifactError(f"the vocabulary holds {odd[0]!r:.40}, which is no SELFIES symbol.")
+        if any(a >= b for a, b in pairwise(symbols)):
+            raise ArtifactError("the vocabulary's symbols are not distinct and in order.")
         self.symbols = tuple(symbols)
         self._ids = {symbol: number for number, symbol in enumerate(self.symbols, len(SPECIAL))}
 
@@ -77,4 +81,4 @@ class Vocabulary:
 
 
 def _is_symbol(text: object) -> bool:
-    return isinstance(text, str) and 3 <= len(text) <= 32 and text[0] == "[" and text[-1] == "]"
+    return isinstance(text, str) and _SYMBOL.fullmatch(text) is not None

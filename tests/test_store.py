@@ -160,6 +160,81 @@ def test_missing_files_folders_and_pipes_are_refused(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
+def test_file_replaced_while_it_is_read_is_no_damage(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    looked = store.look(tmp_path / "a", kind="dataset", format=1)
+    store.write(tmp_path / "a", {}, {}, kind="dataset", format=1)
+    with pytest.raises(ArtifactError, match="was replaced while it was read; try again"):
+        store.load(looked)
+
+
+def test_what_is_declared_is_told_without_reading_it(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    layout = store.look(tmp_path / "a", kind="dataset", format=1).layout
+    assert layout["weights"] == ("F32", (3, 4, 5))
+    assert {name: shape for name, (_, shape) in layout.items()} == {
+        name: array.shape for name, array in ARRAYS.items()
+    }
+
+
+def test_header_that_no_reader_would_take_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(MolvaeError, match=r"a: not written: its header would have 9\.0 MiB"):
+        store.write(tmp_path / "a", {}, {"log": "x" * 9 * 2**20}, kind="dataset", format=1)
+    assert not (tmp_path / "a").exists()
+
+
+def test_header_of_numbers_as_keys_is_read_again(tmp_path: Path) -> None:
+    store.write(tmp_path / "a", {}, {"counts": {2: 1, 10: 1}}, kind="dataset", format=1)
+    _, header = store.read(tmp_path / "a", kind="dataset", format=1)
+    assert header["counts"] == {"2": 1, "10": 1}
+
+
+def declaring(*entries: str) -> bytes:
+    """Return a file of ours, of no content, that declares these arrays besides."""
+    ours = {"header": {"kind": "dataset", "format": 1}, "sha256": "0" * 64}
+    metadata = json.dumps({"molvae": json.dumps(ours, sort_keys=True)})
+    text = ("{" + ",".join([f'"__metadata__":{metadata}', *entries]) + "}").encode()
+    return len(text).to_bytes(8, "little") + text + b"ab"
+
+
+ENTRY = '"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}'
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (ENTRY, ENTRY),  # twice the same, which safetensors takes
+        (ENTRY, ENTRY.replace('"a"', '"b"')),  # two arrays in one place
+        ('"a":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,4398046511104]}',),
+        ('"a":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[2],"data_offsets":[0,3]}',),
+        ('"a":{"dtype":"U8","shape":[2],"data_offsets":[2,0]}',),
+        ('"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}',),  # a gap
+        ('"a":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[NaN],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[' + "9" * 5000 + '],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"F64","shape":[4611686018427387904,8],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[4611686018427387904,0,8],"data_offsets":[0,0]}',),
+        ('"a":{"dtype":"U8","shape":' + "[" * 900 + "]" * 900 + ',"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":"2","data_offsets":[0,2]}',),
+        ('"a":{"dtype":8,"shape":[2],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[2]}',),
+        ('"a":[]',),
+        ('"\\ud800":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}',),
+        ('"a\\u0000b\\u001b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}',),
+    ],
+)
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="looks at /proc")
+def test_what_a_header_declares_is_not_believed(entries: tuple[str, ...], tmp_path: Path) -> None:
+    """All but the digest could be right: `declaring(ENTRY)` is a file that safetensors reads."""
+    (tmp_path / "a").write_bytes(declaring(*entries))
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    with limited(resource.RLIMIT_AS, used + 2**28):  # 256 MiB more, not the 4 TiB of some
+        with pytest.raises(ArtifactError, match=r"damaged|not a molvae file"):
+            store.read(tmp_path / "a", kind="dataset", format=1)
+
+
 def test_another_kind_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a", kind="checkpoint")
     with pytest.raises(ArtifactError, match="a molvae checkpoint, where a dataset is expected"):

@@ -65,8 +65,18 @@ def test_vocabularies_are_equal_when_their_symbols_are() -> None:
         [""],
         [4],
         ["[" + "C" * 40 + "]"],
+        ["[C\x1b]"],
+        ["[C O]"],
+        ["[[C]]"],
+        ["[\N{CYRILLIC CAPITAL LETTER ES}]"],
+        ["[C].[O]"],
     ],
 )
 def test_what_are_no_symbols_in_order_are_refused(foreign: list[str]) -> None:
-    with pytest.raises(ArtifactError, match="symbols"):
+    with pytest.raises(ArtifactError, match="symbol"):
         Vocabulary(foreign)
+
+
+def test_all_that_selfies_writes_are_symbols() -> None:
+    symbols = [".", "[#Branch1]", "[-/Ring2]", "[/C@@H1]", "[13C]", "[=N+1]", "[C]"]
+    assert Vocabulary(symbols).decode([4, 5, 2]) == symbols[:2]
