@@ -35,7 +35,11 @@ class DataConfig:
     properties: tuple[str, ...] = setting(
         DEFAULT_PROPERTIES, "properties to compute and condition on"
     )
-    labels: tuple[str, ...] = setting((), "numeric columns of the input to condition on as well")
+    labels: tuple[str, ...] = setting(
+        (),
+        "columns of the input to condition on as well, numbers or classes as they read;"
+        " NAME:class and NAME:number tell how",
+    )
     smiles_column: str = setting("", "column that holds the SMILES; empty: found by name")
     stereo: bool = setting(False, "keep stereo marks")
     largest_fragment: bool = setting(True, "keep only the largest fragment of salts and mixtures")
@@ -71,7 +75,16 @@ class TrainConfig:
     """How a model is trained."""
 
     epochs: int = setting(30, "passes over the training split", low=1, high=100_000)
+    patience: int = setting(
+        0, "epochs without a better validation loss before training ends; 0: never", low=0
+    )
     batch_size: int = setting(256, "molecules in a step", low=1, high=65_536)
+    accumulate: int = setting(
+        1,
+        "pieces that a step's molecules are taken in: less memory, the same gradients",
+        low=1,
+        high=65_536,
+    )
     learning_rate: float = setting(2e-3, "peak learning rate of AdamW", low=1e-7, high=1.0)
     weight_decay: float = setting(0.01, "decay of weight matrices", low=0.0, high=1.0)
     warmup: float = setting(0.02, "share of steps over which the rate rises", low=0.0, high=0.5)

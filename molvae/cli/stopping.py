@@ -1,16 +1,23 @@
-"""Ctrl-C and SIGTERM as a request: finish the step, keep what is done, then go."""
+"""Signals as a request: finish the step, keep what is done, then go."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+# A batch system's warning, as in Slurm's `--signal=USR1@120`; Windows knows no such signal.
+WARNING = getattr(signal, "SIGUSR1", signal.SIGTERM)
+
 
 @contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM, so that work is saved; a second one stops at once."""
+def stop_signals(*more: int) -> Iterator[list[int]]:
+    """Collect the first signal to stop, so that work is saved; a second one stops at once.
+
+    Args:
+        more: signals that ask for it besides SIGINT and SIGTERM.
+    """
     stopped: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = {signal.SIGINT, signal.SIGTERM, *map(signal.Signals, more)}
     before = {number: signal.getsignal(number) for number in numbers}
 
     def remember(number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,10 @@
 """`molvae train`: a dataset -> a model, its log and its health."""
 
+import os
+import signal
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +12,13 @@ import click
 
 from molvae.cli import options
 from molvae.cli.progress import Report, progress
-from molvae.cli.stopping import stop_signals
+from molvae.cli.stopping import WARNING, stop_signals
 from molvae.cli.terminal import say
 from molvae.config import PRESETS, ModelConfig, TrainConfig, read_toml, updated
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from molvae.train.trainer import Progress
+    from molvae.train.trainer import Progress, Trainer
 
 MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for each property
 
@@ -39,10 +43,16 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where the training in this folder stopped; more --epochs stretch its schedule.",
+    help="Go on where the training in this folder stopped, with its settings; more --epochs"
+    " stretch its schedule.",
 )
 @options.config_options(ModelConfig, shown=PRESETS["tiny"][0])
 @options.config_options(TrainConfig, shown=PRESETS["tiny"][1])
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    help="Write the log for TensorBoard too, in the folder's tensorboard (an extra).",
+)
 @options.device
 @click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads (default all).")
 @click.option(
@@ -58,6 +68,7 @@ def command(
     preset: str | None,
     config_file: Path | None,
     resume: bool,
+    tensorboard: bool,
     device: str,
     threads: int | None,
     measure: bool,
@@ -67,51 +78,79 @@ def command(
 ) -> None:
     """Train a model on a DATASET that `molvae prepare` wrote.
 
-    The folder then holds model.safetensors, ready for `molvae generate FOLDER`. Ctrl-C saves
-    first; the same command with --resume goes on.
+    The folder then holds model.safetensors, ready for `molvae generate FOLDER`. Ctrl-C, SIGTERM
+    and SIGUSR1 save first, and whatever else ends it costs what came after the last save; the same
+    command with --resume goes on.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m molvae train DATASET -o FOLDER. Each step's
+    molecules are shared out, and the model is the one that a single process trains.
     """
     import torch
 
     from molvae.dataset import MoleculeDataset
-    from molvae.device import choose_device
+    from molvae.train.folder import hold
+    from molvae.train.processes import joined
     from molvae.train.trainer import Trainer
 
     run = Path(output)
-    begun = run / "config.toml"
-    if resume and config_file is None and preset is None and begun.is_file():
-        config_file = begun  # as it was, but for what the flags say
-    model, train = _resolve(preset, config_file, settings)
-    _check_run(run, resume, force)
     data = MoleculeDataset.load(dataset)
     if threads:
         torch.set_num_threads(threads)
-    total = len(data.members("train")) * train.epochs
-    with stop_signals() as stopped:
+    with joined(os.environ, device) as processes:
+        quiet = quiet or not processes.leads
+        if processes.leads:
+            _check_run(run, resume, force)
+        model, train = _resolve(run if resume else None, preset, config_file, settings)
         trainer = Trainer(
             data,
             run,
             model=model,
             train=train,
-            device=choose_device(device),
+            device=str(processes.device),
             resume=resume,
-            should_stop=lambda: bool(stopped),
+            tensorboard=tensorboard,
+            processes=processes,
+            notice=partial(say, quiet=quiet),
         )
+        with hold(run) if processes.leads else nullcontext():
+            stopped = _fit(trainer, quiet)
+            if measure and processes.leads and not stopped:
+                _measure(run, quiet)
+    if stopped:
+        raise SystemExit(128 + stopped)
+    _tell_end(trainer, quiet)
+
+
+def _fit(trainer: "Trainer", quiet: bool) -> int:
+    """Train to the end, or to a signal; return its number, or 0."""
+    epochs, count = trainer.config.epochs, len(trainer.members)
+    say(
+        f"{trainer.weights / 1e6:.1f} M weights, {count:,} training molecules,"
+        f" {trainer.precision.name} on {trainer.device}",
+        quiet=quiet,
+    )
+    with stop_signals(WARNING) as stopped:
+        trainer.should_stop = lambda: bool(stopped)
+        total = count * epochs
+        with progress("Training", total=total, begun=trainer.seen, quiet=quiet) as report:
+            trainer.report = _reporter(report, epochs)
+            finished = trainer.fit()
+    if finished and not stopped:
+        return 0
+    if trainer.processes.leads:
+        say(f"Stopped; all is saved in {trainer.run}. Go on with --resume.")
+    return stopped[0] if stopped else signal.SIGTERM  # another process was told to
+
+
+def _tell_end(trainer: "Trainer", quiet: bool) -> None:
+    run, state = trainer.run, trainer.state
+    if state.epoch < trainer.config.epochs:
         say(
-            f"{trainer.weights / 1e6:.1f} M weights, {len(trainer.members):,} training molecules,"
-            f" {trainer.precision.name} on {trainer.device}",
+            f"Ended after epoch {state.epoch} of {trainer.config.epochs}: the validation loss was"
+            f" no better for {state.epochs_since_best}. A larger --patience goes on with --resume.",
             quiet=quiet,
         )
-        with progress("Training", total=total, begun=trainer.seen, quiet=quiet) as report:
-            trainer.report = _reporter(report, train.epochs)
-            finished = trainer.fit()
-    if not finished:
-        say(f"Stopped; all is saved in {run}. Go on with --resume.")
-        raise SystemExit(128 + stopped[0])
-    if stopped:
-        raise SystemExit(128 + stopped[0])
-    if measure:
-        _measure(run, quiet)
-    best = min(trainer.state.log, key=lambda epoch: epoch.validation_loss)
+    best = state.log[-1 - state.epochs_since_best]
     say(
         f"{run / 'model.safetensors'}: of epoch {best.epoch}, validation loss"
         f" {best.validation_loss:.2f}, reconstruction {best.validation_reconstruction:.2f},"
@@ -147,13 +186,18 @@ def _measure(run: Path, quiet: bool) -> None:
 
 
 def _resolve(
-    preset: str | None, config_file: Path | None, settings: dict[str, Any]
+    resumed: Path | None, preset: str | None, config_file: Path | None, settings: dict[str, Any]
 ) -> tuple[ModelConfig, TrainConfig]:
-    """Put the configuration together: flag > file > preset."""
+    """Put the configuration together: flag > file or, on a resume, the run's own > preset."""
+    from molvae.train.state import read_settings
+
     model, train = PRESETS[preset or "tiny"]
-    tables = read_toml(config_file) if config_file else {}
-    model = updated(model, tables.get("model", {}), where=f"{config_file} [model]")
-    train = updated(train, tables.get("train", {}), where=f"{config_file} [train]")
+    origin, tables = config_file, {} if config_file is None else read_toml(config_file)
+    if resumed is not None and config_file is None and preset is None:
+        origin = resumed / "state.safetensors"
+        tables = read_settings(origin)
+    model = updated(model, tables.get("model", {}), where=f"{origin} [model]")
+    train = updated(train, tables.get("train", {}), where=f"{origin} [train]")
     return (
         options.config_from(ModelConfig, settings, base=model),
         options.config_from(TrainConfig, settings, base=train),

@@ -10,7 +10,7 @@ from molvae.config import ModelConfig, TrainConfig, as_dict
 from molvae.dataset import MoleculeDataset
 
 # On a resume these may differ: more epochs stretch the schedule, the others change no weight.
-MAY_CHANGE = ("epochs", "save_every")
+MAY_CHANGE = ("epochs", "patience", "accumulate", "save_every")
 
 
 def identity(

@@ -45,13 +45,15 @@ class Precision(NamedTuple):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=TYPES[self.name])
 
-    def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        """Compute gradients, true to scale, ready to be clipped."""
-        if self.scaler is None:
-            loss.backward()  # type: ignore[no-untyped-call]
-            return
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(optimizer)
+    def backward(self, loss: Tensor) -> None:
+        """Add a loss's gradients to those that are there, scaled where float16 needs it."""
+        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        scaled.backward()  # type: ignore[no-untyped-call]
+
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Make the gradients true to scale, ready to be clipped."""
+        if self.scaler is not None:
+            self.scaler.unscale_(optimizer)
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         """Take the step; with float16, skip it when the gradients overflowed."""

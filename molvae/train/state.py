@@ -41,8 +41,16 @@ class TrainingState:
     log: list[Epoch] = field(default_factory=list)
     scaler: dict[str, float] = field(default_factory=dict)
 
-    def next_epoch(self) -> None:
-        """Turn to the next epoch."""
+    @property
+    def epochs_since_best(self) -> int:
+        """How many epochs there were after the one whose model is kept."""
+        losses = [epoch.validation_loss for epoch in self.log]
+        return len(losses) - losses.index(self.best) - 1 if self.best in losses else len(losses)
+
+    def finish_epoch(self, epoch: Epoch) -> None:
+        """Take in what the current epoch came to, and turn to the next one."""
+        self.log.append(epoch)
+        self.best = min(self.best, epoch.validation_loss)
         self.epoch += 1
         self.seconds = 0.0
         self.sums = np.zeros(TERMS)
@@ -118,6 +126,21 @@ def load_state(
         )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
+
+
+def read_settings(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the tables "model" and "train" of the configuration that a state was saved under.
+
+    They are part of the state, so that no kill comes between the two.
+
+    Raises:
+        ArtifactError: when the file is damaged or foreign.
+    """
+    identity = store.read_header(path, kind=KIND, format=FORMAT).get("identity")
+    tables = {name: (identity or {}).get(name) for name in ("model", "train")}
+    if not all(isinstance(table, dict) for table in tables.values()):
+        raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")
+    return {name: dict(table or {}) for name, table in tables.items()}
 
 
 def _moments(arrays: dict[str, np.ndarray], count: int) -> dict[int, dict[str, Tensor]]:

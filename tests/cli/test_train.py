@@ -172,6 +172,7 @@ def test_signals_save_first_and_resume_goes_on(drug_dataset_file: Path, tmp_path
     assert later["state"]["step"] > saved["state"]["step"] > 0
     assert log_of(tmp_path)[: len(first)] == first
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".lock",
         "config.toml",
         "log.csv",
         "model.safetensors",

@@ -43,12 +43,15 @@ def test_scaled_gradients_are_true_to_scale_and_overflow_skips_the_step() -> Non
     weight = torch.nn.Parameter(torch.tensor([1.0]))
     optimizer = torch.optim.SGD([weight], lr=1.0)
     precision = Precision("fp16", CPU, torch.amp.GradScaler("cpu", init_scale=1024.0))
-    precision.backward((weight * 3.0).sum(), optimizer)
+    precision.backward((weight * 2.0).sum())
+    precision.backward((weight * 1.0).sum())
+    precision.unscale(optimizer)
     assert weight.grad is not None
     assert float(weight.grad) == 3.0
     precision.step(optimizer)
     assert weight.tolist() == [-2.0]
     optimizer.zero_grad()
-    precision.backward((weight * float("inf")).sum(), optimizer)
+    precision.backward((weight * float("inf")).sum())
+    precision.unscale(optimizer)
     precision.step(optimizer)
     assert weight.tolist() == [-2.0]

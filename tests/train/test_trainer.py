@@ -1,4 +1,4 @@
-from collections.abc import Callable
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from molvae.config import TrainConfig, read_toml, updated
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, InputError, MolvaeError
 from molvae.model.cvae import ConditionalVAE
+from molvae.train.evaluation import Validation
 from molvae.train.history import Epoch
 from molvae.train.precision import Precision
 from molvae.train.trainer import Progress, Trainer
@@ -25,14 +26,18 @@ TIMES = {"molecules_per_second", "seconds"}
 Read = tuple[dict[str, np.ndarray], dict[str, Any]]
 
 
-def trainer(dataset: MoleculeDataset, run: Path, **more: Any) -> Trainer:
-    return Trainer(dataset, run, **{"model": MODEL, "train": TRAIN, **more})
+def trainer(
+    dataset: MoleculeDataset, run: Path, *, stop_after: int | None = None, **more: Any
+) -> Trainer:
+    """Return a trainer that is asked to stop after so many steps of its own."""
+    made = Trainer(dataset, run, **{"model": MODEL, "train": TRAIN, **more})
+    begun = made.state.step
 
+    def should_stop() -> bool:
+        return stop_after is not None and made.state.step - begun >= stop_after
 
-def after(steps: int) -> Callable[[], bool]:
-    """Return what asks to stop after so many steps."""
-    asked = iter(range(1, 10**6))
-    return lambda: next(asked) >= steps
+    made.should_stop = should_stop
+    return made
 
 
 def state_of(run: Path) -> Read:
@@ -45,14 +50,21 @@ def untimed(log: list[list[float]]) -> list[dict[str, float]]:
     ]
 
 
+def rows_of(run: Path) -> list[dict[str, str]]:
+    """Return the rows of log.csv without what the clock said."""
+    with (run / "log.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k not in TIMES} for row in csv.DictReader(file)]
+
+
 def assert_same(one: Path, other: Path) -> None:
-    """Compare weights, average, moments, log and the model's file of two runs bit by bit."""
+    """Compare weights, average, moments, logs and the model's file of two runs bit by bit."""
     (first, there), (second, here) = state_of(one), state_of(other)
     assert first.keys() == second.keys()
     for name in first:
         assert first[name].tobytes() == second[name].tobytes(), name
     assert untimed(there["log"]) == untimed(here["log"])
     assert {**there["state"], "seconds": 0} == {**here["state"], "seconds": 0}
+    assert rows_of(one) == rows_of(other)
     assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
 
 
@@ -70,7 +82,7 @@ def test_training_resumed_after_every_step_is_the_one_never_interrupted(
     steps = int(state_of(finished)[1]["state"]["step"])
     assert steps == 12
     for done in range(1, steps + 1):
-        part = trainer(drug_dataset, tmp_path, resume=True, should_stop=after(1))
+        part = trainer(drug_dataset, tmp_path, resume=True, stop_after=1)
         assert not part.fit()
         assert part.state.step == done
     assert trainer(drug_dataset, tmp_path, resume=True).fit()
@@ -99,7 +111,7 @@ def test_training_killed_and_resumed_is_the_one_never_interrupted(
 def test_another_seed_is_another_training(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    other = trainer(drug_dataset, tmp_path, train=replace(TRAIN, seed=8), should_stop=after(1))
+    other = trainer(drug_dataset, tmp_path, train=replace(TRAIN, seed=8), stop_after=1)
     other.fit()
     weights = state_of(tmp_path)[0]["weights.decoder.output.weight"]
     assert not np.array_equal(weights, state_of(finished)[0]["weights.decoder.output.weight"])
@@ -109,14 +121,14 @@ def test_training_leaves_the_global_randomness_alone(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     before, global_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
-    trainer(drug_dataset, tmp_path, should_stop=after(2)).fit()
+    trainer(drug_dataset, tmp_path, stop_after=2).fit()
     assert torch.equal(torch.random.get_rng_state(), before)
     assert np.array_equal(np.random.get_state()[1], global_before)
 
 
 def test_run_folder_holds_all_that_is_needed(finished: Path) -> None:
     names = sorted(path.name for path in finished.iterdir())
-    assert names == ["config.toml", "log.csv", "model.safetensors", "state.safetensors"]
+    assert names == [".lock", "config.toml", "log.csv", "model.safetensors", "state.safetensors"]
     tables = read_toml(finished / "config.toml")
     assert updated(TrainConfig(), tables["train"]) == TRAIN
     assert updated(tiny.MODEL, tables["model"]) == MODEL
@@ -147,7 +159,7 @@ def test_model_is_made_of_the_averaged_weights(finished: Path) -> None:
 
 def test_every_step_is_reported(drug_dataset: MoleculeDataset, tmp_path: Path) -> None:
     steps: list[Progress] = []
-    trainer(drug_dataset, tmp_path, report=steps.append, should_stop=after(6)).fit()
+    trainer(drug_dataset, tmp_path, report=steps.append, stop_after=6).fit()
     seen = [step.seen for step in steps]
     count = len(drug_dataset.members("train"))
     assert len(seen) == 6
@@ -161,7 +173,7 @@ def test_state_is_saved_before_the_first_step(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new training in the folder of an old one leaves nothing that could be taken for its own."""
-    trainer(drug_dataset, tmp_path, should_stop=after(6)).fit()
+    trainer(drug_dataset, tmp_path, stop_after=6).fit()
     assert (tmp_path / "model.safetensors").exists()
 
     def interrupt(self: Trainer, batch: object) -> None:
@@ -171,7 +183,8 @@ def test_state_is_saved_before_the_first_step(
     monkeypatch.setattr(Trainer, "_step", interrupt)
     with pytest.raises(KeyboardInterrupt):
         trainer(drug_dataset, tmp_path, train=other).fit()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.toml", "state.safetensors"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".lock", "config.toml", "state.safetensors"]
     assert trainer(drug_dataset, tmp_path, train=other, resume=True).state.step == 0
 
 
@@ -182,7 +195,7 @@ def test_saves_come_within_an_epoch_too(
     monkeypatch.setattr(Trainer, "_save_state", lambda self: saved.append(self.state.step))
     clock = iter(range(0, 10**6, 100))  # seconds: a save is due after a step or two
     monkeypatch.setattr("molvae.train.trainer.time.monotonic", lambda: float(next(clock)))
-    trainer(drug_dataset, tmp_path, should_stop=after(4)).fit()
+    trainer(drug_dataset, tmp_path, stop_after=4).fit()
     assert saved[0] == 0
     assert {1, 2, 3} & set(saved)
     assert saved[-1] == 4
@@ -192,12 +205,11 @@ def test_best_model_is_kept(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([30.0, 10.0, 20.0])  # nats
-    names = ("validation_reconstruction", "validation_kl", "validation_property_error")
 
-    def validate(self: Trainer, model: object) -> dict[str, float]:
-        return {**dict.fromkeys(names, 1.0), "validation_loss": next(losses)}
+    def judged(*arguments: object, **more: object) -> Validation:
+        return Validation(1.0, 1.0, 1.0, next(losses))
 
-    monkeypatch.setattr(Trainer, "_validate", validate)
+    monkeypatch.setattr("molvae.train.trainer.validate", judged)
     assert trainer(drug_dataset, tmp_path).fit()
     trained = Checkpoint.load(tmp_path / "model.safetensors").provenance["trained"]
     assert (trained["epoch"], trained["validation_loss"]) == (2, 10.0)
@@ -247,7 +259,7 @@ def test_training_begins_from_the_weights_it_is_given(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     initial = weights_of(drug_dataset, 1)
-    begun = trainer(drug_dataset, tmp_path, initial=initial, should_stop=after(1))
+    begun = trainer(drug_dataset, tmp_path, initial=initial, stop_after=1)
     for name, weight in initial.items():
         assert torch.equal(begun.model.state_dict()[name], weight), name
         assert torch.equal(begun.averaged[name], weight), name
@@ -289,7 +301,7 @@ def test_damaged_state_is_refused(
 def test_loss_that_is_no_number_stops_with_advice_and_spares_the_saved_state(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    trainer(drug_dataset, tmp_path, should_stop=after(2)).fit()
+    trainer(drug_dataset, tmp_path, stop_after=2).fit()
     before = (tmp_path / "state.safetensors").read_bytes()
     broken = trainer(drug_dataset, tmp_path, resume=True)
     with torch.no_grad():
@@ -304,11 +316,10 @@ def test_loss_that_is_no_number_stops_with_advice_and_spares_the_saved_state(
 def test_gradient_that_is_no_number_never_reaches_the_weights(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overflow(self: Precision, loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
-        loss.backward()
+    def overflow(self: Precision, optimizer: torch.optim.Optimizer) -> None:
         optimizer.param_groups[0]["params"][0].grad.fill_(float("inf"))
 
-    monkeypatch.setattr(Precision, "backward", overflow)
+    monkeypatch.setattr(Precision, "unscale", overflow)
     broken = trainer(drug_dataset, tmp_path)
     with pytest.raises(MolvaeError, match=r"gradient is \w+ at step 0"):
         broken.fit()
@@ -330,7 +341,7 @@ def test_missing_labels_and_no_properties_at_all_can_be_trained_on(
 ) -> None:
     properties = drug_dataset.properties.copy()
     properties[::2, 0] = np.nan
-    holey = trainer(drug_dataset._replace(properties=properties), tmp_path, should_stop=after(2))
+    holey = trainer(drug_dataset._replace(properties=properties), tmp_path, stop_after=2)
     holey.fit()
     assert all(torch.isfinite(weight).all() for weight in holey.model.parameters())
 

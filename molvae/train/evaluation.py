@@ -1,0 +1,109 @@
+"""How good are these weights? On held-out molecules, at the end of an epoch."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from molvae.config import TrainConfig
+from molvae.dataset import MoleculeDataset
+from molvae.model.cvae import ConditionalVAE
+from molvae.train.batches import collate
+from molvae.train.objective import DrawnBatch, terms
+from molvae.train.precision import Precision
+from molvae.train.processes import Processes
+
+BATCH = 500  # molecules whose randomness is drawn together
+
+
+class Interrupted(Exception):
+    """Somebody asked to stop while a model was evaluated."""
+
+
+@contextmanager
+def interruptible(model: ConditionalVAE, should_stop: Callable[[], bool]) -> Iterator[None]:
+    """Ask before each pass through the model whether to stop.
+
+    What an evaluation does besides takes no time, so that a minute of it ends within one pass,
+    and nothing that it calls has to know of stopping.
+
+    Raises:
+        Interrupted: when the answer was yes.
+    """
+
+    def ask(module: nn.Module, inputs: object) -> None:
+        if should_stop():
+            raise Interrupted
+
+    hooks = [part.register_forward_pre_hook(ask) for part in (model.encoder, model.decoder)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class Validation(NamedTuple):
+    """Losses of held-out molecules, nats per molecule, named as in the log."""
+
+    validation_reconstruction: float
+    validation_kl: float
+    validation_property_error: float
+    validation_loss: float
+
+
+@torch.no_grad()
+def validate(
+    model: ConditionalVAE,
+    dataset: MoleculeDataset,
+    *,
+    config: TrainConfig,
+    precision: Precision,
+    processes: Processes,
+    pieces: int,
+) -> Validation | None:
+    """Return the validation losses: as in training, one code each, a random subset of conditions.
+
+    Codes and subsets are the same in every epoch. Each process takes its share of the molecules.
+
+    Args:
+        model: in evaluation mode, `interruptible`.
+        dataset: its validation split is used.
+        config: weights of the terms, and the seed.
+        precision: of the passes.
+        processes: those that share the work.
+        pieces: into how many parts a batch is divided, for want of memory.
+
+    Returns:
+        None when any process was asked to stop.
+    """
+    members = dataset.members("validation")
+    generator = torch.Generator().manual_seed(config.seed)
+    sums = torch.zeros(4, dtype=torch.float64, device=precision.device)
+    interrupted = False
+    try:
+        for begin in range(0, len(members), BATCH):
+            batch = collate(dataset, members[begin : begin + BATCH])
+            drawn = DrawnBatch.draw(batch, generator, latent_size=model.config.latent_size)
+            mine = drawn.rows(*processes.share(len(batch.ids))).to(precision.device)
+            for piece in mine.pieces(pieces):
+                sums += terms(model, piece, precision).sums()
+    except Interrupted:
+        interrupted = True
+    if processes.any(interrupted):
+        return None
+    processes.add_up(sums)
+    count, *totals = sums.tolist()
+    reconstruction, kl, error = (total / count for total in totals)
+    loss = loss_of([reconstruction, kl, error], config, beta=config.beta)
+    return Validation(reconstruction, kl, error, loss)
+
+
+def loss_of(means: list[float] | np.ndarray, config: TrainConfig, *, beta: float) -> float:
+    """Return the loss of mean reconstruction, KL and property error, nats per molecule."""
+    reconstruction, kl, error = (float(mean) for mean in means)
+    charged = beta * max(kl, config.free_nats)
+    return reconstruction + charged + config.property_weight * error

@@ -1,0 +1,95 @@
+"""The folder of a run: its files, the lock that keeps a second training out, the space it needs."""
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from molvae.checkpoint import MODEL_FILE
+from molvae.errors import MolvaeError
+
+LOG_FILE, CONFIG_FILE, STATE_FILE = "log.csv", "config.toml", "state.safetensors"
+LOCK_FILE = ".lock"
+EVENTS_FOLDER = "tensorboard"
+MIB = 2**20
+
+
+@contextmanager
+def hold(run: Path) -> Iterator[None]:
+    """Make the folder and keep every other process from training in it until the block ends.
+
+    The system frees the lock when its process dies, however it dies. The file `.lock` stays where
+    it is and by itself means nothing: removing it would let two processes hold locks of the same
+    name. May be nested within a process.
+
+    Raises:
+        MolvaeError: when another process holds it, saying which and since when, or when the folder
+            cannot be made or written to.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        path = run.resolve() / LOCK_FILE
+        holder = _holder(path)  # read before trying: older filelocks empty the file in doing so
+        lock = FileLock(path, is_singleton=True)
+        first = not lock.is_locked
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise MolvaeError(
+            f"{run}: {holder} is training in this folder. Wait until it is done, or name another."
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MolvaeError(f"{run}: cannot be written to: {reason}. Name another folder.") from error
+    try:
+        if first:
+            _sign(path)
+        yield
+    finally:
+        lock.release()
+
+
+def _sign(path: Path) -> None:
+    """Say in the lock's file who holds it; on Windows nobody can write to what is locked."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    with suppress(OSError):
+        path.write_text(f"process {os.getpid()} on {platform.node()}, since {since},\n", "utf-8")
+
+
+def _holder(path: Path) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return path.read_text("utf-8")[:200].strip() or "another process"
+    return "another process"
+
+
+def require_space(run: Path, *, weights: int, molecules: int) -> None:
+    """Refuse to begin what the disk cannot hold.
+
+    A file is written beside the one that it replaces: at the worst moment the folder holds the
+    model and two states.
+
+    Args:
+        run: the folder.
+        weights: numbers in the model.
+        molecules: in the training split; the model's index of them takes 2 bytes each.
+
+    Raises:
+        MolvaeError: naming the space that is there and that is needed, in MiB.
+    """
+    state = 4 * 4 * weights  # float32: the weights, their average, and AdamW's two moments
+    model = 4 * weights + 2 * molecules
+    there = sum(
+        path.stat().st_size
+        for path in (run / name for name in (STATE_FILE, MODEL_FILE))
+        if path.is_file()
+    )
+    needed, free = 2 * state + model - there, shutil.disk_usage(run).free
+    if free < needed:
+        raise MolvaeError(
+            f"{run}: {needed / MIB:,.1f} MiB are needed for this training and {free / MIB:,.1f} MiB"
+            " are free. Make room, or name another folder."
+        )

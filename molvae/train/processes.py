@@ -1,0 +1,135 @@
+"""Several processes that train one model: which rows are mine, and what do we all add up to?
+
+The gradients are summed by one all-reduce of a flat vector after the backward pass. PyTorch's
+DistributedDataParallel would overlap that with the backward pass, at the price of hooks in the
+model, of buckets, and of a mean over processes where the last batch needs a mean over molecules;
+a few million weights of a recurrent network leave nothing worth overlapping.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, distributed
+
+from molvae.device import choose_device
+from molvae.errors import MolvaeError, UsageError
+
+PATIENCE = timedelta(minutes=10)  # with a silent process: the end of an epoch takes less
+
+
+class Processes(NamedTuple):
+    """This process among those that share a training.
+
+    Attributes:
+        rank: 0, 1, ...; process 0 alone writes and reports.
+        size: how many there are.
+        device: what this one computes on.
+    """
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = torch.device("cpu")
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes and reports."""
+        return self.rank == 0
+
+    def share(self, rows: int) -> tuple[int, int]:
+        """Return first and end of the rows of a batch that are this process's."""
+        return rows * self.rank // self.size, rows * (self.rank + 1) // self.size
+
+    def add_up(self, values: Tensor) -> None:
+        """Replace values by their sum over all processes, bit for bit the same in each.
+
+        Raises:
+            MolvaeError: when one of them is gone.
+        """
+        if self.size > 1:
+            with _company(self):
+                distributed.all_reduce(values)
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether the flag is up in any process; each waits for all the others here."""
+        if self.size == 1:
+            return flag
+        flags = torch.tensor([float(flag)], device=self.device)
+        self.add_up(flags)
+        return bool(flags.item() > 0)
+
+    def agree(self, number: int) -> bool:
+        """Tell whether all processes come with the same number."""
+        numbers = torch.zeros(self.size, dtype=torch.float64, device=self.device)
+        numbers[self.rank] = number
+        self.add_up(numbers)
+        return bool((numbers == number).all())
+
+
+ALONE = Processes()
+
+
+@contextmanager
+def joined(environment: Mapping[str, str], device: str) -> Iterator[Processes]:
+    """Join the processes that `torchrun` or `srun` started with this one, if there are any.
+
+    Args:
+        environment: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT as torchrun sets
+            them; without WORLD_SIZE this process is alone.
+        device: "auto", "cpu" or "cuda", whose number is then LOCAL_RANK; alone also "cuda:1".
+
+    Raises:
+        UsageError: when the variables or the device make no sense.
+        MolvaeError: when the others cannot be reached.
+    """
+    size = _number(environment, "WORLD_SIZE", 1)
+    if size == 1:
+        yield Processes(device=torch.device(choose_device(device)))
+        return
+    rank, local = (_number(environment, name, None) for name in ("RANK", "LOCAL_RANK"))
+    if ":" in device:
+        raise UsageError(f"--device {device}: each of {size} processes takes its own; say cuda.")
+    chosen = choose_device(device)
+    if chosen == "cuda":
+        chosen = choose_device(f"cuda:{local}")
+        torch.cuda.set_device(torch.device(chosen))
+    processes = Processes(rank, size, torch.device(chosen))
+    with _company(processes):
+        distributed.init_process_group(
+            "nccl" if processes.device.type == "cuda" else "gloo",
+            timeout=PATIENCE,
+            rank=rank,
+            world_size=size,
+        )
+    yield processes
+    # Not in a `finally`: after a failure there may be nobody left to take leave of.
+    distributed.destroy_process_group()
+
+
+def _number(environment: Mapping[str, str], name: str, default: int | None) -> int:
+    text = environment.get(name)
+    if text is None and default is not None:
+        return default
+    if text is None or not text.isdecimal():
+        raise UsageError(
+            f"{name} is {text!r} in the environment: for several processes set RANK, WORLD_SIZE,"
+            " LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torchrun does."
+        )
+    return int(text)
+
+
+@contextmanager
+def _company(processes: Processes) -> Iterator[None]:
+    """Say in words that another process is gone; torch says it as a RuntimeError or ValueError."""
+    try:
+        yield
+    except torch.OutOfMemoryError:  # a RuntimeError too
+        raise
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise MolvaeError(
+            f"process {processes.rank} of {processes.size} has lost the others: {reason}."
+            " What was saved last stands; go on with --resume."
+        ) from error
