@@ -87,42 +87,65 @@ class MoleculeDataset(NamedTuple):
         Raises:
             ArtifactError: when the file is damaged, foreign, or written by a newer molvae.
         """
-        arrays, header = store.read(path, kind="dataset", format=FORMAT)
+        stored = store.look(path, kind="dataset", format=FORMAT)
         try:
-            dataset = cls(
-                **{name: arrays[name] for name in _TYPES},
-                vocabulary=Vocabulary(header["symbols"]),
-                normalizer=PropertyNormalizer.from_dict(header["normalizer"]),
-                provenance=dict(header["provenance"]),
-            )
-        except (KeyError, TypeError, ValueError, ArtifactError) as error:
-            raise ArtifactError(f"{path}: damaged: {error}") from error
-        _check(dataset, path)
+            vocabulary = Vocabulary(stored.header["symbols"])
+            normalizer = PropertyNormalizer.from_dict(stored.header["normalizer"])
+            provenance = dict(stored.header["provenance"])
+        except (AttributeError, KeyError, TypeError, ValueError, ArtifactError) as error:
+            raise ArtifactError(f"{path}: damaged: {error!s:.300}") from error
+        _check_layout(stored, len(normalizer.names))
+        arrays = store.load(stored)
+        dataset = cls(
+            **{name: arrays[name] for name in _TYPES},
+            vocabulary=vocabulary,
+            normalizer=normalizer,
+            provenance=provenance,
+        )
+        _check_values(dataset, path)
         return dataset
 
 
-_TYPES = {
-    "ids": np.uint16,
-    "offsets": np.int64,
-    "properties": np.float32,
-    "split": np.uint8,
-    "hashes": np.uint64,
-}
+_TYPES = {"ids": "U16", "offsets": "I64", "properties": "F32", "split": "U8", "hashes": "U64"}
 
 
-def _check(dataset: MoleculeDataset, path: Path) -> None:
-    count, names = dataset.size, dataset.normalizer.names
-    good = (
-        all(getattr(dataset, name).dtype == kind for name, kind in _TYPES.items())
-        and dataset.ids.ndim == dataset.offsets.ndim == 1
-        and dataset.properties.shape == (count, len(names))
-        and dataset.split.shape == dataset.hashes.shape == (count,)
-        and count > 0
-        and dataset.offsets[0] == 0
-        and dataset.offsets[-1] == len(dataset.ids)
-        and bool(np.all(dataset.lengths > 0))
-        and int(dataset.ids.max()) < len(dataset.vocabulary)
-        and int(dataset.ids.min()) >= len(SPECIAL)
-    )
-    if not good:
-        raise ArtifactError(f"{path}: damaged: its arrays do not fit together.")
+def _check_layout(stored: store.Stored, width: int) -> None:
+    """Check which arrays a file declares, before they take memory; `width` properties each."""
+    if stored.layout.keys() != _TYPES.keys():
+        odd = sorted(stored.layout.keys() ^ _TYPES.keys())
+        raise ArtifactError(
+            f"{stored.path}: damaged: missing or unexpected arrays: {', '.join(odd[:5]):.300}."
+        )
+    _, at = stored.layout["offsets"]
+    count = at[0] - 1 if at else 0
+    ids = stored.layout["ids"][1][:1]  # any number of them
+    shapes = {
+        "ids": ids or (0,),
+        "offsets": (count + 1,),
+        "properties": (count, width),
+        "split": (count,),
+        "hashes": (count,),
+    }
+    for name, kind in _TYPES.items():
+        if stored.layout[name] != (kind, shapes[name]) or count < 1:
+            found, shape = stored.layout[name]
+            raise ArtifactError(
+                f"{stored.path}: damaged: {name} has shape {shape}, type {found:.20};"
+                f" {shapes[name]} of {kind} is expected of {count} molecules."
+            )
+
+
+def _check_values(dataset: MoleculeDataset, path: Path) -> None:
+    ids, offsets = dataset.ids, dataset.offsets
+    within = 0 <= int(offsets.min()) and int(offsets.max()) <= len(ids)  # no difference overflows
+    ends = within and offsets[0] == 0 and offsets[-1] == len(ids)
+    whole = ends and bool(np.all(dataset.lengths > 0))
+    known = whole and len(SPECIAL) <= int(ids.min()) <= int(ids.max()) < len(dataset.vocabulary)
+    for good, what in (
+        (whole, "offsets do not tell where each molecule begins"),
+        (known, "ids are not all of symbols"),
+        (not np.isinf(dataset.properties).any(), "properties are not all finite or missing"),
+        (int(dataset.split.max()) < len(SPLIT_NAMES), "split has other numbers than 0, 1, 2"),
+    ):
+        if not good:
+            raise ArtifactError(f"{path}: damaged: its {what}.")

@@ -99,7 +99,7 @@ def test_weights_that_are_not_finite_are_not_written(loaded: Checkpoint, tmp_pat
     broken = copy.deepcopy(loaded.model)
     with torch.no_grad():
         broken.decoder.output.bias[0] = float("nan")
-    with pytest.raises(MolvaeError, match="not written, because .*bias is not finite"):
+    with pytest.raises(MolvaeError, match=r"not written, because .*bias is not finite"):
         dataclasses.replace(loaded, model=broken).save(tmp_path / "a")
     assert not (tmp_path / "a").exists()
 
