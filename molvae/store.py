@@ -28,7 +28,9 @@ if sys.platform != "win32":
     import fcntl
 
 UNFINISHED = ".molvae-unfinished"  # how the name of a file ends that is still being written
-MAX_HEADER = 8 * 1024 * 1024  # bytes of JSON; a usual one is far below 1 MiB
+# Of the JSON in front; a usual one has 50 KiB and 500 parts. The worst takes a second to refuse.
+MAX_HEADER = 8 * 2**20  # bytes
+MAX_PARTS = 250_000  # lists and objects
 
 
 @contextmanager
@@ -198,10 +200,11 @@ def write(
     metadata = {"molvae": json.dumps({"header": header, "sha256": sha256}, sort_keys=True)}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     content = safetensors.numpy.save(contiguous, metadata=metadata)
-    if _header_length(content) > MAX_HEADER:
+    length = _header_length(content)
+    if length > MAX_HEADER or _parts(content[8 : 8 + length]) > MAX_PARTS:
         raise MolvaeError(
-            f"{path}: not written: its header would have {_header_length(content) / 2**20:.1f} MiB,"
-            f" at most {MAX_HEADER / 2**20:.0f} MiB are read again. Use fewer properties or files."
+            f"{path}: not written: its header of {length / 2**20:.1f} MiB would be too large to be"
+            " read again. Use fewer properties, files or epochs."
         )
     write_atomically(path, content)
     return sha256
@@ -209,6 +212,11 @@ def write(
 
 def _header_length(content: bytes) -> int:
     return int.from_bytes(content[:8], "little")
+
+
+def _parts(text: bytes) -> int:
+    """Return a bound on the lists and objects in a JSON text: their memory is many times its."""
+    return text.count(b"[") + text.count(b"{")
 
 
 class Stored(NamedTuple):
@@ -325,6 +333,8 @@ def _look(path: Path) -> Stored:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ArtifactError(f"{path}: cannot be read: {reason}.") from error
     try:
+        if _parts(text) > MAX_PARTS:
+            raise ValueError("more parts than any header of ours has")
         names = json.loads(text, object_pairs_hook=_each_once)
         inner = names.pop("__metadata__")["molvae"]
         ours = json.loads(inner)

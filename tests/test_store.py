@@ -131,6 +131,8 @@ def headed(ours: str) -> bytes:
         headed('{"header": {"kind": "dataset", "format": 1}, "sha256": 3}'),
         headed('{"header": [], "sha256": ""}'),
         headed('{"header": ' + "[" * 20_000),
+        headed('{"header": [' + "[]," * 250_000 + "1]}"),
+        headed("x" * 9 * 2**20),
     ],
 )
 def test_what_is_none_of_ours_is_refused(content: bytes, tmp_path: Path) -> None:
@@ -178,8 +180,9 @@ def test_what_is_declared_is_told_without_reading_it(tmp_path: Path) -> None:
 
 
 def test_header_that_no_reader_would_take_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(MolvaeError, match=r"a: not written: its header would have 9\.0 MiB"):
-        store.write(tmp_path / "a", {}, {"log": "x" * 9 * 2**20}, kind="dataset", format=1)
+    for log in ("x" * 9 * 2**20, [[]] * 250_000):
+        with pytest.raises(MolvaeError, match=r"a: not written: its header of \d\.\d MiB"):
+            store.write(tmp_path / "a", {}, {"log": log}, kind="dataset", format=1)
     assert not (tmp_path / "a").exists()
 
 
