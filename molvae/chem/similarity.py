@@ -3,7 +3,7 @@
 Letters: N molecules, D bytes of a fingerprint (bits / 8).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -17,6 +17,7 @@ RADIUS = 2  # bonds; with 1024 bits the fingerprint of MOSES's SNN and IntDiv
 BITS = 1024
 MAX_SCAFFOLD_ATOMS = 500  # the scaffold of a chain of 2,000 atoms takes 25 s
 _BLOCK = 1024  # rows at a time: 1024 x 10,000 similarities are 40 MB
+_BITS_OF = np.array([number.bit_count() for number in range(2**16)], dtype=np.uint8)
 
 
 def fingerprint(
@@ -66,44 +67,45 @@ def tanimoto_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         Shape (N1, N2), float32 from 0 to 1; 0 where both have no bit, as RDKit has it.
     """
     matrix = np.empty((len(first), len(second)), dtype=np.float32)
-    for start, block in _blocks(first, second):
-        matrix[start : start + len(block)] = block
+    columns, counts = _unpack(second), bit_counts(second).astype(np.float32)
+    for start in range(0, len(first), _BLOCK):
+        rows = _unpack(first[start : start + _BLOCK])  # (block, bits)
+        # Exact in float32, since counts stay far below 2^24.
+        shared = rows @ columns.T  # (block, N2)
+        union = rows.sum(axis=1)[:, None] + counts - shared
+        matrix[start : start + _BLOCK] = shared / np.maximum(union, 1.0)
     return matrix
 
 
-def nearest(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The most similar of `second` for each of `first`, without holding the whole matrix.
+def bit_counts(packed: np.ndarray) -> np.ndarray:
+    """Count the bits of each packed fingerprint, shape (N, D) with D even; int64, shape (N,)."""
+    counts: np.ndarray = _BITS_OF[packed.view(np.uint16)].sum(axis=1, dtype=np.int64)
+    return counts
+
+
+def mean_similarities(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean similarity of each molecule to all of a set, itself included, without the whole matrix.
 
     Args:
-        first: packed fingerprints, shape (N1, D).
-        second: packed fingerprints, shape (N2, D), N2 > 0.
+        packed: fingerprints, shape (N, D), N > 0.
 
     Returns:
-        Tanimoto similarity, shape (N1,) float32, and index into `second`, shape (N1,) int64; the
-        first index where several are equally similar.
+        Of each molecule the mean of T and the mean of T^2, both float64, shape (N,).
     """
-    similarity = np.full(len(first), -1.0, dtype=np.float32)
-    index = np.zeros(len(first), dtype=np.int64)
-    for offset in range(0, len(second), 8 * _BLOCK):  # a reference may have a million rows
-        for start, block in _blocks(first, second[offset : offset + 8 * _BLOCK]):
-            rows = slice(start, start + len(block))
-            best = block.argmax(axis=1)
-            value = block[np.arange(len(block)), best]
-            better = value > similarity[rows]
-            index[rows] = np.where(better, best + offset, index[rows])
-            similarity[rows] = np.maximum(value, similarity[rows])
-    return similarity, index
-
-
-def mean_similarity(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean Tanimoto similarity over all pairs, a molecule with itself included.
-
-    Args:
-        first: packed fingerprints, shape (N1, D), N1 > 0.
-        second: packed fingerprints, shape (N2, D), N2 > 0.
-    """
-    total = sum(float(block.sum(dtype=np.float64)) for _, block in _blocks(first, second))
-    return total / (len(first) * len(second))
+    bits, counts = _unpack(packed), bit_counts(packed).astype(np.float32)
+    sums = np.zeros((2, len(packed)))
+    for top in range(0, len(packed), _BLOCK):
+        for left in range(top, len(packed), _BLOCK):  # the matrix is symmetric: half is enough
+            rows, columns = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
+            similarity = bits[rows] @ bits[columns].T  # shared bits, to begin with
+            union = counts[rows, None] + counts[columns] - similarity
+            similarity /= np.maximum(union, 1.0, out=union)
+            for total in sums:
+                total[rows] += similarity.sum(axis=1)
+                if left > top:
+                    total[columns] += similarity.sum(axis=0)
+                np.square(similarity, out=similarity)
+    return sums[0] / len(packed), sums[1] / len(packed)
 
 
 def murcko_scaffold(mol: Chem.Mol) -> str:
@@ -133,20 +135,6 @@ def murcko_scaffold(mol: Chem.Mol) -> str:
 @cache
 def _generator(radius: int, bits: int) -> rdFingerprintGenerator.FingerprintGenerator64:
     return rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
-
-
-def _blocks(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Tanimoto similarities of `_BLOCK` rows at a time, with the row they start at.
-
-    Shared bits come from a matrix product: exact in float32, since counts stay far below 2^24.
-    """
-    columns = _unpack(second)  # (N2, bits)
-    column_counts = columns.sum(axis=1)
-    for start in range(0, len(first), _BLOCK):
-        rows = _unpack(first[start : start + _BLOCK])  # (block, bits)
-        shared = rows @ columns.T  # (block, N2)
-        union = rows.sum(axis=1)[:, None] + column_counts - shared
-        yield start, shared / np.maximum(union, 1.0)
 
 
 def _unpack(packed: np.ndarray) -> np.ndarray:
