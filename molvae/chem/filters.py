@@ -1,7 +1,7 @@
 """Structural alerts and patterns: why a molecule is unwanted, by name.
 
 A filter takes a sanitized molecule and returns the name of the first thing found against it, or
-None. The catalogs are those inside RDKit; its wheel holds no definition of MOSES's MCF.
+None. The catalogs are those inside RDKit; MOSES's own are in `moses_filters`.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from functools import cache, partial
 from rdkit import Chem, rdBase
 from rdkit.Chem import FilterCatalog
 
+from molvae.chem.moses_filters import mcf_alert, moses_alert
 from molvae.errors import UsageError
 
 Filter = Callable[[Chem.Mol], str | None]
@@ -77,4 +78,6 @@ FILTERS: dict[str, Filter] = {
     "PAINS": partial(_first_alert, "PAINS"),  # Baell & Holloway 2010, doi 10.1021/jm901137j
     "BRENK": partial(_first_alert, "BRENK"),  # Brenk 2008, doi 10.1002/cmdc.200700139
     "NIH": partial(_first_alert, "NIH"),  # Jadhav 2010, doi 10.1021/jm901070c
+    "MCF": mcf_alert,  # Polykovskiy 2020, doi 10.3389/fphar.2020.565644
+    "MOSES": moses_alert,  # MCF, PAINS and the rest that keeps a molecule out of MOSES
 }

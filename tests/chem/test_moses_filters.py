@@ -1,0 +1,87 @@
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from molvae.chem.filters import FILTERS
+from molvae.chem.moses_filters import mcf_alert, mcf_patterns, moses_alert, moses_patterns
+from tests.drugs import DRUGS
+
+MOLS = [Chem.MolFromSmiles(smiles) for _, smiles in DRUGS]
+
+
+@pytest.mark.parametrize(
+    ("smiles", "reason"),
+    [
+        ("C1CCCCCCC1", "ring of 8 atoms or more"),
+        ("CC(=O)[O-]", "charged"),
+        ("C[Si](C)C", "holds Si"),
+        ("IC1CC1", "holds I"),
+        ("CC=O", "MCF7"),
+        ("CCCBr", "MCF4"),  # whose two hydrogens are atoms of the pattern
+        ("O=C1C=CC(=O)c2ccccc12", "PAINS quinone_A(370)"),
+    ],
+)
+def test_what_keeps_a_molecule_out_of_moses_is_named(smiles: str, reason: str) -> None:
+    assert moses_alert(Chem.MolFromSmiles(smiles)) == reason
+
+
+@pytest.mark.parametrize("smiles", ["CCO", "CC(=O)Oc1ccccc1C(=O)O", "C1CCCCCC1", "Clc1ccccc1Br"])
+def test_a_molecule_with_nothing_against_it_passes(smiles: str) -> None:
+    assert moses_alert(Chem.MolFromSmiles(smiles)) is None
+
+
+def test_there_are_502_patterns_and_22_of_them_are_medicinal_chemistry() -> None:
+    assert len(moses_patterns().names) == len(set(moses_patterns().names)) == 502
+    assert mcf_patterns().names == tuple(f"MCF{number}" for number in range(1, 23))
+    assert None not in moses_patterns().queries
+
+
+def test_the_fingerprint_rules_out_no_pattern_that_is_there() -> None:
+    patterns = moses_patterns()
+    for name, mol in zip(DRUGS, MOLS, strict=True):
+        whole = Chem.AddHs(mol)
+        if any(len(ring) >= 8 for ring in mol.GetRingInfo().AtomRings()) or any(
+            atom.GetFormalCharge() or atom.GetSymbol() not in {"C", "N", "S", "O", "F", "Cl", "Br"}
+            for atom in mol.GetAtoms()
+        ):
+            continue
+        found = (
+            alert
+            for alert, query in zip(patterns.names, patterns.queries, strict=True)
+            if whole.HasSubstructMatch(query)
+        )
+        assert moses_alert(mol) == next(found, None), name
+
+
+def test_the_pan_assay_patterns_are_those_of_the_catalog() -> None:
+    names = [name for name, query in zip(*moses_patterns()[:2], strict=True) if "PAINS" in name]
+    assert len(names) == 480
+    agreed = [
+        (FILTERS["PAINS"](mol) is not None)
+        == any(
+            Chem.AddHs(mol).HasSubstructMatch(query)
+            for name, query in zip(*moses_patterns()[:2], strict=True)
+            if "PAINS" in name
+        )
+        for mol in MOLS[:80]
+    ]
+    assert all(agreed)
+
+
+def test_nothing_in_the_moses_training_set_fails_its_filters() -> None:
+    path = Path(__file__).parents[2].parent / "shared" / "data" / "moses" / "train.csv.gz"
+    if not path.exists():
+        pytest.skip(f"no {path}: the MOSES training set is not redistributed")
+    with gzip.open(path, "rt") as file:
+        smiles = [line.split(",")[0].strip() for line, _ in zip(file, range(2001), strict=False)]
+    alerts = [moses_alert(Chem.MolFromSmiles(text)) for text in smiles[1:]]
+    assert np.mean([alert is None for alert in alerts]) > 0.998
+
+
+def test_mcf_is_a_filter_of_its_own() -> None:
+    assert mcf_alert(Chem.MolFromSmiles("C1CO1")) == "MCF5"
+    assert mcf_alert(Chem.MolFromSmiles("CC(=O)[O-]")) is None
+    assert FILTERS["MCF"](Chem.MolFromSmiles("C=CC#N")) == "MCF1"
