@@ -6,26 +6,36 @@ processes. Each worker has one chunk at a time and a pipe of its own; when it di
 its time, the chunk in its hands is known, is taken apart, and the one guilty item is named.
 
 Worker processes start from a clean server process (or anew, where the system has no `fork`),
-never from this one, so that its threads, torch's among them, are harmless.
+never from this one, so that its threads, torch's among them, are harmless. They end with this
+process, however it ends.
 """
 
 import multiprocessing
+import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from types import TracebackType
 from typing import Any, NamedTuple, cast
 
 from molvae.errors import MolvaeError
 
+if sys.platform == "linux":
+    import fcntl
+
 START_SECONDS = 120.0  # for a worker to import what it needs; on a loaded machine 10 s are real
+FALSE_STARTS = 3  # in a row, of workers that die before they work, until it is no accident
 CHUNKS_AHEAD = 4  # chunks read for each worker before the oldest is finished
+
+DIED = "worker died"
 
 Work = Callable[[list[Any]], Sequence[Any]]
 
@@ -79,6 +89,23 @@ def map_chunks(
         yield from _run(crew, chunks)
     finally:
         crew.stop()
+
+
+@contextmanager
+def executor(jobs: int, *, module: str) -> Iterator[Executor]:
+    """Give a pool of worker processes, for those who bring tasks one by one.
+
+    A task that kills its worker breaks the pool; `map_chunks` tells which one it was.
+
+    Args:
+        jobs: worker processes.
+        module: what they need to import, done once for all.
+    """
+    context = _context(module)
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_settle, initargs=(theirs,))
+    with theirs, ours, pool:
+        yield pool
 
 
 def _next_chunk(items: Iterator[Any], size: int) -> list[Any]:
@@ -135,10 +162,12 @@ def _run(crew: "_Crew", chunks: Iterator[list[Any]]) -> Iterator[tuple[Any, Any]
 class _Worker:
     """One process, its pipe, and what it is working on."""
 
-    def __init__(self, context: ForkServerContext | SpawnContext, function: Work) -> None:
+    def __init__(
+        self, context: ForkServerContext | SpawnContext, function: Work, parent: Connection
+    ) -> None:
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, function), daemon=True
+            target=_serve, args=(theirs, function, parent), daemon=True
         )
         self.process.start()
         theirs.close()
@@ -159,8 +188,10 @@ class _Crew:
         self.function = function
         self.size = size
         self.timeout = timeout
-        self.context = _context(function)
+        self.context = _context(getattr(function, "func", function).__module__)
+        self.lifeline = self.context.Pipe(duplex=False)  # the second end is nobody else's
         self.workers: list[_Worker] = []
+        self.false_starts = 0
 
     def hand_out(self, waiting: deque[_Task]) -> None:
         """Give every idle worker a task; start workers as long as there is work for them."""
@@ -174,7 +205,7 @@ class _Crew:
                     pass  # it died idle; `collect` finds out and the task is tried again
         starting = sum(not worker.ready for worker in self.workers)
         while len(self.workers) < self.size and starting < len(waiting):
-            self.workers.append(_Worker(self.context, self.function))
+            self.workers.append(_Worker(self.context, self.function, self.lifeline[0]))
             starting += 1
 
     def collect(self) -> list[tuple[_Task, Any]]:
@@ -196,13 +227,14 @@ class _Crew:
     def _hear(self, worker: _Worker) -> list[tuple[_Task, Any]]:
         try:
             answer = worker.connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # also in the middle of an answer
             worker.process.join(5.0)
-            return self._lose(worker, Lost("worker died", f"exit {worker.process.exitcode}"))
+            return self._lose(worker, Lost(DIED, f"exit {worker.process.exitcode}"))
         if isinstance(answer, MolvaeError):
             raise answer
         if worker.task is None:
             worker.ready = True
+            self.false_starts = 0
             return []
         task, worker.task = worker.task, None
         return [(task, answer)]
@@ -210,7 +242,8 @@ class _Crew:
     def _lose(self, worker: _Worker, lost: Lost) -> list[tuple[_Task, Any]]:
         worker.kill()
         self.workers.remove(worker)
-        if not worker.ready:
+        self.false_starts += not worker.ready
+        if not worker.ready and (self.false_starts == FALSE_STARTS or lost.reason != DIED):
             raise MolvaeError(
                 f"worker processes cannot be started ({lost.reason}, {lost.detail})."
                 " In a script of your own, put the work under if __name__ == '__main__':"
@@ -225,50 +258,56 @@ class _Crew:
         for worker in self.workers:
             worker.kill()
         self.workers.clear()
+        for end in self.lifeline:
+            end.close()
 
 
-def _context(function: Work) -> ForkServerContext | SpawnContext:
-    """Return how processes start here; the server imports the function's module once for all."""
+def _context(module: str) -> ForkServerContext | SpawnContext:
+    """Return how processes start here; the server imports the module once for all."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    module = getattr(function, "func", function).__module__
     context.set_forkserver_preload([module])
     return context
 
 
-class _Forwarding:
-    """Send what goes wrong within to the parent instead of ending the worker."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    def __enter__(self) -> None:
-        """Nothing is needed to begin."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        """Forward an error of ours as it is and any other one by name."""
-        if isinstance(error, MolvaeError):
-            self.connection.send(error)
-        elif isinstance(error, Exception):
-            detail = " ".join(f"{type(error).__name__}: {error}".split())
-            self.connection.send(Lost("worker failed", detail[:200]))
-        return error is None or isinstance(error, Exception)
-
-
-def _serve(connection: Connection, function: Work) -> None:
+def _serve(connection: Connection, function: Work, parent: Connection) -> None:
     """Work until the parent hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
-    try:
+    _settle(parent)
+    with suppress(EOFError, OSError):
         connection.send("ready")
         while True:
-            items = connection.recv()
-            with _Forwarding(connection):
-                connection.send(function(items))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
+            _answer(connection, function, connection.recv())
+
+
+def _answer(connection: Connection, function: Work, items: list[Any]) -> None:
+    """Work on items and send their results, or what went wrong: an error of ours as it is."""
+    try:
+        results = list(function(items))
+        if len(results) != len(items):
+            raise ValueError(f"{len(results)} results for {len(items)} items")
+        connection.send(results)
+    except MolvaeError as error:
+        connection.send(error)
+    except BaseException as error:  # here ends a process: whatever it was, it is told by name
+        detail = " ".join(f"{type(error).__name__}: {error}".split())
+        connection.send(Lost("worker failed", detail[:200]))
+
+
+def _settle(parent: Connection) -> None:
+    """Leave Ctrl-C to the parent and end with it, even inside RDKit, which lets no Python run.
+
+    Args:
+        parent: one end of a pipe of which the parent alone has the other.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        # The kernel signals the owner of a descriptor when the other end goes; what is not
+        # handled kills. Opened anew, since all that is passed on shares one owner.
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        with suppress(OSError):  # without /proc a worker ends when it has done its item
+            own = os.open(f"/proc/self/fd/{parent.fileno()}", os.O_RDONLY | os.O_NONBLOCK)
+            fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(own, fcntl.F_SETFL, os.O_ASYNC)
+        if parent.poll():  # it was gone before
+            sys.exit()

@@ -195,22 +195,10 @@ def _workers(n: int, jobs: int | None) -> Iterator["Executor | None"]:
     if n < SMALL:
         yield None
         return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    from molvae.workers import executor
 
-    context = multiprocessing.get_context(
-        "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    )
-    context.set_forkserver_preload(["molvae.chem.candidates"])
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts) as executor:
-        yield executor
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which keeps what is finished."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with executor(jobs, module="molvae.chem.candidates") as pool:
+        yield pool
 
 
 def _check_target(path: Path, force: bool) -> None:
