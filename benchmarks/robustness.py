@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 import selfies
 from rdkit import Chem, rdBase
-from rdkit.Chem import Descriptors
+from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from molvae.dataset import MoleculeDataset
@@ -383,7 +383,7 @@ def plain(text: str) -> list[str]:
     fragments = Chem.GetMolFrags(mol, asMols=True)
     organic = [one for one in fragments if any(a.GetSymbol() == "C" for a in one.GetAtoms())]
     ranks = {
-        one: (one.GetNumHeavyAtoms(), round(Descriptors.ExactMolWt(one), 6))
+        one: (one.GetNumHeavyAtoms(), round(rdMolDescriptors.CalcExactMolWt(one), 6))
         for one in organic or fragments
     }
     best = [one for one, rank in ranks.items() if rank == max(ranks.values())]
