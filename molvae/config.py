@@ -4,6 +4,7 @@ The command line's options, the TOML file, the checkpoint's header and the refer
 are all read off these dataclasses. Precedence: flag > file > preset > default.
 """
 
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
@@ -12,6 +13,8 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from molvae.errors import ConfigError, did_you_mean
 
+MAX_SEED = 2**63 - 1  # the largest that torch takes
+MAX_TOML = 2**20  # bytes; all keys with their help take 3,000
 DEFAULT_PROPERTIES = ("MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB")
 
 
@@ -54,7 +57,7 @@ class DataConfig:
     split: str = setting("random", "random, scaffold, or the column that names each row's split")
     validation: float = setting(0.05, "share of molecules for validation", low=0.0, high=0.5)
     test: float = setting(0.05, "share of molecules for testing", low=0.0, high=0.5)
-    seed: int = setting(0, "seed of the split", low=0)
+    seed: int = setting(0, "seed of the split", low=0, high=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class TrainConfig:
         "arithmetic of the matrix products; auto: the fastest that this machine has",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
-    seed: int = setting(0, "seed of weights, order and noise", low=0)
+    seed: int = setting(0, "seed of weights, order and noise", low=0, high=MAX_SEED)
     save_every: float = setting(120.0, "seconds between saves within an epoch", low=1.0)
 
 
@@ -189,18 +192,20 @@ def _check_value(item: Field[Any], value: object, kind: Any) -> None:
         name = getattr(kind, "__name__", str(kind))
         if get_args(kind):
             name = "a list of words"
-        raise ConfigError(f"{item.name} = {value!r}: expected {name}.")
+        raise ConfigError(f"{item.name} = {value!r:.80}: expected {name}.")
     low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
     if choices is not None and value not in choices:
         raise ConfigError(
-            f"{item.name} = {value!r}: one of {', '.join(choices)}"
+            f"{item.name} = {value!r:.80}: one of {', '.join(choices)}"
             f"{did_you_mean(str(value), choices) or '.'}"
         )
     if isinstance(value, int | float) and not (
-        (low is None or value >= low) and (high is None or value <= high)
+        abs(value) <= sys.float_info.max  # an infinite one too is within a range that is open
+        and (low is None or value >= low)
+        and (high is None or value <= high)
     ):
         raise ConfigError(
-            f"{item.name} = {value!r} is out of range: "
+            f"{item.name} = {value!r:.80} is out of range: "
             f"{'any' if low is None else low} to {'any' if high is None else high}."
         )
 
@@ -215,7 +220,7 @@ def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configu
     for key in changes:
         if key not in known:
             raise ConfigError(
-                f"{where}: unknown key '{key}'{did_you_mean(key, known) or '.'}"
+                f"{where}: unknown key '{key:.80}'{did_you_mean(key, known) or '.'}"
                 f" Known: {', '.join(sorted(known))}."
             )
     values: Any = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
@@ -244,14 +249,19 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         ConfigError: when the file is no TOML or has an unknown table.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: a folder or a pipe, where a TOML file is expected.")
     try:
+        if path.stat().st_size > MAX_TOML:
+            raise ConfigError(f"{path}: too large for a configuration; is it a TOML file?")
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    # Beside its own, the parser lets through what Python says of numbers of 5,000 digits.
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a TOML file that can be read: {error}") from error
     for name, table in tables.items():
         if name not in ("model", "train"):
             raise ConfigError(
-                f"{path}: unknown table [{name}]{did_you_mean(name, ('model', 'train')) or '.'}"
+                f"{path}: unknown table [{name:.80}]{did_you_mean(name, ('model', 'train')) or '.'}"
             )
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: '{name}' is a table: write [{name}] above its keys.")

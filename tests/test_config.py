@@ -1,3 +1,4 @@
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,10 @@ def test_toml_brings_every_value_back(preset: str, tmp_path: Path) -> None:
         ("latent_size = 3", r"unknown table \[latent_size\]"),
         ("[model", "not a TOML file"),
         ("[model]\nlatent_size = 1\nlatent_size = 2", "not a TOML file"),
+        ("[train]\nseed = " + "9" * 5000, "not a TOML file"),
+        ("[train]\nseed = " + "[" * 5000, "not a TOML file"),
+        ("[train]\nseed = 2001-02-30", "not a TOML file"),
+        ("[train]\n# " + "x" * 2**20, "too large for a configuration"),
     ],
 )
 def test_toml_that_cannot_be_meant_is_refused_with_its_path(
@@ -122,9 +127,41 @@ def test_toml_that_cannot_be_meant_is_refused_with_its_path(
 
 def test_toml_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    for path in (tmp_path, tmp_path / "none.toml", tmp_path / "binary"):
-        with pytest.raises(ConfigError, match="not a TOML file that can be read"):
-            read_toml(path)
+    os.mkfifo(tmp_path / "pipe")
+    for name, words in (
+        ("none.toml", "not a TOML file that can be read"),
+        ("binary", "not a TOML file that can be read"),
+        (".", "a folder or a pipe, where a TOML file is expected"),
+        ("pipe", "a folder or a pipe, where a TOML file is expected"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            read_toml(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("property_weight", "inf"),
+        ("property_weight", "nan"),
+        ("property_weight", "1" + "0" * 400),
+        ("save_every", "inf"),
+        ("learning_rate", "nan"),
+        ("seed", "18446744073709551616"),
+        ("epochs", "1e2"),
+        ("precision", "{a = 1}"),
+        ("clip", "2001-02-03"),
+        ("batch_size", "[" * 50 + "]" * 50),
+        ("\\u001b" * 200, "1"),
+    ],
+)
+def test_value_that_training_cannot_take_is_refused_shortly(
+    key: str, text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(f'[train]\n"{key}" = {text}\n')
+    with pytest.raises(ConfigError) as caught:
+        updated(TrainConfig(), read_toml(path)["train"])
+    assert len(str(caught.value)) < 700  # the known keys included
 
 
 def test_default_of_an_unknown_setting_is_a_key_error() -> None:
