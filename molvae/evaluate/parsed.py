@@ -1,14 +1,18 @@
 """A list of SMILES, each parsed once: what every metric needs to know of it, as columns."""
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from sys import intern
 from typing import NamedTuple
 
 import numpy as np
 from rdkit import Chem
 
+from molvae.chem.fragments import brics_fragments, ring_scaffold
+from molvae.chem.moses_filters import moses_alert
 from molvae.chem.properties import measure
 from molvae.chem.similarity import BITS, fingerprints
 from molvae.chem.smiles import canonicalize, parse
@@ -30,15 +34,38 @@ STEREO_MARKS = frozenset("@/\\")
 Tick = Callable[[], object]  # called once for each molecule that is done
 
 
+class Pieces(NamedTuple):
+    """What one molecule is built of, and what MOSES has against it ("" where nothing)."""
+
+    fragments: tuple[str, ...] = ()
+    scaffold: str = ""
+    alert: str = ""
+
+
 class Molecule(NamedTuple):
     """One row of `Parsed`; of an invalid molecule only the reason."""
 
     reason: str = ""
     canonical: str = ""
     without_stereo: str = ""
-    fingerprint: bytes = b""
+    fingerprint: bytes = bytes(BITS // 8)
     properties: tuple[float, ...] = ()
-    shape: tuple[float, ...] = ()
+    shape: tuple[float, ...] = (float("nan"),) * len(SHAPES)
+    pieces: Pieces = Pieces()
+
+
+class Structures(NamedTuple):
+    """What the valid molecules are built of, counted over all of them.
+
+    Attributes:
+        fragments: BRICS fragment -> how often it occurs.
+        scaffolds: Murcko scaffold of two rings or more -> molecules.
+        alerts: first thing for which MOSES would leave a molecule out -> molecules.
+    """
+
+    fragments: Counter[str]
+    scaffolds: Counter[str]
+    alerts: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -54,6 +81,7 @@ class Parsed:
             failed, shape (N, P).
         fingerprints: Morgan, radius 2, 1024 bits, packed, zero where invalid, shape (N, 128).
         shapes: as `SHAPES` lists them, NaN where invalid, shape (N, S).
+        structures: empty where they were not looked for.
     """
 
     canonical: tuple[str, ...]
@@ -63,6 +91,7 @@ class Parsed:
     properties: np.ndarray
     fingerprints: np.ndarray
     shapes: np.ndarray
+    structures: Structures
 
     def __len__(self) -> int:
         """Return the number of strings, invalid ones included."""
@@ -103,6 +132,7 @@ def parse_molecules(
     smiles: Iterable[str | None],
     names: Sequence[str],
     *,
+    structures: bool = False,
     jobs: int = 0,
     tick: Tick | None = None,
 ) -> Parsed:
@@ -112,31 +142,57 @@ def parse_molecules(
         smiles: N strings; whatever is no molecule is kept with its reason. None and NaN, with
             which other programs say that nothing came out, are empty ones.
         names: properties to measure, as `PROPERTIES` spells them.
+        structures: take the molecules apart too.
         jobs: worker processes; 0 works in this one, with the same result for any molecule that
             does not take its process down.
         tick: called once for each molecule.
     """
-    rows: list[Molecule] = []
-    for _, result in map_chunks(partial(_look_at_all, names=tuple(names)), smiles, jobs=jobs):
-        rows.append(Molecule(result.reason) if isinstance(result, Lost) else result)
+    columns = _Columns(len(names))
+    look = partial(_look_at_all, names=tuple(names), structures=structures)
+    for _, result in map_chunks(look, smiles, jobs=jobs):
+        columns.add(Molecule(result.reason) if isinstance(result, Lost) else result)
         if tick is not None:
             tick()
-    nothing = Molecule(
-        fingerprint=bytes(BITS // 8),
-        properties=(np.nan,) * len(names),
-        shape=(np.nan,) * len(SHAPES),
-    )
-    full = [nothing if row.reason else row for row in rows]
-    packed = np.frombuffer(b"".join(row.fingerprint for row in full), dtype=np.uint8)
-    return Parsed(
-        canonical=tuple(row.canonical for row in rows),
-        flat=tuple(row.without_stereo for row in rows),
-        reasons=tuple(row.reason for row in rows),
-        names=tuple(names),
-        properties=np.array([row.properties for row in full]).reshape(len(rows), len(names)),
-        fingerprints=packed.reshape(len(rows), BITS // 8),
-        shapes=np.array([row.shape for row in full]).reshape(len(rows), len(SHAPES)),
-    )
+    return columns.as_parsed(tuple(names))
+
+
+class _Columns:
+    """Rows as they come in, a few hundred bytes each, for there may be millions."""
+
+    def __init__(self, properties: int) -> None:
+        self.missing = (float("nan"),) * properties
+        self.canonical: list[str] = []
+        self.flat: list[str] = []
+        self.reasons: list[str] = []
+        self.properties, self.shapes = array("d"), array("d")
+        self.fingerprints = bytearray()
+        self.structures = Structures(Counter(), Counter(), Counter())
+
+    def add(self, row: Molecule) -> None:
+        self.canonical.append(row.canonical)
+        self.flat.append(row.without_stereo)
+        self.reasons.append(intern(row.reason))
+        self.properties.extend(row.properties or self.missing)
+        self.shapes.extend(row.shape)
+        self.fingerprints += row.fingerprint
+        self.structures.fragments.update(row.pieces.fragments)
+        if row.pieces.scaffold:
+            self.structures.scaffolds[row.pieces.scaffold] += 1
+        if row.pieces.alert:
+            self.structures.alerts[row.pieces.alert] += 1
+
+    def as_parsed(self, names: tuple[str, ...]) -> Parsed:
+        count = len(self.canonical)
+        return Parsed(
+            canonical=tuple(self.canonical),
+            flat=tuple(self.flat),
+            reasons=tuple(self.reasons),
+            names=names,
+            properties=np.array(self.properties).reshape(count, len(names)),
+            fingerprints=np.frombuffer(self.fingerprints, np.uint8).reshape(count, BITS // 8),
+            shapes=np.array(self.shapes).reshape(count, len(SHAPES)),
+            structures=self.structures,
+        )
 
 
 def has_stereo(molecules: Sequence[str]) -> bool:
@@ -149,11 +205,13 @@ def without_stereo(canonical: str) -> str:
     return canonicalize(canonical, stereo=False) if has_stereo([canonical]) else canonical
 
 
-def _look_at_all(smiles: list[str | None], names: tuple[str, ...]) -> list[Molecule]:
-    return [_look_at(text if isinstance(text, str) else "", names) for text in smiles]
+def _look_at_all(
+    smiles: list[str | None], names: tuple[str, ...], structures: bool
+) -> list[Molecule]:
+    return [_look_at(text if isinstance(text, str) else "", names, structures) for text in smiles]
 
 
-def _look_at(text: str, names: tuple[str, ...]) -> Molecule:
+def _look_at(text: str, names: tuple[str, ...], structures: bool) -> Molecule:
     try:
         canonical = canonicalize(text)
         flat = without_stereo(canonical)
@@ -166,6 +224,7 @@ def _look_at(text: str, names: tuple[str, ...]) -> Molecule:
         fingerprint=fingerprints([mol])[0].tobytes(),
         properties=tuple(_value(mol, name) for name in names),
         shape=_shape(mol),
+        pieces=_pieces(mol) if structures else Pieces(),
     )
 
 
@@ -175,6 +234,10 @@ def _value(mol: Chem.Mol, name: str) -> float:
         return float(measure(mol, [name])[0])
     except Rejected:
         return float("nan")
+
+
+def _pieces(mol: Chem.Mol) -> Pieces:
+    return Pieces(tuple(brics_fragments(mol)), ring_scaffold(mol), moses_alert(mol) or "")
 
 
 def _shape(mol: Chem.Mol) -> tuple[float, ...]:

@@ -1,0 +1,230 @@
+"""Frechet ChemNet distance: how far apart two sets of molecules are for a network that read many.
+
+Preuer 2018, https://doi.org/10.1021/acs.jcim.8b00234. ChemNet reads a SMILES string, so molecules
+must come canonical. Its activations are taken for a Gaussian, and only their moments are kept.
+
+A distance between finite samples is never 0: FCD(N) = a + b / N for N molecules of one source
+against a large reference, with b near 1,260 for molecules like those of MOSES. Distances at
+different N must not be compared.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from molvae.errors import MolvaeError, UsageError
+from molvae.evaluate.parsed import Tick
+from molvae.workers import Lost, map_chunks
+
+MINIMUM = 1_000  # molecules; with fewer, chance is all that is measured: it adds over 1.2
+ACTIVATIONS = 512  # of ChemNet's last layer
+PARTS = 4  # of a set, whose distances tell how the whole set's depends on N
+MINIMUM_PART = 1_000  # molecules; FCD(N) = a + b / N holds from there on
+BATCH = 128  # molecules that ChemNet reads at once; more is no faster on a CPU
+CHUNK_SECONDS = 600.0  # for one batch, the start of ChemNet on a loaded machine included
+# ChemNet's input is as long as its longest string, but at least this. A longer one would change
+# what it makes of the others in its batch, and so goes alone.
+_USUAL_LENGTH = 349
+
+
+class Moments(NamedTuple):
+    """Sums over the activations of a set of molecules; sets are joined by adding them up.
+
+    Attributes:
+        molecules: how many.
+        total: sum of the activations, shape (512,) float64.
+        products: sum of their outer products, shape (512, 512) float64.
+    """
+
+    molecules: int
+    total: np.ndarray
+    products: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean activations, shape (512,)."""
+        mean: np.ndarray = self.total / self.molecules
+        return mean
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the activations, shape (512, 512), unbiased."""
+        covariance: np.ndarray = self.products - self.molecules * np.outer(self.mean, self.mean)
+        return covariance / (self.molecules - 1)
+
+
+def is_installed() -> bool:
+    """Whether the extra `fcd` is there."""
+    return find_spec("fcd") is not None
+
+
+def fcd_version() -> str:
+    """Return the version of the package that ChemNet comes with.
+
+    Raises:
+        UsageError: when it is not installed.
+    """
+    if not is_installed():
+        raise UsageError("the Frechet ChemNet distance needs an extra: pip install 'molvae[fcd]'")
+    return version("fcd")
+
+
+def moments_of(activations: np.ndarray) -> Moments:
+    """Return the moments of activations, shape (N, 512)."""
+    exact = activations.astype(np.float64)
+    return Moments(len(exact), exact.sum(axis=0), exact.T @ exact)
+
+
+def join(parts: Iterable[Moments]) -> Moments:
+    """Return the moments of several sets taken together."""
+    molecules, total = 0, np.zeros(ACTIVATIONS)
+    products = np.zeros((ACTIVATIONS, ACTIVATIONS))
+    for part in parts:
+        molecules += part.molecules
+        total += part.total
+        products += part.products
+    return Moments(molecules, total, products)
+
+
+def activations(
+    smiles: Iterable[str], *, jobs: int = 0, device: str = "cpu"
+) -> Iterator[np.ndarray]:
+    """Run ChemNet over canonical SMILES.
+
+    Args:
+        smiles: N canonical SMILES.
+        jobs: worker processes on a CPU; 0 works in this one, with all the threads torch takes.
+        device: "cpu", "cuda", "cuda:1".
+
+    Yields:
+        Activations of the next 128 molecules or fewer, shape (batch, 512) float32.
+
+    Raises:
+        UsageError: when the extra `fcd` is not installed.
+        MolvaeError: when ChemNet fails on a molecule.
+    """
+    fcd_version()
+    rows = iter(smiles)
+    batches = iter(lambda: list(islice(rows, BATCH)), [])
+    read = partial(_read_batches, device=device, alone=jobs == 0)
+    jobs = jobs if device == "cpu" else 0
+    results = map_chunks(read, batches, jobs=jobs, chunk_size=1, timeout=CHUNK_SECONDS)
+    for batch, result in results:
+        if isinstance(result, Lost):
+            where = f"a batch that begins with {batch[0]}"
+            raise MolvaeError(f"ChemNet: {result.reason} ({result.detail}) on {where}.")
+        yield result
+
+
+def spread_moments(
+    smiles: Sequence[str],
+    *,
+    seed: int = 0,
+    jobs: int = 0,
+    device: str = "cpu",
+    tick: Tick | None = None,
+) -> tuple[Moments, ...]:
+    """Run ChemNet over a set and return the moments of four random quarters of it.
+
+    Args:
+        smiles: N canonical SMILES; a molecule that occurs twice counts twice, and is read once.
+        seed: of the division.
+        jobs: worker processes.
+        device: where ChemNet runs.
+        tick: called once for each distinct molecule.
+    """
+    row_of: dict[str, int] = {}
+    rows = np.array([row_of.setdefault(text, len(row_of)) for text in smiles])
+    part = np.random.default_rng(seed).permutation(len(smiles)) % PARTS
+    weights = np.zeros((len(row_of), PARTS))  # how often a molecule occurs in each part
+    np.add.at(weights, (rows, part), 1.0)
+    sums = [join(()) for _ in range(PARTS)]
+    start = 0
+    for found in activations(row_of, jobs=jobs, device=device):
+        here = weights[start : start + len(found)]
+        sums = [
+            join((whole, _weighted(found, column)))
+            for whole, column in zip(sums, here.T, strict=True)
+        ]
+        start += len(found)
+        if tick is not None:
+            for _ in found:
+                tick()
+    return tuple(sums)
+
+
+def _weighted(found: np.ndarray, weights: np.ndarray) -> Moments:
+    exact = found.astype(np.float64)
+    scaled = exact * weights[:, None]
+    return Moments(int(weights.sum()), scaled.sum(axis=0), exact.T @ scaled)
+
+
+def frechet_distance(first: Moments, second: Moments) -> float:
+    """Squared Frechet distance of two Gaussians, ChemNet's FCD (Dowson & Landau 1982).
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)); the last trace is that of the square root of the
+    symmetric C2^(1/2) C1 C2^(1/2), which needs no root of a matrix that is not symmetric.
+    """
+    difference = first.mean - second.mean
+    one, other = first.covariance, second.covariance
+    values, vectors = np.linalg.eigh(other)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    common = np.linalg.eigvalsh(root @ one @ root)
+    overlap = np.sqrt(np.maximum(common, 0.0)).sum()
+    return float(difference @ difference + np.trace(one) + np.trace(other) - 2.0 * overlap)
+
+
+def at_size(parts: Sequence[Moments], reference: Moments, size: int) -> float | None:
+    """Estimate the distance that `size` molecules of the same source would have.
+
+    FCD(N) = a + b / N through the whole set, its halves and its quarters, by least squares.
+
+    Args:
+        parts: moments of four random parts of N molecules.
+        reference: moments of the set to compare with.
+        size: molecules.
+
+    Returns:
+        The distance, not below 0; None where the parts are too small for the law to hold.
+    """
+    if min(part.molecules for part in parts) < MINIMUM_PART:
+        return None
+    halves = [join(parts[: PARTS // 2]), join(parts[PARTS // 2 :])]
+    sets = [[join(parts)], halves, list(parts)]
+    per_molecule = [np.mean([1.0 / part.molecules for part in level]) for level in sets]
+    distances = [np.mean([frechet_distance(part, reference) for part in level]) for level in sets]
+    slope, intercept = np.polyfit(per_molecule, distances, 1)
+    return max(0.0, float(intercept + slope / size))
+
+
+def _read_batches(batches: list[list[str]], *, device: str, alone: bool) -> list[np.ndarray]:
+    if not alone and "torch" not in sys.modules:
+        # Workers side by side, each with a thread for every core, would only fight.
+        os.environ["OMP_NUM_THREADS"] = "1"
+    return [_read(batch, device) for batch in batches]
+
+
+def _read(batch: list[str], device: str) -> np.ndarray:
+    import fcd
+
+    long = [text for text in batch if len(text) > _USUAL_LENGTH]
+    usual = [text for text in batch if len(text) <= _USUAL_LENGTH]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fcd warns of long strings, and numpy of a name it uses
+        model = fcd.load_ref_model()
+        found: dict[str, np.ndarray] = {}
+        for group in [usual, *([text] for text in long)]:
+            if group:
+                rows = fcd.get_predictions(
+                    model=model, smiles_list=group, batch_size=BATCH, n_jobs=0, device=device
+                )
+                found |= zip(group, rows, strict=True)
+    return np.stack([found[text] for text in batch])
