@@ -36,10 +36,14 @@ class BloomFilter(NamedTuple):
         count = max(len(members), 1)
         size = math.ceil(-count * math.log(error_rate) / math.log(2) ** 2 / 8) * 8
         hashes = max(1, round(size / count * math.log(2)))
-        table = np.zeros(size, dtype=bool)
-        for positions in _positions(members, hashes, size):
+        return cls(np.zeros(size // 8, dtype=np.uint8), hashes).with_members(members)
+
+    def with_members(self, more: np.ndarray) -> "BloomFilter":
+        """Return a filter of the same size that knows these members (N,) too, and errs more."""
+        table = np.unpackbits(self.bits).astype(bool)
+        for positions in _positions(more, self.hashes, len(table)):
             table[positions] = True
-        return cls(np.packbits(table), hashes)
+        return BloomFilter(np.packbits(table), self.hashes)
 
     def contains(self, candidates: np.ndarray) -> np.ndarray:
         """Tell for each hash (N,) whether it is a member; false positives at the error rate."""

@@ -164,6 +164,13 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
     ),
 }
 
+# What a trained model is trained further with (benchmarks/finetuning): half the rate of a new one,
+# few epochs, since a small set is soon known by heart, and the KL weight that it is used to.
+FINE_TUNING = TrainConfig(
+    epochs=12, batch_size=32, learning_rate=1e-3, warmup=0.05, kl_hold=0.0, kl_warmup=0.0
+)
+OBJECTIVE = ("beta", "free_nats", "property_weight")  # stay what the model was trained for
+
 Config = TypeVar("Config", DataConfig, ModelConfig, TrainConfig, GenerateConfig)
 
 
@@ -225,6 +232,19 @@ def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configu
             )
     values: Any = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
     return check(replace(config, **values))
+
+
+def fine_tuning(trained: Mapping[str, Any]) -> TrainConfig:
+    """Return how a model is trained further.
+
+    Args:
+        trained: how it was trained, from its provenance.
+
+    Raises:
+        ConfigError: for an objective that cannot be.
+    """
+    objective = {key: trained[key] for key in OBJECTIVE if key in trained}
+    return updated(FINE_TUNING, objective, where="the model's training")
 
 
 def as_dict(config: DataConfig | ModelConfig | TrainConfig | GenerateConfig) -> dict[str, Any]:

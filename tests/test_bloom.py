@@ -32,6 +32,17 @@ def test_it_takes_little_more_than_two_bytes_a_molecule() -> None:
     assert BloomFilter.of(hashes("C", 10_000)).bits.nbytes < 2.5 * 10_000
 
 
+def test_members_that_join_are_known_beside_the_old_ones() -> None:
+    old, new, others = hashes("C", 10_000), hashes("N", 1_000), hashes("O", 50_000)
+    before = BloomFilter.of(old)
+    index = before.with_members(new)
+    assert index.contains(old).all()
+    assert index.contains(new).all()
+    assert not before.contains(new).all()
+    assert before.error_rate < index.error_rate < 5e-4
+    assert index.contains(others).mean() < 1e-3
+
+
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=60))
 def test_no_member_is_ever_missed(numbers: list[int]) -> None:
     members = np.array(numbers, dtype=np.uint64)

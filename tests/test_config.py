@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from molvae.config import (
+    FINE_TUNING,
     PRESETS,
     DataConfig,
     GenerateConfig,
@@ -14,6 +15,7 @@ from molvae.config import (
     as_dict,
     check,
     default,
+    fine_tuning,
     read_toml,
     to_toml,
     updated,
@@ -34,6 +36,16 @@ def test_every_setting_has_a_good_default_and_a_help_text(kind: Any) -> None:
 def test_presets_are_within_their_ranges(preset: str) -> None:
     for config in PRESETS[preset]:
         check(config)
+
+
+def test_a_model_is_trained_further_gently_and_for_what_it_was_trained_for() -> None:
+    config = fine_tuning({"beta": 0.1, "free_nats": 20.0, "learning_rate": 0.5, "of": "later"})
+    assert (config.beta, config.free_nats) == (0.1, 20.0)
+    assert config == replace(FINE_TUNING, beta=0.1, free_nats=20.0)
+    assert config.learning_rate < TrainConfig().learning_rate
+    assert config.kl_hold == config.kl_warmup == 0, "the KL weight does not begin at zero again"
+    with pytest.raises(ConfigError, match=r"beta = 'much': expected float"):
+        fine_tuning({"beta": "much"})
 
 
 RANGED = [
