@@ -144,18 +144,59 @@ def test_saves_come_within_an_epoch_too(
     assert saved[-1] == 4
 
 
+def judge(monkeypatch: pytest.MonkeyPatch, *losses: float) -> None:
+    """Let the epochs to come have these validation losses, nats."""
+    each = iter(losses)
+
+    def judged(*arguments: object, **more: object) -> Validation:
+        return Validation(1.0, 1.0, 1.0, next(each))
+
+    monkeypatch.setattr("molvae.train.trainer.validate", judged)
+
+
 def test_best_model_is_kept(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses = iter([30.0, 10.0, 20.0])  # nats
-
-    def judged(*arguments: object, **more: object) -> Validation:
-        return Validation(1.0, 1.0, 1.0, next(losses))
-
-    monkeypatch.setattr("molvae.train.trainer.validate", judged)
+    judge(monkeypatch, 30.0, 10.0, 20.0)
     assert trainer(drug_dataset, tmp_path).fit()
     trained = Checkpoint.load(tmp_path / "model.safetensors").provenance["trained"]
     assert (trained["epoch"], trained["validation_loss"]) == (2, 10.0)
+
+
+def test_training_ends_early_when_patience_does_and_goes_on_with_more_of_it(
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge(monkeypatch, 30.0, 10.0, 10.0, 20.0, 9.0)  # as good is not better
+    config = replace(TRAIN, epochs=5, patience=2)
+    first = trainer(drug_dataset, tmp_path, train=config)
+    assert first.fit()
+    assert (first.state.epoch, first.state.epochs_since_best) == (4, 2)
+    again = trainer(drug_dataset, tmp_path, train=config, resume=True)
+    assert again.fit(), "there is nothing more to do"
+    assert again.state.step == first.state.step == 16
+    more = trainer(drug_dataset, tmp_path, train=replace(config, patience=3), resume=True)
+    assert more.fit()
+    assert (more.state.epoch, more.state.best) == (5, 9.0)
+    assert Checkpoint.load(tmp_path / "model.safetensors").provenance["trained"]["epoch"] == 5
+
+
+def test_loss_of_held_out_molecules_that_is_no_number_is_an_error(
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge(monkeypatch, float("nan"))
+    with pytest.raises(MolvaeError, match="validation loss is nan at step 4"):
+        trainer(drug_dataset, tmp_path).fit()
+
+
+def test_out_of_memory_is_said_in_words(
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*arguments: object, **more: object) -> Validation:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr("molvae.train.trainer.validate", too_large)
+    with pytest.raises(MolvaeError, match=r"cpu is out of memory; the last save is .*state"):
+        trainer(drug_dataset, tmp_path).fit()
 
 
 @pytest.mark.parametrize(
@@ -224,10 +265,8 @@ def test_weights_of_another_network_are_refused(
         trainer(drug_dataset, tmp_path, initial=initial)
 
 
-def test_number_of_epochs_and_of_saves_may_change(
-    finished: Path, drug_dataset: MoleculeDataset
-) -> None:
-    config = replace(TRAIN, epochs=5, save_every=5.0)
+def test_what_changes_no_weight_may_change(finished: Path, drug_dataset: MoleculeDataset) -> None:
+    config = replace(TRAIN, epochs=5, save_every=5.0, accumulate=3, patience=9)
     assert trainer(drug_dataset, finished, resume=True, train=config).state.step == 12
 
 
