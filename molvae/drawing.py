@@ -4,6 +4,7 @@ Every molecule to be has a slot. A slot's randomness depends on the seed, its nu
 attempt alone, so the same molecules come out in whatever batches the work is done.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -17,8 +18,8 @@ from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization
 from molvae.config import GenerateConfig, as_dict
 from molvae.errors import UsageError, did_you_mean
 from molvae.generated import Generated, Generation, Summary, control_errors, share
-from molvae.normalizer import PropertyNormalizer
-from molvae.targets import Range, choose_point, misses, unfamiliar
+from molvae.normalizer import PropertyNormalizer, Reading
+from molvae.targets import Wanted, choose_point, is_hit, miss, unfamiliar
 
 BLOCK = 4096  # molecules that are under way at the same time
 NOISE, SYMBOLS, POINTS = range(3)  # purposes of a slot's randomness
@@ -32,7 +33,7 @@ class Draw(NamedTuple):
         symbols: SELFIES symbols.
         ended: whether the decoder ended it, rather than the cap on its length.
         nll: -log p(x given z, c), nats.
-        predicted: the properties as the model's own head reads them, in their units, by name.
+        predicted: the properties as the model's own head reads them, in their units, by column.
     """
 
     slot: int
@@ -69,7 +70,7 @@ class Drawing:
         self,
         write: Write,
         n: int,
-        asked: Sequence[Mapping[str, Range]],
+        asked: Sequence[Mapping[str, Wanted]],
         *,
         config: GenerateConfig,
         seed: int,
@@ -81,8 +82,8 @@ class Drawing:
         self.write, self.n, self.asked = write, n, asked
         self.config, self.seed = config, seed
         self.normalizer, self.index, self.measured = normalizer, index, tuple(measured)
-        self.labels = tuple(name for name in normalizer.names if name not in self.measured)
-        self.scale = dict(zip(normalizer.names, normalizer.scale.tolist(), strict=True))
+        self.labels = tuple(name for name in normalizer.quantities if name not in self.measured)
+        self.scale = normalizer.scales
         filters = tuple(_known_filter(name) for name in config.filters)
         self.checks = Checks(
             self.measured, filters, config.smarts, config.not_smarts, standardization
@@ -143,7 +144,7 @@ class Drawing:
         for draw, candidate in zip(draws, examine(work), strict=True):
             self._judge(draw, candidate, attempt)
 
-    def request(self, slot: int) -> Mapping[str, Range]:
+    def request(self, slot: int) -> Mapping[str, Wanted]:
         """Return what is asked of this slot."""
         return self.asked[slot * len(self.asked) // self.n]
 
@@ -179,7 +180,7 @@ class Drawing:
             id=draw.slot + 1,
             smiles=candidate.smiles,
             properties=dict(zip(self.measured, candidate.values, strict=True)),
-            predicted={name: draw.predicted[name] for name in self.labels},
+            predicted={name: self.normalizer.reading(draw.predicted, name) for name in self.labels},
             targets=request,
             novel=not self.index.contains(molecule_hash([candidate.identity]))[0],
             ood=bool(unfamiliar(request, self.normalizer)),
@@ -193,27 +194,31 @@ class Drawing:
         if config.novel and not molecule.novel:
             return "in the training set"
         if config.in_range:
-            missed = zip(molecule.targets.items(), self._missed(molecule), strict=True)
             # No molecule hits a point exactly: points say where to aim, ranges what to keep.
-            off = [name for (name, (low, high)), miss in missed if miss > 0 and low < high]
+            off = [
+                name
+                for name, got in self._asked(molecule).items()
+                if not is_hit(got, molecule.targets[name], tolerance=math.inf)
+            ]
             if off:
                 return f"{off[0]} out of range"
         return ""
 
-    def _missed(self, molecule: Generated) -> np.ndarray:
-        """Return the distance to each target, NaN where it cannot be measured."""
-        got = {**molecule.predicted, **molecule.properties}
-        values = np.array([got.get(name, np.nan) for name in self.normalizer.names])
-        return misses(values, molecule.targets, self.normalizer)
+    def _asked(self, molecule: Generated) -> dict[str, Reading]:
+        """Return what is known of a molecule's asked properties, in the order of its targets."""
+        known = {**molecule.predicted, **molecule.properties}
+        return {name: known[name] for name in molecule.targets if name in known}
+
+    def _distance(self, molecule: Generated) -> float:
+        """Return how far a molecule is from its targets, in variances of the training set."""
+        return sum(
+            (miss(got, molecule.targets[name]) / self.scale[name]) ** 2
+            for name, got in self._asked(molecule).items()
+        )
 
     def _settle(self, slot: int) -> None:
         """Keep the candidate nearest to its targets, in standard deviations of the training set."""
         candidates = self.candidates.pop(slot, [])
-
-        def distance(molecule: Generated) -> float:
-            each = self._missed(molecule) / [self.scale[name] for name in molecule.targets]
-            return float(np.square(each).sum()) if len(each) else 0.0
-
         found_elsewhere = 0
         if self.config.tier == "consistent" and self.config.unique:
             free = [c for c in candidates if c.smiles not in self.used]
@@ -221,7 +226,7 @@ class Drawing:
             candidates = free
         self.refusals["duplicate"] += found_elsewhere
         if candidates:
-            best = min(candidates, key=distance)
+            best = min(candidates, key=self._distance)
             self.found[slot] = best
             self.used.add(best.smiles)
             self.refusals["another was nearer"] += len(candidates) - 1

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from molvae.targets import Range, format_range
+from molvae.normalizer import Reading
+from molvae.targets import Wanted, certainty, format_range, is_hit, likeliest, miss
 
 
 class Generated(NamedTuple):
@@ -18,8 +19,8 @@ class Generated(NamedTuple):
         smiles: canonical.
         properties: measured, in their units, by name.
         predicted: labels that cannot be computed from a structure, as the property head reads
-            them, by name.
-        targets: what was asked, by name.
+            them, by name: a number, or how much speaks for each class, about 0 to 1.
+        targets: what was asked, by name: (low, high), or classes such as `a|b`.
         novel: not in the training set (up to the index's stated error rate).
         ood: a target lies outside the model's training range.
         nll: -log p(x given z, c) in nats: how unlikely the decoder found what it wrote.
@@ -28,19 +29,26 @@ class Generated(NamedTuple):
     id: int
     smiles: str
     properties: Mapping[str, float]
-    predicted: Mapping[str, float]
-    targets: Mapping[str, Range]
+    predicted: Mapping[str, Reading]
+    targets: Mapping[str, Wanted]
     novel: bool
     ood: bool
     nll: float
 
     def row(self) -> dict[str, Any]:
-        """Return the molecule as a table's row, columns in their documented order."""
+        """Return the molecule as a table's row, columns in their documented order.
+
+        `predicted_NAME` of a class label is its likeliest class.
+        """
+        predicted = {
+            f"predicted_{name}": likeliest(got) if isinstance(got, Mapping) else got
+            for name, got in self.predicted.items()
+        }
         return {
             "ID": self.id,
             "SMILES": self.smiles,
             **self.properties,
-            **{f"predicted_{name}": value for name, value in self.predicted.items()},
+            **predicted,
             **{f"target_{name}": format_range(wanted) for name, wanted in self.targets.items()},
             "novel": self.novel,
             "ood": self.ood,
@@ -64,12 +72,16 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 class Control(NamedTuple):
     """Asked against got, for one property.
 
+    Of a class label the value got is how much speaks for the classes that were asked for, about
+    0 to 1, as the property head reads it; its unit is 1.
+
     Attributes:
         molecules: how many were asked for it and have a value.
         mae: mean distance to the target, 0 inside a range, in the property's unit.
         mae_scaled: the same in standard deviations of the training set.
         mean: of the values got.
-        hit_rate: share inside the range, or within half a standard deviation of a point.
+        hit_rate: share inside the range, within half a standard deviation of a point, or with a
+            class that was asked for as the likeliest one.
     """
 
     molecules: int
@@ -143,24 +155,27 @@ def control_errors(
     found = {}
     for name in dict.fromkeys(name for molecule in molecules for name in molecule.targets):
         pairs = [
-            (value, *molecule.targets[name])
+            (got, molecule.targets[name])
             for molecule in molecules
             if name in molecule.targets
-            and (value := {**molecule.predicted, **molecule.properties}.get(name)) is not None
+            and (got := {**molecule.predicted, **molecule.properties}.get(name)) is not None
         ]
         if not pairs:
             continue
-        values, low, high = np.array(pairs, dtype=np.float64).T
-        distance = np.maximum(np.maximum(low - values, values - high), 0.0)
-        tolerance = np.where(low == high, 0.5 * scale[name], 0.0)
+        mae = float(np.mean([miss(got, wanted) for got, wanted in pairs]))
+        near = 0.5 * scale[name]
         found[name] = Control(
             molecules=len(pairs),
-            mae=float(distance.mean()),
-            mae_scaled=float(distance.mean() / scale[name]),
-            mean=float(values.mean()),
-            hit_rate=float((distance <= tolerance).mean()),
+            mae=mae,
+            mae_scaled=mae / scale[name],
+            mean=float(np.mean([_value(got, wanted) for got, wanted in pairs])),
+            hit_rate=float(np.mean([is_hit(got, wanted, tolerance=near) for got, wanted in pairs])),
         )
     return found
+
+
+def _value(got: Reading, wanted: Wanted) -> float:
+    return certainty(got, str(wanted)) if isinstance(got, Mapping) else got
 
 
 def share(count: int, total: int) -> float:

@@ -35,7 +35,7 @@ from molvae.drawing import Drawing
 from molvae.errors import ArtifactError, UsageError, did_you_mean
 from molvae.generated import Generated, Generation
 from molvae.model.sampling import sample
-from molvae.targets import Range, Targets, as_ranges, choose_point, format_range
+from molvae.targets import Range, Targets, Wanted, as_ranges, choose_point, format_range
 from molvae.workers import Lost, map_chunks
 from molvae.writer import write
 
@@ -92,14 +92,14 @@ class MoleculeGenerator:
         """The short hash of the model's content."""
         return self.checkpoint.sha256[:12]
 
-    def ranges(self, targets: Targets) -> dict[str, Range]:
+    def ranges(self, targets: Targets) -> dict[str, Wanted]:
         """Check a request and spell it as this model does; RDKit's names are understood.
 
         Raises:
-            UsageError: for an unknown name, an empty range, or a value that cannot be.
+            UsageError: for an unknown name or class, an empty range, or a value that cannot be.
         """
-        known = {name.lower() for name in self.normalizer.names}
-        spelled: dict[str, float | Range] = {}
+        known = {name.lower() for name in self.normalizer.quantities}
+        spelled: dict[str, float | Range | str] = {}
         for name, wanted in targets.items():
             same = name if name.lower() in known else _alias(name)
             if same.lower() not in known:
@@ -108,21 +108,25 @@ class MoleculeGenerator:
                 raise UsageError(f"target {same}: given twice; give one point or one range.")
             spelled[same] = wanted
         ranges = as_ranges(spelled, self.normalizer)
-        for name, (low, high) in ranges.items():
-            if name in PROPERTIES and (low > PROPERTIES[name].high or high < PROPERTIES[name].low):
+        for name, wanted in ranges.items():
+            if isinstance(wanted, str) or name not in PROPERTIES:
+                continue
+            low, high = wanted
+            if low > PROPERTIES[name].high or high < PROPERTIES[name].low:
                 start, end = PROPERTIES[name].low, PROPERTIES[name].high
                 possible = f"at least {start:g}" if math.isinf(end) else f"{start:g} to {end:g}"
-                asked = format_range((low, high))
+                asked = format_range(wanted)
                 raise UsageError(f"target {name} = {asked}: impossible, {name} is {possible}.")
         return ranges
 
     def _unknown(self, name: str) -> str:
         """Say that the model has no such property, and which ones it has, with their units."""
-        known = [str(PROPERTIES.get(known, known)) for known in self.normalizer.names]
+        names = self.normalizer.quantities
+        known = [str(PROPERTIES.get(name, self.normalizer.describe(name))) for name in names]
         if name in PROPERTIES:
             what = f"this model was not trained on {name}."
         else:
-            what = f"unknown property '{name}'{did_you_mean(name, self.normalizer.names) or '.'}"
+            what = f"unknown property '{name}'{did_you_mean(name, names) or '.'}"
         return f"{what} This model knows {', '.join(known) or 'none'}."
 
     def generate(

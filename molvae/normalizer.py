@@ -1,4 +1,4 @@
-"""Property values <-> zero-mean, unit-scale conditions."""
+"""Property values <-> zero-mean, unit-scale conditions; class labels one-hot."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,32 @@ import numpy as np
 from molvae.errors import ArtifactError, UsageError, did_you_mean
 
 LEVELS = np.concatenate([[0.001], np.linspace(0.01, 0.99, 99), [0.999]])  # (Q,) of the quantiles
+# The least scale of a class: that of 1 % of the molecules. Of one in 10,000 a single molecule
+# would stand a hundred standard deviations out, and training would be about it alone.
+LEAST_CLASS_SCALE = 0.1
+EVEN_ODDS = 0.5  # standard deviation of a class that half of the molecules have: the largest
+
+Classes = Mapping[str, tuple[str, ...]]  # class label -> its classes
+NO_CLASSES: Classes = {}
+Reading = float | Mapping[str, float]  # a value, or how much speaks for each class, about 0 to 1
+
+
+def class_column(label: str, word: str) -> str:
+    """Return the name of the column that is 1 for the molecules of a class, 0 for the others."""
+    return f"{label}={word}"
+
+
+def class_key(word: str) -> str | float:
+    """Return what equal classes have in common: no matter the case, and `1.0` is `1`.
+
+    >>> class_key("Active") == class_key("active"), class_key("1.0") == class_key("1")
+    (True, True)
+    """
+    try:
+        number = float(word) if word.isascii() and "_" not in word else math.nan
+    except ValueError:
+        number = math.nan
+    return number if math.isfinite(number) else word.casefold()
 
 
 class PropertyNormalizer(NamedTuple):
@@ -17,24 +43,35 @@ class PropertyNormalizer(NamedTuple):
     NaN means "unspecified" throughout: it passes through both directions unchanged.
 
     Attributes:
-        names: the P properties and labels, in the order of every column of conditions.
-        mean: shape (P,), in each property's unit.
+        names: the P columns of conditions, in order: a property or numeric label has one; a class
+            label L has `L=a`, `L=b`, ... with 1 for the class of a molecule and 0 for the others.
+        mean: shape (P,), in each property's unit; of a class, its share.
         scale: standard deviations, shape (P,).
         quantiles: of the training split at `LEVELS` (p0.1, p1 to p99, p99.9), shape (P, Q).
+        classes: of each class label.
     """
 
     names: tuple[str, ...]
     mean: np.ndarray
     scale: np.ndarray
     quantiles: np.ndarray
+    classes: Classes = NO_CLASSES
 
     @classmethod
-    def fit(cls, names: Sequence[str], values: np.ndarray) -> "PropertyNormalizer":
+    def fit(
+        cls, names: Sequence[str], values: np.ndarray, *, classes: Classes = NO_CLASSES
+    ) -> "PropertyNormalizer":
         """Fit to training values, shape (N, P), NaN where a label is missing.
+
+        Args:
+            names: of the columns.
+            values: in their units; of classes 0 and 1.
+            classes: of the class labels, each with all of its columns among `names`.
 
         Raises:
             UsageError: for a property that never varies: there is nothing to condition on.
         """
+        of_classes = _class_columns(classes)
         quantiles = np.empty((len(names), len(LEVELS)))
         mean, scale = np.empty(len(names)), np.empty(len(names))
         for column, name in enumerate(names):
@@ -47,7 +84,40 @@ class PropertyNormalizer(NamedTuple):
             quantiles[column] = np.quantile(known, LEVELS)
             clipped = np.clip(known, quantiles[column, 0], quantiles[column, -1])
             mean[column], scale[column] = clipped.mean(), clipped.std() or known.std()
-        return cls(tuple(names), mean, scale, quantiles)
+            if name in of_classes:  # even the rarest class is no outlier
+                quantiles[column, 0], quantiles[column, -1] = 0.0, 1.0
+                mean[column] = known.mean()
+                scale[column] = max(known.std(), LEAST_CLASS_SCALE)
+        return cls(tuple(names), mean, scale, quantiles, dict(classes))
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What can be asked for: properties and labels, a class label once, in order."""
+        owner = _class_columns(self.classes)
+        return tuple(dict.fromkeys(owner.get(name, name) for name in self.names))
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The number of the quantity that each column belongs to, shape (P,)."""
+        owner = _class_columns(self.classes)
+        numbers = {name: number for number, name in enumerate(self.quantities)}
+        return tuple(numbers[owner.get(name, name)] for name in self.names)
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """The standard deviation of each quantity; of a class label that of even odds."""
+        scales = dict(zip(self.names, self.scale.tolist(), strict=True))
+        return {name: scales.get(name, EVEN_ODDS) for name in self.quantities}
+
+    def columns(self, label: str) -> list[int]:
+        """Return the positions of a class label's columns, in the order of its classes."""
+        return [self.names.index(class_column(label, word)) for word in self.classes[label]]
+
+    def reading(self, values: Mapping[str, float], name: str) -> Reading:
+        """Return what `values` by column say of a quantity: a number, or one for each class."""
+        if name not in self.classes:
+            return values[name]
+        return {word: values[class_column(name, word)] for word in self.classes[name]}
 
     @property
     def low(self) -> np.ndarray:
@@ -73,30 +143,57 @@ class PropertyNormalizer(NamedTuple):
         return values
 
     def resolve(self, name: str) -> str:
-        """Return this model's spelling of a property's name.
+        """Return this model's spelling of the name of a property or label.
 
         Raises:
             UsageError: listing the known names and the nearest one.
         """
-        by_lower = {known.lower(): known for known in self.names}
+        by_lower = {known.lower(): known for known in self.quantities}
         if name.lower() not in by_lower:
             raise UsageError(
-                f"unknown property '{name}'{did_you_mean(name, self.names) or '.'}"
-                f" This model knows {', '.join(self.names)}."
+                f"unknown property '{name}'{did_you_mean(name, self.quantities) or '.'}"
+                f" This model knows {', '.join(map(self.describe, self.quantities))}."
             )
         return by_lower[name.lower()]
 
-    def vector(self, targets: Mapping[str, float]) -> np.ndarray:
-        """Return targets by name as one row of values, shape (P,), unnamed ones NaN.
+    def resolve_class(self, label: str, word: str) -> str:
+        """Return this model's spelling of a class; a number may be written in any way.
 
         Raises:
-            UsageError: for an unknown name or a value that is not finite.
+            UsageError: listing the known classes and the nearest one.
+        """
+        classes = {class_key(known): known for known in self.classes[label]}
+        if class_key(word) not in classes:
+            raise UsageError(
+                f"target {label} = {word}: no such class"
+                f"{did_you_mean(word, self.classes[label]) or '.'}"
+                f" Its classes are {', '.join(self.classes[label])}."
+            )
+        return classes[class_key(word)]
+
+    def describe(self, name: str) -> str:
+        """Return a quantity's name, with the classes of a class label."""
+        return f"{name} ({', '.join(self.classes[name])})" if name in self.classes else name
+
+    def vector(self, targets: Mapping[str, float | str]) -> np.ndarray:
+        """Return targets by name as one row of values, shape (P,), unnamed ones NaN.
+
+        Args:
+            targets: a finite number, or for a class label one of its classes.
+
+        Raises:
+            UsageError: for an unknown name or class, or a value that is not finite.
         """
         row = np.full(len(self.names), np.nan)
         for name, value in targets.items():
-            if not math.isfinite(value):
+            known = self.resolve(name)
+            if known in self.classes:
+                word = self.resolve_class(known, str(value))
+                row[self.columns(known)] = [word == each for each in self.classes[known]]
+            elif isinstance(value, str) or not math.isfinite(value):
                 raise UsageError(f"target {name} = {value}: not a finite number.")
-            row[self.names.index(self.resolve(name))] = value
+            else:
+                row[self.names.index(known)] = value
         return row
 
     def quantile(self, name: str, level: np.ndarray) -> np.ndarray:
@@ -111,20 +208,24 @@ class PropertyNormalizer(NamedTuple):
         return float(np.interp(np.nextafter(value, -np.inf), known, LEVELS))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for a JSON header."""
-        return {
+        """Return plain values for a JSON header; without class labels, those of any version."""
+        plain = {
             "names": list(self.names),
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "quantiles": self.quantiles.tolist(),
         }
+        if self.classes:
+            plain["classes"] = {label: list(words) for label, words in self.classes.items()}
+        return plain
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "PropertyNormalizer":
         """Rebuild from `to_dict`.
 
         Raises:
-            ArtifactError: when shapes disagree or a scale is not a positive number.
+            ArtifactError: when shapes disagree, a scale is not a positive number, or a class has
+                no column.
         """
         try:
             names = tuple(str(name) for name in plain["names"])
@@ -132,6 +233,10 @@ class PropertyNormalizer(NamedTuple):
                 np.array(plain[key], dtype=np.float64) for key in ("mean", "scale", "quantiles")
             )
             quantiles = quantiles.reshape(len(names), len(LEVELS))  # also where there are no names
+            classes = {
+                str(label): tuple(str(word) for word in words)
+                for label, words in dict(plain.get("classes", {})).items()
+            }
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ArtifactError(f"the normalizer inside is damaged: {error}.") from error
         count = len(names)
@@ -141,7 +246,24 @@ class PropertyNormalizer(NamedTuple):
             and np.isfinite(mean).all()
             and np.isfinite(quantiles).all()
             and bool(np.all((scale > 0) & np.isfinite(scale)))
+            and _fits(classes, names)
         )
         if not good:
             raise ArtifactError("the normalizer inside is damaged: shapes or values are wrong.")
-        return cls(names, mean, scale, quantiles)
+        return cls(names, mean, scale, quantiles, classes)
+
+
+def _class_columns(classes: Classes) -> dict[str, str]:
+    """Return column -> the class label that it belongs to."""
+    return {class_column(label, word): label for label in classes for word in classes[label]}
+
+
+def _fits(classes: Classes, names: Sequence[str]) -> bool:
+    """Tell whether every class has a column of its own, and no label the name of a column."""
+    columns = _class_columns(classes)
+    return (
+        len(columns) == sum(map(len, classes.values()))
+        and columns.keys() <= set(names)
+        and not classes.keys() & set(names)
+        and all(len({*map(class_key, words)}) == len(words) > 1 for words in classes.values())
+    )

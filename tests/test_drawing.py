@@ -18,7 +18,7 @@ from molvae.drawing import NOISE, POINTS, SYMBOLS, Draw, Drawing, slot_random
 from molvae.errors import UsageError
 from molvae.generated import Generation
 from molvae.normalizer import PropertyNormalizer
-from molvae.targets import Range
+from molvae.targets import Range, Wanted
 from tests.drugs import DRUGS
 
 SMILES = list(dict.fromkeys(canonicalize(smiles, stereo=False) for _, smiles in DRUGS))[:60]
@@ -40,10 +40,12 @@ Script = Callable[[int, int], list[str] | Draw]  # slot, attempt -> what the dec
 def start(
     script: Script,
     n: int,
-    asked: Sequence[Mapping[str, Range]] = ({},),
+    asked: Sequence[Mapping[str, Wanted]] = ({},),
     *,
     seed: int = 0,
     index: BloomFilter = NO_INDEX,
+    normalizer: PropertyNormalizer = NORMALIZER,
+    measured: tuple[str, ...] = MEASURED,
     seen: dict[int, np.ndarray] | None = None,
     **settings: object,
 ) -> Drawing:
@@ -65,9 +67,9 @@ def start(
         asked,
         config=config,
         seed=seed,
-        normalizer=NORMALIZER,
+        normalizer=normalizer,
         index=index,
-        measured=MEASURED,
+        measured=measured,
     )
 
 
@@ -427,3 +429,78 @@ def test_no_two_streams_share_a_number() -> None:
         for purpose in (NOISE, SYMBOLS, POINTS)
     ]
     assert len(np.unique(np.concatenate(streams))) == 27 * 500
+
+
+# The drugs again, with the label whether they hold a halogen.
+HALOGEN = Chem.MolFromSmarts("[F,Cl,Br,I]")
+HAS_HALOGEN = [Chem.MolFromSmiles(smiles).HasSubstructMatch(HALOGEN) for smiles in SMILES]
+COLUMNS = ("MW", "halogen=no", "halogen=yes")
+WITH_CLASSES = PropertyNormalizer.fit(
+    COLUMNS,
+    np.array([[WEIGHTS[s], not has, has] for s, has in zip(SMILES, HAS_HALOGEN, strict=True)]),
+    classes={"halogen": ("no", "yes")},
+)
+
+
+def read_rightly(slot: int, drug: int) -> Draw:
+    """What a decoder writes whose property head knows a halogen when it sees one."""
+    speaks = 0.9 if HAS_HALOGEN[drug] else 0.2
+    return Draw(
+        slot, SELFIES[drug], True, 9.0, {"MW": 0.0, "halogen=no": 1 - speaks, "halogen=yes": speaks}
+    )
+
+
+def with_classes(asked: Wanted, **settings: object) -> Generation:
+    """Draw 5 molecules out of the drugs in order, each slot from its own dozen."""
+    drawing = start(
+        lambda slot, attempt: read_rightly(slot, 12 * slot + (attempt + 4) % 12),
+        5,
+        [{"halogen": asked}],
+        normalizer=WITH_CLASSES,
+        measured=("MW",),
+        **settings,  # type: ignore[arg-type]
+    )
+    return finish(drawing)
+
+
+def halogens(generation: Generation) -> list[bool]:
+    return [HAS_HALOGEN[SMILES.index(molecule.smiles)] for molecule in generation.molecules]
+
+
+def test_a_class_label_is_read_off_by_the_property_head_as_one_label() -> None:
+    found = with_classes("yes")
+    for molecule, has in zip(found.molecules, halogens(found), strict=True):
+        assert molecule.predicted == {
+            "halogen": pytest.approx({"no": 0.1, "yes": 0.9} if has else {"no": 0.8, "yes": 0.2})
+        }
+        assert list(molecule.properties) == ["MW"]
+        assert molecule.targets == {"halogen": "yes"}
+        assert not molecule.ood
+    control = found.summary.control["halogen"]
+    assert control.hit_rate == np.mean(halogens(found))
+    assert control.mean == pytest.approx(np.mean([0.9 if has else 0.2 for has in halogens(found)]))
+
+
+@pytest.mark.parametrize("settings", [{"in_range": True}, {"best_of": 12}])
+def test_a_class_can_be_insisted_on(settings: dict[str, object]) -> None:
+    assert 0 < sum(halogens(with_classes("yes"))) < 5
+    assert all(halogens(with_classes("yes", **settings)))
+    assert not any(halogens(with_classes("no", **settings)))
+    if "in_range" in settings:
+        assert halogens(with_classes("no|yes", **settings)) == halogens(with_classes("no|yes"))
+
+
+def test_a_refusal_for_a_class_names_the_label() -> None:
+    assert set(with_classes("yes", in_range=True).summary.refusals) == {"halogen out of range"}
+
+
+def test_the_decoder_is_asked_for_all_columns_of_a_class() -> None:
+    seen: dict[int, np.ndarray] = {}
+    asked: list[dict[str, Wanted]] = [{"halogen": "yes"}, {}]
+    finish(
+        start(
+            read_rightly, 2, asked, normalizer=WITH_CLASSES, measured=("MW",), seen=seen, tier="raw"
+        )
+    )
+    np.testing.assert_array_equal(seen[0], [np.nan, 0.0, 1.0])
+    assert np.isnan(seen[1]).all()

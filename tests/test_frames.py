@@ -35,3 +35,18 @@ def test_no_molecules_are_an_empty_table() -> None:
     frame = to_frame([])
     assert list(frame.columns) == ["ID", "SMILES", "mol"]
     assert len(frame) == 0
+
+
+def test_classes_are_text_also_where_they_are_numbers() -> None:
+    read = {"0": 0.25, "1": 0.75}
+    asked = [{"assay": "1", "LogP": (2.0, 2.0)}, {"assay": "0|1"}, {}]
+    frame = to_frame(
+        [
+            molecule(number, predicted={"assay": read}, targets=targets)
+            for number, targets in enumerate(asked, 1)
+        ]
+    )
+    assert frame["target_assay"].tolist()[:2] == ["1", "0|1"]
+    assert frame["target_assay"].isna().tolist() == [False, False, True]
+    assert frame["predicted_assay"].tolist() == ["1"] * 3
+    assert frame["target_LogP"].dtype == float

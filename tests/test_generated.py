@@ -4,7 +4,7 @@ import math
 import pytest
 
 from molvae.generated import Generated, Summary, columns_of, control_errors, share
-from molvae.targets import Range
+from molvae.targets import Range, Wanted
 
 INFINITE = math.inf
 
@@ -99,6 +99,31 @@ def test_a_label_is_judged_by_its_prediction() -> None:
     control = control_errors([molecule(targets={"pIC50": (5.0, 5.0)})], {"pIC50": 1.0})
     assert control["pIC50"].mean == pytest.approx(4.3)
     assert control["pIC50"].mae == pytest.approx(0.7)
+
+
+def assayed(reading: dict[str, float], wanted: Wanted) -> Generated:
+    return molecule(predicted={"assay": reading}, targets={"assay": wanted})
+
+
+def test_a_class_label_is_one_column_with_its_likeliest_class() -> None:
+    row = assayed({"active": 0.6, "inactive": 0.45}, "active|inactive").row()
+    assert (row["predicted_assay"], row["target_assay"]) == ("active", "active|inactive")
+    assert [column for column in row if "assay" in column] == ["predicted_assay", "target_assay"]
+
+
+def test_control_of_a_class_by_hand() -> None:
+    molecules = [
+        assayed({"a": 0.9, "b": 0.1, "c": 0.0}, "a"),  # a hit
+        assayed({"a": 0.4, "b": 0.5, "c": 0.1}, "a"),  # no hit
+        assayed({"a": 0.3, "b": 0.3, "c": 0.4}, "a|b"),  # more for the two, but c is likeliest
+        assayed({"a": 0.0, "b": 1.2, "c": -0.2}, "b"),  # more than certain is no miss
+    ]
+    control = control_errors(molecules, {"assay": 0.5})["assay"]
+    assert control.molecules == 4
+    assert control.hit_rate == 0.5
+    assert control.mean == pytest.approx((0.9 + 0.4 + 0.6 + 1.2) / 4)
+    assert control.mae == pytest.approx((0.1 + 0.6 + 0.4 + 0.0) / 4)
+    assert control.mae_scaled == pytest.approx(2 * control.mae)
 
 
 def test_a_share_of_nothing_is_undefined() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molvae.errors import ArtifactError, UsageError
-from molvae.normalizer import LEVELS, PropertyNormalizer
+from molvae.normalizer import LEAST_CLASS_SCALE, LEVELS, PropertyNormalizer, class_key
 
 NAMES = ("MW", "LogP", "HBD")
 NAN = float("nan")
@@ -141,3 +141,129 @@ def test_nothing_to_condition_on_is_kept_as_nothing() -> None:
 def test_damaged_header_is_refused(damage: dict[str, object]) -> None:
     with pytest.raises(ArtifactError, match="normalizer inside is damaged"):
         PropertyNormalizer.from_dict({**NORMALIZER.to_dict(), **damage})
+
+
+CLASSES = {"activity": ("CI", "CM", "CA")}
+WITH_CLASSES = ("LogP", "activity=CI", "activity=CM", "activity=CA", "pIC50")
+
+
+def with_classes(rows: int = 4000) -> np.ndarray:
+    """A label of 1 molecule in 1,000 among them, and missing for the first 100."""
+    random = np.random.default_rng(1)
+    found = random.choice(3, rows, p=[0.949, 0.05, 0.001])
+    found[-1] = 2  # at least one
+    hot = (found[:, None] == np.arange(3)).astype(float)
+    hot[:100] = NAN
+    columns = (random.normal(2, 1.5, (rows, 1)), hot, random.normal(6, 1, (rows, 1)))
+    return np.hstack(columns)
+
+
+LABELLED = PropertyNormalizer.fit(WITH_CLASSES, with_classes(), classes=CLASSES)
+
+
+def test_a_class_label_is_one_quantity_of_several_columns() -> None:
+    assert LABELLED.quantities == ("LogP", "activity", "pIC50")
+    assert LABELLED.groups == (0, 1, 1, 1, 2)
+    assert LABELLED.columns("activity") == [1, 2, 3]
+    assert NORMALIZER.quantities == NAMES
+    assert NORMALIZER.groups == (0, 1, 2)
+
+
+def test_even_a_rare_class_is_told_from_the_others_and_far_from_none() -> None:
+    conditions = LABELLED.normalize(with_classes())
+    rare = conditions[100:, 3]
+    assert np.unique(rare).size == 2  # the percentiles of the training set clip it away
+    assert np.ptp(rare) == pytest.approx(1 / LEAST_CLASS_SCALE)
+    restored = LABELLED.restore(conditions)[:, 1:4]
+    np.testing.assert_allclose(restored, with_classes()[:, 1:4], atol=1e-6)
+    assert LABELLED.mean[1:4].sum() == pytest.approx(1.0)
+
+
+def test_scales_are_by_quantity_and_a_class_label_has_that_of_even_odds() -> None:
+    scales = LABELLED.scales
+    assert list(scales) == ["LogP", "activity", "pIC50"]
+    assert scales["pIC50"] == LABELLED.scale[4]
+    assert scales["activity"] == 0.5
+
+
+def test_vector_writes_a_class_one_hot() -> None:
+    np.testing.assert_array_equal(LABELLED.vector({"Activity": "cm"}), [NAN, 0, 1, 0, NAN])
+    with pytest.raises(UsageError, match="not a finite number"):
+        LABELLED.vector({"pIC50": "high"})
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "words"),
+    [
+        (
+            "activity",
+            "CIA",
+            "activity = CIA: no such class; did you mean 'CI'? Its classes are CI, CM, CA.",
+        ),
+        ("activity", "7", "activity = 7: no such class. Its classes are CI, CM, CA."),
+    ],
+)
+def test_an_unknown_class_is_answered_with_the_known_ones(name: str, word: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        LABELLED.vector({name: word})
+    assert words in str(caught.value)
+
+
+def test_the_columns_of_classes_cannot_be_asked_for_by_themselves() -> None:
+    with pytest.raises(UsageError, match=r"This model knows LogP, activity \(CI, CM, CA\), pIC50"):
+        LABELLED.resolve("activity=CA")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Active", "aCTIVE", True),
+        ("1", "1.0", True),
+        ("1e1", "10", True),
+        ("1_0", "10", False),
+        ("nan", "NaN", True),
+        ("0x1", "1", False),
+        ("\u0661", "1", False),
+        ("CI", "CM", False),
+    ],
+)
+def test_classes_are_equal_whatever_their_case_and_the_form_of_a_number(
+    one: str, other: str, same: bool
+) -> None:
+    assert (class_key(one) == class_key(other)) is same
+
+
+def test_what_is_read_of_a_class_label_is_a_number_for_each_class() -> None:
+    read = dict(zip(WITH_CLASSES, [2.0, 0.1, 0.2, 0.7, 6.0], strict=True))
+    assert LABELLED.reading(read, "activity") == {"CI": 0.1, "CM": 0.2, "CA": 0.7}
+    assert LABELLED.reading(read, "pIC50") == 6.0
+
+
+def test_json_brings_classes_back_and_says_nothing_where_there_are_none() -> None:
+    again = PropertyNormalizer.from_dict(json.loads(json.dumps(LABELLED.to_dict())))
+    assert (again.names, dict(again.classes)) == (WITH_CLASSES, CLASSES)
+    assert again.groups == LABELLED.groups
+    # A header of an older version, or without class labels, is what it always was.
+    assert set(NORMALIZER.to_dict()) == {"names", "mean", "scale", "quantiles"}
+    assert PropertyNormalizer.from_dict(NORMALIZER.to_dict()).classes == {}
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        7,
+        "activity",
+        {"activity": 3},
+        {"activity": ["CI", "CM", "CX"]},
+        {"activity": ["CI"]},
+        {"activity": []},
+        {"activity": ["CI", "CI", "CM", "CA"]},
+        {"activity": ["CI", "ci", "CM", "CA"]},
+        {"pIC50": ["CI", "CM"]},
+        {"activity": [["CI"], "CM", "CA"]},
+        {"activity": None},
+    ],
+)
+def test_damaged_classes_are_refused(classes: object) -> None:
+    with pytest.raises(ArtifactError, match="normalizer inside is damaged"):
+        PropertyNormalizer.from_dict({**LABELLED.to_dict(), "classes": classes})

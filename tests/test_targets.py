@@ -5,7 +5,17 @@ import pytest
 
 from molvae.errors import UsageError
 from molvae.normalizer import PropertyNormalizer
-from molvae.targets import Range, as_ranges, choose_point, format_range, misses, unfamiliar
+from molvae.targets import (
+    Range,
+    Wanted,
+    as_ranges,
+    choose_point,
+    format_range,
+    is_hit,
+    likeliest,
+    miss,
+    unfamiliar,
+)
 
 INF, NAN = math.inf, math.nan
 
@@ -96,11 +106,127 @@ def test_range_beyond_the_training_set_asks_for_its_nearest_end() -> None:
 
 
 def test_misses_are_distances_to_the_range() -> None:
-    ranges = {"LogP": (1.0, 2.0), "HBD": (-INF, 2.0)}
-    for values, expected in (
-        ([1.5, 0.0], [0.0, 0.0]),
-        ([0.25, 5.0], [0.75, 3.0]),
-        ([4.0, 2.0], [2.0, 0.0]),
-        ([NAN, 2.0], [NAN, 0.0]),
+    for wanted, got, expected in (
+        ((1.0, 2.0), 1.5, 0.0),
+        ((1.0, 2.0), 0.25, 0.75),
+        ((1.0, 2.0), 4.0, 2.0),
+        ((-INF, 2.0), 5.0, 3.0),
+        ((-INF, 2.0), 2.0, 0.0),
+        ((3.0, 3.0), 2.5, 0.5),
     ):
-        np.testing.assert_allclose(misses(np.array(values), ranges, NORMALIZER), expected)
+        assert miss(got, wanted) == expected
+    assert math.isnan(miss(NAN, (1.0, 2.0)))
+
+
+def test_a_point_has_a_tolerance_and_a_range_has_none() -> None:
+    assert is_hit(2.5, (3.0, 3.0), tolerance=0.5)
+    assert not is_hit(2.4, (3.0, 3.0), tolerance=0.5)
+    assert is_hit(2.0, (1.0, 2.0), tolerance=0.5)
+    assert not is_hit(2.1, (1.0, 2.0), tolerance=0.5)
+    assert not is_hit(NAN, (1.0, 2.0), tolerance=0.5)
+
+
+# Half of the molecules are inactive, three in ten are active, one in ten is `a|b`, and one in ten
+# has no class.
+CLASSES = ("0", "active", "a|b", "inactive")
+SHARES = (0.1, 0.3, 0.1, 0.5)
+_POSITIONS = np.random.default_rng(3).choice(4, 5000, p=SHARES)
+_HOT = np.where(np.arange(5000)[:, None] < 500, NAN, _POSITIONS[:, None] == np.arange(4))
+LABELLED = PropertyNormalizer.fit(
+    ("LogP", *(f"assay={word}" for word in CLASSES)),
+    np.hstack([column("LogP")[:, None], _HOT]),
+    classes={"assay": CLASSES},
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "spelled"),
+    [
+        ("Active", "active"),
+        ("inactive | ACTIVE", "active|inactive"),
+        ("active|active", "active"),
+        ("A|B", "a|b"),
+        (0, "0"),
+        (0.0, "0"),
+        ((0.0, 0.0), "0"),
+        ("0.0|active", "0|active"),
+    ],
+)
+def test_classes_are_spelled_and_ordered_as_the_model_does(
+    wanted: float | Range | str, spelled: str
+) -> None:
+    assert as_ranges({"Assay": wanted, "logp": 1.0}, LABELLED) == {
+        "LogP": (1.0, 1.0),
+        "assay": spelled,
+    }
+    assert list(as_ranges({"Assay": wanted, "logp": 1.0}, LABELLED)) == ["LogP", "assay"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        ({"assay": "actve"}, "assay = actve: no such class; did you mean 'active'?"),
+        ({"assay": "active|7"}, "assay = 7: no such class. Its classes are 0, active, a|b"),
+        ({"assay": 7}, "assay = 7: no such class."),
+        ({"assay": (0.0, 1.0)}, "assay = 0..1: a range; assay has the classes 0, active, a|b"),
+        ({"assay": NAN}, "not a finite number"),
+        ({"assay": INF}, "not a finite number"),
+        ({"assay": ""}, "no such class"),
+        ({"assay": "active", "ASSAY": "0"}, "assay: given twice"),
+        ({"LogP": "high"}, "target LogP = high: not a number; LogP has no classes"),
+        ({"assay=active": 1.0}, "unknown property 'assay=active'"),
+    ],
+)
+def test_class_that_cannot_be_meant_is_refused(
+    targets: dict[str, float | Range | str], words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        as_ranges(targets, LABELLED)
+    assert words in str(caught.value)
+
+
+def test_a_class_is_written_as_it_is_read_and_never_unfamiliar() -> None:
+    assert format_range("active|inactive") == "active|inactive"
+    assert unfamiliar({"LogP": (99.0, 99.0), "assay": "0"}, LABELLED) == ["LogP"]
+
+
+def test_a_class_is_asked_for_in_all_of_its_columns() -> None:
+    row = choose_point({"assay": "a|b"}, LABELLED, np.random.default_rng(0))
+    np.testing.assert_array_equal(row, [NAN, 0, 0, 1, 0])
+    # Within reach of the model: no class is clipped away.
+    again = LABELLED.restore(LABELLED.normalize(row[None]))[0, 1:]
+    np.testing.assert_allclose(again, row[1:], atol=1e-6)
+
+
+def test_of_several_classes_each_is_as_frequent_as_in_training() -> None:
+    random = np.random.default_rng(1)
+    rows = [choose_point({"assay": "active|inactive"}, LABELLED, random) for _ in range(4000)]
+    drawn = np.array(rows)[:, 1:]
+    assert (drawn.sum(axis=1) == 1.0).all()
+    np.testing.assert_allclose(drawn.mean(axis=0), [0, 0.375, 0, 0.625], atol=0.02)
+
+
+def test_a_class_label_beside_them_leaves_the_choice_of_numbers_alone() -> None:
+    wanted: dict[str, Wanted] = {"LogP": (1.0, 3.0)}
+    one = choose_point(wanted, NORMALIZER, np.random.default_rng(5))
+    other = choose_point(wanted, LABELLED, np.random.default_rng(5))
+    asked = choose_point({**wanted, "assay": "0"}, LABELLED, np.random.default_rng(5))
+    assert one[0] == other[0] == asked[0]
+
+
+def test_a_class_is_missed_by_what_does_not_speak_for_it() -> None:
+    read = {"0": -0.1, "active": 0.5, "a|b": 0.3, "inactive": 0.25}
+    assert miss(read, "active") == pytest.approx(0.5)
+    assert miss(read, "active|inactive") == pytest.approx(0.25)
+    assert miss(read, "a|b") == pytest.approx(0.7)
+    assert miss({**read, "active": 1.2}, "active") == 0.0
+    assert math.isnan(miss(0.5, "active"))
+    assert likeliest(read) == "active"
+
+
+def test_a_class_is_hit_when_none_is_likelier() -> None:
+    read = {"0": 0.0, "active": 0.4, "a|b": 0.35, "inactive": 0.25}
+    assert is_hit(read, "active", tolerance=0.0)
+    assert is_hit(read, "active|inactive", tolerance=0.0)
+    assert not is_hit(read, "a|b", tolerance=9.0)
+    assert not is_hit(read, "0|inactive", tolerance=9.0)

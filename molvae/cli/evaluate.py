@@ -181,6 +181,8 @@ def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:
         (wanted,) = options.parse_targets([f"{name}={cell}"]).values()
     except UsageError as error:
         raise InputError(f"{row.file}:{row.line}: column '{heading}': {error}") from error
+    if isinstance(wanted, str):
+        raise InputError(f"{row.file}:{row.line}: column '{heading}': '{wanted}' is not a number.")
     return wanted
 
 

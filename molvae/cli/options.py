@@ -24,7 +24,8 @@ from molvae.errors import UsageError
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
-Ranges = dict[str, tuple[float, float]]  # property -> (low, high); low == high is a point
+# property -> (low, high), equal for a point; class label -> a class, or several as `a|b`
+Ranges = dict[str, tuple[float, float] | str]
 
 # Fields whose option has a letter, or reads better in the singular because it is repeated.
 SPELLINGS: dict[str, tuple[str, ...]] = {
@@ -135,12 +136,14 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: Iterable[str])
 
 
 def parse_targets(texts: Iterable[str]) -> Ranges:
-    """Read requests such as `LogP=2.5`, `QED=0.8..0.95` and `MW=..400`.
+    """Read requests such as `LogP=2.5`, `QED=0.8..0.95`, `MW=..400` and `activity=active`.
 
-    The names are not looked up: what is known depends on the model.
+    The names are not looked up: what is known depends on the model. A word is taken for a class,
+    except of a property that is computed.
 
     Returns:
-        Name to (low, high): equal for a single value, infinite where an end is open.
+        Name to (low, high): equal for a single value, infinite where an end is open. Name of a
+        class label to the word.
 
     Raises:
         UsageError: for a request that cannot be read, is empty, or names a property twice.
@@ -155,8 +158,21 @@ def parse_targets(texts: Iterable[str]) -> Ranges:
             raise UsageError(f"'{text}': write NAME=VALUE or NAME=LOW..HIGH, such as LogP=2.5.")
         if name.lower() in (known.lower() for known in ranges):
             raise UsageError(f"'{text}': {name} has a target already; give one range.")
-        ranges[name] = _parse_range(text, value)
+        ranges[name] = value if _is_class(name, value) else _parse_range(text, value)
     return ranges
+
+
+def _is_class(name: str, word: str) -> bool:
+    """Tell whether a word can be a class: no slip of a number, such as `nan`, `2,5` or `1_0`."""
+    if ".." in word:
+        return False
+    try:
+        float(word.replace(",", "."))
+    except ValueError:
+        from molvae.chem.properties import PROPERTIES
+
+        return name.lower() not in {known.lower() for known in PROPERTIES}
+    return False
 
 
 def _parse_range(text: str, value: str) -> tuple[float, float]:
@@ -196,7 +212,8 @@ targets = click.option(
     multiple=True,
     callback=_targets,
     metavar="NAME=VALUE|LO..HI",
-    help="Ask for a property: LogP=2.5, QED=0.8..0.95, MW=..400; repeat for more.",
+    help="Ask for a property: LogP=2.5, QED=0.8..0.95, MW=..400, or for a class of a label:"
+    " activity=active; repeat for more.",
 )
 
 

@@ -154,6 +154,27 @@ def test_target_that_cannot_be_meant_is_refused(text: str, reason: str) -> None:
         options.parse_targets([text])
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("activity=active", {"activity": "active"}),
+        (" Activity = very active ", {"Activity": "very active"}),
+        ("activity=CI|CM", {"activity": "CI|CM"}),
+        ("assay=1", {"assay": (1.0, 1.0)}),  # a class or a number: the model knows
+        ("assay=0|1", {"assay": "0|1"}),
+        ("assay=<10", {"assay": "<10"}),
+    ],
+)
+def test_target_of_a_label_may_be_a_class(text: str, expected: dict[str, object]) -> None:
+    assert options.parse_targets([text]) == expected
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "2,5", "1_0", "1e999", "1..active", "a.."])
+def test_a_slip_of_a_number_is_no_class(word: str) -> None:
+    with pytest.raises(UsageError, match="not a finite number"):
+        options.parse_targets([f"activity={word}"])
+
+
 def test_property_has_one_target_however_it_is_written() -> None:
     with pytest.raises(UsageError, match="already"):
         options.parse_targets(["LogP=1", "logp=2.."])
