@@ -1,5 +1,7 @@
 """Properties, any of them unspecified, -> condition embedding."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -30,19 +32,27 @@ class ConditionEmbedding(nn.Module):
         return features
 
 
-def hide(conditions: Tensor, generator: torch.Generator) -> Tensor:
+def hide(
+    conditions: Tensor, generator: torch.Generator, *, groups: Sequence[int] | None = None
+) -> Tensor:
     """Hide a random subset of each row's properties, so that any subset can be asked for later.
 
-    The number kept is uniform on 0..P and which ones are kept is uniform too (STGG+).
+    The number kept is uniform on 0..P and which ones are kept is uniform too (STGG+). The columns
+    of one class label are hidden together and count as one property.
 
     Args:
         conditions: shape (B, P), NaN = unspecified.
         generator: a CPU generator: the same draw on every device.
+        groups: number of the property that each column belongs to, from 0 on, shape (P,); None:
+            each column is one.
 
     Returns:
         A copy, shape (B, P), with NaN where hidden.
     """
-    rows, count = conditions.shape
+    rows, columns = conditions.shape
+    owner = torch.arange(columns) if groups is None else torch.tensor(groups, dtype=torch.long)
+    count = int(owner.max()) + 1 if columns else 0
     keep = torch.randint(0, count + 1, (rows, 1), generator=generator)
     rank = torch.rand(rows, count, generator=generator).argsort(dim=1).argsort(dim=1)
-    return conditions.masked_fill((rank >= keep).to(conditions.device), float("nan"))
+    hidden = (rank >= keep)[:, owner]
+    return conditions.masked_fill(hidden.to(conditions.device), float("nan"))

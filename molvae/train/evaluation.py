@@ -87,7 +87,12 @@ def validate(
     try:
         for begin in range(0, len(members), BATCH):
             batch = collate(dataset, members[begin : begin + BATCH])
-            drawn = DrawnBatch.draw(batch, generator, latent_size=model.config.latent_size)
+            drawn = DrawnBatch.draw(
+                batch,
+                generator,
+                latent_size=model.config.latent_size,
+                groups=dataset.normalizer.groups,
+            )
             mine = drawn.rows(*processes.share(len(batch.ids))).to(precision.device)
             for piece in mine.pieces(pieces):
                 sums += terms(model, piece, precision).sums()

@@ -1,6 +1,6 @@
 """The loss of molecules whose randomness is already drawn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,9 +32,23 @@ class DrawnBatch(NamedTuple):
     noise: Tensor
 
     @classmethod
-    def draw(cls, batch: Batch, generator: torch.Generator, *, latent_size: int) -> "DrawnBatch":
-        """Draw what a batch needs, on the CPU: the same on every device."""
-        shown = hide(batch.conditions, generator)
+    def draw(
+        cls,
+        batch: Batch,
+        generator: torch.Generator,
+        *,
+        latent_size: int,
+        groups: Sequence[int] | None = None,
+    ) -> "DrawnBatch":
+        """Draw what a batch needs, on the CPU: the same on every device.
+
+        Args:
+            batch: the molecules.
+            generator: of all randomness.
+            latent_size: Z.
+            groups: see `hide`.
+        """
+        shown = hide(batch.conditions, generator, groups=groups)
         noise = torch.randn(len(batch.ids), latent_size, generator=generator)
         return cls(*batch, shown, noise)
 

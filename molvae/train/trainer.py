@@ -229,7 +229,12 @@ class Trainer:
             group["lr"] = learning_rate(self.config, self._progress())
         seed = one_seed(self.config.seed, self.state.step)
         generator = torch.Generator().manual_seed(seed)
-        drawn = DrawnBatch.draw(batch, generator, latent_size=self.model_config.latent_size)
+        drawn = DrawnBatch.draw(
+            batch,
+            generator,
+            latent_size=self.model_config.latent_size,
+            groups=self.dataset.normalizer.groups,
+        )
         beta = kl_weight(self.config, self._progress())
         self.model.train()
         sums = self.gradients.compute(drawn, beta=beta, seed=seed)

@@ -51,6 +51,37 @@ def test_hiding_keeps_a_uniform_number_and_every_property_as_often() -> None:
     )
 
 
+def test_the_columns_of_a_class_label_are_hidden_together_and_count_as_one_property() -> None:
+    rows, groups = 20_000, (0, 1, 1, 1, 2)
+    conditions = torch.arange(rows * 5, dtype=torch.float32).view(rows, 5)
+    hidden = hide(conditions, torch.Generator().manual_seed(0), groups=groups)
+    shown = ~torch.isnan(hidden)
+    assert torch.equal(hidden[shown], conditions[shown])
+    assert torch.equal(shown[:, 1:2].expand(-1, 3), shown[:, 1:4])
+    kept = torch.bincount(shown[:, [0, 1, 4]].sum(dim=1), minlength=4) / rows
+    torch.testing.assert_close(kept, torch.full((4,), 0.25), atol=0.015, rtol=0)
+    torch.testing.assert_close(shown.float().mean(dim=0), torch.full((5,), 0.5), atol=0.015, rtol=0)
+
+
+def test_without_class_labels_the_same_random_numbers_hide_the_same_as_ever() -> None:
+    """A training is repeated exactly: neither the draws nor what comes after them may move."""
+    conditions = torch.ones(4, 3)
+    for groups in (None, (0, 1, 2)):
+        generator = torch.Generator().manual_seed(7)
+        keep = torch.randint(0, 4, (4, 1), generator=generator)
+        rank = torch.rand(4, 3, generator=generator).argsort(dim=1).argsort(dim=1)
+        after = torch.rand(1, generator=generator)
+        generator.manual_seed(7)
+        hidden = hide(conditions, generator, groups=groups)
+        assert torch.equal(torch.isnan(hidden), rank >= keep)
+        assert torch.equal(torch.rand(1, generator=generator), after)
+
+
+def test_nothing_to_hide_is_nothing_hidden() -> None:
+    for groups in (None, ()):
+        assert hide(torch.ones(3, 0), torch.Generator(), groups=groups).shape == (3, 0)
+
+
 def test_hiding_is_decided_by_the_generator_and_leaves_its_argument_alone() -> None:
     conditions = torch.ones(50, 3)
     first, again, other = (hide(conditions, torch.Generator().manual_seed(s)) for s in (5, 5, 6))
