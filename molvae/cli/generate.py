@@ -1,16 +1,14 @@
 """`molvae generate`: the main job."""
 
 import csv
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
+from molvae.cli import generators, options
 from molvae.cli.outputs import check_output
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
@@ -19,14 +17,11 @@ from molvae.config import GenerateConfig
 from molvae.errors import InputError, ShortfallError, UsageError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from molvae.generated import Generation, Summary
     from molvae.generator import MoleculeGenerator
 
 Row = dict[str, Any]
 PREFIX = "target_"  # of the columns in which a table of molecules holds what was asked
-SMALL = 200  # molecules: fewer are measured sooner than worker processes start
 
 
 @click.command(epilog="Try: molvae generate -n 9 -t LogP=2.5 -t QED=0.8.. -o out.csv")
@@ -79,13 +74,13 @@ def command(
     target = None if output == "-" else Path(output)
     if target is not None:
         _check_target(target, force)
-    generator = _load(model, device)
+    generator = generators.load(model, device)
     requests, n = _requests(generator, targets, targets_file, number)
     _warn(generator, requests, quiet)
     with (
         stop_signals() as stopped,
         progress("Generating", total=n, quiet=quiet) as report,
-        _workers(n, jobs) as executor,
+        generators.chemists(n, jobs) as executor,
     ):
         generation = generator.draw(
             n,
@@ -97,7 +92,7 @@ def command(
             report=report,
             should_stop=lambda: bool(stopped),
         )
-    rows = _rows(generation, model=f"{_title(model)}-{generator.name}")
+    rows = _rows(generation, model=f"{generators.title(model)}-{generator.name}")
     if as_json:
         inside = {} if target else {"molecules": rows}
         print_json(generation.summary.to_dict() | inside)
@@ -113,18 +108,6 @@ def command(
             f"{generation.summary.found} of {n} molecules were found; the rest were refused"
             f" ({_most_common(generation.summary)}). A larger --max-tries tries longer."
         )
-
-
-def _load(model: str, device: str) -> "MoleculeGenerator":
-    import torch
-
-    from molvae.device import choose_device
-    from molvae.generator import MoleculeGenerator
-
-    # Small matrix products: a second thread costs more than it brings, and the other cores are
-    # for the chemistry. One thread also makes the sums the same everywhere.
-    torch.set_num_threads(1)
-    return MoleculeGenerator.load(model, device=choose_device(device))
 
 
 def _requests(
@@ -188,19 +171,6 @@ def _warn(generator: "MoleculeGenerator", requests: Sequence[options.Ranges], qu
         )
 
 
-@contextmanager
-def _workers(n: int, jobs: int | None) -> Iterator["Executor | None"]:
-    """Give worker processes for the chemistry, when there is enough of it."""
-    jobs = jobs or os.cpu_count() or 1
-    if n < SMALL:
-        yield None
-        return
-    from molvae.workers import executor
-
-    with executor(jobs, module="molvae.chem.candidates") as pool:
-        yield pool
-
-
 def _check_target(path: Path, force: bool) -> None:
     from molvae.data.tables import WRITERS, format_of
 
@@ -209,12 +179,6 @@ def _check_target(path: Path, force: bool) -> None:
     except InputError as error:
         raise UsageError(str(error)) from error
     check_output(path, force=force)
-
-
-def _title(model: str) -> str:
-    """Name a model for people: of `my-run/model.safetensors` that is `my-run`."""
-    path = Path(model).resolve()
-    return path.parent.name if path.name == "model.safetensors" else path.name.partition(".")[0]
 
 
 def _rows(generation: "Generation", *, model: str) -> list[Row]:
