@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from molvae.chem import smiles as module
-from molvae.chem.smiles import Standardization, canonicalize, check_text, parse, standardize
+from molvae.chem.smiles import (
+    DEFAULT_STANDARDIZATION,
+    Standardization,
+    canonical_molecule,
+    canonicalize,
+    parse,
+    standard_spelling,
+    standardize,
+)
+from molvae.chem.text import check_text
 from molvae.errors import Rejected
 from tests.drugs import DRUGS
 
@@ -210,6 +219,31 @@ def test_canonicalize_changes_the_spelling_only() -> None:
         canonicalize("C(")
 
 
+@pytest.mark.parametrize(
+    "switches",
+    [
+        Standardization(),
+        Standardization(stereo=True, uncharge=False),
+        Standardization(largest_fragment=False, isotopes=True),
+        Standardization(max_length=30),
+        Standardization(max_heavy_atoms=20),
+        Standardization(max_rings=2),
+    ],
+)
+def test_the_short_way_from_a_canonical_molecule_ends_where_the_long_one_does(
+    switches: Standardization,
+) -> None:
+    odd = ("CC(=O)[O-].[Na+]", "[13CH4]", "[CH3:7]O", "C[NH3+]", "C~C", "*C", "[2H]O", "F/C=C/F")
+    for smiles in (*odd, *(smiles for _, smiles in DRUGS[::5])):
+        canonical, mol = canonical_molecule(smiles)
+        assert Chem.MolToSmiles(mol) == canonical == canonicalize(smiles)
+        try:
+            found = standard_spelling(canonical, mol, switches), ""
+        except Rejected as refusal:
+            found = "", refusal.reason
+        assert found == outcome(canonical, switches)
+
+
 def test_check_text_takes_off_the_wrapping_only() -> None:
     assert check_text("\ufeff c1ccccc1 \r") == "c1ccccc1"
     with pytest.raises(Rejected, match="not SMILES characters"):
@@ -224,10 +258,10 @@ def test_nothing_is_printed_about_a_refused_molecule(capfd: pytest.CaptureFixtur
     assert capfd.readouterr() == ("", "")
 
 
-def outcome(text: str) -> tuple[str, str]:
+def outcome(text: str, switches: Standardization = DEFAULT_STANDARDIZATION) -> tuple[str, str]:
     """Standard SMILES, or the reason of the refusal; anything else is a failure."""
     try:
-        return standardize(text)[0], ""
+        return standardize(text, switches)[0], ""
     except Rejected as refusal:
         return "", refusal.reason
 
