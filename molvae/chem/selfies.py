@@ -5,8 +5,10 @@ string of symbols is a molecule, by changing what does not fit. Two things follo
 was changed does not encode to itself again: `is_consistent`. And the promise holds only for atoms
 whose number of bonds is known: `symbol_is_allowed`.
 
-Functions here always work under `constraints()`, whatever the process has set, and leave the
-process's own setting as they found it.
+Nearly all molecules are encoded and decoded by `molvae.chem.kekule` and `molvae.chem.symbols`,
+which give what the selfies package gives at a fraction of its time; what these do not read goes to
+the package itself. Functions here always work under `constraints()`, whatever the process has set,
+and leave the process's own setting as they found it.
 """
 
 import hashlib
@@ -15,14 +17,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
-from types import MappingProxyType
+from functools import lru_cache
 from typing import NamedTuple
 
 import selfies
 from rdkit import Chem, rdBase
 
-from molvae.chem.smiles import canonicalize, parse
+from molvae.chem.kekule import bonds_by_atom, read_smiles, write_smiles
+from molvae.chem.resonance import is_resonance_form
+from molvae.chem.smiles import canonical_molecule, canonicalize, parse
+from molvae.chem.symbols import read_symbols, write_symbols
 from molvae.errors import Rejected
 
 # selfies fails in its own words on what its grammar does not know, and in Python's on the rest:
@@ -46,6 +50,7 @@ _ATOM = re.compile(
     r"(?P<charge>[+-][1-9])?\]"
 )
 _BRANCH_OR_RING = re.compile(r"\[(?:[=#]?(?:Branch|Ring)|(?:-[/\\]|[/\\][-/\\])Ring)[123]\]")
+_NOT_COMPARED = re.compile(r"[@/\\]|\[\d")  # stereo marks and isotopes, by a resonance form
 
 
 def constraints() -> dict[str, int]:
@@ -53,12 +58,7 @@ def constraints() -> dict[str, int]:
 
     The key "?" is what selfies gives to any other atom; molvae refuses such atoms instead.
     """
-    return dict(_table())
-
-
-@cache
-def _table() -> Mapping[str, int]:
-    return MappingProxyType(selfies.get_preset_constraints("default"))
+    return dict(bonds_by_atom())
 
 
 def constraints_hash(table: Mapping[str, int]) -> str:
@@ -105,19 +105,16 @@ def encode(smiles: str) -> list[str]:
     >>> encode("CC=O")
     ['[C]', '[C]', '[=O]']
     """
-    with constrained(_table()):
-        try:
-            return list(selfies.split_selfies(selfies.encoder(smiles)))
-        except _FAILURES as failure:
-            detail = _in_one_line(failure)
-            raise Rejected("cannot be written as SELFIES", detail) from failure
+    graph = read_smiles(smiles)
+    return _encode_by_package(smiles) if graph is None else write_symbols(graph)
 
 
-def encode_checked(smiles: str) -> list[str]:
+def encode_checked(smiles: str, mol: Chem.Mol | None = None) -> list[str]:
     """Write a molecule as SELFIES symbols and prove that they are this molecule.
 
     Args:
         smiles: canonical SMILES, as `standardize` returns it.
+        mol: what RDKit reads from it, if it is at hand.
 
     Returns:
         Symbols that are all in the constraint table and decode to the same molecule.
@@ -125,15 +122,41 @@ def encode_checked(smiles: str) -> list[str]:
     Raises:
         Rejected: "cannot be written as SELFIES" or "SELFIES changes the molecule".
     """
-    symbols = encode(smiles)
+    symbols = _encode_proved(smiles, mol)
+    return _encode_compared(smiles) if symbols is None else symbols
+
+
+def _encode_proved(smiles: str, mol: Chem.Mol | None) -> list[str] | None:
+    """Encode without the package, and compare what the symbols derive with RDKit's molecule."""
+    graph = None if _NOT_COMPARED.search(smiles) else read_smiles(smiles)
+    if graph is None:
+        return None
+    symbols = write_symbols(graph)
+    derived = read_symbols(symbols)
+    mol = parse(smiles) if mol is None else mol
+    return symbols if derived and is_resonance_form(derived, mol) else None
+
+
+def _encode_compared(smiles: str) -> list[str]:
+    """Encode and decode by the package, and compare canonical SMILES."""
+    symbols = _encode_by_package(smiles)
     for symbol in symbols:
-        if not symbol_is_allowed(symbol, _table()):
+        if not symbol_is_allowed(symbol, bonds_by_atom()):
             detail = f"{symbol} is not an atom whose number of bonds is known"
             raise Rejected("cannot be written as SELFIES", detail)
-    decoded = _canonical_once(decode(symbols))
+    decoded = _canonical_once(_decode_by_package(symbols))
     if decoded != smiles and (not decoded or canonicalize(decoded) != canonicalize(smiles)):
         raise Rejected("SELFIES changes the molecule", f"{smiles} becomes {decoded or 'nothing'}")
     return symbols
+
+
+def _encode_by_package(smiles: str) -> list[str]:
+    with constrained(bonds_by_atom()):
+        try:
+            return list(selfies.split_selfies(selfies.encoder(smiles)))
+        except _FAILURES as failure:
+            detail = _in_one_line(failure)
+            raise Rejected("cannot be written as SELFIES", detail) from failure
 
 
 def decode(symbols: Sequence[str]) -> str:
@@ -151,7 +174,12 @@ def decode(symbols: Sequence[str]) -> str:
     >>> decode(["[C]", "[=C]", "[F]"])
     'C=CF'
     """
-    with constrained(_table()):
+    graph = read_symbols(symbols)
+    return _decode_by_package(symbols) if graph is None else write_smiles(graph)
+
+
+def _decode_by_package(symbols: Sequence[str]) -> str:
+    with constrained(bonds_by_atom()):
         try:
             smiles: str = selfies.decoder("".join(symbols))
         except _FAILURES as failure:
@@ -168,8 +196,18 @@ def decode_canonical(symbols: Sequence[str]) -> str:
     >>> decode_canonical(["[C]", "[C]", "[O]"])
     'CCO'
     """
+    found = decode_molecule(symbols)
+    return found[0] if found else ""
+
+
+def decode_molecule(symbols: Sequence[str]) -> tuple[str, Chem.Mol] | None:
+    """Read SELFIES symbols as canonical SMILES with the molecule; None when no atom is left.
+
+    Raises:
+        Rejected: as `decode_canonical` does.
+    """
     smiles = decode(symbols)
-    return canonicalize(smiles) if smiles else ""
+    return canonical_molecule(smiles) if smiles else None
 
 
 def is_consistent(symbols: Sequence[str], *, canonical: bool = False) -> bool:
@@ -188,6 +226,9 @@ def is_consistent(symbols: Sequence[str], *, canonical: bool = False) -> bool:
         True for symbols that can be taken at their word.
     """
     given = list(symbols)
+    graph = read_symbols(given)
+    if graph is not None and not canonical:
+        return bool(given) and write_symbols(graph) == given
     try:
         smiles = decode(given)
         if not smiles:

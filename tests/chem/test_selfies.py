@@ -1,6 +1,7 @@
 import csv
 import gzip
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import selfies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from molvae.chem import selfies as module
+from molvae.chem.kekule import KekuleGraph, read_smiles
 from molvae.chem.selfies import (
     constrained,
     constraints,
@@ -20,7 +23,8 @@ from molvae.chem.selfies import (
     is_consistent,
     symbol_is_allowed,
 )
-from molvae.chem.smiles import Standardization, canonicalize, standardize
+from molvae.chem.smiles import Standardization, canonicalize, parse, standardize
+from molvae.chem.symbols import write_symbols
 from molvae.errors import Rejected
 from tests.drugs import DRUGS
 
@@ -46,6 +50,70 @@ def test_drugs_go_to_symbols_and_come_back(spellings: dict[str, str]) -> None:
 def test_encoded_drugs_are_consistent(spellings: dict[str, str], canonical: bool) -> None:
     for name, smiles in spellings.items():
         assert is_consistent(encode(smiles), canonical=canonical), name
+
+
+@pytest.mark.parametrize("spellings", [STANDARD, WITH_STEREO], ids=["flat", "stereo"])
+def test_symbols_and_spellings_are_those_of_the_package(spellings: dict[str, str]) -> None:
+    for name, smiles in spellings.items():
+        expected = selfies.encoder(smiles)
+        assert "".join(encode(smiles)) == "".join(encode_checked(smiles)) == expected, name
+        assert decode(encode(smiles)) == selfies.decoder(expected), name
+
+
+def test_drugs_are_proved_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: object) -> None:
+        pytest.fail("the package was asked, which takes five times as long")
+
+    monkeypatch.setattr(selfies, "encoder", asked)
+    monkeypatch.setattr(selfies, "decoder", asked)
+    for smiles in STANDARD.values():
+        symbols = encode_checked(smiles)
+        assert encode_checked(smiles, parse(smiles)) == symbols
+        assert decode_canonical(symbols) == smiles
+        assert is_consistent(symbols)
+
+
+def other_molecule(graph: KekuleGraph) -> KekuleGraph:
+    """The same molecule but for its last atom."""
+    return graph._replace(atoms=[*graph.atoms[:-1], "P" if graph.atoms[-1] != "P" else "B"])
+
+
+def another_bond(graph: KekuleGraph) -> KekuleGraph:
+    return graph._replace(orders=[0, *(1 if order > 1 else order for order in graph.orders[1:])])
+
+
+def without_a_ring(graph: KekuleGraph) -> KekuleGraph:
+    return graph._replace(rings=dict(list(graph.rings.items())[1:]))
+
+
+@pytest.mark.parametrize("slip", [other_molecule, another_bond, without_a_ring])
+@pytest.mark.parametrize("where", ["read_smiles", "write_symbols", "read_symbols"])
+def test_a_slip_of_the_quick_way_never_changes_a_molecule(
+    slip: Callable[[KekuleGraph], KekuleGraph], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = dict(list(STANDARD.items())[::4])
+    expected = {name: encode_checked(smiles) for name, smiles in some.items()}
+    right = getattr(module, where)
+    if where == "write_symbols":
+        monkeypatch.setattr(module, where, lambda graph: right(slip(graph)))
+    else:
+        monkeypatch.setattr(module, where, lambda given: (g := right(given)) and slip(g))
+    caught = 0
+    for name, smiles in some.items():
+        graph = read_smiles(smiles)
+        assert graph is not None
+        assert encode_checked(smiles) == expected[name], name
+        caught += slip(graph) != graph and module._encode_proved(smiles, parse(smiles)) is None
+    assert caught > 60
+
+
+@pytest.mark.parametrize("smiles", ["C[C@H](F)O", "F/C=C/F", "[13CH4]", "[2H]C"])
+def test_what_the_proof_does_not_look_at_is_compared_by_rdkit(
+    smiles: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = write_symbols(read_smiles(canonicalize("CC(F)O")) or KekuleGraph([], [], [], {}))
+    monkeypatch.setattr(module, "write_symbols", lambda _: flat)
+    assert encode_checked(smiles) == list(selfies.split_selfies(selfies.encoder(smiles)))
 
 
 @pytest.mark.skipif(not ZINC.is_file(), reason="ZINC-250k is not on this machine")
