@@ -7,8 +7,8 @@ from rdkit import Chem, rdBase
 
 from molvae.chem.filters import FILTERS, smarts_filter
 from molvae.chem.properties import measure
-from molvae.chem.selfies import decode_canonical, is_consistent
-from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standardize
+from molvae.chem.selfies import decode_molecule, is_consistent
+from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standard_spelling
 from molvae.errors import Rejected
 
 
@@ -53,15 +53,15 @@ def examine(symbols: Sequence[str], checks: Checks) -> Candidate:
     """Decode, test and measure one draw; whatever is wrong becomes its `refusal`."""
     consistent = is_consistent(symbols)
     try:
-        smiles = decode_canonical(symbols)
-        if not smiles:
-            return Candidate("", False, refusal="no atom")
+        found = decode_molecule(symbols)
     except Rejected as rejected:
         return Candidate("", False, refusal=rejected.reason)
-    mol = Chem.MolFromSmiles(smiles)
+    if found is None:
+        return Candidate("", False, refusal="no atom")
+    smiles, mol = found
     try:
         values = tuple(float(value) for value in measure(mol, checks.properties))
-        identity = standardize(smiles, checks.standardization)[0]
+        identity = standard_spelling(smiles, mol, checks.standardization)
     except Rejected as rejected:
         return Candidate(smiles, consistent, refusal=rejected.reason)
     return Candidate(smiles, consistent, values, _alert(mol, checks), identity)

@@ -1,0 +1,77 @@
+"""The gate: what a string from anywhere passes before it is learned from.
+
+In this order, each step before those that cost more or trust its result:
+
+1. characters, length and numbers of the text, before RDKit sees it     `molvae.chem.text`
+2. parse; largest fragment; neutralization; caps on atoms and rings;
+   kinds of atoms and bonds; the canonical spelling's fixed point       `molvae.chem.smiles`
+3. SELFIES symbols, all in the constraint table; the symbols decode
+   to this molecule                                                     `molvae.chem.selfies`
+4. each property in its own guard                                       `molvae.chem.properties`
+
+The caps of the first step keep from RDKit what would end or block the process; what gets through
+costs milliseconds. RDKit can be killed all the same, so that chemistry on foreign molecules runs
+in the processes of `molvae.workers`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from rdkit import Chem
+
+from molvae.chem.selfies import encode_checked
+from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standardize
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "empty": "nothing but white space",
+        "too long": "more characters than the cap",
+        "not SMILES characters": "a character that SMILES does not have, such as a look-alike",
+        "more than one record": "a line end or white space inside: two fields, or none of SMILES",
+        "odd bracket atom": "what stands between [ and ] describes no single atom",
+        "number out of range": "a charge, isotope, atom map or ring number that RDKit may misread",
+        "not a molecule": "RDKit refuses its syntax, valences or aromaticity",
+        "no heavy atom": "nothing but hydrogen",
+        "too many heavy atoms": "more than the cap, after the fragment is chosen",
+        "too many rings": "more than the cap",
+        "unknown atom": "a place holder",
+        "unsupported bond": "neither single, double, triple nor aromatic in a ring",
+        "no stable spelling": "RDKit's canonical SMILES changes whenever it is read",
+        "cannot be written as SELFIES": "selfies fails, or an atom is not in the constraint table",
+        "SELFIES changes the molecule": "its symbols decode to another one",
+        "property failed": "a calculator fails on it or gives no finite number",
+    }
+)
+"""Every reason that a `Rejected` of this room can have for a string, in the order of the gate."""
+
+
+class Admitted(NamedTuple):
+    """A molecule that passed.
+
+    Attributes:
+        smiles: canonical, the one spelling of this molecule.
+        mol: parsed from it.
+        symbols: SELFIES symbols that decode to it.
+    """
+
+    smiles: str
+    mol: Chem.Mol
+    symbols: list[str]
+
+
+def admit(text: str, standardization: Standardization = DEFAULT_STANDARDIZATION) -> Admitted:
+    """Let one string through the first three steps of the gate.
+
+    Args:
+        text: one field of a table or one line of a file.
+        standardization: the switches and caps.
+
+    Raises:
+        Rejected: with one of `REASONS`.
+
+    >>> admit("[Na+].[O-]C(=O)C").symbols
+    ['[C]', '[C]', '[=Branch1]', '[C]', '[=O]', '[O]']
+    """
+    smiles, mol = standardize(text, standardization)
+    return Admitted(smiles, mol, encode_checked(smiles, mol))

@@ -1,0 +1,143 @@
+import ast
+from pathlib import Path
+
+import pytest
+from rdkit import Chem
+
+from molvae.chem import candidates, gate, properties, selfies, smiles, syntax, text
+from molvae.chem.gate import REASONS, Admitted, admit
+from molvae.chem.selfies import decode_canonical, encode_checked
+from molvae.chem.smiles import Standardization, standardize
+from molvae.errors import Rejected
+from tests.drugs import DRUGS
+
+# Strings that end, block or fool a program that hands them to RDKit or selfies as they are.
+KILLERS = {
+    "a chain of 20,000 atoms": "C" * 20_000,
+    "4,000 nested branches": "C" + "(C" * 4000 + ")" * 4000,
+    "branches that only open": "C" + "(" * 399,
+    "more of them": "(" * 20_000,
+    "brackets that only open": "[" * 400,
+    "brackets that only close": "]" * 400,
+    "an aromatic circle of 4,000 atoms": "c1" + "c" * 3998 + "c1",
+    "an aromatic circle of 398 atoms": "c1" + "c" * 396 + "c1",
+    "branches nested 132 deep": "C" + "(C" * 132 + ")" * 132,
+    "a huge ring number": "C%(99999999999)CC%(99999999999)",
+    "every ring number at once": "".join(f"C%{n}" for n in range(10, 100)) * 2,
+    "dots": "." * 400,
+    "two hundred fragments": "C." * 199 + "C",
+    "a dative bond": "[NH3]->[Fe]",
+    "a dative bond the other way": "[Fe]<-[NH3]",
+    "a quadruple bond": "C$C",
+    "a bond of any order": "C~C",
+    "a four-digit isotope": "[1000C]",
+    "a huge isotope": "[4294967308C]",
+    "a huge charge": "[C+4294967297]",
+    "a huge atom map": "[CH3:4294967297]",
+    "a huge hydrogen count": "[CH4294967300]",
+    "an octahedral center": "[Fe@OH30](F)(F)(F)(F)(F)F",
+    "a permutation that does not exist": "[Fe@OH99](F)(F)(F)(F)(F)F",
+    "an element that does not exist": "[Xx]",
+    "place holders": "*" * 400,
+    "stereo marks alone": "/" * 400,
+    "crossed rings": "".join(f"c%{n}" for n in range(10, 59)) * 2,
+}
+
+
+@pytest.mark.parametrize("killer", KILLERS.values(), ids=KILLERS)
+@pytest.mark.parametrize("stereo", [False, True])
+def test_a_killer_is_a_molecule_or_a_refusal_with_a_listed_reason(
+    killer: str, stereo: bool
+) -> None:
+    switches = Standardization(stereo=stereo, isotopes=stereo, uncharge=not stereo)
+    admitted = outcome(killer, switches)
+    if isinstance(admitted, Rejected):
+        assert admitted.reason in REASONS
+        assert len(str(admitted)) < 1000
+    else:
+        assert decode_canonical(admitted.symbols) == admitted.smiles
+
+
+def outcome(string: str, switches: Standardization) -> Admitted | Rejected:
+    try:
+        return admit(string, switches)
+    except Rejected as refusal:
+        return refusal
+
+
+def test_a_three_digit_isotope_is_read_as_it_stands() -> None:
+    assert standardize("[999CH4]", Standardization(isotopes=True))[0] == "[999CH4]"
+    assert admit("[999CH4]").smiles == "C"
+
+
+def test_what_passes_has_one_spelling_its_molecule_and_symbols_that_decode_to_it() -> None:
+    for _, drug in DRUGS:
+        admitted = admit(f" {drug}\r\n")
+        assert (admitted.smiles, Chem.MolToSmiles(admitted.mol)) == (standardize(drug)[0],) * 2
+        assert admitted.symbols == encode_checked(admitted.smiles)
+        assert decode_canonical(admitted.symbols) == admitted.smiles
+
+
+REFUSED = {
+    "empty": " ",
+    "too long": "C" * 401,
+    "not SMILES characters": "\u0421\u0421O",
+    "more than one record": "CCO\nCCN",
+    "odd bracket atom": "[CC]",
+    "number out of range": "[C+10]",
+    "not a molecule": "CC(",
+    "no heavy atom": "[H][H]",
+    "too many heavy atoms": "C" * 151,
+    "too many rings": "C1CC1" * 61,
+    "unknown atom": "*C",
+    "unsupported bond": "C~C",
+    "cannot be written as SELFIES": "C[Si](C)(C)C",
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_each_reason_has_a_string_that_earns_it(reason: str) -> None:
+    caps = Standardization(max_heavy_atoms=150 if reason == "too many heavy atoms" else 400)
+    with pytest.raises(Rejected) as refusal:
+        admit(REFUSED[reason], caps)
+    assert refusal.value.reason == reason
+
+
+def literal_reasons(path: str | None) -> set[str]:
+    """The reasons that a file gives: the first argument of `Rejected`, or of a tuple for it."""
+    tree = ast.parse(Path(str(path)).read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    firsts = [
+        call.args[0]
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == "Rejected" and call.args
+    ]
+    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    firsts += [value.elts[0] for value in returned if isinstance(value, ast.Tuple) and value.elts]
+    return {first.value for first in firsts if isinstance(first, ast.Constant) and first.value}
+
+
+def test_the_list_of_reasons_is_whole() -> None:
+    rooms = (text, syntax, smiles, selfies, properties, candidates, gate)
+    given = set().union(*(literal_reasons(room.__file__) for room in rooms))
+    assert given - {"not SELFIES"} == set(REASONS)  # which is said of symbols, not of a string
+
+
+def test_the_text_is_checked_before_rdkit_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen(*_: object) -> None:
+        pytest.fail("RDKit saw the string")
+
+    monkeypatch.setattr(Chem, "MolFromSmiles", seen)
+    for reason in list(REASONS)[:6]:
+        with pytest.raises(Rejected, match=reason):
+            admit(REFUSED[reason])
+
+
+def test_selfies_is_asked_only_for_what_was_standardized(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen(*_: object) -> None:
+        pytest.fail("the string was encoded")
+
+    monkeypatch.setattr(gate, "encode_checked", seen)
+    for reason in list(REFUSED)[:-1]:
+        with pytest.raises(Rejected):
+            admit(REFUSED[reason])
