@@ -1,6 +1,7 @@
 import csv
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from molvae.checkpoint import Checkpoint
 from molvae.cli import main
 from molvae.cli.stopping import stop_signals
 from molvae.config import TrainConfig, read_toml, updated
+from molvae.train import package
 
 SIZES = (
     *("--symbol-size", 16, "--encoder-size", 24, "--decoder-size", 48, "--latent-size", 8),
@@ -158,18 +160,21 @@ def stop(process: "subprocess.Popen[str]", run: Path, *, rows: int, number: int)
         process.kill()
 
 
-def test_signals_save_first_and_resume_goes_on(drug_dataset_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
+)
+def test_signals_save_first_and_resume_goes_on(
+    number: int, code: int, train: Train, drug_dataset_file: Path, tmp_path: Path
+) -> None:
     with begin(drug_dataset_file, tmp_path, "--force") as process:
-        assert stop(process, tmp_path, rows=1, number=signal.SIGINT) == 130
+        assert stop(process, tmp_path, rows=1, number=number) == code
         assert process.stderr is not None
         assert "Go on with --resume." in process.stderr.read()
-    _, saved = store.read(tmp_path / "state.safetensors", kind="training state", format=1)
-    first = log_of(tmp_path)
-    with begin(drug_dataset_file, tmp_path, "--resume") as process:
-        number = signal.SIGTERM
-        assert stop(process, tmp_path, rows=len(first) + 1, number=number) == 143
-    _, later = store.read(tmp_path / "state.safetensors", kind="training state", format=1)
-    assert later["state"]["step"] > saved["state"]["step"] > 0
+    step, first = step_of(tmp_path), log_of(tmp_path)
+    assert step > 0
+    epochs = len(first) + 1
+    assert train("-o", tmp_path, "--resume", "--epochs", epochs, "-q").exit_code == 0
+    assert step_of(tmp_path) > step
     assert log_of(tmp_path)[: len(first)] == first
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         ".lock",
@@ -178,6 +183,85 @@ def test_signals_save_first_and_resume_goes_on(drug_dataset_file: Path, tmp_path
         "model.safetensors",
         "state.safetensors",
     ]
+
+
+def step_of(run: Path) -> int:
+    header = store.read_header(run / "state.safetensors", kind="training state", format=1)
+    return int(header["state"]["step"])
+
+
+def test_end_of_an_epoch_is_not_deaf(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal in the middle of examining the model ends that, and a resume takes it up again."""
+    assert train("-o", tmp_path / "whole", "--epochs", 1, "-q").exit_code == 0
+
+    def told(model: object, *arguments: object, **more: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return examine(model, *arguments, **more)  # type: ignore[arg-type]
+
+    examine = package.examine
+    monkeypatch.setattr(package, "examine", told)
+    run = tmp_path / "run"
+    stopped = train("-o", run, "--epochs", 1)
+    assert stopped.exit_code == 143
+    assert "Stopped; all is saved" in stopped.stderr
+    assert not (run / "model.safetensors").exists()
+    monkeypatch.undo()
+    assert train("-o", run, "--resume", "-q").exit_code == 0
+    written = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "run")]
+    assert written[0] == written[1]
+
+
+def test_second_training_in_a_folder_waits_for_nobody(
+    train: Train, drug_dataset_file: Path, tmp_path: Path
+) -> None:
+    with begin(drug_dataset_file, tmp_path, "--force") as process:
+        try:
+            while not (tmp_path / "log.csv").exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+            for flag in ("--resume", "--force"):
+                refused = train("-o", tmp_path, flag, "--epochs", 1000)
+                assert refused.exit_code == 1
+                last = refused.stderr.splitlines()[-1]
+                assert last.startswith(f"Error: {tmp_path}: process {process.pid} on ")
+            assert process.poll() is None
+        finally:
+            process.kill()
+    assert train("-o", tmp_path, "--resume", "--epochs", 1, "-q").exit_code == 0
+
+
+def test_training_that_ends_early_says_so(train: Train, tmp_path: Path) -> None:
+    """A learning rate of next to nothing after the warm-up: nothing gets better for long."""
+    done = train("-o", tmp_path, "--epochs", 40, "--patience", 1, "--learning-rate", 1)
+    assert done.exit_code == 0
+    assert "the validation loss was no better for 1. A larger --patience" in done.stderr
+    assert len(log_of(tmp_path)) < 40
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_several_processes_train_one_model(
+    train: Train, drug_dataset_file: Path, tmp_path: Path
+) -> None:
+    """As `torchrun` starts them; a signal to it stops all, and one process alone goes on."""
+    line = ["-m", "torch.distributed.run", "--nproc-per-node", 2, "--master-port", free_port()]
+    line += ["-m", "molvae", "train", drug_dataset_file, "-o", tmp_path / "run", *SIZES]
+    with subprocess.Popen(
+        [sys.executable, *map(str, line), "--epochs", "1000"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert stop(process, tmp_path / "run", rows=1, number=signal.SIGTERM) != 0
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert said.count("training molecules") == said.count("Go on with --resume.") == 1
+    epochs = len(log_of(tmp_path / "run")) + 1
+    assert train("-o", tmp_path / "run", "--resume", "--epochs", epochs, "-q").exit_code == 0
+    assert len(log_of(tmp_path / "run")) == epochs
 
 
 def test_second_signal_stops_at_once() -> None:

@@ -13,7 +13,7 @@ from molvae.train.batches import collate
 from molvae.train.gradients import Gradients
 from molvae.train.objective import DrawnBatch, Terms, kl, terms
 from molvae.train.precision import Precision
-from molvae.train.processes import ALONE
+from molvae.train.processes import ALONE, Processes
 from molvae.train.weights import network
 from tests import tiny
 
@@ -115,3 +115,33 @@ def test_no_memory_for_a_single_molecule_is_an_error(
     memory_for(monkeypatch, 0)
     with pytest.raises(MolvaeError, match=r"out of memory for a single molecule.*--device cpu"):
         gradients_of(model, batch, TrainConfig())
+
+
+def test_process_without_memory_asks_the_others_no_more_than_they_expect(
+    model: ConditionalVAE, batch: DrawnBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wait at the same three sums: of the KL, of the gradients, of the terms."""
+    sums: list[int] = []
+    monkeypatch.setattr(Processes, "add_up", lambda self, values: sums.append(values.numel()))
+
+    def backward(self: Precision, loss: torch.Tensor) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        loss.backward()
+
+    for fails in (False, True):
+        tries, before = int(not fails), len(sums)
+        monkeypatch.setattr(Precision, "backward", backward)
+        made = Gradients(
+            model,
+            config=TrainConfig(),
+            precision=FP32,
+            processes=Processes(rank=1, size=2),
+            notice=lambda text: None,
+        )
+        made.compute(batch, beta=0.7, seed=3)
+        assert made.pieces == 1 + fails
+        weights = sum(weight.numel() for weight in model.parameters())
+        assert sums[before:] == [1, weights, 4]
