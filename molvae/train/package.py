@@ -16,8 +16,10 @@ from molvae.model.cvae import ConditionalVAE
 from molvae.model.prior import JointGaussian
 from molvae.train.batches import collate
 from molvae.train.health import examine
+from molvae.train.readings import examine_head
 
 PRIOR_MOLECULES = 50_000  # enough for a covariance of a hundred dimensions
+MAX_INDEX_ERROR = 1e-3  # of an index that knows an earlier training set too: ten times its own
 
 
 def package(
@@ -27,6 +29,7 @@ def package(
     train: TrainConfig,
     trained: Mapping[str, Any],
     log: Sequence[Mapping[str, Any]] = (),
+    earlier: BloomFilter | None = None,
 ) -> Checkpoint:
     """Fit the prior, examine the model on held-out molecules, and put all in one checkpoint.
 
@@ -36,23 +39,29 @@ def package(
         train: how.
         trained: the figures of the epoch whose weights these are.
         log: those of every epoch up to it.
+        earlier: the index of what the model was trained on before: its molecules are no more novel
+            than those of this training.
     """
     health = examine(model, dataset, split="validation", seed=train.seed)
+    head = examine_head(model, dataset, split="validation", seed=train.seed)
     members = dataset.members("train")
+    index, against = _index(dataset.hashes[members], earlier)
     return Checkpoint(
         model=model,
         prior=fit_prior(model, dataset, seed=train.seed),
         vocabulary=dataset.vocabulary,
         normalizer=dataset.normalizer,
-        index=BloomFilter.of(dataset.hashes[members]),
+        index=index,
         provenance={
             **dataset.provenance,
             "dataset": dataset.fingerprint,
-            "longest": int(dataset.lengths[members].max()),
+            "longest": max(_longest(dataset.provenance), int(dataset.lengths[members].max())),
             "train": as_dict(train),
             "training_molecules": len(members),
             "trained": dict(trained),
             "log": [dict(row) for row in log],
+            "novel_against": against,
+            "head": head,
             "health": {"split": "validation", **health._asdict(), "passed": health.verdicts()},
             "trainer_versions": {
                 "molvae": __version__,
@@ -60,6 +69,28 @@ def package(
             },
         },
     )
+
+
+def _index(hashes: np.ndarray, earlier: BloomFilter | None) -> tuple[BloomFilter, str]:
+    """Return the index of all training molecules, and in words what it knows.
+
+    The filters of two sets have different sizes and cannot be joined, but the new molecules can
+    enter the old filter, as long as it is not too small for both.
+    """
+    if earlier is None:
+        return BloomFilter.of(hashes), "the training set"
+    both = earlier.with_members(hashes)
+    if both.error_rate <= MAX_INDEX_ERROR:
+        return both, "the training set and that of the model it began with"
+    return (
+        BloomFilter.of(hashes),
+        "the training set alone: the index of the model it began with is too small for both",
+    )
+
+
+def _longest(provenance: Mapping[str, Any]) -> int:
+    """Return the symbols of the longest molecule that the model began with, 0 for none."""
+    return int(provenance.get("init", {}).get("longest", 0))
 
 
 @torch.inference_mode()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from molvae.bloom import BloomFilter
 from molvae.checkpoint import MODEL_FILE, Checkpoint
 from molvae.config import ModelConfig, TrainConfig, to_toml
 from molvae.dataset import MoleculeDataset
@@ -66,6 +67,7 @@ class Trainer:
         train: how to train.
         device: "cpu", "cuda", "cuda:1".
         initial: weights to begin from, by the names and shapes of this model; random when None.
+        earlier: index of what those weights were trained on, which is no more novel than this set.
         resume: go on from the folder's state when there is one; `initial` must be what it was.
         tensorboard: write the log for TensorBoard too, in the folder's `tensorboard`.
         processes: those that share this training; the folder is one that all of them see.
@@ -89,6 +91,7 @@ class Trainer:
         train: TrainConfig,
         device: str = "cpu",
         initial: Mapping[str, Tensor] | None = None,
+        earlier: BloomFilter | None = None,
         resume: bool = False,
         tensorboard: bool = False,
         processes: Processes = ALONE,
@@ -99,6 +102,7 @@ class Trainer:
         self.dataset, self.run, self.config, self.model_config = dataset, run, train, model
         self.device, self.processes = torch.device(device), processes
         self.report, self.should_stop, self.tensorboard = report, should_stop, tensorboard
+        self.earlier = earlier
         self.members = dataset.members("train")
         validation = dataset.members("validation")
         if not len(self.members) or not len(validation):
@@ -323,7 +327,14 @@ class Trainer:
             for row in [*self.state.log, epoch]
         ]
         trained = {"precision": self.precision.name, "device": self.device.type, **log[-1]}
-        return package(model, self.dataset, train=self.config, trained=trained, log=log)
+        return package(
+            model,
+            self.dataset,
+            train=self.config,
+            trained=trained,
+            log=log,
+            earlier=self.earlier,
+        )
 
     def _save_state(self) -> None:
         if not self.processes.leads:

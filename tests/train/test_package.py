@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from molvae.bloom import BloomFilter
 from molvae.checkpoint import Checkpoint
 from molvae.train.batches import collate
-from molvae.train.package import fit_prior, package
+from molvae.train.package import MAX_INDEX_ERROR, fit_prior, package
 from tests import tiny
 from tests.conftest import Memorized
 
@@ -21,6 +22,26 @@ def test_index_holds_exactly_the_training_molecules(
     dataset = memorized.dataset
     known = packed.index.contains(dataset.hashes)
     np.testing.assert_array_equal(np.flatnonzero(known), dataset.members("train"))
+
+
+def test_what_the_model_was_trained_on_before_is_not_novel_either(memorized: Memorized) -> None:
+    model, dataset = memorized
+    before = np.arange(10_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    packed = package(model, dataset, train=tiny.TRAIN, trained={}, earlier=BloomFilter.of(before))
+    assert packed.index.contains(before).all()
+    assert packed.index.contains(dataset.hashes[dataset.members("train")]).all()
+    assert packed.index.error_rate < MAX_INDEX_ERROR
+    assert packed.provenance["novel_against"].endswith("that of the model it began with")
+
+
+def test_an_index_too_small_for_both_sets_knows_the_new_one_alone(memorized: Memorized) -> None:
+    model, dataset = memorized
+    packed = package(
+        model, dataset, train=tiny.TRAIN, trained={}, earlier=BloomFilter.of(dataset.hashes[:9])
+    )
+    known = packed.index.contains(dataset.hashes)
+    np.testing.assert_array_equal(np.flatnonzero(known), dataset.members("train"))
+    assert "alone" in packed.provenance["novel_against"]
 
 
 def test_prior_is_that_of_the_training_codes(packed: Checkpoint, memorized: Memorized) -> None:
@@ -54,5 +75,8 @@ def test_provenance_tells_of_data_training_and_health(
     assert told["train"]["batch_size"] == tiny.TRAIN.batch_size
     assert told["constraints_hash"] == dataset.provenance["constraints_hash"]
     assert told["health"]["molecules"] == 32
+    assert told["head"]["split"] == "validation"
+    assert told["head"]["errors"]["LogP"]["molecules"] == 32
+    assert told["novel_against"] == "the training set"
     assert told["health"]["passed"]["kl"] is True
     assert set(told["trainer_versions"]) == {"molvae", "torch", "numpy", "safetensors"}

@@ -1,0 +1,89 @@
+"""Weights for symbols and labels that a model did not know.
+
+Letters: V ids of the vocabulary, P columns of conditions, K of them known before, H hidden units,
+N molecules.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molvae.vocabulary import SPECIAL, Vocabulary
+
+PER_SYMBOL = (  # weights with a row for each of V
+    "encoder.embedding.weight",
+    "decoder.embedding.weight",
+    "decoder.output.weight",
+    "decoder.output.bias",
+    "decoder.at_output.weight",
+)
+PER_CONDITION = "conditions.layers.0.weight"  # (H, 2 P): values, then what is unspecified
+PER_PREDICTION = ("property_head.2.weight", "property_head.2.bias")  # a row for each of P
+APART = 0.1  # standard deviations of its kin between a new symbol and their mean: no two are twins
+
+
+def add_symbols(weights: dict[str, Tensor], before: Vocabulary, after: Vocabulary) -> None:
+    """Put a row for every new symbol between those of the known ones."""
+    generator = torch.Generator().manual_seed(0)
+    own = {symbol: row for row, symbol in enumerate((*SPECIAL, *before.symbols))}
+    for name in PER_SYMBOL:
+        rows = []
+        for symbol in (*SPECIAL, *after.symbols):
+            if symbol in own:
+                rows.append(weights[name][own[symbol]])
+                continue
+            kin = [own[other] for other in before.symbols if _kind(other) == _kind(symbol)]
+            like = weights[name][kin or list(own.values())[len(SPECIAL) :]]
+            noise = torch.randn(like.shape[1:], generator=generator)
+            rows.append(like.mean(dim=0) + APART * like.std(dim=0, correction=0) * noise)
+        weights[name] = torch.stack(rows)
+
+
+def _kind(symbol: str) -> tuple[str, str]:
+    """Return how a symbol bonds and what it is: `[=Branch1]` is a branch by a double bond."""
+    bond = symbol[1:2] if symbol[1:2] in "=#/\\" else ""
+    return bond, next((word for word in ("Branch", "Ring") if word in symbol), "atom")
+
+
+def add_columns(weights: dict[str, Tensor], before: int, after: int) -> None:
+    """Put zeros where new columns of conditions come in: at first nothing heeds or reads them."""
+    inward = weights[PER_CONDITION]
+    columns = inward.new_zeros(len(inward), 2, after)
+    columns[:, :, :before] = inward.view(len(inward), 2, before)
+    weights[PER_CONDITION] = columns.flatten(1)
+    for name in PER_PREDICTION:
+        rows = weights[name].new_zeros(after, *weights[name].shape[1:])
+        rows[:before] = weights[name]
+        weights[name] = rows
+
+
+def relate_labels(weights: dict[str, Tensor], conditions: np.ndarray, before: int) -> None:
+    """Let new columns begin as what they tell of the known ones, and the other way round.
+
+    Args:
+        weights: of the extended model; those of the new columns are set.
+        conditions: standardized values of the training split, NaN = unknown, shape (N, P).
+        before: K.
+    """
+    count = conditions.shape[1]
+    inward = weights[PER_CONDITION].view(-1, 2, count)
+    outward, bias = (weights[name] for name in PER_PREDICTION)
+    for column in range(before, count):
+        rows = conditions[np.isfinite(conditions[:, column])].astype(np.float64)
+        known = np.flatnonzero(np.isfinite(rows[:, :before]).all(axis=0))
+        if not len(rows) or not len(known) or np.ptp(rows[:, column]) == 0:
+            continue
+        centered = rows - rows.mean(axis=0)
+        label, others = centered[:, column], centered[:, known]
+        # A few molecules correlate by chance: both slopes are shrunk by as many as there are K.
+        told_of_others = others.T @ label / (label @ label) * len(rows) / (len(rows) + before)
+        gram = others.T @ others + before * np.eye(len(known))
+        told_by_others = np.linalg.solve(gram, others.T @ label)
+        offset = rows[:, column].mean() - rows[:, known].mean(axis=0) @ told_by_others
+        inward[:, 0, column] = inward[:, 0, known] @ _as_float(told_of_others)
+        outward[column] = _as_float(told_by_others) @ outward[known]
+        bias[column] = _as_float(told_by_others) @ bias[known] + float(offset)
+
+
+def _as_float(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))

@@ -1,0 +1,217 @@
+"""A trained model as the beginning of another training: more symbols, more labels, same meaning."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from molvae.checkpoint import Checkpoint
+from molvae.dataset import MoleculeDataset
+from molvae.errors import MolvaeError, UsageError
+from molvae.model.cvae import ConditionalVAE
+from molvae.normalizer import PropertyNormalizer, class_column, class_key
+from molvae.train.extension import add_columns, add_symbols, relate_labels
+from molvae.train.package import fit_prior
+from molvae.vocabulary import SPECIAL, Vocabulary
+
+PRIOR_MOLECULES = 5_000  # the prior before training is fitted to: enough for a beginning
+STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")
+
+
+class Initial(NamedTuple):
+    """What a training begins with.
+
+    Attributes:
+        checkpoint: the model, extended, before the first step; usable as any other.
+        dataset: the molecules, in the checkpoint's ids and columns.
+    """
+
+    checkpoint: Checkpoint
+    dataset: MoleculeDataset
+
+    def lines(self) -> list[str]:
+        """Return what was done, as lines of text."""
+        origin = self.checkpoint.provenance["init"]
+        told = [f"Begins with {origin['name']} {origin['sha256'][:12]}."]
+        for key, what in (
+            ("symbols", "new symbols, which begin as the mean of those that bond like them"),
+            ("columns", "new to the model"),
+            ("missing", "not in the dataset, and left unspecified"),
+        ):
+            if origin[key]:
+                told.append(f"{what}: {', '.join(origin[key])}")
+        return told
+
+
+def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -> Initial:
+    """Extend a model by what a dataset has besides, and bring the dataset to its form.
+
+    Known symbols keep their weights and known properties their scale. A new symbol begins as the
+    mean of those that bond like it. A new label begins as what it tells of the known properties,
+    and its reading as what they tell of it, both by linear regression over the training split: so
+    the model heeds a label that has to do with them before its first step, and one that has not
+    begins with weights near zero.
+
+    Args:
+        checkpoint: the model; it is not changed.
+        dataset: what will be trained on.
+        name: of the model, for the provenance of what comes of it.
+
+    Raises:
+        UsageError: when the dataset was prepared otherwise than the model's, naming the switch.
+    """
+    _check_alike(checkpoint, dataset, name)
+    before, known = checkpoint.vocabulary, checkpoint.normalizer
+    vocabulary = Vocabulary(sorted({*before.symbols, *dataset.vocabulary.symbols}))
+    normalizer = merge(known, dataset.normalizer)
+    dataset = _in_form_of(vocabulary, normalizer, dataset)
+    weights = {key: weight.clone() for key, weight in checkpoint.model.state_dict().items()}
+    add_symbols(weights, before, vocabulary)
+    add_columns(weights, len(known.names), len(normalizer.names))
+    training = dataset.properties[dataset.members("train")]
+    relate_labels(weights, normalizer.normalize(training), len(known.names))
+    model = ConditionalVAE(checkpoint.model.config, len(vocabulary), len(normalizer.names))
+    model.load_state_dict(weights)
+    origin = {
+        "name": name,
+        "sha256": checkpoint.sha256,
+        "training_molecules": checkpoint.provenance.get("training_molecules"),
+        "longest": checkpoint.provenance["longest"],
+        "symbols": [symbol for symbol in vocabulary.symbols if symbol not in before.symbols],
+        "columns": [column for column in normalizer.names if column not in known.names],
+        "missing": [
+            column
+            for column, values in zip(normalizer.names, training.T, strict=True)
+            if np.isnan(values).all()
+        ],
+    }
+    dataset = dataset._replace(provenance={**dataset.provenance, "init": origin})
+    extended = Checkpoint(
+        model=model.eval(),
+        prior=fit_prior(model.eval(), dataset, seed=0, limit=PRIOR_MOLECULES),
+        vocabulary=vocabulary,
+        normalizer=normalizer,
+        index=checkpoint.index,
+        provenance={**dataset.provenance, "longest": checkpoint.provenance["longest"]},
+    )
+    return Initial(extended, dataset)
+
+
+def begin_again(checkpoint: Checkpoint, dataset: MoleculeDataset) -> Initial:
+    """Return what a training began with, to resume it.
+
+    Args:
+        checkpoint: from `begin_with`, saved.
+        dataset: the same as then.
+
+    Raises:
+        MolvaeError: when the dataset has symbols or columns that the model then begun with lacks.
+    """
+    vocabulary, normalizer = checkpoint.vocabulary, checkpoint.normalizer
+    strange = vocabulary.unknown(dataset.vocabulary.symbols)
+    spelled = _spellings(normalizer, dataset.normalizer)
+    strange += [name for name in spelled if spelled[name] not in normalizer.names]
+    if strange:
+        raise MolvaeError(
+            f"the dataset is another one than this training began with: {', '.join(strange)} was"
+            " not in it. Use the old one, or train in a new folder."
+        )
+    dataset = _in_form_of(vocabulary, normalizer, dataset)
+    provenance = {**dataset.provenance, "init": checkpoint.provenance["init"]}
+    return Initial(checkpoint, dataset._replace(provenance=provenance))
+
+
+def merge(known: PropertyNormalizer, other: PropertyNormalizer) -> PropertyNormalizer:
+    """Add another dataset's columns to a model's.
+
+    Known columns keep mean and scale, so that a condition means what it meant. Their quantiles are
+    the other's, since these say how frequent a value is in what is trained on now, but their range
+    is that of both.
+
+    Raises:
+        UsageError: for a label that is a number in one of them and a class in the other.
+    """
+    spelled = _spellings(known, other)
+    added = [column for column, name in enumerate(other.names) if spelled[name] not in known.names]
+    quantiles = known.quantiles.copy()
+    for column, name in enumerate(other.names):
+        if spelled[name] in known.names:
+            row = quantiles[known.names.index(spelled[name])]
+            low, high = row[0], row[-1]
+            row[:] = other.quantiles[column]
+            row[0], row[-1] = min(low, row[0]), max(high, row[-1])
+    classes = dict(known.classes)
+    for label, words in other.classes.items():
+        same = _same(known, label)
+        old = classes.get(same, ())
+        keys = {class_key(word) for word in old}
+        classes[same] = (*old, *(word for word in words if class_key(word) not in keys))
+    return PropertyNormalizer(
+        names=(*known.names, *(spelled[other.names[column]] for column in added)),
+        mean=np.append(known.mean, other.mean[added]),
+        scale=np.append(known.scale, other.scale[added]),
+        quantiles=np.concatenate([quantiles, other.quantiles[added]]),
+        classes=classes,
+    )
+
+
+def _same(known: PropertyNormalizer, quantity: str) -> str:
+    """Return a model's spelling of a quantity, or the name itself when it has none such."""
+    return {name.lower(): name for name in known.quantities}.get(quantity.lower(), quantity)
+
+
+def _spellings(known: PropertyNormalizer, other: PropertyNormalizer) -> dict[str, str]:
+    """Return each of the other's columns as the model spells it, in any case."""
+    spelled = {}
+    for quantity in other.quantities:
+        same = _same(known, quantity)
+        if same in known.quantities and (same in known.classes) != (quantity in other.classes):
+            kinds = (
+                ("a class", "a number") if quantity in other.classes else ("a number", "a class")
+            )
+            raise UsageError(
+                f"'{quantity}' is {kinds[0]} in the dataset and {kinds[1]} in the model: prepare it"
+                " under another name."
+            )
+        if quantity not in other.classes:
+            spelled[quantity] = same
+            continue
+        words = {class_key(word): word for word in known.classes.get(same, ())}
+        for word in other.classes[quantity]:
+            theirs = words.get(class_key(word), word)
+            spelled[class_column(quantity, word)] = class_column(same, theirs)
+    return spelled
+
+
+def _check_alike(checkpoint: Checkpoint, dataset: MoleculeDataset, name: str) -> None:
+    mine, theirs = checkpoint.provenance, dataset.provenance
+    again = f"Prepare it again with --init {name}."
+    for switch in STANDARDIZATION:
+        here, there = theirs.get("data", {}).get(switch), mine.get("data", {}).get(switch)
+        if here != there:
+            raise UsageError(
+                f"the dataset was prepared with {switch} = {here}, {name} was trained with"
+                f" {there}. {again}"
+            )
+    if not dict(mine.get("constraints", {})).items() <= theirs.get("constraints", {}).items():
+        raise UsageError(
+            f"the dataset was prepared under other SELFIES constraints than {name}. {again}"
+        )
+
+
+def _in_form_of(
+    vocabulary: Vocabulary, normalizer: PropertyNormalizer, dataset: MoleculeDataset
+) -> MoleculeDataset:
+    """Write a dataset's molecules in another vocabulary, its values in other columns."""
+    ids = np.arange(len(dataset.vocabulary), dtype=dataset.ids.dtype)
+    ids[len(SPECIAL) :] = vocabulary.encode(dataset.vocabulary.symbols)
+    spelled = _spellings(normalizer, dataset.normalizer)
+    values = np.full((dataset.size, len(normalizer.names)), np.nan, dtype=np.float32)
+    for column, name in enumerate(dataset.normalizer.names):
+        values[:, normalizer.names.index(spelled[name])] = dataset.properties[:, column]
+    for label in normalizer.classes:  # a molecule of one class is of no other, named here or not
+        columns = normalizer.columns(label)
+        known = np.isfinite(values[:, columns]).any(axis=1, keepdims=True)
+        values[:, columns] = np.where(known, np.nan_to_num(values[:, columns]), np.nan)
+    return dataset._replace(
+        ids=ids[dataset.ids], properties=values, vocabulary=vocabulary, normalizer=normalizer
+    )

@@ -1,0 +1,125 @@
+"""What the property head's readings are worth: its errors on molecules that it was not trained on.
+
+Letters: N molecules, P columns of conditions.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from molvae.dataset import MoleculeDataset
+from molvae.model.cvae import ConditionalVAE
+from molvae.train.batches import collate
+
+LIMIT = 5_000  # molecules: their mean error is known to a hundredth of a standard deviation
+
+
+class Errors(NamedTuple):
+    """The head's reading of a property, against what is known, over N held-out molecules.
+
+    Attributes:
+        molecules: N.
+        mae: mean absolute error, in the property's unit.
+        rmse: root mean squared error, in the property's unit.
+        r2: share of the variance that is read, 1 at best; below 0 the mean would be nearer. None
+            where all molecules are alike.
+    """
+
+    molecules: int
+    mae: float
+    rmse: float
+    r2: float | None
+
+
+class ClassErrors(NamedTuple):
+    """The head's reading of a class label, against what is known, over N held-out molecules.
+
+    Attributes:
+        molecules: N.
+        accuracy: share of molecules whose likeliest class is theirs.
+        largest: share of the most frequent class: the accuracy of always naming that one.
+        auc: area under the ROC curve, the chance that a molecule of a class is read as more of it
+            than one of another class; mean over the classes that some have and some have not.
+            None where there is none.
+    """
+
+    molecules: int
+    accuracy: float
+    largest: float
+    auc: float | None
+
+
+def examine_head(
+    model: ConditionalVAE, dataset: MoleculeDataset, *, split: str, seed: int, limit: int = LIMIT
+) -> dict[str, Any]:
+    """Compare what the head reads off posterior means with what is known of held-out molecules.
+
+    Args:
+        model: in evaluation mode.
+        dataset: with labels that may be missing.
+        split: of it.
+        seed: of the choice, where there are more than `limit` molecules.
+        limit: molecules looked at.
+
+    Returns:
+        Plain values for a JSON header: the split, and the errors by property or label; one that is
+        known of no molecule is left out.
+    """
+    members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
+    members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding
+    known, normalizer = dataset.properties[members].astype(np.float64), dataset.normalizer
+    read = normalizer.restore(_read(model, dataset, members))
+    errors: dict[str, dict[str, Any]] = {}
+    for name in normalizer.quantities:
+        in_classes = name in normalizer.classes
+        columns = normalizer.columns(name) if in_classes else [normalizer.names.index(name)]
+        rows = np.isfinite(known[:, columns]).all(axis=1)
+        if rows.any():
+            judge = judge_classes if in_classes else judge_numbers
+            errors[name] = judge(known[rows][:, columns], read[rows][:, columns])._asdict()
+    return {"split": split, "errors": errors}
+
+
+@torch.inference_mode()
+def _read(model: ConditionalVAE, dataset: MoleculeDataset, members: np.ndarray) -> np.ndarray:
+    """Return what the head reads off the posterior means, standardized, shape (N, P)."""
+    device = next(model.parameters()).device
+    parts = []
+    for begin in range(0, len(members), 250):
+        batch = collate(dataset, members[begin : begin + 250])
+        codes = model.encode(batch.ids.to(device), batch.lengths.to(device)).mean
+        parts.append(model.predict_properties(codes).double().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def judge_numbers(known: np.ndarray, read: np.ndarray) -> Errors:
+    """Judge the readings of a number against what is known, shapes (N, 1)."""
+    error = read - known
+    squared, variance = float(np.square(error).mean()), float(known.var())
+    return Errors(
+        molecules=len(known),
+        mae=float(np.abs(error).mean()),
+        rmse=squared**0.5,
+        r2=1.0 - squared / variance if variance else None,
+    )
+
+
+def judge_classes(known: np.ndarray, read: np.ndarray) -> ClassErrors:
+    """Judge the readings of a class label against what is known, one-hot, shapes (N, A)."""
+    theirs = known.astype(bool)
+    mixed = np.flatnonzero(theirs.any(axis=0) & ~theirs.all(axis=0))
+    areas = [_area(read[theirs[:, a], a], read[~theirs[:, a], a]) for a in mixed]
+    return ClassErrors(
+        molecules=len(known),
+        accuracy=float((known.argmax(axis=1) == read.argmax(axis=1)).mean()),
+        largest=float(known.mean(axis=0).max()),
+        auc=float(np.mean(areas)) if areas else None,
+    )
+
+
+def _area(inside: np.ndarray, outside: np.ndarray) -> float:
+    """Return how often a value of the first is above one of the second; equal counts half."""
+    outside = np.sort(outside)
+    below = sum(np.searchsorted(outside, inside, side=side).mean() for side in ("left", "right"))
+    return float(below / 2 / len(outside))
