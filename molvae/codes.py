@@ -3,7 +3,7 @@
 Letters: N molecules, T symbols, Z latent dimensions, P properties.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,11 +12,27 @@ from torch import Tensor
 from molvae.checkpoint import Checkpoint
 from molvae.chem.selfies import decode_canonical, encode_checked
 from molvae.chem.smiles import Standardization, standardize
-from molvae.errors import Rejected
+from molvae.errors import ArtifactError, Rejected
 from molvae.model.latent import Posterior
 from molvae.vocabulary import EOS, PAD
 
 TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
+
+
+def standardization_of(checkpoint: Checkpoint) -> Standardization:
+    """Return how the training set was standardized, from a header that may come from anywhere.
+
+    Raises:
+        ArtifactError: when the header does not say.
+    """
+    data = checkpoint.provenance.get("data")
+    if not isinstance(data, Mapping):
+        raise ArtifactError("the model is damaged: how its data were prepared is missing.")
+    names = ("stereo", "largest_fragment", "uncharge", "isotopes")
+    for name in names:
+        if not isinstance(data.get(name), bool):
+            raise ArtifactError(f"the model is damaged: {name} is {data.get(name)!r}.")
+    return Standardization(*(data[name] for name in names))
 
 
 def symbols_of(text: str, standardization: Standardization) -> list[str]:

@@ -28,13 +28,14 @@ from molvae.chem.selfies import (
     distribution_version,
     symbol_is_allowed,
 )
-from molvae.chem.smiles import Standardization
-from molvae.codes import TILE, read, symbols_of
+from molvae.codes import TILE, read, standardization_of, symbols_of
 from molvae.config import GenerateConfig, check
+from molvae.data.molecules import look
 from molvae.drawing import Drawing
-from molvae.errors import ArtifactError, UsageError, did_you_mean
+from molvae.errors import ArtifactError, Rejected, UsageError, did_you_mean
 from molvae.generated import Generated, Generation
 from molvae.model.sampling import sample
+from molvae.predictions import Prediction, measured_by, predict_all
 from molvae.targets import Range, Targets, Wanted, as_ranges, choose_point, format_range
 from molvae.workers import Lost, map_chunks
 from molvae.writer import write
@@ -59,22 +60,24 @@ class MoleculeGenerator:
         self.normalizer = checkpoint.normalizer
         self.vocabulary = checkpoint.vocabulary
         self.device = next(checkpoint.model.parameters()).device
-        if checkpoint.provenance.get("constraints") != constraints():
+        # Atoms that have joined the table since then are no matter to it.
+        theirs, ours = checkpoint.provenance.get("constraints"), constraints()
+        if not isinstance(theirs, Mapping) or not theirs.items() <= ours.items():
             raise ArtifactError(
                 "the model was trained with other SELFIES constraints than those of the installed"
                 f" selfies {distribution_version()}: pip install 'selfies==2.2.0'."
             )
-        odd = [s for s in self.vocabulary.symbols if not symbol_is_allowed(s, constraints())]
+        odd = [s for s in self.vocabulary.symbols if not symbol_is_allowed(s, ours)]
         if odd:
             raise ArtifactError(f"the model is damaged: {odd[0]!r} is no symbol that can be used.")
-        self.standardization = _standardization(checkpoint.provenance.get("data"))
+        self.standardization = standardization_of(checkpoint)
         longest = checkpoint.provenance.get("longest")
         if not isinstance(longest, int) or not 1 <= longest <= MAX_SYMBOLS:
             raise ArtifactError(
                 f"the model is damaged: its longest molecule has {longest!r} symbols."
             )
         self.max_symbols = longest
-        self.measured = tuple(name for name in self.normalizer.names if name in PROPERTIES)
+        self.measured = measured_by(checkpoint)
         self.labels = tuple(name for name in self.normalizer.names if name not in PROPERTIES)
 
     @classmethod
@@ -195,7 +198,7 @@ class MoleculeGenerator:
         )
         begun = time.monotonic()
         drawing.run(
-            examine_all if executor is None else partial(_spread, executor),
+            examine_all if executor is None else partial(spread, executor),
             at_once=max(1, batch_size // TILE) * TILE,
             report=report,
             should_stop=should_stop,
@@ -214,6 +217,25 @@ class MoleculeGenerator:
         molecules = [symbols_of(text, self.standardization) for text in smiles]
         codes: np.ndarray = read(self.checkpoint, molecules).mean.cpu().numpy()
         return codes
+
+    def predict(self, smiles: Sequence[str]) -> list[Prediction]:
+        """Read the properties and labels of molecules off their latent codes.
+
+        How far such readings were from the truth on molecules held out of training is in
+        `checkpoint.provenance["head"]["errors"]`, in the units of the properties.
+
+        Raises:
+            Rejected: for a string that is no molecule.
+            UsageError: for no molecules, or one string in place of a list.
+        """
+        if isinstance(smiles, str) or not len(smiles):
+            raise UsageError(f"predict({smiles!r}): give a list of SMILES, such as ['CCO'].")
+        molecules = []
+        for found in look(self.standardization, self.measured, smiles):
+            if isinstance(found, Rejected):
+                raise found
+            molecules.append(found)
+        return predict_all(self.checkpoint, molecules)
 
     def decode(self, codes: np.ndarray, targets: Targets | None = None) -> list[str]:
         """Write the likeliest molecule of each latent code, shape (N, Z), as canonical SMILES.
@@ -245,7 +267,7 @@ class MoleculeGenerator:
         return [decode_canonical(self.vocabulary.decode(ids)) for ids in written.ids.tolist()]
 
 
-def _spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
+def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
     """Examine draws in an executor's workers, in order.
 
     A worker that dies takes its executor with it: then the draws are examined once more where a
@@ -259,17 +281,6 @@ def _spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterabl
             Candidate("", False, refusal=found.reason) if isinstance(found, Lost) else found
             for _, found in map_chunks(examine_all, work, jobs=1, chunk_size=PIECE)
         ]
-
-
-def _standardization(data: object) -> Standardization:
-    """Return how the training set was standardized, from a header that may come from anywhere."""
-    if not isinstance(data, Mapping):
-        raise ArtifactError("the model is damaged: how its data were prepared is missing.")
-    names = ("stereo", "largest_fragment", "uncharge", "isotopes")
-    for name in names:
-        if not isinstance(data.get(name), bool):
-            raise ArtifactError(f"the model is damaged: {name} is {data.get(name)!r}.")
-    return Standardization(*(data[name] for name in names))
 
 
 def _alias(name: str) -> str:

@@ -16,21 +16,23 @@ FLOORS = (
     {"chem", "dataset", "device", "model", "targets"},
     {"checkpoint", "data", "evaluate", "generated"},
     {"codes", "drawing", "frames"},
-    {"writer"},
+    {"predictions", "writer"},
     {"generator", "train"},
+    {"variants"},
     {"adapters", "benchmark", "optimize", "serve"},
     {"cli"},
     {"__init__", "__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 CHEMISTRY = {"chem", "data", "evaluate", "drawing", "frames"}
+BRIDGE = {"codes", "generator", "predictions", "variants", "writer"}  # where the two worlds meet
 LEARNING = {"device", "model", "train", "checkpoint"}
 STRANGERS = dict.fromkeys(CHEMISTRY, LEARNING) | dict.fromkeys(LEARNING, CHEMISTRY)
 CHEMISTS_TOOLS = {"rdkit", "selfies", "pandas", "scipy", "fcd", "pyarrow"}
 LEARNERS_TOOLS = {"torch", "tensorboard", "filelock"}
 # What a room may import besides the standard library and numpy.
 TOOLS = dict.fromkeys(CHEMISTRY, CHEMISTS_TOOLS) | dict.fromkeys(LEARNING, LEARNERS_TOOLS)
-TOOLS |= dict.fromkeys(("codes", "generator", "writer"), CHEMISTS_TOOLS | LEARNERS_TOOLS)
+TOOLS |= dict.fromkeys(BRIDGE, CHEMISTS_TOOLS | LEARNERS_TOOLS)
 TOOLS |= {"store": {"safetensors"}, "data": {*CHEMISTS_TOOLS, "filelock"}}
 TOOLS |= {"cli": {"click", "rich", "torch", *CHEMISTS_TOOLS}}
 TOOLS |= {"serve": {"fastapi", "uvicorn"}, "optimize": {"cma"}}

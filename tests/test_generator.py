@@ -277,6 +277,15 @@ def test_a_model_of_other_selfies_constraints_is_refused(tiny_model_file: Path) 
         MoleculeGenerator(checkpoint)
 
 
+def test_a_model_from_before_an_atom_joined_the_constraints_is_taken(tiny_model_file: Path) -> None:
+    checkpoint = Checkpoint.load(tiny_model_file)
+    del checkpoint.provenance["constraints"]["I"]
+    assert len(MoleculeGenerator(checkpoint).generate(2, config=RAW, seed=1)) == 2
+    checkpoint.provenance["constraints"] = None
+    with pytest.raises(ArtifactError, match="other SELFIES constraints"):
+        MoleculeGenerator(checkpoint)
+
+
 def test_a_model_is_found_by_its_folder_or_not_at_all(tiny_model_file: Path) -> None:
     by_file = MoleculeGenerator.load(tiny_model_file)
     assert MoleculeGenerator.load(tiny_model_file.parent).name == by_file.name

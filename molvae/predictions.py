@@ -1,0 +1,72 @@
+"""What a model's property head says of molecules, and whether it is at home with them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from molvae.checkpoint import Checkpoint
+from molvae.chem.properties import PROPERTIES
+from molvae.codes import predict, read
+from molvae.data.molecules import Seen
+from molvae.normalizer import Reading
+
+
+class Prediction(NamedTuple):
+    """One molecule, as a model sees it.
+
+    Attributes:
+        values: by property or label: a number in its unit, or how much speaks for each class of a
+            class label, about 0 to 1. Empty where the molecule has symbols that the model lacks.
+        ood: why the model is not at home with it (out of distribution), "" when it is. On such
+            molecules the errors were two to four times those that are stated for held-out ones.
+    """
+
+    values: Mapping[str, Reading]
+    ood: str
+
+
+def measured_by(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Return the model's properties that can be computed from a structure."""
+    return tuple(name for name in checkpoint.normalizer.names if name in PROPERTIES)
+
+
+def predict_all(checkpoint: Checkpoint, molecules: Sequence[Seen]) -> list[Prediction]:
+    """Read the properties and labels of molecules off their latent codes.
+
+    Args:
+        checkpoint: the model.
+        molecules: with the properties of `measured_by` as their values.
+    """
+    normalizer = checkpoint.normalizer
+    reasons = [_unfamiliar(checkpoint, molecule) for molecule in molecules]
+    readable = [not checkpoint.vocabulary.unknown(molecule.symbols) for molecule in molecules]
+    known = [m.symbols for m, good in zip(molecules, readable, strict=True) if good]
+    rows = iter(predict(checkpoint, read(checkpoint, known).mean).tolist() if known else [])
+    predictions = []
+    for good, reason in zip(readable, reasons, strict=True):
+        values: dict[str, Reading] = {}
+        if good:
+            by_column = dict(zip(normalizer.names, next(rows), strict=True))
+            values = {name: normalizer.reading(by_column, name) for name in normalizer.quantities}
+        predictions.append(Prediction(values, reason))
+    return predictions
+
+
+def _unfamiliar(checkpoint: Checkpoint, molecule: Seen) -> str:
+    """Say how a molecule differs from all of the training set, by what can be told for sure.
+
+    Distances in latent space tell less: at a few nats a molecule, codes of what the model has
+    never seen lie among those of what it has.
+    """
+    normalizer, longest = checkpoint.normalizer, checkpoint.provenance["longest"]
+    reasons = []
+    unknown = checkpoint.vocabulary.unknown(molecule.symbols)
+    if unknown:
+        reasons.append(f"symbol unknown to the model: {', '.join(unknown)}")
+    if len(molecule.symbols) > longest:
+        reasons.append(f"{len(molecule.symbols)} symbols, the model knows up to {longest}")
+    for name, value in zip(measured_by(checkpoint), molecule.values, strict=True):
+        column = normalizer.names.index(name)
+        low, high = normalizer.low[column], normalizer.high[column]
+        if not low <= value <= high:
+            reasons.append(f"{name} {value:.3g} is outside {low:.3g}..{high:.3g}")
+    return "; ".join(reasons)
