@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,13 +12,15 @@ import click
 
 from molvae.cli import options
 from molvae.cli.outputs import check_output
-from molvae.cli.progress import progress
+from molvae.cli.progress import Report, progress
 from molvae.cli.terminal import say
 from molvae.errors import ArtifactError, InputError, UsageError
 
 if TYPE_CHECKING:
     from molvae.data.records import Row, Table
+    from molvae.evaluate.references import Source
     from molvae.evaluate.training import IndexedMolecules
+    from molvae.evaluate.work import Progress
 
 TARGET_PREFIX = "target_"  # as `molvae generate` names the columns of what was asked
 CHECKPOINT_ENDING = ".safetensors"
@@ -24,7 +28,13 @@ CHECKPOINT_ENDING = ".safetensors"
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--suite", default="basic", show_default=True, help="Collection of metrics.")
+@click.option(
+    "--suite",
+    default="basic",
+    show_default=True,
+    metavar="basic|moses",
+    help="Collection of metrics.",
+)
 @click.option(
     "--training",
     metavar="FILE|MODEL",
@@ -33,12 +43,27 @@ CHECKPOINT_ENDING = ".safetensors"
 )
 @click.option(
     "--reference",
+    "--test",
+    "reference",
     type=click.Path(path_type=Path),
     default=None,
-    help="Table of molecules whose properties the generated ones should match.",
+    help="Table of molecules that the generated ones should be like; the test set of a suite.",
+)
+@click.option(
+    "--test-scaffolds",
+    "scaffolds",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The scaffold test set of the suite moses.",
+)
+@click.option(
+    "--fcd/--no-fcd",
+    default=True,
+    help="With the Frechet ChemNet distance, where the suite has it (default yes).",
 )
 @options.smiles_column
 @options.jobs
+@options.device
 @options.seed("Seed of the subsets taken of large sets (default 0).")
 @options.as_json
 @options.output("Write the report to this file, as JSON.")
@@ -49,8 +74,11 @@ def command(
     suite: str,
     training: str | None,
     reference: Path | None,
+    scaffolds: Path | None,
+    fcd: bool,
     smiles_column: str | None,
     jobs: int | None,
+    device: str,
     seed: int | None,
     as_json: bool,
     output: str | None,
@@ -62,28 +90,32 @@ def command(
     FILE may come from any generator; leave its invalid and empty rows in. Columns named
     target_NAME, as molvae generate writes them, are compared with what the molecules are:
     molvae evaluate generated.csv --training train.csv --reference test.csv -o report.json
+
+    The suite moses has all metrics of that benchmark under its names; give it --training, --test
+    and --test-scaffolds. What is computed of these sets is kept and found again.
     """
-    from molvae.evaluate.report import REFERENCE_LIMIT, evaluate
+    from molvae.evaluate.report import evaluate
     from molvae.store import write_atomically
 
     target = None if output in (None, "-") else Path(str(output))
     if target is not None:
-        check_output(target, force=force, inputs=(file, reference))
+        check_output(target, force=force, inputs=(file, reference, scaffolds))
     workers = jobs or os.cpu_count() or 1
-    generated = _read_generated(file, smiles_column or "", quiet=quiet)
-    compared = None if reference is None else _read_smiles(reference)
+    generated = read_generated(file, smiles_column or "", quiet=quiet)
     model = None if training is None else _read_model(training, workers)
-    known = None if training is None or model else _read_smiles(Path(training))
-    total = len(generated.smiles) + min(len(compared or ()), REFERENCE_LIMIT) + len(known or ())
-    with progress("Evaluating", total=total, quiet=quiet) as report_progress:
+    known = None if training is None or model else read_set(Path(training))
+    with stages(quiet=quiet) as report_progress:
         report = evaluate(
             generated.smiles,
-            reference=compared,
+            reference=None if reference is None else read_set(reference),
+            scaffolds=None if scaffolds is None else read_set(scaffolds),
             training=model.molecules if model else known,
             targets=generated.targets,
             scales=model.scales if model else None,
             suite=suite,
+            fcd=fcd,
             jobs=workers,
+            device=chemnet_device(device, suite, fcd=fcd),
             seed=seed or 0,
             progress=report_progress,
         )
@@ -94,7 +126,23 @@ def command(
         say(f"Note: {note}", quiet=quiet)
 
 
-class _Generated(NamedTuple):
+@contextmanager
+def stages(*, quiet: bool) -> Iterator[Progress]:
+    """Show how far work is that has several parts, each with a bar of its own."""
+    shown: dict[str, Report] = {}
+    with ExitStack() as stack:
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in shown:
+                stack.close()
+                shown.clear()
+                shown[stage] = stack.enter_context(progress(stage, total=total, quiet=quiet))
+            shown[stage](done)
+
+        yield report
+
+
+class Generated(NamedTuple):
     """The molecules under test.
 
     Attributes:
@@ -118,7 +166,7 @@ class _Model(NamedTuple):
     scales: dict[str, float]
 
 
-def _read_generated(path: Path, column: str, *, quiet: bool) -> _Generated:
+def read_generated(path: Path, column: str, *, quiet: bool) -> Generated:
     """Read every row, empty ones included: each of them was a molecule that did not come."""
     table = _open(path, column)
     asked = {
@@ -127,7 +175,7 @@ def _read_generated(path: Path, column: str, *, quiet: bool) -> _Generated:
         if name.lower().startswith(TARGET_PREFIX) and len(name) > len(TARGET_PREFIX)
     }
     measurable = {heading: name for heading, name in asked.items() if _is_property(name)}
-    generated = _Generated([], {name: [] for name in asked.values()})
+    generated = Generated([], {name: [] for name in asked.values()})
     faults = 0
     line = 2 if table.has_header else 1
     for row in table.rows:
@@ -186,8 +234,27 @@ def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:
     return wanted
 
 
+def read_set(path: Path) -> Source:
+    """Return the molecules of a table, which is read only where nothing is known of them yet."""
+    from molvae.evaluate.references import file_source
+
+    table = _open(path, "")  # says at once what is wrong with it
+    table.lines.close()
+    smiles = table.smiles_column
+    return file_source(path, lambda: _read_smiles(path), column=smiles)
+
+
 def _read_smiles(path: Path) -> list[str]:
     return [row.smiles for row in _open(path, "").rows if not row.fault]
+
+
+def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:
+    """Resolve `--device` where something will run there; torch is slow to load."""
+    if suite == "basic" or not fcd:
+        return "cpu"
+    from molvae.device import choose_device
+
+    return choose_device(name)
 
 
 def _read_model(name: str, jobs: int) -> _Model | None:

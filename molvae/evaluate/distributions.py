@@ -4,18 +4,21 @@ import numpy as np
 from scipy import stats
 
 from molvae.evaluate.parsed import SHAPES, Parsed
+from molvae.evaluate.references import Reference
 
 QUANTILES = {"p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
 Numbers = dict[str, float | None]
 
 
-def properties(generated: Parsed, reference: Parsed | None = None) -> dict[str, Numbers]:
+def properties(
+    generated: Parsed, reference: Parsed | Reference | None = None
+) -> dict[str, Numbers]:
     """Describe each measured property over the valid molecules, duplicates included.
 
     Args:
         generated: the molecules under test.
-        reference: molecules to compare with, measured for the same properties.
+        reference: molecules to compare with, measured for the same properties or for some.
 
     Returns:
         For each property, in its unit: `n` (molecules), `mean`, `sd` (of the population), `p5`,
@@ -27,7 +30,7 @@ def properties(generated: Parsed, reference: Parsed | None = None) -> dict[str, 
     for name in generated.names:
         values = _known(generated.measured(name))
         table[name] = describe(values)
-        if reference is not None:
+        if reference is not None and name in reference.names:
             table[name] |= compare(values, _known(reference.measured(name)))
     return table
 
@@ -58,13 +61,13 @@ def compare(values: np.ndarray, reference: np.ndarray) -> Numbers:
     }
 
 
-def scales(reference: Parsed) -> dict[str, float]:
+def scales(reference: Parsed | Reference) -> dict[str, float]:
     """Return the standard deviation of each property that varies in a reference set."""
     spread = {name: _known(reference.measured(name)) for name in reference.names}
     return {name: float(v.std()) for name, v in spread.items() if v.size and v.std() > 0}
 
 
-def rings(generated: Parsed, reference: Parsed | None = None) -> dict[str, Numbers]:
+def rings(generated: Parsed, reference: Parsed | Reference | None = None) -> dict[str, Numbers]:
     """Describe ring sizes and aromaticity: where silently repaired SELFIES give themselves away.
 
     A repaired molecule is smaller, less aromatic and has odd rings (Skinnider 2024,

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from molvae.errors import MolvaeError, UsageError
-from molvae.evaluate.parsed import Tick
+from molvae.evaluate.work import Tick
 from molvae.workers import Lost, map_chunks
 
 MINIMUM = 1_000  # molecules; with fewer, chance is all that is measured: it adds over 1.2

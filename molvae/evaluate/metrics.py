@@ -6,49 +6,14 @@ given. Definitions follow MOSES (Polykovskiy 2020, https://doi.org/10.3389/fphar
 unless a docstring says otherwise.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
-import numpy as np
-
-from molvae.chem.similarity import tanimoto_matrix
 from molvae.errors import UsageError
-from molvae.evaluate.parsed import Parsed
-from molvae.evaluate.training import KnownMolecules, Training
+from molvae.evaluate import moses
+from molvae.evaluate.sets import Metric, Numbers, Sets
+from molvae.evaluate.training import KnownMolecules
 
 UNIQUE_AT = (1_000, 10_000)  # MOSES reports uniqueness among the first 1,000 and 10,000
-DIVERSITY_LIMIT = 10_000  # molecules: 10^8 pairs, a few seconds on one core
-BLOCK = 1_024  # rows of the similarity matrix held at a time: 40 MB at the limit
-
-Numbers = dict[str, float | None]
-
-
-class Sets(NamedTuple):
-    """What a metric may look at.
-
-    Attributes:
-        generated: the molecules under test, N of them.
-        reference: molecules to compare distributions with.
-        training: what the generator was trained on.
-        seed: of any subset that a metric draws.
-    """
-
-    generated: Parsed
-    reference: Parsed | None = None
-    training: Training | None = None
-    seed: int = 0
-
-
-class Metric(NamedTuple):
-    """One way to judge a set of molecules.
-
-    Attributes:
-        function: from the sets to named numbers.
-        suites: the collections it belongs to.
-    """
-
-    function: Callable[[Sets], Numbers]
-    suites: tuple[str, ...] = ("basic",)
 
 
 def validity(sets: Sets) -> Numbers:
@@ -101,33 +66,11 @@ def internal_diversity(sets: Sets) -> Numbers:
 
     IntDiv_p = 1 - mean over molecules of (mean of T^p to all molecules, self included)^(1/p), with
     T the Tanimoto similarity of Morgan fingerprints (radius 2, 1024 bits), for p = 1 and 2
-    (Benhenda 2017, https://arxiv.org/abs/1708.08227). For p = 2 the root is taken for each
-    molecule before the average, which is what MOSES's published numbers are; the formula in its
-    paper takes it once at the end and comes out up to .03 lower. Duplicates count. Of more than
-    10,000 molecules a subset drawn with the seed is taken.
+    (Benhenda 2017, https://arxiv.org/abs/1708.08227). Duplicates count. Of more than 30,000
+    molecules a subset drawn with the seed is taken.
     """
-    generated = sets.generated
-    rows = np.flatnonzero(generated.valid)
-    if rows.size == 0:
-        return {"IntDiv1": None, "IntDiv2": None}
-    if rows.size > DIVERSITY_LIMIT:
-        rows = np.random.default_rng(sets.seed).choice(rows, DIVERSITY_LIMIT, replace=False)
-    first, second = _mean_similarities(generated.fingerprints[rows])
-    return {"IntDiv1": 1.0 - first, "IntDiv2": 1.0 - second}
-
-
-def _mean_similarities(packed: np.ndarray) -> tuple[float, float]:
-    """Return the means over molecules of mean T and of root mean square T to all of them.
-
-    Args:
-        packed: fingerprints, shape (N, bytes), N > 0.
-    """
-    first = second = 0.0
-    for start in range(0, len(packed), BLOCK):
-        similarity = tanimoto_matrix(packed[start : start + BLOCK], packed)  # (block, N)
-        first += float(similarity.mean(axis=1, dtype=np.float64).sum())
-        second += float(np.sqrt(np.square(similarity).mean(axis=1, dtype=np.float64)).sum())
-    return first / len(packed), second / len(packed)
+    first, second = moses.diversity(sets)
+    return {"IntDiv1": first, "IntDiv2": second}
 
 
 def measure(sets: Sets, *, suite: str = "basic") -> Numbers:
@@ -155,4 +98,14 @@ METRICS: Mapping[str, Metric] = {
     "uniqueness": Metric(uniqueness),
     "novelty": Metric(novelty),
     "internal diversity": Metric(internal_diversity),
+    "MOSES valid": Metric(moses.valid, ("moses",)),
+    "MOSES unique": Metric(moses.unique, ("moses",)),
+    "MOSES FCD": Metric(moses.fcd, ("moses",)),
+    "MOSES SNN": Metric(moses.snn, ("moses",)),
+    "MOSES Frag": Metric(moses.frag, ("moses",)),
+    "MOSES Scaf": Metric(moses.scaf, ("moses",)),
+    "MOSES IntDiv": Metric(moses.internal_diversity, ("moses",)),
+    "MOSES Filters": Metric(moses.filters, ("moses",)),
+    "MOSES Novelty": Metric(moses.novelty, ("moses",)),
+    "MOSES Wasserstein": Metric(moses.wasserstein, ("moses",)),
 }

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from sys import intern
@@ -17,6 +17,7 @@ from molvae.chem.properties import measure
 from molvae.chem.similarity import BITS, fingerprints
 from molvae.chem.smiles import canonicalize, parse
 from molvae.errors import Rejected
+from molvae.evaluate.work import Tick
 from molvae.workers import Lost, map_chunks
 
 # What is counted of each molecule's shape, with its name in tables. Shares are of molecules,
@@ -30,8 +31,6 @@ SHAPES: dict[str, str] = {
     "heavy_atoms": "heavy atoms",
 }
 STEREO_MARKS = frozenset("@/\\")
-
-Tick = Callable[[], object]  # called once for each molecule that is done
 
 
 class Pieces(NamedTuple):

@@ -1,11 +1,9 @@
 """`evaluate()`: molecules in, everything that is known about them out, as one record."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import rdkit
 
 from molvae import __version__
@@ -13,14 +11,15 @@ from molvae.chem.properties import PROPERTIES, resolve
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import InputError, UsageError
 from molvae.evaluate import control, distributions, metrics
-from molvae.evaluate.parsed import Parsed, Tick, parse_molecules
+from molvae.evaluate.fcd import fcd_version
+from molvae.evaluate.gather import Given, count, gather
+from molvae.evaluate.notes import notes
+from molvae.evaluate.references import Source
 from molvae.evaluate.text import as_text
-from molvae.evaluate.training import KnownMolecules, Training
+from molvae.evaluate.training import Training
+from molvae.evaluate.work import Progress, Work
 
 FORMAT = 1  # of the JSON
-SMALL = 1_000  # molecules; below, shares and distances are too uncertain to compare generators
-REFERENCE_LIMIT = 30_000  # molecules: means are then known to 0.006 standard deviations
-REPAIRED = 0.03  # loss of aromatic atoms that speaks of silently repaired SELFIES
 
 Targets = Mapping[str, control.Request | Sequence[control.Request]]
 
@@ -60,21 +59,25 @@ class Report(NamedTuple):
 def evaluate(
     generated: Iterable[str | None],
     *,
-    reference: Iterable[str] | None = None,
-    training: Iterable[str] | Training | None = None,
+    reference: Iterable[str] | Source | None = None,
+    scaffolds: Iterable[str] | Source | None = None,
+    training: Iterable[str] | Source | Training | None = None,
     targets: Targets | None = None,
     scales: Mapping[str, float] | None = None,
     suite: str = "basic",
+    fcd: bool = True,
     jobs: int = 0,
+    device: str = "cpu",
     seed: int = 0,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Judge a list of molecules; any generator's output will do.
 
     Args:
         generated: N SMILES, as they came out; invalid and empty ones (None too) belong in it.
-        reference: SMILES whose distributions the generated ones should match. Of more than
-            30,000 a subset drawn with the seed is taken.
+        reference: SMILES whose distributions the generated ones should match; the test set of the
+            suite `moses`. For `basic`, of more than 30,000 a subset drawn with the seed is taken.
+        scaffolds: the scaffold test set of the suite `moses`.
         training: what the generator was trained on: SMILES, or anything that can tell whether it
             contains a molecule.
         targets: property -> what was asked: a number or a pair (low, high) for all molecules, or
@@ -82,9 +85,11 @@ def evaluate(
         scales: property -> standard deviation in which errors of control are to be read, where
             there is no reference.
         suite: collection of metrics.
+        fcd: compute the Frechet ChemNet distance, where the suite has it and its extra is there.
         jobs: worker processes; 0 works in this one.
+        device: where ChemNet runs: "cpu", "cuda", "cuda:1".
         seed: of the subsets.
-        progress: called with the number of molecules done so far.
+        progress: called with a stage, the molecules done in it and how many there are.
 
     Raises:
         InputError: when there is no molecule at all to judge.
@@ -102,28 +107,23 @@ def evaluate(
         raise UsageError(f"unknown suite '{suite}'. Known: {', '.join(metrics.suites())}.")
     requests, unmeasurable = _requests(targets or {}, len(generated))
     names = tuple(dict.fromkeys((*DEFAULT_PROPERTIES, *requests)))
-    tick = _counter(progress)
-    parsed = parse_molecules(generated, names, jobs=jobs, tick=tick)
-    compared = None
-    reference = None if reference is None else list(reference)
-    if reference is not None:
-        subset = _subset(reference, seed)
-        compared = parse_molecules(subset, names, jobs=jobs, tick=tick)
-        scales = distributions.scales(compared)
-    known = _training(training, jobs, tick)
-    values: dict[str, Any] = dict(
-        metrics.measure(metrics.Sets(parsed, compared, known, seed), suite=suite)
-    )
-    values["rings"] = distributions.rings(parsed, compared)
-    values["properties"] = distributions.properties(parsed, compared)
+    given = Given(generated, reference, scaffolds, training)
+    sets = gather(given, names, Work(jobs, device, progress), suite=suite, fcd=fcd, seed=seed)
+    values: dict[str, Any] = dict(metrics.measure(sets, suite=suite))
+    compared = sets.reference
+    values["rings"] = distributions.rings(sets.generated, compared)
+    values["properties"] = distributions.properties(sets.generated, compared)
     if requests:
-        values["control"] = control.control(parsed, requests, scales=scales)
-    counts = _counts(parsed, compared, known)
+        scales = scales if compared is None else distributions.scales(compared)
+        values["control"] = control.control(sets.generated, requests, scales=scales)
+    counts = count(sets)
     if unmeasurable:
         counts["not_measurable"] = list(unmeasurable)
-    notes = _notes(values, counts, known, 0 if reference is None else len(reference))
     versions = {"molvae": __version__, "rdkit": rdkit.__version__}
-    return Report(values, counts, versions, notes, suite, seed)
+    if sets.chemnet:
+        versions["fcd"] = fcd_version()
+    said = notes(values, counts, sets, suite=suite, fcd=fcd)
+    return Report(values, counts, versions, said, suite, seed)
 
 
 def _requests(
@@ -142,91 +142,3 @@ def _requests(
             raise UsageError(f"targets of {known} are given twice, once as '{name}'.")
         requests[known] = control.read_requests(asked, count=molecules, name=known)
     return requests, tuple(unmeasurable)
-
-
-def _counter(progress: Callable[[int], object] | None) -> Tick | None:
-    if progress is None:
-        return None
-    numbers = count(1)
-    return lambda: progress(next(numbers))
-
-
-def _subset(smiles: Sequence[str], seed: int) -> Sequence[str]:
-    if len(smiles) <= REFERENCE_LIMIT:
-        return smiles
-    chosen = np.random.default_rng(seed).choice(len(smiles), REFERENCE_LIMIT, replace=False)
-    return [smiles[row] for row in np.sort(chosen)]
-
-
-def _training(
-    training: Iterable[str] | Training | None, jobs: int, tick: Tick | None
-) -> Training | None:
-    if training is None or isinstance(training, Training):
-        return training
-    return KnownMolecules.of(training, jobs=jobs, tick=tick)
-
-
-def _counts(parsed: Parsed, reference: Parsed | None, training: Training | None) -> dict[str, Any]:
-    counts: dict[str, Any] = {
-        "generated": len(parsed),
-        "valid": len(parsed.molecules),
-        "distinct": len(set(parsed.molecules)),
-        "invalid": parsed.invalid,
-        "diversity": min(len(parsed.molecules), metrics.DIVERSITY_LIMIT),
-    }
-    failed = np.isnan(parsed.properties[parsed.valid]).sum(axis=0)
-    if failed.any():
-        counts["property_failed"] = {
-            name: int(n) for name, n in zip(parsed.names, failed, strict=True) if n
-        }
-    if reference is not None:
-        counts |= {"reference": len(reference), "reference_valid": len(reference.molecules)}
-    if isinstance(training, KnownMolecules):
-        counts |= {"training": len(training.molecules), "training_invalid": training.invalid}
-    return counts
-
-
-def _notes(
-    values: Mapping[str, Any],
-    counts: Mapping[str, Any],
-    training: Training | None,
-    reference_size: int,
-) -> tuple[str, ...]:
-    """Say in words what the numbers alone would leave unsaid."""
-    notes = []
-    if counts["generated"] < SMALL:
-        notes.append(
-            f"N = {counts['generated']:,} is small: compare only with sets of the same size,"
-            f" better of {SMALL:,} or more."
-        )
-    if counts["valid"] > counts["diversity"]:
-        notes.append(
-            f"IntDiv is taken over {counts['diversity']:,} of {counts['valid']:,} valid molecules,"
-            " drawn with the seed."
-        )
-    if reference_size > REFERENCE_LIMIT:
-        notes.append(
-            f"{REFERENCE_LIMIT:,} of {reference_size:,} reference molecules are compared with,"
-            " drawn with the seed."
-        )
-    if training is not None and training.error_rate:
-        notes.append(
-            "novelty is counted in the form that the model was trained on; a new molecule is taken"
-            f" for a known one at a rate of {training.error_rate:.2g}."
-        )
-    if values.get("novelty_without_stereo", values.get("novelty")) != values.get("novelty"):
-        notes.append(
-            "some molecules are new only in their stereo marks: see novelty_without_stereo."
-        )
-    lost = values["rings"]["aromatic_atoms"].get("difference")
-    if lost is not None and lost < -REPAIRED:
-        notes.append(
-            f"the share of aromatic atoms is {-lost:.2f} below the reference's: where SELFIES were"
-            " decoded, perhaps a sign of silent repair."
-        )
-    if "not_measurable" in counts:
-        notes.append(
-            f"targets of {', '.join(counts['not_measurable'])} cannot be checked: no calculator is"
-            " known for these labels."
-        )
-    return tuple(notes)

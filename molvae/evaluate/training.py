@@ -11,7 +11,8 @@ import numpy as np
 from molvae.bloom import BloomFilter, molecule_hash
 from molvae.chem.smiles import Standardization, canonicalize, standardize
 from molvae.errors import Rejected
-from molvae.evaluate.parsed import Tick, without_stereo
+from molvae.evaluate.parsed import without_stereo
+from molvae.evaluate.work import Tick
 from molvae.workers import Lost, map_chunks
 
 

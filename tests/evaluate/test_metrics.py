@@ -8,8 +8,9 @@ from rdkit.Chem import rdFingerprintGenerator
 
 from molvae.errors import UsageError
 from molvae.evaluate import metrics
-from molvae.evaluate.metrics import Metric, Sets
+from molvae.evaluate import sets as sets_module
 from molvae.evaluate.parsed import parse_molecules
+from molvae.evaluate.sets import Metric, Numbers, Sets
 from molvae.evaluate.training import KnownMolecules
 from tests.drugs import DRUGS
 
@@ -132,14 +133,8 @@ def test_diversity_of_two_molecules_by_hand() -> None:
     assert numbers == pytest.approx({"IntDiv1": 0.5, "IntDiv2": 1 - math.sqrt(0.5)}, abs=1e-7)
 
 
-def test_diversity_does_not_depend_on_the_block_it_is_computed_in(monkeypatch) -> None:
-    whole = metrics.internal_diversity(sets(SMILES[:30]))
-    monkeypatch.setattr(metrics, "BLOCK", 7)
-    assert metrics.internal_diversity(sets(SMILES[:30])) == pytest.approx(whole, abs=1e-6)
-
-
 def test_diversity_of_many_molecules_is_that_of_a_seeded_subset(monkeypatch) -> None:
-    monkeypatch.setattr(metrics, "DIVERSITY_LIMIT", 60)
+    monkeypatch.setattr(sets_module, "PAIRS_LIMIT", 60)
     first, again, other = (
         metrics.internal_diversity(sets(SMILES[:120], seed=seed))["IntDiv1"] for seed in (1, 1, 2)
     )
@@ -175,7 +170,7 @@ def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_metric_is_a_function_and_a_line(monkeypatch) -> None:
-    def longest(sets: Sets) -> metrics.Numbers:
+    def longest(sets: Sets) -> Numbers:
         return {"longest": max(map(len, sets.generated.molecules))}
 
     monkeypatch.setitem(metrics.METRICS, "longest", Metric(longest, ("mine",)))
@@ -183,7 +178,9 @@ def test_a_metric_is_a_function_and_a_line(monkeypatch) -> None:
     assert "longest" not in metrics.measure(sets(["C"]))
 
 
-def test_metrics_do_not_share_names() -> None:
+@pytest.mark.parametrize("suite", metrics.suites())
+def test_metrics_of_a_suite_do_not_share_names(suite: str) -> None:
     some = sets(["CCO"] * 1_000, training=["CCO"])
-    names = [list(metric.function(some)) for metric in metrics.METRICS.values()]
-    assert len(set(itertools.chain(*names))) == len(list(itertools.chain(*names)))
+    functions = [m.function for m in metrics.METRICS.values() if suite in m.suites]
+    names = list(itertools.chain(*(function(some) for function in functions)))
+    assert len(set(names)) == len(names)

@@ -6,7 +6,7 @@ import rdkit
 
 from molvae import __version__
 from molvae.errors import InputError, UsageError
-from molvae.evaluate import metrics, report
+from molvae.evaluate import gather, report, sets
 from molvae.evaluate.report import evaluate
 from molvae.evaluate.text import cell
 from tests.drugs import DRUGS
@@ -82,9 +82,21 @@ def test_an_unknown_suite_is_refused_before_the_work() -> None:
 
 
 def test_progress_counts_every_molecule_of_every_set() -> None:
-    seen: list[int] = []
-    evaluate(["CCO", ""], reference=["C"], training=["C", "N", "O"], progress=seen.append)
-    assert seen == [1, 2, 3, 4, 5, 6]
+    seen: list[tuple[str, int, int]] = []
+    evaluate(
+        ["CCO", ""],
+        reference=["C"],
+        training=["C", "N", "O"],
+        progress=lambda *step: seen.append(step),
+    )
+    assert seen == [
+        ("Reading the molecules", 1, 2),
+        ("Reading the molecules", 2, 2),
+        ("Reading the training set", 1, 3),
+        ("Reading the training set", 2, 3),
+        ("Reading the training set", 3, 3),
+        ("Reading the reference", 1, 1),
+    ]
 
 
 def test_targets_are_found_by_any_name_and_measured_here() -> None:
@@ -122,8 +134,9 @@ def test_small_sets_are_called_small() -> None:
 
 
 def test_subsets_are_drawn_with_the_seed_and_said(monkeypatch) -> None:
-    monkeypatch.setattr(metrics, "DIVERSITY_LIMIT", 10)
-    monkeypatch.setattr(report, "REFERENCE_LIMIT", 20)
+    monkeypatch.setattr(sets, "PAIRS_LIMIT", 10)
+    monkeypatch.setattr(gather, "PAIRS_LIMIT", 10)
+    monkeypatch.setattr(gather, "REFERENCE_LIMIT", 20)
     first, again, other = (
         evaluate(SMILES[:30], reference=SMILES[:60], seed=seed) for seed in (1, 1, 2)
     )

@@ -1,0 +1,93 @@
+"""What a reader must know to read the numbers of a report right."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from molvae.evaluate import moses
+from molvae.evaluate.fcd import MINIMUM, is_installed
+from molvae.evaluate.sets import Sets
+
+SMALL = 1_000  # molecules; below, shares and distances are too uncertain to compare generators
+REPAIRED = 0.03  # loss of aromatic atoms that speaks of silently repaired SELFIES
+
+
+def notes(
+    values: Mapping[str, Any], counts: Mapping[str, Any], sets: Sets, *, suite: str, fcd: bool
+) -> tuple[str, ...]:
+    """Say in words what the numbers alone would leave unsaid.
+
+    Args:
+        values: the numbers of a report.
+        counts: its molecules by kind.
+        sets: what they were taken from.
+        suite: the collection of metrics.
+        fcd: whether the Frechet ChemNet distance was asked for.
+    """
+    said = [*_of_sizes(counts, sets), *_of_novelty(values, sets)]
+    if suite == "moses":
+        said += _of_moses(values, counts, sets, fcd=fcd)
+    lost = values["rings"]["aromatic_atoms"].get("difference")
+    if lost is not None and lost < -REPAIRED:
+        said.append(
+            f"the share of aromatic atoms is {-lost:.2f} below the reference's: where SELFIES were"
+            " decoded, perhaps a sign of silent repair."
+        )
+    if "not_measurable" in counts:
+        said.append(
+            f"targets of {', '.join(counts['not_measurable'])} cannot be checked: no calculator is"
+            " known for these labels."
+        )
+    return tuple(said)
+
+
+def _of_sizes(counts: Mapping[str, Any], sets: Sets) -> Iterator[str]:
+    if counts["generated"] < SMALL:
+        yield (
+            f"N = {counts['generated']:,} is small: compare only with sets of the same size,"
+            f" better of {SMALL:,} or more."
+        )
+    if counts["valid"] > counts["diversity"]:
+        names = "IntDiv and SNN are" if sets.tests else "IntDiv is"
+        yield (
+            f"{names} taken over {counts['diversity']:,} of {counts['valid']:,} valid molecules,"
+            " drawn with the seed."
+        )
+    if sets.reference_given > counts.get("reference", sets.reference_given):
+        yield (
+            f"{counts['reference']:,} of {sets.reference_given:,} reference molecules are compared"
+            " with, drawn with the seed."
+        )
+
+
+def _of_novelty(values: Mapping[str, Any], sets: Sets) -> Iterator[str]:
+    if sets.training is not None and sets.training.error_rate:
+        yield (
+            "novelty is counted in the form that the model was trained on; a new molecule is taken"
+            f" for a known one at a rate of {sets.training.error_rate:.2g}."
+        )
+    if values.get("novelty_without_stereo", values.get("novelty")) != values.get("novelty"):
+        yield "some molecules are new only in their stereo marks: see novelty_without_stereo."
+
+
+def _of_moses(
+    values: Mapping[str, Any], counts: Mapping[str, Any], sets: Sets, *, fcd: bool
+) -> Iterator[str]:
+    generated, valid = counts["generated"], counts["valid"]
+    if generated != moses.PROTOCOL:
+        yield (
+            f"N = {generated:,}, where the published rows of MOSES have {moses.PROTOCOL:,}: FCD"
+            " falls with N and must not be compared across it."
+        )
+    for k in moses.UNIQUE_AT:
+        if valid < k:
+            yield f"unique@{k} is over all {valid:,} valid molecules, there being no {k:,}."
+    if not sets.tests:
+        yield "no test set was given: FCD, SNN, Frag, Scaf and the distances are left out."
+    elif not fcd:
+        yield "FCD was left out, as asked."
+    elif not is_installed():
+        yield "FCD needs an extra: pip install 'molvae[fcd]'"
+    elif not sets.chemnet:
+        yield f"FCD needs {MINIMUM:,} valid molecules at least; with {valid:,} it would be chance."
+    if sets.training is None:
+        yield "no training set was given: Novelty is left out."

@@ -1,0 +1,233 @@
+"""Statistics of sets that many evaluations compare with, computed once and kept.
+
+Reading 176,000 test molecules takes minutes and ChemNet on them half an hour; a file of their
+statistics is read in a second. It is found by the molecules themselves, together with everything
+else that the numbers depend on (RDKit, fcd, these definitions), and checked against its sha256.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import rdkit
+
+from molvae import store
+from molvae.cache import cache_folder
+from molvae.config import DEFAULT_PROPERTIES
+from molvae.errors import ArtifactError
+from molvae.evaluate.fcd import Moments, activations, fcd_version, join, moments_of
+from molvae.evaluate.parsed import Parsed, parse_molecules
+from molvae.evaluate.training import KnownMolecules
+from molvae.evaluate.work import Work
+
+DEFINITIONS = 1  # of what is counted; another number makes kept statistics unfindable
+FORMAT = 1  # of the files
+KEPT_EVERY = 64  # batches of ChemNet, half a minute on one core: what an interruption costs at most
+
+
+class Source(NamedTuple):
+    """Molecules that are read only where nothing is known of them yet.
+
+    Attributes:
+        sha256: of the molecules.
+        read: returns them as SMILES.
+    """
+
+    sha256: str
+    read: Callable[[], Sequence[str]]
+
+
+class Reference(NamedTuple):
+    """What a generated set is compared with: M molecules, invalid strings left out.
+
+    Attributes:
+        canonical: their SMILES; M of them.
+        names: the P properties.
+        properties: shape (M, P) float64, NaN where a calculator failed.
+        shapes: as `SHAPES` lists them, shape (M, S) float32.
+        fingerprints: Morgan, radius 2, 1024 bits, packed, shape (M, 128).
+        fragments: BRICS fragment -> how often it occurs.
+        scaffolds: Murcko scaffold of two rings or more -> molecules.
+        invalid: strings that were no molecule.
+        chemnet: moments of ChemNet's activations, where they were asked for.
+    """
+
+    canonical: Sequence[str]
+    names: tuple[str, ...]
+    properties: np.ndarray
+    shapes: np.ndarray
+    fingerprints: np.ndarray
+    fragments: Mapping[str, int]
+    scaffolds: Mapping[str, int]
+    invalid: int
+    chemnet: Moments | None = None
+
+    def measured(self, name: str) -> np.ndarray:
+        """Return one property of each molecule, NaN where there is none, shape (M,)."""
+        values: np.ndarray = self.properties[:, self.names.index(name)]
+        return values
+
+
+def source(smiles: Iterable[str]) -> Source:
+    """Name molecules in memory by what they are."""
+    molecules = list(smiles)
+    text = "\n".join(molecules).encode(errors="surrogatepass")
+    return Source(hashlib.sha256(text).hexdigest(), lambda: molecules)
+
+
+def file_source(path: Path, read: Callable[[], Sequence[str]], *, column: str = "") -> Source:
+    """Name the molecules of a table without reading it, where the same file was read before.
+
+    Args:
+        path: the table.
+        read: reads its SMILES.
+        column: which column that takes; "" where it finds out.
+    """
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    note = cache_folder("references") / f"{_name('file', content, column)}.sha256"
+    try:
+        known = note.read_text(encoding="ascii").strip()
+        bytes.fromhex(known)
+        return Source(known, read)
+    except (FileNotFoundError, ValueError):
+        found = source(read())
+        store.write_atomically(note, f"{found.sha256}\n".encode())
+        return found
+
+
+def reference(molecules: Source, work: Work, *, title: str, chemnet: bool = False) -> Reference:
+    """Return the statistics of a test set, from the cache where they are there.
+
+    Args:
+        molecules: the set.
+        work: who computes what is not there.
+        title: what to call the set while it is worked on.
+        chemnet: with the moments of ChemNet's activations; needs the extra `fcd`.
+    """
+    path = _path("statistics", molecules.sha256, *DEFAULT_PROPERTIES)
+    found = _read(path, "statistics")
+    if found is None:
+        smiles = molecules.read()
+        tick = work.ticker(f"Reading {title}", len(smiles))
+        parsed = parse_molecules(
+            smiles, DEFAULT_PROPERTIES, structures=True, jobs=work.jobs, tick=tick
+        )
+        found = _pack(parsed)
+        _write(path, "statistics", *found)
+    statistics = _unpack(*found)
+    if not chemnet or not statistics.canonical:
+        return statistics
+    path = _path("chemnet", molecules.sha256, fcd_version())
+    moments = _chemnet(path, statistics.canonical, work, stage=f"ChemNet on {title}")
+    return statistics._replace(chemnet=moments)
+
+
+def training_set(molecules: Source, work: Work) -> KnownMolecules:
+    """Return a training set that can be asked for its molecules, from the cache where it is."""
+    path = _path("training", molecules.sha256)
+    found = _read(path, "training")
+    if found is not None:
+        arrays, header = found
+        flat = arrays["flat" if header["stereo"] else "molecules"]
+        return KnownMolecules(arrays["molecules"], flat, header["invalid"])
+    smiles = molecules.read()
+    tick = work.ticker("Reading the training set", len(smiles))
+    known = KnownMolecules.of(smiles, jobs=work.jobs, tick=tick)
+    arrays = {"molecules": known.molecules} | ({"flat": known.flat} if known.has_stereo else {})
+    _write(path, "training", arrays, {"stereo": known.has_stereo, "invalid": known.invalid})
+    return known
+
+
+def _chemnet(path: Path, canonical: Sequence[str], work: Work, *, stage: str) -> Moments:
+    """Go on from where an earlier run, finished or not, got to."""
+    moments = join(())
+    kept = _read(path, "chemnet")
+    if kept is not None:
+        arrays, header = kept
+        moments = Moments(header["done"], arrays["total"], arrays["products"])
+    rest = canonical[moments.molecules :]
+    if not rest:
+        return moments
+    tick = work.ticker(stage, len(canonical), begun=moments.molecules)
+    batches = activations(rest, jobs=work.jobs, device=work.device)
+    while some := list(islice(batches, KEPT_EVERY)):
+        for batch in some:
+            moments = join((moments, moments_of(batch)))
+            if tick is not None:
+                for _ in batch:
+                    tick()
+        arrays = {"total": moments.total, "products": moments.products}
+        _write(path, "chemnet", arrays, {"done": moments.molecules, "of": len(canonical)})
+    return moments
+
+
+def _pack(parsed: Parsed) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    valid = parsed.valid
+    counted = parsed.structures
+    arrays = {
+        "canonical": _lines(parsed.molecules),
+        "properties": parsed.properties[valid],
+        "shapes": parsed.shapes[valid].astype(np.float32),
+        "fingerprints": parsed.fingerprints[valid],
+        "fragments": _lines(counted.fragments),
+        "fragment_counts": np.array(list(counted.fragments.values()), np.int64),
+        "scaffolds": _lines(counted.scaffolds),
+        "scaffold_counts": np.array(list(counted.scaffolds.values()), np.int64),
+    }
+    return arrays, {"names": parsed.names, "invalid": int((~valid).sum())}
+
+
+def _unpack(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Reference:
+    counted = {
+        name: dict(zip(_words(arrays[f"{name}s"]), arrays[f"{name}_counts"].tolist(), strict=True))
+        for name in ("fragment", "scaffold")
+    }
+    return Reference(
+        canonical=_words(arrays["canonical"]),
+        names=tuple(header["names"]),
+        properties=arrays["properties"],
+        shapes=arrays["shapes"],
+        fingerprints=arrays["fingerprints"],
+        fragments=counted["fragment"],
+        scaffolds=counted["scaffold"],
+        invalid=header["invalid"],
+    )
+
+
+def _lines(words: Iterable[str]) -> np.ndarray:
+    return np.frombuffer("\n".join(words).encode(), dtype=np.uint8)
+
+
+def _words(lines: np.ndarray) -> list[str]:
+    return lines.tobytes().decode().split("\n") if lines.size else []
+
+
+def _name(*parts: str) -> str:
+    depends = json.dumps([DEFINITIONS, FORMAT, rdkit.__version__, *parts])
+    return hashlib.sha256(depends.encode()).hexdigest()[:32]
+
+
+def _path(kind: str, *parts: str) -> Path:
+    return cache_folder("references") / f"{kind}-{_name(kind, *parts)}.safetensors"
+
+
+def _read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Read what was kept; None where there is nothing, or nothing sound: it is made again."""
+    if not path.exists():
+        return None
+    try:
+        return store.read(path, kind=kind, format=FORMAT)
+    except ArtifactError:
+        return None
+
+
+def _write(
+    path: Path, kind: str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]
+) -> None:
+    made_by = {"rdkit": rdkit.__version__, "definitions": DEFINITIONS}
+    store.write(path, arrays, {**header, "made_by": made_by}, kind=kind, format=FORMAT)

@@ -1,0 +1,34 @@
+"""Who does the work of an evaluation, and who is told how far it is."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+Progress = Callable[[str, int, int], object]  # stage, molecules done, molecules in all
+Tick = Callable[[], object]  # called once for each molecule that is done
+
+
+class Work(NamedTuple):
+    """How an evaluation is carried out; changes no result.
+
+    Attributes:
+        jobs: worker processes; 0 works in this one.
+        device: where ChemNet runs: "cpu", "cuda", "cuda:1".
+        progress: called with a stage, the molecules done in it and how many there are.
+    """
+
+    jobs: int = 0
+    device: str = "cpu"
+    progress: Progress | None = None
+
+    def ticker(self, stage: str, total: int, *, begun: int = 0) -> Tick | None:
+        """Return a function that counts the molecules of a stage and tells; None: nobody asked."""
+        if self.progress is None:
+            return None
+        report, done = self.progress, begun
+
+        def tick() -> None:
+            nonlocal done
+            done += 1
+            report(stage, done, total)
+
+        return tick
