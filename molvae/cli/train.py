@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import options
+from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings_of
 from molvae.cli.progress import Report, progress
 from molvae.cli.stopping import WARNING, stop_signals
 from molvae.cli.terminal import say
@@ -18,6 +19,7 @@ from molvae.config import PRESETS, ModelConfig, TrainConfig, read_toml, updated
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
+    from molvae.train.initialization import Initial
     from molvae.train.trainer import Progress, Trainer
 
 MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for each property
@@ -39,6 +41,13 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
     type=click.Path(path_type=Path),
     default=None,
     help="TOML file with the tables [model] and [train].",
+)
+@click.option(
+    "--init",
+    metavar="MODEL",
+    default=None,
+    help="Train this model further, a file, a run folder or a bundled one: it keeps its sizes and"
+    " what it knows, symbols and labels that it lacks are added, and learning is gentler.",
 )
 @click.option(
     "--resume",
@@ -67,6 +76,7 @@ def command(
     output: str,
     preset: str | None,
     config_file: Path | None,
+    init: str | None,
     resume: bool,
     tensorboard: bool,
     device: str,
@@ -100,19 +110,27 @@ def command(
         quiet = quiet or not processes.leads
         if processes.leads:
             _check_run(run, resume, force)
-        model, train = _resolve(run if resume else None, preset, config_file, settings)
+        initial = find_initial(init, run, data, resume=resume)
+        resumed = run if resume else None
+        model, train = _resolve(resumed, preset, config_file, settings, initial=initial)
         trainer = Trainer(
-            data,
+            initial.dataset if initial else data,
             run,
             model=model,
             train=train,
             device=str(processes.device),
+            initial=initial.checkpoint.model.state_dict() if initial else None,
+            earlier=initial.checkpoint.index if initial else None,
             resume=resume,
             tensorboard=tensorboard,
             processes=processes,
             notice=partial(say, quiet=quiet),
         )
+        for line in initial.lines() if initial else ():
+            say(line, quiet=quiet)
         with hold(run) if processes.leads else nullcontext():
+            if processes.leads and not resume:
+                keep_initial(initial, run)
             stopped = _fit(trainer, quiet)
             if measure and processes.leads and not stopped:
                 _measure(run, quiet)
@@ -186,22 +204,27 @@ def _measure(run: Path, quiet: bool) -> None:
 
 
 def _resolve(
-    resumed: Path | None, preset: str | None, config_file: Path | None, settings: dict[str, Any]
+    resumed: Path | None,
+    preset: str | None,
+    config_file: Path | None,
+    settings: dict[str, Any],
+    *,
+    initial: "Initial | None",
 ) -> tuple[ModelConfig, TrainConfig]:
     """Put the configuration together: flag > file or, on a resume, the run's own > preset."""
     from molvae.train.state import read_settings
 
-    model, train = PRESETS[preset or "tiny"]
+    model, train = settings_of(initial, preset) if initial else PRESETS[preset or "tiny"]
     origin, tables = config_file, {} if config_file is None else read_toml(config_file)
     if resumed is not None and config_file is None and preset is None:
         origin = resumed / "state.safetensors"
         tables = read_settings(origin)
     model = updated(model, tables.get("model", {}), where=f"{origin} [model]")
     train = updated(train, tables.get("train", {}), where=f"{origin} [train]")
-    return (
-        options.config_from(ModelConfig, settings, base=model),
-        options.config_from(TrainConfig, settings, base=train),
-    )
+    model = options.config_from(ModelConfig, settings, base=model)
+    if initial:
+        check_sizes(initial, model)
+    return model, options.config_from(TrainConfig, settings, base=train)
 
 
 def _check_run(run: Path, resume: bool, force: bool) -> None:

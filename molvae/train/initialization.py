@@ -91,7 +91,11 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
         vocabulary=vocabulary,
         normalizer=normalizer,
         index=checkpoint.index,
-        provenance={**dataset.provenance, "longest": checkpoint.provenance["longest"]},
+        provenance={
+            **dataset.provenance,
+            "longest": origin["longest"],
+            "train": checkpoint.provenance.get("train", {}),
+        },
     )
     return Initial(extended, dataset)
 

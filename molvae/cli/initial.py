@@ -1,0 +1,85 @@
+"""`--init MODEL`: the model that a training begins with is found, kept in its folder, and told."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from molvae.config import PRESETS, ModelConfig, TrainConfig, fine_tuning
+from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from molvae.dataset import MoleculeDataset
+    from molvae.train.initialization import Initial
+
+INITIAL_FILE = "initial.safetensors"  # in a run folder: the model before the first step
+MAY_DIFFER = ("dropout",)  # has no weights
+
+
+def find_initial(
+    model: str | None, run: Path, dataset: "MoleculeDataset", *, resume: bool
+) -> "Initial | None":
+    """Return what a training begins with, or began with when it is resumed; None for nothing.
+
+    Raises:
+        UsageError: when a training is to go on with another model than it began with.
+    """
+    from molvae.checkpoint import Checkpoint, find_model
+    from molvae.cli.generators import title
+    from molvae.store import read_sha256
+    from molvae.train.initialization import begin_again, begin_with
+
+    kept = run / INITIAL_FILE
+    if not resume:
+        if model is None:
+            return None
+        checkpoint = Checkpoint.load(find_model(model))
+        return begin_with(checkpoint, dataset, name=title(model))
+    if not kept.is_file():
+        if model is None:
+            return None
+        raise UsageError(f"{run}: this training began with random weights; go on without --init.")
+    initial = begin_again(Checkpoint.load(kept), dataset)
+    origin = initial.checkpoint.provenance["init"]
+    if model is not None and read_sha256(find_model(model)) != origin["sha256"]:
+        raise UsageError(
+            f"{run}: this training began with {origin['name']} {origin['sha256'][:12]}; go on"
+            " without --init."
+        )
+    return initial
+
+
+def keep_initial(initial: "Initial | None", run: Path) -> None:
+    """Make the folder say what its training begins with, so that --resume needs no --init."""
+    if initial is None:
+        (run / INITIAL_FILE).unlink(missing_ok=True)
+    else:
+        initial.checkpoint.save(run / INITIAL_FILE)
+
+
+def settings_of(initial: "Initial", preset: str | None) -> tuple[ModelConfig, TrainConfig]:
+    """Return the sizes of the model and how it is trained further.
+
+    Raises:
+        UsageError: for a preset of other sizes.
+    """
+    checkpoint = initial.checkpoint
+    if preset is not None:
+        check_sizes(initial, PRESETS[preset][0], where=f"preset {preset}, ")
+        return checkpoint.model.config, PRESETS[preset][1]
+    return checkpoint.model.config, fine_tuning(checkpoint.provenance.get("train", {}))
+
+
+def check_sizes(initial: "Initial", wanted: ModelConfig, *, where: str = "") -> None:
+    """Refuse other sizes than the model has.
+
+    Raises:
+        UsageError: naming the first that differs.
+    """
+    name, own = initial.checkpoint.provenance["init"]["name"], initial.checkpoint.model.config
+    for item in fields(ModelConfig):
+        here, there = getattr(wanted, item.name), getattr(own, item.name)
+        if here != there and item.name not in MAY_DIFFER:
+            raise UsageError(
+                f"{where}{item.name} = {here}: {name} has {there}, and a model keeps its sizes."
+                " Leave it out, or train without --init."
+            )

@@ -1,0 +1,165 @@
+"""`--init MODEL`: a model is trained further on a small set with a label of one's own."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from molvae.chem.properties import measure
+from molvae.chem.smiles import standardize
+from molvae.cli.main import cli
+from molvae.dataset import MoleculeDataset
+from tests.drugs import DRUGS
+
+BROMIDES = ("Brc1ccccc1", "Cc1ccc(Br)cc1", "OC(=O)c1ccc(Br)cc1", "CC(C)C(Br)C(=O)NC(N)=O")
+Command = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def molvae() -> Command:
+    """Run a command within this process; what a user gets wrong is in `stderr`."""
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="molvae")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, molvae: Command) -> Path:
+    """A prepared small set: 60 drugs and 4 bromides, with a potency that falls with LogP."""
+    folder = tmp_path_factory.mktemp("small")
+    with (folder / "small.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("smiles", "potency"))
+        for smiles in (*(smiles for _, smiles in DRUGS[:60]), *BROMIDES):
+            (logp,) = measure(standardize(smiles)[1], ["LogP"])
+            writer.writerow((smiles, f"{7 - logp:.2f}"))
+    done = molvae(
+        *("prepare", folder / "small.csv", "-o", folder / "small.molvae", "--label", "potency"),
+        *("--properties", "MW,LogP,TPSA,QED", "--min-count", 1, "--validation", 0.2, "-j", 1, "-q"),
+    )
+    assert done.exit_code == 0, done.stderr
+    return folder / "small.molvae"
+
+
+def train(molvae: Command, dataset: Path, run: Path, *words: object) -> Result:
+    return molvae("train", dataset, "-o", run, "--no-measure", *words)
+
+
+@pytest.fixture(scope="module")
+def trained(
+    molvae: Command, small: Path, tiny_model_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Result]:
+    """A run folder, and what the command said."""
+    run = tmp_path_factory.mktemp("fine") / "run"
+    done = train(molvae, small, run, "--init", tiny_model_file, "--epochs", 2)
+    assert done.exit_code == 0, done.stderr
+    return run, done
+
+
+def test_all_that_joins_and_all_that_lacks_is_said(
+    trained: tuple[Path, Result], tiny_model_file: Path
+) -> None:
+    said = trained[1].stderr
+    assert f"Begins with {tiny_model_file.parent.name} " in said
+    assert "new symbols, which begin as the mean of those that bond like them: [Br]\n" in said
+    assert "new to the model: potency\n" in said
+    assert "not in the dataset" not in said
+
+
+def test_the_model_knows_its_label_and_where_it_came_from(
+    trained: tuple[Path, Result], molvae: Command
+) -> None:
+    run = trained[0]
+    told = json.loads(molvae("info", run, "--json").stdout)
+    assert told["normalizer"]["names"] == ["MW", "LogP", "TPSA", "QED", "potency"]
+    assert "[Br]" in told["symbols"]
+    origin = told["provenance"]["init"]
+    assert (origin["columns"], origin["symbols"], origin["missing"]) == (["potency"], ["[Br]"], [])
+    assert told["provenance"]["novel_against"].endswith("that of the model it began with")
+    assert told["provenance"]["train"]["kl_warmup"] == 0
+    assert told["provenance"]["head"]["errors"]["potency"]["molecules"] > 5
+    drawn = molvae("generate", run, "-n", 3, "-t", "potency=5", "--tier", "raw", "--seed", 1)
+    assert drawn.exit_code == 0, drawn.stderr
+    assert "predicted_potency" in drawn.stdout.splitlines()[0]
+
+
+def test_a_resume_needs_no_init_and_takes_no_other(
+    trained: tuple[Path, Result],
+    molvae: Command,
+    small: Path,
+    tiny_model_file: Path,
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "run"
+    assert train(molvae, small, run, "--init", tiny_model_file, "--epochs", 1).exit_code == 0
+    other = train(molvae, small, run, "--resume", "--init", "druglike", "--epochs", 2)
+    assert other.exit_code == 2
+    assert "this training began with" in other.stderr
+    for words in ((), ("--init", tiny_model_file)):
+        done = train(molvae, small, run, "--resume", "--epochs", 2 + len(words), *words)
+        assert done.exit_code == 0, done.stderr
+        assert "Begins with" in done.stderr
+        assert "differ" not in done.stderr
+
+
+def test_starting_over_without_init_forgets_the_model(
+    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    run, sizes = tmp_path / "run", ("--decoder-size", 16, "--encoder-size", 8, "--symbol-size", 8)
+    first = train(molvae, small, run, "--init", tiny_model_file, "--epochs", 1)
+    assert first.exit_code == 0, first.stderr
+    assert (run / "initial.safetensors").exists()
+    fresh = train(molvae, small, run, "--force", "--epochs", 1, *sizes)
+    assert fresh.exit_code == 0, fresh.stderr
+    assert not (run / "initial.safetensors").exists()
+    assert train(molvae, small, run, "--resume", "--epochs", 2).exit_code == 0
+    again = train(molvae, small, run, "--resume", "--init", tiny_model_file)
+    assert again.exit_code == 2
+    assert "began with random weights" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--decoder-size", 64), "decoder_size = 64: "),
+        (("--preset", "base"), "preset base, symbol_size = 128: "),
+    ],
+)
+def test_other_sizes_than_the_models_are_refused(
+    molvae: Command,
+    small: Path,
+    tiny_model_file: Path,
+    tmp_path: Path,
+    words: tuple[object, ...],
+    message: str,
+) -> None:
+    done = train(molvae, small, tmp_path / "run", "--init", tiny_model_file, *words)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "a model keeps its sizes" in done.stderr
+
+
+def test_dropout_is_no_size(
+    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    words = ("--init", tiny_model_file, "--dropout", 0.1, "--epochs", 1)
+    assert train(molvae, small, tmp_path / "run", *words).exit_code == 0
+
+
+def test_a_model_that_is_not_there_is_said_to_be_none(
+    molvae: Command, small: Path, tmp_path: Path
+) -> None:
+    done = train(molvae, small, tmp_path / "run", "--init", "drug-like")
+    assert done.exit_code == 3
+    assert "did you mean 'druglike'" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_dataset_itself_is_not_changed(small: Path) -> None:
+    names = MoleculeDataset.load(small).normalizer.names
+    assert names == ("MW", "LogP", "TPSA", "QED", "potency")
