@@ -31,21 +31,21 @@ def is_resonance_form(graph: KekuleGraph, mol: Chem.Mol) -> bool:
     size = len(atoms)
     if not size or mol.GetNumAtoms() != size or mol.GetNumBonds() != size - 1 + len(rings):
         return False
-    bonds = [(parents[here], here, orders[here]) for here in range(1, size)]
-    bonds += [(one, other, order) for (one, other), order in rings.items()]
-    matrix = Chem.GetAdjacencyMatrix(mol, useBO=True).tolist()
+    ones = [*parents[1:], *(one for one, _ in rings)]
+    others = [*range(1, size), *(other for _, other in rings)]
+    drawn = [*orders[1:], *rings.values()]
+    given = Chem.GetAdjacencyMatrix(mol, useBO=True)[ones, others].tolist()
     used, neighbors = [0] * size, [0] * size
     doubled: set[int] = set()
-    for one, other, order in bonds:
-        given = matrix[one][other]
-        if given == _AROMATIC:
+    for one, other, order, bond in zip(ones, others, drawn, given, strict=True):
+        if bond == _AROMATIC:
             if order == 2:
                 if one in doubled or other in doubled:
                     return False
                 doubled |= {one, other}
             elif order != 1:
                 return False
-        elif given != order:
+        elif bond != order:
             return False
         used[one] += order
         used[other] += order

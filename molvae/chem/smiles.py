@@ -155,9 +155,14 @@ def parse(smiles: str) -> Chem.Mol:
         Rejected: "not a molecule", with the cause in words and a position where there is one.
     """
     with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(smiles, _parser())
-        if mol is None:
-            raise Rejected("not a molecule", _why_not(smiles))
+        return _parse(smiles)
+
+
+def _parse(smiles: str) -> Chem.Mol:
+    """Read as `parse` does, where RDKit's log is off already: to turn it off takes its time."""
+    mol = Chem.MolFromSmiles(smiles, _parser())
+    if mol is None:
+        raise Rejected("not a molecule", _why_not(smiles))
     return mol
 
 
@@ -179,7 +184,7 @@ def _fixed_point(smiles: str, rewrite: Callable[[Chem.Mol, str], str]) -> tuple[
     """
     seen: list[str] = []
     for _ in range(MAX_PASSES):
-        mol = parse(smiles)
+        mol = _parse(smiles)
         try:
             following = rewrite(mol, smiles)
         except (Chem.MolSanitizeException, RuntimeError, ValueError) as failure:
@@ -190,7 +195,7 @@ def _fixed_point(smiles: str, rewrite: Callable[[Chem.Mol, str], str]) -> tuple[
         seen.append(smiles)
         if following in seen:
             smallest = min(seen[seen.index(following) :])
-            return smallest, parse(smallest)
+            return smallest, _parse(smallest)
         smiles = following
     raise Rejected("no stable spelling", f"still changing after {MAX_PASSES} passes: {smiles}")
 
@@ -248,7 +253,7 @@ def _without_isotopes(mol: Chem.Mol) -> Chem.Mol:
 def _check_size(mol: Chem.Mol, standardization: Standardization) -> None:
     heavy_atoms = mol.GetNumHeavyAtoms()
     if heavy_atoms == 0:
-        raise Rejected("no heavy atom", "nothing but hydrogen")
+        raise Rejected("no heavy atom", "nothing but hydrogen and place holders")
     if heavy_atoms > standardization.max_heavy_atoms:
         detail = f"{heavy_atoms}, at most {standardization.max_heavy_atoms} are taken"
         raise Rejected("too many heavy atoms", detail)

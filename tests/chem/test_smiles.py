@@ -94,7 +94,7 @@ def test_a_chain_that_would_end_the_process_is_refused_before_rdkit_sees_it(
     def seen(*_: object) -> None:
         pytest.fail("RDKit saw the string")
 
-    monkeypatch.setattr(module, "parse", seen)
+    monkeypatch.setattr(module, "_parse", seen)
     for function in (standardize, canonicalize):
         with pytest.raises(Rejected, match="too long"):
             function("C" * 20_000)
