@@ -5,7 +5,7 @@ import pytest
 from rdkit import Chem
 
 from molvae.chem import candidates, gate, properties, selfies, smiles, syntax, text
-from molvae.chem.gate import REASONS, Admitted, admit
+from molvae.chem.gate import REASONS, Admitted, admit, admit_all
 from molvae.chem.selfies import decode_canonical, encode_checked
 from molvae.chem.smiles import Standardization, standardize
 from molvae.errors import Rejected
@@ -76,6 +76,19 @@ def test_what_passes_has_one_spelling_its_molecule_and_symbols_that_decode_to_it
         assert (admitted.smiles, Chem.MolToSmiles(admitted.mol)) == (standardize(drug)[0],) * 2
         assert admitted.symbols == encode_checked(admitted.smiles)
         assert decode_canonical(admitted.symbols) == admitted.smiles
+
+
+def test_strings_pass_together_as_each_does_alone() -> None:
+    strings = [*(smiles for _, smiles in DRUGS[:20]), *REFUSED.values(), "CCO"]
+    for string, found in zip(strings, admit_all(strings), strict=True):
+        alone = outcome(string, Standardization())
+        if isinstance(alone, Rejected):
+            assert isinstance(found, Rejected)
+            assert str(found) == str(alone)
+        else:
+            assert isinstance(found, Admitted)
+            assert (found.smiles, found.symbols) == (alone.smiles, alone.symbols)
+            assert Chem.MolToSmiles(found.mol) == found.smiles
 
 
 REFUSED = {
