@@ -29,6 +29,9 @@ FORMAT = 1  # of the files
 KEPT_EVERY = 64  # batches of ChemNet, half a minute on one core: what an interruption costs at most
 
 
+Content = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays by name, and a header for JSON
+
+
 class Source(NamedTuple):
     """Molecules that are read only where nothing is known of them yet.
 
@@ -109,51 +112,72 @@ def reference(molecules: Source, work: Work, *, title: str, chemnet: bool = Fals
         title: what to call the set while it is worked on.
         chemnet: with the moments of ChemNet's activations; needs the extra `fcd`.
     """
-    path = _path("statistics", molecules.sha256, *DEFAULT_PROPERTIES)
-    found = _read(path, "statistics")
-    if found is None:
+
+    def read() -> Content:
         smiles = molecules.read()
         tick = work.ticker(f"Reading {title}", len(smiles))
-        parsed = parse_molecules(
-            smiles, DEFAULT_PROPERTIES, structures=True, jobs=work.jobs, tick=tick
-        )
-        found = _pack(parsed)
-        _write(path, "statistics", *found)
-    statistics = _unpack(*found)
+        names = DEFAULT_PROPERTIES
+        return _pack(parse_molecules(smiles, names, structures=True, jobs=work.jobs, tick=tick))
+
+    statistics = _unpack(*kept("statistics", (molecules.sha256, *DEFAULT_PROPERTIES), read))
     if not chemnet or not statistics.canonical:
         return statistics
-    path = _path("chemnet", molecules.sha256, fcd_version())
-    moments = _chemnet(path, statistics.canonical, work, stage=f"ChemNet on {title}")
-    return statistics._replace(chemnet=moments)
+    return statistics._replace(
+        chemnet=kept_moments(molecules.sha256, statistics.canonical, work, title=title)
+    )
 
 
 def training_set(molecules: Source, work: Work) -> KnownMolecules:
     """Return a training set that can be asked for its molecules, from the cache where it is."""
-    path = _path("training", molecules.sha256)
-    found = _read(path, "training")
+
+    def read() -> Content:
+        smiles = molecules.read()
+        tick = work.ticker("Reading the training set", len(smiles))
+        known = KnownMolecules.of(smiles, jobs=work.jobs, tick=tick)
+        flat = {"flat": known.flat} if known.has_stereo else {}
+        header = {"stereo": known.has_stereo, "invalid": known.invalid}
+        return {"molecules": known.molecules, **flat}, header
+
+    arrays, header = kept("training", (molecules.sha256,), read)
+    flat = arrays["flat" if header["stereo"] else "molecules"]
+    return KnownMolecules(arrays["molecules"], flat, header["invalid"])
+
+
+def kept(kind: str, depends_on: Sequence[str], make: Callable[[], Content]) -> Content:
+    """Return arrays and header from the cache, or make and keep them.
+
+    Args:
+        kind: what they are.
+        depends_on: everything that they follow from, besides RDKit and these definitions.
+        make: computes them.
+    """
+    path = _path(kind, *depends_on)
+    found = _read(path, kind)
+    if found is None:
+        found = make()
+        _write(path, kind, *found)
+    return found
+
+
+def kept_moments(key: str, canonical: Sequence[str], work: Work, *, title: str) -> Moments:
+    """Return the moments of ChemNet's activations, going on from where an earlier run got to.
+
+    Args:
+        key: sha256 of the set, or another name for it that is its own.
+        canonical: its canonical SMILES.
+        work: who computes what is not there.
+        title: what to call the set while it is worked on.
+    """
+    path = _path("chemnet", key, fcd_version())
+    moments = join(())
+    found = _read(path, "chemnet")
     if found is not None:
         arrays, header = found
-        flat = arrays["flat" if header["stereo"] else "molecules"]
-        return KnownMolecules(arrays["molecules"], flat, header["invalid"])
-    smiles = molecules.read()
-    tick = work.ticker("Reading the training set", len(smiles))
-    known = KnownMolecules.of(smiles, jobs=work.jobs, tick=tick)
-    arrays = {"molecules": known.molecules} | ({"flat": known.flat} if known.has_stereo else {})
-    _write(path, "training", arrays, {"stereo": known.has_stereo, "invalid": known.invalid})
-    return known
-
-
-def _chemnet(path: Path, canonical: Sequence[str], work: Work, *, stage: str) -> Moments:
-    """Go on from where an earlier run, finished or not, got to."""
-    moments = join(())
-    kept = _read(path, "chemnet")
-    if kept is not None:
-        arrays, header = kept
         moments = Moments(header["done"], arrays["total"], arrays["products"])
     rest = canonical[moments.molecules :]
     if not rest:
         return moments
-    tick = work.ticker(stage, len(canonical), begun=moments.molecules)
+    tick = work.ticker(f"ChemNet on {title}", len(canonical), begun=moments.molecules)
     batches = activations(rest, jobs=work.jobs, device=work.device)
     while some := list(islice(batches, KEPT_EVERY)):
         for batch in some:
@@ -166,7 +190,7 @@ def _chemnet(path: Path, canonical: Sequence[str], work: Work, *, stage: str) ->
     return moments
 
 
-def _pack(parsed: Parsed) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _pack(parsed: Parsed) -> Content:
     valid = parsed.valid
     counted = parsed.structures
     arrays = {
@@ -216,7 +240,7 @@ def _path(kind: str, *parts: str) -> Path:
     return cache_folder("references") / f"{kind}-{_name(kind, *parts)}.safetensors"
 
 
-def _read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+def _read(path: Path, kind: str) -> Content | None:
     """Read what was kept; None where there is nothing, or nothing sound: it is made again."""
     if not path.exists():
         return None
