@@ -37,12 +37,16 @@ def command(item: str, as_json: bool) -> None:
     try:
         rows = list(_model_rows(header) if kind == "checkpoint" else _dataset_rows(header))
         columns, properties = _properties(header)
+        classes = list(_classes(header))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
     top = [("file", path.name), ("holds", kind), ("sha256", sha256), ("size", _size(path))]
     print_table(("", ""), [(name, _text(value)) for name, value in (*top, *rows)])
     click.echo()
     print_table(columns, properties)
+    if classes:
+        click.echo()
+        print_table(("label", "class", "share", "molecules"), classes)
 
 
 def _size(path: Path) -> str:
@@ -89,13 +93,17 @@ def _counted(symbols: Sequence[str]) -> str:
 
 def _properties(header: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return the table of properties: their scale, and how well a model heeds them."""
+    from molvae.normalizer import class_column
+
     normalizer = header["normalizer"]
+    of_classes = {class_column(label, word) for label, word, *_ in _classes(header)}
     columns = ["property", "mean", "sd", "p0.1", "p50", "p99.9"]
     rows = [
         [name, *(_text(float(value)) for value in (mean, scale, q[0], q[len(q) // 2], q[-1]))]
         for name, mean, scale, q in zip(
             *(normalizer[key] for key in ("names", "mean", "scale", "quantiles")), strict=True
         )
+        if name not in of_classes
     ]
     calibration = header["provenance"].get("measured", {}).get("calibration", {})
     for key in ("slope", "r2", "mae") if calibration else ():
@@ -104,6 +112,20 @@ def _properties(header: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             found = calibration.get(row[0], {}).get(key)
             row.append("" if found is None else f"{found:.3g}")
     return columns, rows
+
+
+def _classes(header: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield each class of each class label: its share in training, and molecules in all splits."""
+    from molvae.normalizer import class_column
+
+    normalizer = header["normalizer"]
+    shares = dict(zip(normalizer["names"], normalizer["mean"], strict=True))
+    counted = header["provenance"].get("tally", {}).get("labels", {})
+    for label, words in normalizer.get("classes", {}).items():
+        for word in words:
+            molecules = counted.get(label, {}).get("classes", {}).get(word, "")
+            share = float(shares[class_column(label, word)])
+            yield label, word, _text(share), str(molecules)
 
 
 def _text(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
     default=None,
     help="Write every row left out, with its reason, to this table.",
 )
+@click.option(
+    "--conflicts",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Write every label that disagrees between rows of one molecule, with both rows, to this"
+    " table.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @options.jobs
 @options.force
@@ -37,6 +45,7 @@ def command(
     files: tuple[Path, ...],
     output: str,
     rejects: Path | None,
+    conflicts: Path | None,
     strict: bool,
     jobs: int | None,
     force: bool,
@@ -49,6 +58,9 @@ def command(
     Each FILE is a .smi, .csv or .tsv table, or one of these with .gz. Molecules are brought to one
     form, checked, measured, merged when they are equal, and split. Bad rows are left out, counted
     and named: molvae prepare esol.csv -o esol.molvae --label logS --rejects bad.csv
+
+    A label whose cells are words is a class label, such as active and inactive; write
+    --label NAME:class where the classes are numbers.
     """
     from molvae.data.lines import count_lines
     from molvae.data.prepare import prepare
@@ -57,9 +69,10 @@ def command(
     config = options.config_from(DataConfig, settings)
     target = Path(output)
     check_output(target, force=force, inputs=files)
-    if rejects is not None:
-        check_output(rejects, force=force, inputs=(*files, target))
-        format_of(rejects, WRITERS)
+    for table, others in ((rejects, (target,)), (conflicts, (target, rejects))):
+        if table is not None:
+            check_output(table, force=force, inputs=(*files, *others))
+            format_of(table, WRITERS)
     total = sum(count_lines(path) for path in files if path.is_file())
     start = time.monotonic()
     with progress("Preparing", total=total or None, unit="rows", quiet=quiet) as report:
@@ -68,12 +81,15 @@ def command(
             config,
             jobs=jobs or os.cpu_count() or 1,
             rejects=rejects,
+            conflicts=conflicts,
             progress=report,
             strict=strict,
         )
     sha256 = prepared.dataset.save(target)
     seconds = time.monotonic() - start
-    for line in _summary(prepared.rejects, prepared.conflicts, rejects):
+    listed = _first(prepared.rejects, "rows left out", rejects, "--rejects")
+    listed += _first(prepared.conflicts, "labels that disagree", conflicts, "--conflicts")
+    for line in listed:
         say(line, quiet=quiet)
     for line in prepared.tally.lines():
         say(line, quiet=quiet)
@@ -83,13 +99,10 @@ def command(
         print_json({"dataset": output, "sha256": sha256, **prepared.tally.to_dict()})
 
 
-def _summary(rejects: list[Any], conflicts: list[str], file: Path | None) -> list[str]:
-    """Return the first bad rows and conflicts, and how many more there are."""
-    lines = [str(reject) for reject in rejects[:SHOWN]]
-    if len(rejects) > SHOWN:
-        where = f" in {file}" if file else "; --rejects FILE lists them"
-        lines.append(f"... and {len(rejects) - SHOWN:,} more rows left out{where}")
-    lines += conflicts[:SHOWN]
-    if len(conflicts) > SHOWN:
-        lines.append(f"... and {len(conflicts) - SHOWN:,} more labels that disagree")
+def _first(items: Sequence[object], what: str, file: Path | None, option: str) -> list[str]:
+    """Return the first bad rows or conflicts as lines, and how many more there are."""
+    lines = [str(item) for item in items[:SHOWN]]
+    if len(items) > SHOWN:
+        where = f" in {file}" if file else f"; {option} FILE lists them"
+        lines.append(f"... and {len(items) - SHOWN:,} more {what}{where}")
     return lines

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from molvae.data.labels import Label
 from molvae.data.rows import Item, Molecule
 from molvae.errors import Rejected
 from molvae.vocabulary import Vocabulary
@@ -20,24 +21,48 @@ class Place(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """Two rows of one molecule that disagree on a label."""
+    """Two rows of one molecule that disagree on a label.
+
+    Attributes:
+        label: its name.
+        first: the row of the molecule that was the first to have the label.
+        first_value: what that row says.
+        other: the row that says something else.
+        other_value: what.
+        kept: what the molecule has in the end, "" when nothing.
+    """
 
     label: str
     first: Place
-    first_value: float
+    first_value: str
     other: Place
-    other_value: float
+    other_value: str
+    kept: str
 
 
-class _Sum(NamedTuple):
-    """The values of one label over the rows of one molecule."""
+class _Said(NamedTuple):
+    """What the rows of one molecule say of one label.
+
+    Attributes:
+        first: the first value.
+        place: its row.
+        total: the sum of all values.
+        rows: how many rows say each value.
+    """
 
     first: float
+    place: Place
     total: float
-    rows: int
+    rows: dict[float, int]
 
 
-_NOTHING = _Sum(0.0, 0.0, 0)
+class _Disagreement(NamedTuple):
+    """A row that differs from the first one of its molecule in one label."""
+
+    molecule: int
+    label: int  # its position
+    place: Place
+    value: float
 
 
 class Arrays(NamedTuple):
@@ -46,7 +71,7 @@ class Arrays(NamedTuple):
     Attributes:
         ids: symbol ids end to end, uint16.
         offsets: molecule i is `ids[offsets[i]:offsets[i + 1]]`, int64, shape (N + 1,).
-        values: properties and labels, float32, shape (N, P).
+        values: properties, then labels as `Label.read` returns them, float32, shape (N, P).
         hashes: uint64, shape (N,).
         scaffolds: uint64, shape (N,).
         split: what a split column said, uint8, shape (N,).
@@ -63,19 +88,18 @@ class Arrays(NamedTuple):
 class Collection:
     """Merges the rows of one molecule and keeps count.
 
-    The first row of a molecule stays; its labels become the mean over its rows, and when the
-    rows stand in different splits the most held-out one wins, so that nothing that is tested on
-    is trained on.
+    The first row of a molecule stays. A numeric label becomes the mean over its rows, a class the
+    one that most of them have; where two classes tie the molecule has none. When the rows stand in
+    different splits the most held-out one wins, so that nothing that is tested on is trained on.
     """
 
-    def __init__(self, labels: tuple[str, ...], computed: int) -> None:
+    def __init__(self, labels: tuple[Label, ...], computed: int) -> None:
         """Begin with nothing.
 
         Args:
-            labels: names of the label columns.
+            labels: the label columns.
             computed: how many values of a molecule come before its labels.
         """
-        self.conflicts: list[Conflict] = []
         self.symbols: dict[str, int] = {}  # provisional ids, in order of appearance
         self.counts: Counter[str] = Counter()  # distinct molecules that hold a symbol
         self._labels = labels
@@ -87,7 +111,8 @@ class Collection:
         self._hashes, self._scaffolds, self._split = array("Q"), array("Q"), array("B")
         self._sources, self._lines = array("H"), array("q")
         self._merged: list[tuple[int, Place]] = []
-        self._label_sums: dict[int, list[_Sum]] = {}
+        self._said: dict[int, list[_Said | None]] = {}  # of molecules with several rows
+        self._disagreements: list[_Disagreement] = []
 
     def __len__(self) -> int:
         """Return the number of distinct molecules."""
@@ -127,19 +152,28 @@ class Collection:
         place = Place(item.source, item.line)
         self._merged.append((known, place))
         self._split[known] = max(self._split[known], item.split)
-        start = known * self._width + self._computed
-        mine = self._values[start : start + len(self._labels)]
-        sums = self._label_sums.setdefault(
-            known, [_NOTHING if math.isnan(value) else _Sum(value, value, 1) for value in mine]
-        )
-        for at, other in enumerate(molecule.values[self._computed :]):
-            if math.isnan(other):
-                continue
-            first, total, count = sums[at]
-            if count and first != other:
-                begin = Place(self._sources[known], self._lines[known])
-                self.conflicts.append(Conflict(self._labels[at], begin, first, place, other))
-            sums[at] = _Sum(first if count else other, total + other, count + 1)
+        if known not in self._said:
+            start = known * self._width + self._computed
+            begin = Place(self._sources[known], self._lines[known])
+            mine = self._values[start : start + len(self._labels)]
+            self._said[known] = [_say(None, value, begin) for value in mine]
+        said = self._said[known]
+        for at, value in enumerate(molecule.values[self._computed :]):
+            before = said[at]
+            if before is not None and not math.isnan(value) and value != before.first:
+                self._disagreements.append(_Disagreement(known, at, place, value))
+            said[at] = _say(before, value, place)
+
+    def conflicts(self, keep: np.ndarray) -> list[Conflict]:
+        """Return the rows that disagree on a label, of the molecules of a mask (N,)."""
+        found = []
+        for molecule, at, place, value in self._disagreements:
+            said, label = self._said[molecule][at], self._labels[at]
+            if keep[molecule] and said is not None:
+                kept = label.write(_settle(label, said))
+                first, other = label.write(said.first), label.write(value)
+                found.append(Conflict(label.name, said.place, first, place, other, kept))
+        return found
 
     def vocabulary(self, min_count: int) -> tuple[Vocabulary, dict[str, int]]:
         """Return the symbols of at least `min_count` molecules, and the others with counts."""
@@ -172,11 +206,11 @@ class Collection:
         return [f"[{names[i]}]" for i in ids]
 
     def arrays(self, keep: np.ndarray, vocabulary: Vocabulary) -> Arrays:
-        """Return the molecules of a mask (N,) with the ids of a vocabulary, labels averaged."""
-        for number, sums in self._label_sums.items():
+        """Return the molecules of a mask (N,) with the ids of a vocabulary, labels settled."""
+        for number, said in self._said.items():
             start = number * self._width + self._computed
-            for at, (_, total, count) in enumerate(sums):
-                self._values[start + at] = total / count if count else math.nan
+            for at, (label, each) in enumerate(zip(self._labels, said, strict=True)):
+                self._values[start + at] = math.nan if each is None else _settle(label, each)
         offsets = np.frombuffer(self._offsets, dtype=np.int64)
         lengths = offsets[1:] - offsets[:-1]
         final = vocabulary.encode(f"[{symbol}]" for symbol in self.symbols).astype(np.uint16)
@@ -190,3 +224,21 @@ class Collection:
             scaffolds=np.frombuffer(self._scaffolds, dtype=np.uint64)[keep],
             split=np.frombuffer(self._split, dtype=np.uint8)[keep],
         )
+
+
+def _say(before: _Said | None, value: float, place: Place) -> _Said | None:
+    """Return what the rows of a molecule say of a label, with one more row."""
+    if math.isnan(value):
+        return before
+    if before is None:
+        return _Said(value, place, value, {value: 1})
+    rows = before.rows | {value: before.rows.get(value, 0) + 1}
+    return before._replace(total=before.total + value, rows=rows)
+
+
+def _settle(label: Label, said: _Said) -> float:
+    """Return the one value of a molecule whose rows may disagree; NaN for classes that tie."""
+    if not label.classes:
+        return said.total / sum(said.rows.values())
+    most = [value for value, rows in said.rows.items() if rows == max(said.rows.values())]
+    return most[0] if len(most) == 1 else math.nan

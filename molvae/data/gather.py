@@ -10,10 +10,11 @@ from molvae.chem.smiles import Standardization
 from molvae.config import DataConfig
 from molvae.data import records, splits, tables
 from molvae.data.collection import Collection, Place
+from molvae.data.labels import Label, wanted_column
 from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
 from molvae.data.tally import Reject
 from molvae.dataset import TRAIN
-from molvae.errors import InputError, Rejected, UsageError
+from molvae.errors import InputError, Rejected
 from molvae.workers import Lost, map_chunks
 
 CHUNK = 128  # rows handed to a worker at once: about 0.2 s of work
@@ -49,8 +50,9 @@ class Gathered(NamedTuple):
 def gather(
     paths: Sequence[Path],
     config: DataConfig,
-    names: tuple[str, ...],
     *,
+    computed: tuple[str, ...],
+    labels: tuple[Label, ...],
     jobs: int,
     progress: Callable[[int], None] | None,
     strict: bool,
@@ -60,7 +62,8 @@ def gather(
     Args:
         paths: the tables.
         config: what to compute, keep and hold out.
-        names: of properties and labels, in `PROPERTIES`' spelling.
+        computed: names of the properties, in `PROPERTIES`' spelling.
+        labels: the label columns, and how they are read.
         jobs: worker processes; 0 works in this process.
         progress: called with the number of rows done.
         strict: stop at the first bad row.
@@ -69,11 +72,10 @@ def gather(
         InputError: for a file that is no table, or a bad row when `strict`.
         UsageError: for a column that is not there.
     """
-    computed = len(config.properties)
-    gathered = Gathered(Collection(config.labels, computed), [], [], 0)
+    gathered = Gathered(Collection(labels, len(computed)), [], [], 0)
     results = map_chunks(
-        partial(prepare_rows, _recipe(config, names[:computed])),
-        _items(paths, config, gathered.sources),
+        partial(prepare_rows, _recipe(config, computed, labels)),
+        _items(paths, config, labels, gathered.sources),
         jobs=jobs,
         chunk_size=CHUNK,
         timeout=SECONDS,
@@ -92,7 +94,7 @@ def gather(
     return gathered._replace(rows=rows)
 
 
-def _recipe(config: DataConfig, computed: tuple[str, ...]) -> Recipe:
+def _recipe(config: DataConfig, computed: tuple[str, ...], labels: tuple[Label, ...]) -> Recipe:
     return Recipe(
         Standardization(
             stereo=config.stereo,
@@ -103,19 +105,21 @@ def _recipe(config: DataConfig, computed: tuple[str, ...]) -> Recipe:
             max_heavy_atoms=config.max_heavy_atoms,
         ),
         properties=computed,
-        labels=config.labels,
+        labels=labels,
         max_symbols=config.max_symbols,
         scaffolds=config.split == "scaffold",
     )
 
 
-def _items(paths: Sequence[Path], config: DataConfig, sources: list[Source]) -> Iterator[Item]:
+def _items(
+    paths: Sequence[Path], config: DataConfig, labels: Sequence[Label], sources: list[Source]
+) -> Iterator[Item]:
     """Read the rows of all files; note each file once it is read."""
     for path in paths[1:]:
         if path.is_file():  # a missing column must not show after an hour with the files before
-            _open(path, config).table.lines.close()
+            _open(path, config, labels).table.lines.close()
     for number, path in enumerate(paths):
-        table, labels, split_column = _open(path, config)
+        table, columns, split_column = _open(path, config, labels)
         count = 0
         for row in table.rows:
             count += 1
@@ -123,29 +127,22 @@ def _items(paths: Sequence[Path], config: DataConfig, sources: list[Source]) -> 
             if split_column and not row.fault:
                 cell = row.cells.get(split_column, "")
                 code = splits.split_word(cell, where=f"{path}:{row.line}")
-            cells = tuple(row.cells.get(name, "") for name in labels)
+            cells = tuple(row.cells.get(name, "") for name in columns)
             yield Item(number, row.line, row.smiles, cells, code, row.fault)
         sources.append(Source(path.name, table.lines.sha256, count, table.smiles_column))
 
 
 class _Opened(NamedTuple):
     table: records.Table
-    labels: list[str]  # the columns, as this file spells them
+    columns: list[str]  # of the labels, as this file spells them
     split_column: str  # "" when the split is by a method
 
 
-def _open(path: Path, config: DataConfig) -> _Opened:
+def _open(path: Path, config: DataConfig, labels: Sequence[Label]) -> _Opened:
     table = tables.open_table(path, smiles_column=config.smiles_column)
-    labels = [_wanted_column(table, name) for name in config.labels]
+    columns = [wanted_column(table, label.name) for label in labels]
     by_method = config.split in splits.SPLITS
-    return _Opened(table, labels, "" if by_method else _wanted_column(table, config.split))
-
-
-def _wanted_column(table: records.Table, name: str) -> str:
-    try:
-        return records.find_column(table, name)
-    except InputError as error:
-        raise UsageError(str(error)) from error
+    return _Opened(table, columns, "" if by_method else wanted_column(table, config.split))
 
 
 def _take(

@@ -14,11 +14,13 @@ from molvae.chem import properties, selfies
 from molvae.config import DataConfig, as_dict
 from molvae.data import splits, tables
 from molvae.data.collection import Arrays, Collection, Conflict, Place
+from molvae.data.columns import Columns, make_columns
 from molvae.data.gather import Gathered, Rejection, Source, as_reject, gather
-from molvae.data.tally import Reject, Tally
+from molvae.data.labels import Label, find_labels
+from molvae.data.tally import Disagreement, Reject, Tally
 from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
 from molvae.errors import InputError, Rejected, UsageError
-from molvae.normalizer import PropertyNormalizer
+from molvae.normalizer import class_column
 from molvae.vocabulary import Vocabulary
 
 FULL_MIN_COUNT = 20_000  # molecules from which on `min_count` holds unreduced
@@ -31,13 +33,13 @@ class Prepared(NamedTuple):
         dataset: ready to save and to train on.
         tally: what became of every row.
         rejects: every row left out, in order of file and row.
-        conflicts: one line for each label that disagreed among equal molecules.
+        conflicts: every label that disagreed with an earlier row of an equal molecule.
     """
 
     dataset: MoleculeDataset
     tally: Tally
     rejects: list[Reject]
-    conflicts: list[str]
+    conflicts: list[Disagreement]
 
 
 def prepare(
@@ -46,32 +48,46 @@ def prepare(
     *,
     jobs: int = 1,
     rejects: Path | None = None,
+    conflicts: Path | None = None,
     progress: Callable[[int], None] | None = None,
     strict: bool = False,
 ) -> Prepared:
     """Turn tables of molecules into one dataset.
 
     The same files give the same dataset, byte for byte, whatever `jobs` is. Rows of one molecule
-    are merged: the first stays, labels are averaged, and the most held-out split wins. A symbol
-    needs `config.min_count` molecules, counted over all splits; below 20,000 molecules the number
-    falls in proportion, so that a small table is not thinned out. Rows with a rarer symbol are
-    rejected, since a model could not learn it.
+    are merged: the first stays, numeric labels are averaged, of classes the most frequent one stays
+    and none when they tie, and the most held-out split wins. A symbol needs `config.min_count`
+    molecules, counted over all splits; below 20,000 molecules the number falls in proportion, so
+    that a small table is not thinned out. Rows with a rarer symbol are rejected, since a model
+    could not learn it.
 
     Args:
         paths: the tables, read one after the other.
         config: what to compute, keep and hold out.
         jobs: worker processes; 0 works in this process, for a few molecules.
         rejects: a CSV file to write with every row left out.
+        conflicts: a CSV file to write with every label that disagrees between equal molecules.
         progress: called with the number of rows done.
         strict: stop at the first bad row.
 
     Raises:
         InputError: for a file that is no table, a missing column, a bad row when `strict`, or
             when no molecule is left.
-        UsageError: for an unknown property or label column, or a label named as a property is.
+        UsageError: for an unknown property or label column, a label named as a property is, or
+            one that reads as numbers and as classes.
     """
-    names = _names(config)
-    gathered = gather(paths, config, names, jobs=jobs, progress=progress, strict=strict)
+    computed = tuple(properties.resolve(name).name for name in config.properties)
+    labels = find_labels(paths, config)
+    _check_names(computed, labels)
+    gathered = gather(
+        paths,
+        config,
+        computed=computed,
+        labels=labels,
+        jobs=jobs,
+        progress=progress,
+        strict=strict,
+    )
     chosen = _choose(gathered, config)
     listed = [as_reject(rejection, paths) for rejection in chosen.rejected]
     if rejects is not None:
@@ -80,20 +96,24 @@ def prepare(
         raise InputError(_nothing_left(paths, gathered.rows, chosen.rejected))
     arrays = gathered.collection.arrays(chosen.keep, chosen.vocabulary)
     split = _split(arrays, config)
-    normalizer, values, notes = _fit(names, arrays.values, split)
-    tally = _count(gathered, chosen, split, notes)
+    columns = make_columns(computed, labels, arrays.values, split)
+    disagreements = [
+        _as_disagreement(conflict, paths) for conflict in gathered.collection.conflicts(chosen.keep)
+    ]
+    if conflicts is not None:
+        tables.write_table(conflicts, Disagreement._fields, disagreements)
+    tally = _count(gathered, chosen, split, columns, conflicts=len(disagreements))
     dataset = MoleculeDataset(
         ids=arrays.ids,
         offsets=arrays.offsets,
-        properties=values,
+        properties=columns.values,
         split=split,
         hashes=arrays.hashes,
         vocabulary=chosen.vocabulary,
-        normalizer=normalizer,
+        normalizer=columns.normalizer,
         provenance=_provenance(config, gathered.sources, tally),
     )
-    conflicts = [_as_line(conflict, paths) for conflict in gathered.collection.conflicts]
-    return Prepared(dataset, tally, listed, conflicts)
+    return Prepared(dataset, tally, listed, disagreements)
 
 
 class _Chosen(NamedTuple):
@@ -106,21 +126,28 @@ class _Chosen(NamedTuple):
     rejected: list[Rejection]  # all of them, by file and row
 
 
-def _names(config: DataConfig) -> tuple[str, ...]:
-    """Return the names of properties and labels, each once.
+def _check_names(computed: Sequence[str], labels: Sequence[Label]) -> None:
+    """Refuse a name that stands twice: among them are the columns of classes.
 
     Raises:
-        UsageError: for an unknown property or a name that stands twice.
+        UsageError: naming it; also for a label that has the name of a property, which is measured
+            on every molecule that is generated and so cannot mean anything else.
     """
-    computed = tuple(properties.resolve(name).name for name in config.properties)
-    names = (*computed, *config.labels)
+    columns = [class_column(label.name, word) for label in labels for word in label.classes]
+    names = [*computed, *(label.name for label in labels), *columns]
     for name, count in Counter(name.lower() for name in names).items():
         if count > 1:
             raise UsageError(
                 f"'{name}' is asked for twice; a label needs a name of its own, other than a"
                 " property that is computed."
             )
-    return names
+    known = {name.lower() for name in properties.PROPERTIES}
+    for label in labels:
+        if label.name.lower() in known:
+            raise UsageError(
+                f"label '{label.name}': that is the name of a property which is computed from the"
+                " structure; rename the column, or ask for it with --properties."
+            )
 
 
 def _choose(gathered: Gathered, config: DataConfig) -> _Chosen:
@@ -141,7 +168,9 @@ def _rare(collection: Collection, place: Place, number: int, left_out: dict[str,
     return Rejection(place, selfies.decode_canonical(symbols), Rejected("rare symbol", found))
 
 
-def _count(gathered: Gathered, chosen: _Chosen, split: np.ndarray, notes: tuple[str, ...]) -> Tally:
+def _count(
+    gathered: Gathered, chosen: _Chosen, split: np.ndarray, columns: Columns, *, conflicts: int
+) -> Tally:
     counts = _reasons(chosen.rejected)
     kept = int(chosen.keep.sum())
     return Tally(
@@ -150,10 +179,11 @@ def _count(gathered: Gathered, chosen: _Chosen, split: np.ndarray, notes: tuple[
         merged=gathered.rows - kept - len(chosen.rejected),
         rejected=dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))),
         splits={name: int((split == code).sum()) for code, name in enumerate(SPLIT_NAMES)},
-        conflicts=len(gathered.collection.conflicts),
+        conflicts=conflicts,
         left_out=chosen.left_out,
         min_count=chosen.min_count,
-        notes=notes,
+        labels=columns.counts,
+        notes=columns.notes,
     )
 
 
@@ -161,11 +191,17 @@ def _reasons(rejected: list[Rejection]) -> Counter[str]:
     return Counter(rejection.cause.reason for rejection in rejected)
 
 
-def _as_line(conflict: Conflict, paths: Sequence[Path]) -> str:
-    label, first, first_value, other, other_value = conflict
-    return (
-        f"{paths[other.source].name}:{other.line}: {label} {other_value:g}, but {first_value:g}"
-        f" for the same molecule since {paths[first.source].name}:{first.line}"
+def _as_disagreement(conflict: Conflict, paths: Sequence[Path]) -> Disagreement:
+    label, first, first_value, other, other_value, kept = conflict
+    return Disagreement(
+        label,
+        paths[other.source].name,
+        other.line,
+        other_value,
+        paths[first.source].name,
+        first.line,
+        first_value,
+        kept,
     )
 
 
@@ -195,23 +231,6 @@ def _split(arrays: Arrays, config: DataConfig) -> np.ndarray:
             f"the split '{config.split}' of {len(split):,} molecules leaves none to train on."
         )
     return split
-
-
-def _fit(
-    names: tuple[str, ...], values: np.ndarray, split: np.ndarray
-) -> tuple[PropertyNormalizer, np.ndarray, tuple[str, ...]]:
-    """Fit the normalizer to the training split; leave out what never varies there."""
-    training = values[split == TRAIN].astype(np.float64)
-    varying, notes = [], []
-    for column, name in enumerate(names):
-        known = training[:, column][np.isfinite(training[:, column])]
-        if known.size >= 2 and known.min() < known.max():
-            varying.append(column)
-        else:
-            notes.append(f"{name} does not vary over the training split: left out")
-    kept = tuple(names[column] for column in varying)
-    normalizer = PropertyNormalizer.fit(kept, training[:, varying])
-    return normalizer, values[:, varying], tuple(notes)
 
 
 def _provenance(config: DataConfig, sources: list[Source], tally: Tally) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from molvae.bloom import molecule_hash
 from molvae.chem import properties, selfies, similarity
 from molvae.chem.smiles import Standardization, standardize
-from molvae.data import records
+from molvae.data.labels import Label
 from molvae.errors import Rejected
 
 
@@ -36,14 +36,14 @@ class Recipe(NamedTuple):
     Attributes:
         standardization: how molecules are brought to one form.
         properties: names to compute, in `PROPERTIES`' spelling.
-        labels: names of the label columns, for messages.
+        labels: the label columns, and how they are read.
         max_symbols: longest SELFIES accepted.
         scaffolds: whether the split needs Murcko scaffolds.
     """
 
     standardization: Standardization
     properties: tuple[str, ...]
-    labels: tuple[str, ...]
+    labels: tuple[Label, ...]
     max_symbols: int
     scaffolds: bool
 
@@ -54,7 +54,7 @@ class Molecule(NamedTuple):
     Attributes:
         hash: 64-bit hash of the canonical SMILES.
         selfies: symbols end to end.
-        values: properties, then labels with NaN for a missing one.
+        values: properties, then labels as `Label.read` returns them.
         scaffold: hash of the Murcko scaffold, 0 unless asked for.
     """
 
@@ -73,10 +73,7 @@ def _prepare_row(recipe: Recipe, item: Item) -> Molecule | Rejected:
     try:
         if item.fault:
             raise Rejected(item.fault, field="")
-        labels = [
-            records.number(cell, field=name)
-            for name, cell in zip(recipe.labels, item.labels, strict=True)
-        ]
+        labels = [label.read(cell) for label, cell in zip(recipe.labels, item.labels, strict=True)]
         smiles, mol = standardize(item.smiles, recipe.standardization)
         symbols = selfies.encode_checked(smiles)
         if len(symbols) > recipe.max_symbols:

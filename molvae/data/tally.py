@@ -27,6 +27,63 @@ class Reject(NamedTuple):
         return f"{self.file}:{self.row}: {self.reason}"
 
 
+class Disagreement(NamedTuple):
+    """One label of one row that differs from an earlier row of an equal molecule.
+
+    Attributes:
+        label: its name.
+        file: base name.
+        row: physical line, from 1.
+        value: what the row says.
+        first_file: base name of the file with the molecule's first row that has the label.
+        first_row: that row.
+        first_value: what it says.
+        kept: what the molecule has in the end: a mean, the most frequent class, "" when classes
+            tie.
+    """
+
+    label: str
+    file: str
+    row: int
+    value: str
+    first_file: str
+    first_row: int
+    first_value: str
+    kept: str
+
+    def __str__(self) -> str:
+        """As reported: `file:row: what`."""
+        return (
+            f"{self.file}:{self.row}: {self.label} {self.value}, but {self.first_value} for the"
+            f" same molecule since {self.first_file}:{self.first_row};"
+            f" {f'{self.kept} is kept' if self.kept else 'a tie, so none is kept'}"
+        )
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """How many molecules have a label.
+
+    Attributes:
+        molecules: with one.
+        missing: without.
+        classes: molecules of each class; nothing for numbers.
+    """
+
+    molecules: int
+    missing: int
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+    def line(self, name: str) -> str:
+        """Return what the label was taken for, as a line of text."""
+        if self.classes:
+            classes = ", ".join(f"{word} {count:,}" for word, count in self.classes.items())
+            line = f"label {name}: classes {classes}"
+        else:
+            line = f"label {name}: numbers {self.molecules:,}"
+        return f"{line}; without {self.missing:,}" if self.missing else line
+
+
 @dataclass(frozen=True)
 class Tally:
     """Counts over all rows: rows = kept + merged + rejected, exactly.
@@ -40,6 +97,7 @@ class Tally:
         conflicts: labels that disagreed with an earlier row of the same molecule.
         left_out: symbols that too few molecules hold, with the number of those.
         min_count: the molecules that a symbol needed.
+        labels: how many molecules have each label.
         notes: anything else that a reader of the dataset should know.
     """
 
@@ -51,6 +109,7 @@ class Tally:
     conflicts: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     min_count: int = 1
+    labels: Mapping[str, LabelCount] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,8 +125,12 @@ class Tally:
             *(f"  {reason}: {count:,}" for reason, count in self.rejected.items()),
             "split: " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items()),
         ]
+        lines += [count.line(name) for name, count in self.labels.items()]
         if self.conflicts:
-            lines.append(f"{self.conflicts:,} labels disagreed among equal molecules: averaged")
+            lines.append(
+                f"{self.conflicts:,} labels disagreed among equal molecules: numbers are averaged,"
+                " of classes the most frequent one is kept"
+            )
         if self.left_out:
             symbols = ", ".join(f"{symbol} {count}" for symbol, count in self.left_out.items())
             lines.append(f"symbols in fewer than {self.min_count} molecules: {symbols}")

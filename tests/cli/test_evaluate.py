@@ -107,6 +107,12 @@ def test_a_target_that_is_no_property_may_hold_anything(report, table) -> None:
     assert "control" not in found["values"]
 
 
+def test_the_class_of_a_label_cannot_be_measured_and_is_passed_over(report, table) -> None:
+    found = report(table("SMILES,predicted_activity,target_activity", "CCO,CI,CI|CM", "CCN,CA,CA"))
+    assert found["counts"]["not_measurable"] == ["activity"]
+    assert "control" not in found["values"]
+
+
 def test_a_target_that_cannot_be_read_is_named_with_its_row(evaluate, table) -> None:
     done = evaluate(table("SMILES,target_LogP", "CCO,1", "CCN,high"))
     assert done.exit_code == 3

@@ -2,6 +2,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -65,6 +66,27 @@ def test_a_dataset_shows_its_molecules_and_where_they_come_from(drug_dataset_fil
     for split in ("train", "validation", "test"):
         assert re.search(rf"^{split} molecules +\d+$", done.stdout, re.MULTILINE)
     assert re.search(r"^made from +.*drugs\.csv", done.stdout, re.MULTILINE)
+
+
+def test_classes_have_a_table_of_their_own(tiny_model_file: Path, tmp_path: Path) -> None:
+    checkpoint = Checkpoint.load(tiny_model_file)
+    names = ("MW", "LogP", "toxic=no", "toxic=yes")
+    checkpoint.normalizer = checkpoint.normalizer._replace(
+        names=names, mean=np.array([350.0, 2.5, 0.75, 0.25]), classes={"toxic": ("no", "yes")}
+    )
+    checkpoint.provenance["tally"] |= {"labels": {"toxic": {"classes": {"no": 300, "yes": 91}}}}
+    checkpoint.save(tmp_path / "a.safetensors")
+    done = info(tmp_path / "a.safetensors")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[-3:] == [
+        ["label", "class", "share", "molecules"],
+        ["toxic", "no", "0.75", "300"],
+        ["toxic", "yes", "0.25", "91"],
+    ]
+    assert not [line for line in lines if line and line[0].startswith("toxic=")]
+    del checkpoint.provenance["tally"]["labels"]  # whoever made the file did not count
+    checkpoint.save(tmp_path / "a.safetensors")
+    assert info(tmp_path / "a.safetensors").stdout.splitlines()[-1].split()[-1] == "0.25"
 
 
 def test_json_is_the_whole_header_and_tells_no_path(

@@ -40,6 +40,57 @@ def test_a_table_becomes_a_dataset_and_every_bad_row_is_named(
     assert rejects.read_text().splitlines()[0] == "file,row,field,smiles,reason"
 
 
+def test_class_labels_are_told_with_their_conflicts_and_shown_by_info(
+    molvae: Run, tmp_path: Path
+) -> None:
+    path, output, conflicts = (tmp_path / name for name in ("a.csv", "a.molvae", "conflicts.csv"))
+    rows = [(smiles, "Long" if len(smiles) > 40 else "short", 1) for _, smiles in DRUGS]
+    rows += [(smiles, "long", 0) for smiles, size, _ in rows if size == "short"][:12]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("smiles", "size", "assay"), *rows])
+    labels = ("--label", "size", "--label", "assay:class")
+    done = molvae("prepare", path, "-o", output, *QUICK, *labels, "--conflicts", conflicts)
+    assert (done.returncode, done.stdout) == (0, "")
+    first = len(DRUGS) + 2
+    assert (
+        f"a.csv:{first}: size Long, but short for the same molecule since a.csv:2;" in done.stderr
+    )
+    assert "... and 14 more labels that disagree in " in done.stderr
+    assert "24 labels disagreed among equal molecules" in done.stderr
+    with conflicts.open(newline="", encoding="utf-8") as file:
+        written = list(csv.DictReader(file))
+    assert len(written) == 24
+    assert written[0] == {
+        "label": "size",
+        "file": "a.csv",
+        "row": str(first),
+        "value": "Long",
+        "first_file": "a.csv",
+        "first_row": "2",
+        "first_value": "short",
+        "kept": "",
+    }
+    counts = MoleculeDataset.load(output).provenance["tally"]["labels"]
+    told = ", ".join(f"{word} {count}" for word, count in counts["size"]["classes"].items())
+    assert f"label size: classes {told}; without 12\n" in done.stderr
+    assert "assay=0: too few molecules in the training split (0): left out" in done.stderr
+    assert "assay does not vary over the training split: left out" in done.stderr
+    shown = [line.split() for line in molvae("info", output).stdout.splitlines()]
+    for word, count in counts["size"]["classes"].items():
+        assert next(line for line in shown if line[:2] == ["size", word])[-1] == str(count)
+    assert not [line for line in shown if line[:1] == ["size=Long"]]
+
+
+def test_a_label_that_can_be_read_in_two_ways_is_a_usage_error(molvae: Run, tmp_path: Path) -> None:
+    path, output = tmp_path / "a.csv", tmp_path / "a.molvae"
+    path.write_text("smiles,y\nCCO,active\nCCN,2.5\nCCC,inactive\n")
+    done = molvae("prepare", path, "-o", output, *QUICK, "--label", "y")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "(a.csv:3: '2.5'), 2 are words (a.csv:2: 'active')" in done.stderr
+    assert "--label 'y:class'" in done.stderr
+    assert not output.exists()
+
+
 def test_json_is_the_tally_and_quiet_is_quiet(molvae: Run, drugs: Path, tmp_path: Path) -> None:
     done = molvae("prepare", drugs, "-o", tmp_path / "a.molvae", *QUICK, "--json", "-q")
     assert done.stderr == ""

@@ -15,6 +15,7 @@ from molvae.config import DataConfig
 from molvae.data import gather
 from molvae.data.prepare import Prepared, prepare
 from molvae.data.rows import Item, Recipe
+from molvae.data.tally import LabelCount
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import InputError, UsageError
 from tests.drugs import DRUGS
@@ -120,9 +121,169 @@ def test_labels_of_equal_molecules_are_averaged_and_conflicts_named(tmp_path: Pa
     assert prepared.dataset.normalizer.names == ("PIC50",)
     assert np.array_equal(prepared.dataset.properties[:, 0], [2.5, 5, np.nan], equal_nan=True)
     assert prepared.tally.conflicts == 1
-    assert prepared.conflicts == [
-        "a.csv:4: PIC50 4, but 1 for the same molecule since a.csv:2",
+    assert list(map(str, prepared.conflicts)) == [
+        "a.csv:4: PIC50 4, but 1 for the same molecule since a.csv:2; 2.5 is kept",
     ]
+
+
+def test_a_conflict_names_the_row_that_had_the_label_first(tmp_path: Path) -> None:
+    """Not the molecule's first row, when that one says nothing."""
+    rows = [(ASPIRIN, "", ""), (ASPIRIN, 1, "b"), (ASPIRIN, "", "a"), (ASPIRIN, 4, "b")]
+    path = table(tmp_path / "a.csv", ("smiles", "y", "assay"), [*rows, ("CCO", 2, "a")])
+    config = DataConfig(properties=("MW",), labels=("y", "assay"), validation=0.0, test=0.0)
+    assert [conflict[:-1] for conflict in run(path, config).conflicts] == [
+        ("assay", "a.csv", 4, "a", "a.csv", 3, "b"),
+        ("y", "a.csv", 5, "4", "a.csv", 3, "1"),
+    ]
+
+
+def test_classes_are_columns_of_0_and_1_in_a_fixed_order(tmp_path: Path) -> None:
+    rows = [
+        (ASPIRIN, "acid"),
+        (CAFFEINE, "Base"),
+        ("CCO", ""),
+        ("CCN", "base"),
+        ("CCC(=O)O", "acid"),
+    ]
+    for name, order in (("a.csv", rows), ("b.csv", rows[::-1])):
+        path = table(tmp_path / name, ("smiles", "kind"), order)
+        config = DataConfig(properties=("MW",), labels=("kind",), validation=0.0, test=0.0)
+        dataset = run(path, config).dataset
+        assert [n.lower() for n in dataset.normalizer.names] == ["mw", "kind=acid", "kind=base"]
+        assert list(dataset.normalizer.classes) == ["kind"]
+        by_smiles = dict(zip(smiles_of(dataset), dataset.properties[:, 1:].tolist(), strict=True))
+        assert by_smiles[standardize(ASPIRIN)[0]] == [1, 0]
+        assert by_smiles[standardize(CAFFEINE)[0]] == by_smiles["CCN"] == [0, 1]
+        assert np.isnan(by_smiles["CCO"]).all()
+
+
+def test_of_classes_that_disagree_most_rows_win_and_a_tie_leaves_none(tmp_path: Path) -> None:
+    two, three, four, five = "CCO", "CCCO", "CCCCO", "CCCCCO"
+    rows = [
+        (two, "a"),
+        (three, "a"),
+        (two, "b"),  # a tie
+        (three, "b"),
+        (three, "B"),  # two to one
+        (four, "a"),
+        (four, ""),  # says nothing, so that it is no tie
+        (five, "b"),
+        (five, "c"),
+        (five, "a"),
+        (five, "c"),
+        ("CCN", "c"),
+        ("CCCN", "c"),
+        ("CCCCN", "a"),
+        ("CCCCCN", "b"),
+    ]
+    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
+    conflicts = tmp_path / "conflicts.csv"
+    config = DataConfig(properties=("MW",), labels=("y",), validation=0.0, test=0.0)
+    prepared = prepare([path], config, jobs=0, conflicts=conflicts)
+    hot = dict(zip(smiles_of(prepared.dataset), prepared.dataset.properties[:, 1:], strict=True))
+    assert np.isnan(hot[two]).all()
+    assert (list(hot[three]), list(hot[four]), list(hot[five])) == ([0, 1, 0], [1, 0, 0], [0, 0, 1])
+    expected = [  # row, what it says, the first row with a label, what that says, what is kept
+        (4, "b", 2, "a", ""),
+        (5, "b", 3, "a", "b"),
+        (6, "b", 3, "a", "b"),
+        (10, "c", 9, "b", "c"),
+        (11, "a", 9, "b", "c"),
+        (12, "c", 9, "b", "c"),
+    ]
+    found = [(c.row, c.value, c.first_row, c.first_value, c.kept) for c in prepared.conflicts]
+    assert found == expected
+    assert str(prepared.conflicts[0]).endswith(
+        "same molecule since a.csv:2; a tie, so none is kept"
+    )
+    with conflicts.open(newline="", encoding="utf-8") as file:
+        written = list(csv.DictReader(file))
+    assert [(int(row["row"]), row["value"], row["kept"]) for row in written] == [
+        (row, value, kept) for row, value, _, _, kept in expected
+    ]
+    assert written[0]["first_file"] == "a.csv"
+    assert prepared.tally.labels["y"] == LabelCount(7, 1, {"a": 2, "b": 2, "c": 3})
+
+
+def test_conflicts_of_molecules_that_are_left_out_are_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molvae.data.prepare.FULL_MIN_COUNT", 2)
+    rows = [("CBr", 1), ("BrC", 2), ("CO", 1), ("OC", 2), ("CCO", 3)]
+    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
+    config = DataConfig(properties=("MW",), labels=("y",), min_count=2, validation=0, test=0)
+    prepared = run(path, config)
+    assert prepared.tally.rejected == {"rare symbol": 2}
+    assert [conflict.row for conflict in prepared.conflicts] == [5]
+    assert prepared.tally.conflicts == 1
+
+
+def test_every_molecule_has_a_class_or_is_counted_without(tmp_path: Path) -> None:
+    rows = [
+        *((f"{'C' * size}O", "a") for size in range(1, 6)),
+        *((f"{'C' * size}N", "b") for size in range(1, 4)),
+        ("CCS", ""),
+        ("no molecule", "a"),
+    ]
+    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
+    prepared = run(path, DataConfig(properties=("MW",), labels=("y",)))
+    count = prepared.tally.labels["y"]
+    assert count == LabelCount(8, 1, {"a": 5, "b": 3})
+    assert count.molecules + count.missing == prepared.tally.kept
+    assert "label y: classes a 5, b 3; without 1" in prepared.tally.lines()
+    assert prepared.dataset.provenance["tally"]["labels"]["y"]["classes"] == {"a": 5, "b": 3}
+
+
+def test_a_class_of_one_molecule_is_named_and_left_out(tmp_path: Path) -> None:
+    sides = ["train"] * 5 + ["test"] * 2
+    rows = zip(
+        [f"{'C' * size}O" for size in range(1, 8)],
+        ["a", "a", "b", "c", "b", "c", "c"],
+        sides,
+        strict=True,
+    )
+    path = table(tmp_path / "a.csv", ("smiles", "y", "side"), list(rows))
+    prepared = run(path, DataConfig(properties=("MW",), labels=("y",), split="side"))
+    assert prepared.dataset.normalizer.classes == {"y": ("a", "b")}
+    assert prepared.tally.labels["y"] == LabelCount(4, 3, {"a": 2, "b": 2})
+    assert prepared.tally.notes == (
+        "y=c: too few molecules in the training split (1): left out; without y now: 3",
+    )
+    hot = prepared.dataset.properties[:, 1:]
+    np.testing.assert_array_equal(np.nansum(hot, axis=1), [1, 1, 1, 0, 1, 0, 0])
+
+
+@pytest.mark.parametrize("cells", [["a"] * 4, ["a", "a", "a", "b"], ["a", "b", "", ""], ["7"] * 4])
+def test_a_label_that_does_not_vary_is_named_and_left_out(tmp_path: Path, cells: list[str]) -> None:
+    rows = [(f"{'C' * size}O", cell) for size, cell in enumerate(cells, 1)]
+    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
+    config = DataConfig(properties=("MW",), labels=("y",), validation=0.0, test=0.0)
+    prepared = run(path, config)
+    assert prepared.dataset.normalizer.names == ("MW",)
+    assert prepared.dataset.normalizer.classes == {}
+    assert prepared.dataset.properties.shape == (4, 1)
+    assert prepared.tally.notes[-1] == "y does not vary over the training split: left out"
+    assert prepared.tally.labels == {}
+
+
+def test_numbers_that_look_like_classes_are_said_to(tmp_path: Path) -> None:
+    rows = [(f"{'C' * size}O", size % 2) for size in range(1, 9)]
+    path = table(tmp_path / "a.csv", ("smiles", "Active"), rows)
+    config = DataConfig(properties=("MW",), labels=("Active",), validation=0.0, test=0.0)
+    tally = run(path, config).tally
+    assert tally.lines()[-2:] == [
+        "label Active: numbers 8",
+        "Active: 0 and 1; --label Active:class makes classes of it",
+    ]
+
+
+def test_class_labels_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    rows = [(smiles, "long" if len(smiles) > 40 else "short") for _, smiles in DRUGS]
+    path = table(tmp_path / "a.csv", ("smiles", "size"), rows)
+    config = DataConfig(properties=("MW",), labels=("size",), min_count=1)
+    digests = {run(path, config, jobs=jobs).dataset.save(tmp_path / "d") for jobs in (0, 1, 2)}
+    assert len(digests) == 1
+    assert MoleculeDataset.load(tmp_path / "d").normalizer.classes == {"size": ("long", "short")}
 
 
 def test_a_label_that_is_no_number_costs_its_row(tmp_path: Path) -> None:
@@ -239,6 +400,11 @@ def test_nothing_left_says_why_and_still_lists_the_rows(tmp_path: Path) -> None:
         (DataConfig(properties=("LogQ",)), "unknown property 'LogQ'; did you mean 'LogP'"),
         (DataConfig(properties=("LogP", "MolLogP")), "'logp' is asked for twice"),
         (DataConfig(labels=("logp",)), "'logp' is asked for twice"),
+        (DataConfig(labels=("pIC50", "pic50:class")), "'pic50' is asked for twice"),
+        (
+            DataConfig(properties=("MW",), labels=("logp",)),
+            "'logp': that is the name of a property",
+        ),
     ],
 )
 def test_names_that_mean_nothing_are_usage_errors(
@@ -315,3 +481,43 @@ def test_esol_is_kept_or_merged_to_98_per_cent(tmp_path: Path) -> None:
     path = tmp_path / "esol.molvae"
     prepared.dataset.save(path)
     assert store.read_header(path, kind="dataset", format=1)["provenance"]["tally"]["rows"] == 1128
+
+
+BACE = SHARED / "labelled" / "bace.csv.gz"
+HIV = SHARED / "labelled" / "hiv.csv.gz"
+
+
+@pytest.mark.skipif(not BACE.exists(), reason="the BACE table is not on this machine")
+def test_bace_has_a_class_of_0_and_1_beside_a_number() -> None:
+    config = DataConfig(properties=("MW",), labels=("Class:class", "pIC50"))
+    prepared = run(BACE, config, jobs=2)
+    assert prepared.tally.rows == 1513
+    assert prepared.dataset.normalizer.quantities == ("MW", "Class", "pIC50")
+    label = prepared.tally.labels["Class"]
+    assert label.molecules + label.missing == prepared.tally.kept
+    assert list(label.classes) == ["0", "1"]
+    # Stereo isomers are one molecule here, and a few of them differ in their class.
+    for conflict in prepared.conflicts:
+        assert conflict.value != conflict.first_value
+        assert conflict.first_row < conflict.row <= 1514
+    ties = {c.first_row for c in prepared.conflicts if c.label == "Class" and not c.kept}
+    assert 0 < len(ties) == label.missing
+
+
+@pytest.mark.skipif(not HIV.exists(), reason="the HIV table is not on this machine")
+def test_the_rows_of_hiv_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    pairs = [(688, 1603), (436, 2021), (4749, 5214), (5595, 5596), (4136, 6567)]  # physical lines
+    with gzip.open(HIV, "rt") as file:
+        lines = [[], *csv.reader(file)]
+    some = sorted({number for pair in pairs for number in pair} | {*range(4, 120)})
+    path = table(tmp_path / "hiv.csv", lines[1], [lines[number] for number in some])
+    config = DataConfig(properties=("MW",), labels=("activity",), min_count=1, validation=0, test=0)
+    prepared = run(path, config)
+    found = {(some[c.first_row - 2], some[c.row - 2]): c for c in prepared.conflicts}
+    assert found.keys() == set(pairs)
+    for (first, other), conflict in found.items():
+        assert (lines[first][1], lines[other][1]) == (conflict.first_value, conflict.value)
+        assert not conflict.kept
+    count = prepared.tally.labels["activity"]
+    assert (count.missing, list(count.classes)) == (len(pairs), ["CI", "CM"])
+    assert count.molecules + count.missing == prepared.tally.kept
