@@ -13,6 +13,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
+from molvae.chem.molblock import as_smiles
 from molvae.chem.syntax import syntax_problem
 from molvae.chem.text import check_text as check_text
 from molvae.errors import Rejected
@@ -63,7 +64,7 @@ def standardize(
     switched, size caps, then the whole again until the canonical SMILES no longer changes.
 
     Args:
-        text: one field of a table or one line of a file.
+        text: one field of a table or one line of a file: SMILES, or a mol block.
         standardization: the switches and caps.
 
     Returns:
@@ -79,7 +80,7 @@ def standardize(
     """
     rewrite = partial(_rewrite, standardization)
     with rdBase.BlockLogs():
-        smiles, mol = _fixed_point(check_text(text, standardization.max_length), rewrite)
+        smiles, mol = _fixed_point(check_text(as_smiles(text), standardization.max_length), rewrite)
     if not standardization.stereo and _STEREO.search(smiles):  # a member of a cycle
         raise Rejected("no stable spelling", f"stereo marks come back in {smiles}")
     return smiles, mol
@@ -115,7 +116,7 @@ def canonicalize(smiles: str, *, stereo: bool = True) -> str:
     Nothing else is changed: salts, charges, isotopes and atom-map numbers stay.
 
     Args:
-        smiles: a SMILES string, at most 4,000 characters.
+        smiles: a SMILES string, at most 4,000 characters, or a mol block.
         stereo: keep stereochemistry.
 
     Returns:
@@ -139,7 +140,7 @@ def canonical_molecule(smiles: str, *, stereo: bool = True) -> tuple[str, Chem.M
         return Chem.MolToSmiles(mol)
 
     with rdBase.BlockLogs():
-        return _fixed_point(check_text(smiles, MAX_CANONICAL_LENGTH), rewrite)
+        return _fixed_point(check_text(as_smiles(smiles), MAX_CANONICAL_LENGTH), rewrite)
 
 
 def parse(smiles: str) -> Chem.Mol:
