@@ -13,11 +13,11 @@ import click
 from molvae.cli import options
 from molvae.cli.outputs import check_output
 from molvae.cli.progress import Report, progress
-from molvae.cli.terminal import say
+from molvae.cli.terminal import describe_table, say
 from molvae.errors import ArtifactError, InputError, UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.records import Row, Table
+    from molvae.data.records import Row
     from molvae.evaluate.references import Source
     from molvae.evaluate.training import IndexedMolecules
     from molvae.evaluate.work import Progress
@@ -62,6 +62,7 @@ CHECKPOINT_ENDING = ".safetensors"
     help="With the Frechet ChemNet distance, where the suite has it (default yes).",
 )
 @options.smiles_column
+@options.input_format()
 @options.jobs
 @options.device
 @options.seed("Seed of the subsets taken of large sets (default 0).")
@@ -77,6 +78,7 @@ def command(
     scaffolds: Path | None,
     fcd: bool,
     smiles_column: str | None,
+    input_format: str,
     jobs: int | None,
     device: str,
     seed: int | None,
@@ -87,8 +89,9 @@ def command(
 ) -> None:
     """Score a table of generated molecules: validity, uniqueness, novelty, diversity.
 
-    FILE may come from any generator; leave its invalid and empty rows in. Columns named
-    target_NAME, as molvae generate writes them, are compared with what the molecules are:
+    FILE is a table in any format that molvae prepare reads, - is stdin. It may come from any
+    generator; leave its invalid and empty rows in. Columns named target_NAME, as molvae generate
+    writes them, are compared with what the molecules are:
     molvae evaluate generated.csv --training train.csv --reference test.csv -o report.json
 
     The suite moses has all metrics of that benchmark under its names; give it --training, --test
@@ -101,7 +104,7 @@ def command(
     if target is not None:
         check_output(target, force=force, inputs=(file, reference, scaffolds))
     workers = jobs or os.cpu_count() or 1
-    generated = read_generated(file, smiles_column or "", quiet=quiet)
+    generated = read_generated(file, smiles_column or "", format=input_format, quiet=quiet)
     model = None if training is None else _read_model(training, workers)
     known = None if training is None or model else read_set(Path(training))
     with stages(quiet=quiet) as report_progress:
@@ -166,9 +169,11 @@ class _Model(NamedTuple):
     scales: dict[str, float]
 
 
-def read_generated(path: Path, column: str, *, quiet: bool) -> Generated:
+def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Generated:
     """Read every row, empty ones included: each of them was a molecule that did not come."""
-    table = _open(path, column)
+    from molvae.data.tables import open_table
+
+    table = open_table(path, smiles_column=column, format=format)
     asked = {
         name: name[len(TARGET_PREFIX) :]
         for name in table.columns
@@ -179,36 +184,17 @@ def read_generated(path: Path, column: str, *, quiet: bool) -> Generated:
     faults = 0
     line = 2 if table.has_header else 1
     for row in table.rows:
-        blank = row.line - line if _has_a_line_each(path, table) else 0
+        blank = row.line - line if table.line_is_row else 0
         generated.smiles.extend([""] * blank + ["" if row.fault else row.smiles])
         for heading, name in measurable.items():
             generated.targets[name] += [None] * blank + [_request(row, heading, name)]
         faults += bool(row.fault)
         line = row.line + 1 + sum(cell.count("\n") for cell in row.cells.values())
-    said = f"{path}: {len(generated.smiles):,} rows, SMILES in column '{table.smiles_column}'."
-    say(said, quiet=quiet)
+    where = table.file.where
+    say(describe_table(where, len(generated.smiles), table.smiles_column), quiet=quiet)
     if faults:
-        say(f"{path}: {faults:,} rows are damaged and count as invalid.", quiet=quiet)
+        say(f"{where}: {faults:,} rows are damaged and count as invalid.", quiet=quiet)
     return generated
-
-
-def _has_a_line_each(path: Path, table: Table) -> bool:
-    """Tell whether a blank line stands for an empty molecule: where a line holds nothing else."""
-    from molvae.data.tables import READERS, format_of
-
-    return len(table.columns) == 1 or format_of(path, READERS) == "smi"
-
-
-def _open(path: Path, column: str) -> Table:
-    """Open a table; a column that was named and is not there is a usage error."""
-    from molvae.data.tables import open_table
-
-    try:
-        return open_table(path, smiles_column=column)
-    except InputError as error:
-        if column and f"no column '{column}'" in str(error):
-            raise UsageError(str(error)) from error
-        raise
 
 
 def _is_property(name: str) -> bool:
@@ -236,16 +222,19 @@ def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:
 
 def read_set(path: Path) -> Source:
     """Return the molecules of a table, which is read only where nothing is known of them yet."""
+    from molvae.data.tables import open_table
     from molvae.evaluate.references import file_source
 
-    table = _open(path, "")  # says at once what is wrong with it
-    table.lines.close()
+    table = open_table(path)  # says at once what is wrong with it
+    table.file.close()
     smiles = table.smiles_column
     return file_source(path, lambda: _read_smiles(path), column=smiles)
 
 
 def _read_smiles(path: Path) -> list[str]:
-    return [row.smiles for row in _open(path, "").rows if not row.fault]
+    from molvae.data.tables import open_table
+
+    return [row.smiles for row in open_table(path).rows if not row.fault]
 
 
 def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.outputs import check_output
+from molvae.cli.outputs import check_table, rounded
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import print_json, say
@@ -36,7 +36,10 @@ PREFIX = "target_"  # of the columns in which a table of molecules holds what wa
     help="Table with one set of targets a row: columns named like properties, cells like 2.5"
     " or 0.8..0.95, empty where free. In a table that `molvae generate` wrote, the target columns.",
 )
-@options.output("Table to write (.csv, .tsv, .smi); - is stdout.", default="-")
+@options.output(
+    "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.", default="-"
+)
+@options.output_format()
 @options.config_options(GenerateConfig)
 @options.seed()
 @options.batch_size
@@ -56,6 +59,7 @@ def command(
     targets: options.Ranges,
     targets_file: Path | None,
     output: str,
+    output_format: str,
     seed: int | None,
     batch_size: int | None,
     jobs: int | None,
@@ -72,8 +76,7 @@ def command(
     """
     config = options.config_from(GenerateConfig, settings)
     target = None if output == "-" else Path(output)
-    if target is not None:
-        _check_target(target, force)
+    check_table(Path(output), format=output_format, force=force)
     generator = generators.load(model, device)
     requests, n = _requests(generator, targets, targets_file, number)
     _warn(generator, requests, quiet)
@@ -97,7 +100,7 @@ def command(
         inside = {} if target else {"molecules": rows}
         print_json(generation.summary.to_dict() | inside)
     if target or not as_json:
-        _write(rows, target)
+        _write(rows, target, output_format)
     for line in summary_lines(generation.summary):
         say(line, quiet=quiet)
     if stopped:
@@ -171,31 +174,21 @@ def _warn(generator: "MoleculeGenerator", requests: Sequence[options.Ranges], qu
         )
 
 
-def _check_target(path: Path, force: bool) -> None:
-    from molvae.data.tables import WRITERS, format_of
-
-    try:
-        format_of(path, WRITERS)
-    except InputError as error:
-        raise UsageError(str(error)) from error
-    check_output(path, force=force)
-
-
 def _rows(generation: "Generation", *, model: str) -> list[Row]:
     more = {"model": model, "seed": generation.summary.seed}
     return [{**molecule.row(), **more} for molecule in generation.molecules]
 
 
-def _write(rows: Sequence[Row], target: Path | None) -> None:
+def _write(rows: Sequence[Row], target: Path | None, format: str) -> None:
     from molvae.data.tables import write_table
     from molvae.generated import columns_of
 
     columns = columns_of(rows)
-    if target is None and sys.stdout.isatty():
+    if target is None and not format and sys.stdout.isatty():
         _show(rows, columns)
         return
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    write_table(target or sys.stdout.buffer, columns, cells)
+    cells = ([rounded(row.get(column)) for column in columns] for row in rows)
+    write_table(target or sys.stdout.buffer, columns, cells, format=format)
 
 
 def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -217,18 +210,11 @@ def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
         click.echo("  ".join([*aligned, smiles]))
 
 
-def _cell(value: object) -> str:
-    """Write a value as a table shows it: six digits say more than a model knows."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
 def _short(value: object) -> str:
     """Write a value for the eye: three digits."""
-    return f"{value:.3g}" if isinstance(value, float) else _cell(value)
+    from molvae.data.records import cell_text
+
+    return f"{value:.3g}" if isinstance(value, float) else cell_text(value)
 
 
 def summary_lines(summary: "Summary") -> list[str]:

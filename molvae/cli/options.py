@@ -34,6 +34,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "labels": ("--label",),
     "filters": ("--filter",),
 }
+# What `data.tables` reads and writes; written out here because it may only be imported when called.
+FORMATS = ("smi", "csv", "tsv", "sdf", "parquet", "json", "jsonl")
 # Lists that may also be given with commas; SMARTS patterns and column names may hold commas.
 COMMA_LISTS = ("properties", "filters")
 
@@ -242,6 +244,36 @@ def output(help: str, *, default: str | None = None, required: bool = False) -> 
         show_default=default is not None,
         help=help,
         **more,
+    )
+
+
+def _or_nothing(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    return value or ""
+
+
+def input_format(flag: str = "--format") -> Decorator:
+    """`--format`: the parameter `input_format`, "" when not given."""
+    return click.option(
+        flag,
+        "input_format",
+        type=click.Choice(FORMATS),
+        callback=_or_nothing,
+        help="Format of the table read; told by its ending, that of stdin by its content.",
+    )
+
+
+def output_format(flag: str = "--format") -> Decorator:
+    """`--format`: the parameter `output_format`, "" when not given.
+
+    Args:
+        flag: another one for a command that reads tables as well, such as `--output-format`.
+    """
+    return click.option(
+        flag,
+        "output_format",
+        type=click.Choice(FORMATS),
+        callback=_or_nothing,
+        help="Format of the table written; told by its ending, csv on stdout.",
     )
 
 

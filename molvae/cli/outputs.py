@@ -1,6 +1,7 @@
-"""Places to write to: refused before the work rather than after it."""
+"""Places to write to, refused before the work rather than after it; and what is written."""
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,3 +27,33 @@ def check_output(path: Path, *, force: bool, inputs: Iterable[Path | None] = ())
         raise UsageError(f"{path}: exists; --force overwrites it.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise UsageError(f"{path.parent}: no such folder, or no right to write there.")
+
+
+def check_table(
+    path: Path, *, format: str = "", force: bool, inputs: Iterable[Path | None] = ()
+) -> None:
+    """Check that a table of molecules can be written.
+
+    Args:
+        path: the file to be; `-` is stdout.
+        format: what it is to be whatever its ending says; "" when that decides.
+        force: an existing one may be overwritten.
+        inputs: what the same command reads or writes besides.
+
+    Raises:
+        UsageError: as `check_output`; for an ending that names no format, an extra that is
+            missing, and for Parquet on a terminal.
+    """
+    from molvae.data.files import STDIO
+    from molvae.data.tables import output_format
+
+    kind = output_format(path, format=format)
+    if path != STDIO:
+        check_output(path, force=force, inputs=inputs)
+    elif kind == "parquet" and sys.stdout.isatty():
+        raise UsageError("Parquet is no text: name a file with -o, or redirect stdout.")
+
+
+def rounded(value: object) -> object:
+    """Return a value as a table holds it: six digits say more than a model knows."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value

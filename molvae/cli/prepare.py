@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from molvae.cli import options
-from molvae.cli.outputs import check_output
+from molvae.cli.outputs import check_output, check_table
 from molvae.cli.progress import progress
-from molvae.cli.terminal import print_json, say
+from molvae.cli.terminal import describe_table, print_json, say
 from molvae.config import DataConfig
+from molvae.errors import UsageError
 
 SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
 
@@ -22,6 +23,7 @@ SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
 @options.output("Dataset to write.", required=True)
+@options.input_format()
 @options.config_options(DataConfig)
 @click.option(
     "--rejects",
@@ -44,6 +46,7 @@ SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
 def command(
     files: tuple[Path, ...],
     output: str,
+    input_format: str,
     rejects: Path | None,
     conflicts: Path | None,
     strict: bool,
@@ -55,27 +58,31 @@ def command(
 ) -> None:
     """Turn tables of molecules into a dataset to train on.
 
-    Each FILE is a .smi, .csv or .tsv table, or one of these with .gz. Molecules are brought to one
-    form, checked, measured, merged when they are equal, and split. Bad rows are left out, counted
-    and named: molvae prepare esol.csv -o esol.molvae --label logS --rejects bad.csv
+    Each FILE is a .smi, .csv, .tsv, .sdf, .parquet, .json or .jsonl table, as it is or with .gz; -
+    is stdin. Molecules are brought to one form, checked, measured, merged when they are equal, and
+    split. Bad rows are left out, counted and named:
+    molvae prepare esol.csv -o esol.molvae --label logS --rejects bad.csv
 
     A label whose cells are words is a class label, such as active and inactive; write
     --label NAME:class where the classes are numbers.
     """
-    from molvae.data.lines import count_lines
     from molvae.data.prepare import prepare
-    from molvae.data.tables import WRITERS, format_of
+    from molvae.data.tables import count_rows
 
     config = options.config_from(DataConfig, settings)
     target = Path(output)
+    if output == "-":
+        raise UsageError("-o -: a dataset is no table; name a file.")
     check_output(target, force=force, inputs=files)
     for table, others in ((rejects, (target,)), (conflicts, (target, rejects))):
         if table is not None:
-            check_output(table, force=force, inputs=(*files, *others))
-            format_of(table, WRITERS)
-    total = sum(count_lines(path) for path in files if path.is_file())
+            check_table(table, force=force, inputs=(*files, *others))
+    if [rejects, conflicts].count(Path("-")) + as_json > 1:
+        raise UsageError("stdout can take one of --rejects -, --conflicts - and --json.")
+    counts = [count_rows(path, format=input_format) for path in files]
+    total = sum(counts) if all(counts) else None
     start = time.monotonic()
-    with progress("Preparing", total=total or None, unit="rows", quiet=quiet) as report:
+    with progress("Preparing", total=total, unit="rows", quiet=quiet) as report:
         prepared = prepare(
             files,
             config,
@@ -84,6 +91,7 @@ def command(
             conflicts=conflicts,
             progress=report,
             strict=strict,
+            format=input_format,
         )
     sha256 = prepared.dataset.save(target)
     seconds = time.monotonic() - start
@@ -91,6 +99,9 @@ def command(
     listed += _first(prepared.conflicts, "labels that disagree", conflicts, "--conflicts")
     for line in listed:
         say(line, quiet=quiet)
+    for source in prepared.dataset.provenance["sources"]:
+        said = describe_table(source["name"], source["rows"], source["smiles_column"])
+        say(said, quiet=quiet)
     for line in prepared.tally.lines():
         say(line, quiet=quiet)
     rate = prepared.tally.rows / seconds

@@ -25,6 +25,11 @@ def say(text: object, *, quiet: bool = False) -> None:
         click.echo(printable(text), err=True)
 
 
+def describe_table(name: str, rows: int, smiles_column: str) -> str:
+    """Return what was read of a table, and which column was taken for the molecules."""
+    return f"{name}: {rows:,} rows, SMILES in column '{smiles_column}'."
+
+
 def print_json(value: object) -> None:
     """Write `value` to stdout as JSON; what is not finite must have become None before."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

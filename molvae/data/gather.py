@@ -6,10 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from molvae.chem.molblock import is_block
 from molvae.chem.smiles import Standardization
 from molvae.config import DataConfig
 from molvae.data import records, splits, tables
 from molvae.data.collection import Collection, Place
+from molvae.data.files import name_of
 from molvae.data.labels import Label, wanted_column
 from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
 from molvae.data.tally import Reject
@@ -56,6 +58,7 @@ def gather(
     jobs: int,
     progress: Callable[[int], None] | None,
     strict: bool,
+    format: str = "",
 ) -> Gathered:
     """Read and measure every row, and merge equal molecules.
 
@@ -67,6 +70,7 @@ def gather(
         jobs: worker processes; 0 works in this process.
         progress: called with the number of rows done.
         strict: stop at the first bad row.
+        format: of all tables, as in `tables.open_table`.
 
     Raises:
         InputError: for a file that is no table, or a bad row when `strict`.
@@ -75,7 +79,7 @@ def gather(
     gathered = Gathered(Collection(labels, len(computed)), [], [], 0)
     results = map_chunks(
         partial(prepare_rows, _recipe(config, computed, labels)),
-        _items(paths, config, labels, gathered.sources),
+        _items(paths, config, labels, gathered.sources, format),
         jobs=jobs,
         chunk_size=CHUNK,
         timeout=SECONDS,
@@ -85,7 +89,8 @@ def gather(
         for rows, (item, result) in enumerate(results, 1):
             cause = _take(gathered.collection, item, result)
             if cause is not None:
-                rejection = Rejection(Place(item.source, item.line), item.smiles, cause)
+                shown = "" if is_block(item.smiles) else item.smiles  # a million blocks are GB
+                rejection = Rejection(Place(item.source, item.line), shown, cause)
                 if strict:
                     raise InputError(str(as_reject(rejection, paths)))
                 gathered.rejected.append(rejection)
@@ -112,24 +117,28 @@ def _recipe(config: DataConfig, computed: tuple[str, ...], labels: tuple[Label, 
 
 
 def _items(
-    paths: Sequence[Path], config: DataConfig, labels: Sequence[Label], sources: list[Source]
+    paths: Sequence[Path],
+    config: DataConfig,
+    labels: Sequence[Label],
+    sources: list[Source],
+    format: str,
 ) -> Iterator[Item]:
     """Read the rows of all files; note each file once it is read."""
     for path in paths[1:]:
         if path.is_file():  # a missing column must not show after an hour with the files before
-            _open(path, config, labels).table.lines.close()
+            _open(path, config, labels, format).table.file.close()
     for number, path in enumerate(paths):
-        table, columns, split_column = _open(path, config, labels)
+        table, columns, split_column = _open(path, config, labels, format)
         count = 0
         for row in table.rows:
             count += 1
             code = TRAIN
             if split_column and not row.fault:
                 cell = row.cells.get(split_column, "")
-                code = splits.split_word(cell, where=f"{path}:{row.line}")
+                code = splits.split_word(cell, where=f"{table.file.where}:{row.line}")
             cells = tuple(row.cells.get(name, "") for name in columns)
             yield Item(number, row.line, row.smiles, cells, code, row.fault)
-        sources.append(Source(path.name, table.lines.sha256, count, table.smiles_column))
+        sources.append(Source(name_of(path), table.file.sha256, count, table.smiles_column))
 
 
 class _Opened(NamedTuple):
@@ -138,8 +147,8 @@ class _Opened(NamedTuple):
     split_column: str  # "" when the split is by a method
 
 
-def _open(path: Path, config: DataConfig, labels: Sequence[Label]) -> _Opened:
-    table = tables.open_table(path, smiles_column=config.smiles_column)
+def _open(path: Path, config: DataConfig, labels: Sequence[Label], format: str) -> _Opened:
+    table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
     columns = [wanted_column(table, label.name) for label in labels]
     by_method = config.split in splits.SPLITS
     return _Opened(table, columns, "" if by_method else wanted_column(table, config.split))
@@ -163,4 +172,4 @@ def _take(
 def as_reject(rejection: Rejection, paths: Sequence[Path]) -> Reject:
     """Return a rejection as it is reported."""
     place, smiles, cause = rejection
-    return Reject(paths[place.source].name, place.line, cause.field, smiles, str(cause))
+    return Reject(name_of(paths[place.source]), place.line, cause.field, smiles, str(cause))

@@ -72,7 +72,9 @@ class Label(NamedTuple):
         return np.where(np.isnan(positions)[:, None], np.nan, hot)
 
 
-def find_labels(paths: Sequence[Path], config: DataConfig) -> tuple[Label, ...]:
+def find_labels(
+    paths: Sequence[Path], config: DataConfig, *, format: str = ""
+) -> tuple[Label, ...]:
     """Find the label columns, and tell numbers from classes by the cells of all files.
 
     `NAME:class` and `NAME:number` say it, where no column is named so. Otherwise a column of
@@ -86,10 +88,10 @@ def find_labels(paths: Sequence[Path], config: DataConfig) -> tuple[Label, ...]:
     """
     if not config.labels:
         return ()
-    asked = [_split_kind(text, _columns(paths[0], config)) for text in config.labels]
+    asked = [_split_kind(text, _columns(paths[0], config, format)) for text in config.labels]
     seen = {name: _Seen(name, kind) for name, kind in asked if kind != "number"}
     for path in paths if seen else ():
-        _look(path, config, list(seen.values()))
+        _look(path, config, format, list(seen.values()))
     return tuple(seen[name].decide() if name in seen else Label(name) for name, _ in asked)
 
 
@@ -105,9 +107,9 @@ def wanted_column(table: records.Table, name: str) -> str:
         raise UsageError(str(error)) from error
 
 
-def _columns(path: Path, config: DataConfig) -> tuple[str, ...]:
-    table = tables.open_table(path, smiles_column=config.smiles_column)
-    table.lines.close()
+def _columns(path: Path, config: DataConfig, format: str) -> tuple[str, ...]:
+    table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
+    table.file.close()
     return table.columns
 
 
@@ -122,8 +124,8 @@ def _split_kind(text: str, columns: Sequence[str]) -> tuple[str, str]:
     return name, kind.lower()
 
 
-def _look(path: Path, config: DataConfig, seen: list["_Seen"]) -> None:
-    table = tables.open_table(path, smiles_column=config.smiles_column)
+def _look(path: Path, config: DataConfig, format: str, seen: list["_Seen"]) -> None:
+    table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
     columns = [wanted_column(table, one.name) for one in seen]
     for row in table.rows:
         if not row.fault:

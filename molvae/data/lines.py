@@ -1,169 +1,85 @@
-"""Physical lines of text out of a file, gzipped or not, or the true cause why there are none."""
+"""Text out of an open file: physical lines, or the true cause why there are none."""
 
-import gzip
-import hashlib
 import io
 import re
-import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
+from molvae.data.files import Damage, OpenFile
 from molvae.errors import InputError
 
 MAX_LINE = 1 << 20  # characters; a gzip bomb without line ends must not fill the memory
-_HEAD = 1 << 13  # bytes looked at before anything is read as text
-_GZIP = b"\x1f\x8b"
-
-# What people feed by mistake, told by how it begins.
-_MAGIC = (
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook; save the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook; save the sheet as CSV"),
-    (b"%PDF", "a PDF document"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"PAR1", "a Parquet file"),
-    (b"BZh", "compressed with bzip2; unpack it first"),
-    (b"\xfd7zXZ", "compressed with xz; unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"),
-    (
-        b"version https://git-lfs",
-        "a Git LFS pointer, not the data; run 'git lfs pull' where it came from",
-    ),
-)
-_HTML = re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
-
-
-class _Hashing(io.RawIOBase):
-    """A raw stream that keeps the sha256 of what went through."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self.sha256 = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        content = self._raw.read(len(buffer))
-        self.sha256.update(content)
-        buffer[: len(content)] = content
-        return len(content)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class Lines(NamedTuple):
-    """An open text file.
-
-    Attributes:
-        path: where it is, for messages.
-        text: lines with their ends; an undecodable byte is a lone surrogate (`is_text`).
-        raw: the stream below, as stored.
-    """
-
-    path: Path
-    text: Iterator[str]
-    raw: _Hashing
-
-    @property
-    def sha256(self) -> str:
-        """The sha256 of the file as stored; complete once all lines are read."""
-        return self.raw.sha256.hexdigest()
-
-    def close(self) -> None:
-        """Close the file; reading it to its end does so as well."""
-        self.raw.close()
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def is_text(cell: str) -> bool:
-    """Tell whether a piece of a line had only bytes that mean characters."""
-    return cell.isascii() or not any("\udc80" <= letter <= "\udcff" for letter in cell)
+    """Tell whether a piece of text had only bytes that mean characters."""
+    return cell.isascii() or _SURROGATE.search(cell) is None
 
 
-def open_lines(path: Path) -> Lines:
-    """Open a text file: UTF-8 with or without BOM, UTF-16 with one, gzipped or not.
-
-    Raises:
-        InputError: when it cannot be opened or is not text, naming what it is. Damage further on
-            raises while the lines are read.
-    """
+def to_bytes(text: str) -> bytes:
+    """Return text as UTF-8; a byte that had been no text becomes itself again."""
     try:
-        raw = _Hashing(cast(BinaryIO, path.open("rb", buffering=0)))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
-    stored = io.BufferedReader(raw, 1 << 16)
-    head = stored.peek(_HEAD)[:_HEAD]
-    _refuse(path, head)
-    content: io.BufferedIOBase = stored
-    if head.startswith(_GZIP):
-        content = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stored)), 1 << 16)
-        with _Damage(path):
-            head = cast(io.BufferedReader, content).peek(_HEAD)[:_HEAD]
-        _refuse(path, head)
-    elif path.suffix == ".gz":
-        raise InputError(f"{path}: named .gz, but its content is not gzip.")
-    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    if b"\0" in head and encoding != "utf-16":
-        raise InputError(f"{path}: binary, not a table of text.")
-    errors = "strict" if encoding == "utf-16" else "surrogateescape"
-    text = io.TextIOWrapper(cast(BinaryIO, content), encoding=encoding, errors=errors, newline="")
-    return Lines(path, _lines(path, text), raw)
+        return text.encode("utf-8", errors="surrogateescape")
+    except UnicodeEncodeError:  # half of a pair, which JSON can spell
+        return text.encode("utf-8", errors="replace")
 
 
-def count_lines(path: Path) -> int:
-    """Count the lines of a text file, which also finds gzip data that is damaged further on.
+def peek_text(file: OpenFile) -> str:
+    """Return the beginning of a file as text, without reading on; the last character may be odd."""
+    return file.head.decode(_encoding(file.head), errors="replace")
+
+
+def text_lines(file: OpenFile) -> Iterator[str]:
+    """Return the lines of a file with their ends: UTF-8 with or without BOM, UTF-16 with one.
+
+    An undecodable byte becomes a lone surrogate (`is_text`).
 
     Raises:
-        InputError: as `open_lines`, and for damage anywhere in the file.
+        InputError: at once when it is no text; for damage further on, while lines are read.
     """
-    return sum(1 for _ in open_lines(path).text)
+    return _lines(file.where, _decoded(file))
 
 
-def _refuse(path: Path, head: bytes) -> None:
-    if not head:
-        raise InputError(f"{path}: empty.")
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            raise InputError(f"{path}: {what}.")
-    if _HTML.match(head.removeprefix(b"\xef\xbb\xbf")):
-        raise InputError(f"{path}: a web page, not the data; download it again.")
+def read_text(file: OpenFile, *, limit: int) -> str | None:
+    """Return all of a file as text; None when it has more than `limit` characters.
+
+    Raises:
+        InputError: when it is no text or damaged.
+    """
+    with _decoded(file) as text, Damage(file.where):
+        content = text.read(limit + 1)
+    return content if len(content) <= limit else None
 
 
-class _Damage:
-    """Turn what gzip and codecs raise into one line with the cause."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        """Nothing is needed to begin."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, EOFError):
-            raise InputError(
-                f"{self.path}: truncated: the gzip data ends too early; get it again."
-            ) from error
-        if isinstance(error, gzip.BadGzipFile | zlib.error):
-            raise InputError(f"{self.path}: damaged gzip data: {error}; get it again.") from error
-        if isinstance(error, UnicodeDecodeError):
-            raise InputError(f"{self.path}: not valid {error.encoding} text.") from error
-        if isinstance(error, OSError):
-            raise InputError(f"{self.path}: cannot be read: {error.strerror}.") from error
+def _encoding(head: bytes) -> str:
+    return "utf-16" if head.startswith(_UTF_16) else "utf-8-sig"
 
 
-def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
+def _decoded(file: OpenFile) -> io.TextIOWrapper:
+    head = file.head
+    encoding = _encoding(head)
+    if head.startswith(b"PAR1"):
+        raise InputError(f"{file.where}: a Parquet file; name it .parquet or say --format parquet.")
+    if b"\0" in head and encoding != "utf-16":
+        if max(head[0::2].count(0), head[1::2].count(0)) > 0.4 * len(head):
+            raise InputError(f"{file.where}: UTF-16 without its mark; save it as UTF-8.")
+        raise InputError(f"{file.where}: binary, not a table of text.")
+    errors = "strict" if encoding == "utf-16" else "surrogateescape"
+    content = cast(BinaryIO, file.content)
+    return io.TextIOWrapper(content, encoding=encoding, errors=errors, newline="")
+
+
+def _lines(where: str, text: io.TextIOWrapper) -> Iterator[str]:
     number = 0
     with text:
         while True:
-            with _Damage(path):
+            with Damage(where):
                 line = text.readline(MAX_LINE)
             if not line:
                 return
             number += 1
             if len(line) >= MAX_LINE:
-                raise InputError(f"{path}:{number}: a line of over {MAX_LINE:,} characters.")
+                raise InputError(f"{where}:{number}: a line of over {MAX_LINE:,} characters.")
             yield line

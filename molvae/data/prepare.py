@@ -15,6 +15,7 @@ from molvae.config import DataConfig, as_dict
 from molvae.data import splits, tables
 from molvae.data.collection import Arrays, Collection, Conflict, Place
 from molvae.data.columns import Columns, make_columns
+from molvae.data.files import name_of
 from molvae.data.gather import Gathered, Rejection, Source, as_reject, gather
 from molvae.data.labels import Label, find_labels
 from molvae.data.tally import Disagreement, Reject, Tally
@@ -51,6 +52,7 @@ def prepare(
     conflicts: Path | None = None,
     progress: Callable[[int], None] | None = None,
     strict: bool = False,
+    format: str = "",
 ) -> Prepared:
     """Turn tables of molecules into one dataset.
 
@@ -62,13 +64,14 @@ def prepare(
     could not learn it.
 
     Args:
-        paths: the tables, read one after the other.
+        paths: the tables, read one after the other; `-` is stdin.
         config: what to compute, keep and hold out.
         jobs: worker processes; 0 works in this process, for a few molecules.
-        rejects: a CSV file to write with every row left out.
-        conflicts: a CSV file to write with every label that disagrees between equal molecules.
+        rejects: a table to write with every row left out; its ending names the format.
+        conflicts: a table to write with every label that disagrees between equal molecules.
         progress: called with the number of rows done.
         strict: stop at the first bad row.
+        format: of all tables, as in `tables.open_table`.
 
     Raises:
         InputError: for a file that is no table, a missing column, a bad row when `strict`, or
@@ -77,7 +80,7 @@ def prepare(
             one that reads as numbers and as classes.
     """
     computed = tuple(properties.resolve(name).name for name in config.properties)
-    labels = find_labels(paths, config)
+    labels = find_labels(paths, config, format=format)
     _check_names(computed, labels)
     gathered = gather(
         paths,
@@ -87,6 +90,7 @@ def prepare(
         jobs=jobs,
         progress=progress,
         strict=strict,
+        format=format,
     )
     chosen = _choose(gathered, config)
     listed = [as_reject(rejection, paths) for rejection in chosen.rejected]
@@ -195,10 +199,10 @@ def _as_disagreement(conflict: Conflict, paths: Sequence[Path]) -> Disagreement:
     label, first, first_value, other, other_value, kept = conflict
     return Disagreement(
         label,
-        paths[other.source].name,
+        name_of(paths[other.source]),
         other.line,
         other_value,
-        paths[first.source].name,
+        name_of(paths[first.source]),
         first.line,
         first_value,
         kept,
@@ -207,7 +211,7 @@ def _as_disagreement(conflict: Conflict, paths: Sequence[Path]) -> Disagreement:
 
 def _nothing_left(paths: Sequence[Path], rows: int, rejected: list[Rejection]) -> str:
     reasons = [f"{reason} {count:,}" for reason, count in _reasons(rejected).most_common(3)]
-    files = ", ".join(path.name for path in paths)
+    files = ", ".join(map(name_of, paths))
     return f"{files}: of {rows:,} rows no molecule is left ({', '.join(reasons) or 'no rows'})."
 
 

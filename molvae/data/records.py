@@ -7,19 +7,35 @@ Cells stay the text they are: `NA` and `nan` in the SMILES column are not missin
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
+
 from molvae.chem.smiles import check_text, parse
-from molvae.data.lines import Lines, is_text
-from molvae.errors import InputError, Rejected, did_you_mean
+from molvae.data.files import OpenFile, name_of
+from molvae.data.lines import is_text, to_bytes
+from molvae.errors import InputError, Rejected, UsageError, did_you_mean
 
 SMILES_NAMES = ("smiles", "canonical_smiles", "structure", "smi")  # in order of preference
 ID_NAMES = ("id", "name", "title", "compound id", "molecule_chembl_id", "zinc_id")
+PREVIEW = 1000  # records whose keys or data fields become columns
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
-Record = tuple[int, list[str]]  # physical line it begins on, cells
+
+class Record(NamedTuple):
+    """One record as a format's reader hands it on.
+
+    Attributes:
+        line: physical line it begins on, from 1; where there are no lines, its number.
+        cells: by column.
+        fault: why it cannot be used, "" when it can.
+    """
+
+    line: int
+    cells: Mapping[str, str]
+    fault: str = ""
 
 
 class Row(NamedTuple):
@@ -27,8 +43,8 @@ class Row(NamedTuple):
 
     Attributes:
         file: base name of the file.
-        line: physical line on which the record begins, from 1.
-        smiles: the SMILES cell as it stands.
+        line: physical line on which the record begins, from 1; in Parquet and JSON, its number.
+        smiles: the SMILES cell as it stands; in an SD file the mol block (`chem.molblock`).
         id: the cell of an ID column, "" without one.
         cells: all cells by column.
         fault: why the record as a whole cannot be used, "" when it can.
@@ -46,88 +62,140 @@ class Table(NamedTuple):
     """An open table; the rows can be read once.
 
     Attributes:
-        name: base name of the file.
         columns: as in the header, or made up (`column_1`) when there is none.
         smiles_column: the one that holds the SMILES.
         has_header: whether the first line named the columns.
         rows: in the order of the file.
-        lines: the open file; its sha256 is complete when the rows are read.
+        file: the open file; its sha256 is complete when the rows are read.
+        line_is_row: whether a line that is blank stands for a row without a molecule.
     """
 
-    name: str
     columns: tuple[str, ...]
     smiles_column: str
     has_header: bool
     rows: Iterator[Row]
-    lines: Lines
+    file: OpenFile
+    line_is_row: bool
 
 
 def make_table(
-    lines: Lines,
+    file: OpenFile,
     columns: tuple[str, ...],
     smiles: str,
-    has_header: bool,
     records: Iterable[Record],
+    *,
+    has_header: bool = True,
+    line_is_row: bool = False,
 ) -> Table:
     """Make a table of an open file whose columns are known.
 
     Args:
-        lines: the open file.
+        file: the open file.
         columns: their names, in order.
         smiles: the one that holds the SMILES.
-        has_header: whether the file named them.
         records: what follows the header.
+        has_header: whether the file named them.
+        line_is_row: as in `Table`.
     """
-    at = columns.index(smiles)
-    id_at = id_column(columns)
-    name = lines.path.name
+    id_name = id_column(columns)
+    name = name_of(file.path)
 
     def rows() -> Iterator[Row]:
-        for line, cells in records:
-            text = cells[at] if at < len(cells) else ""
-            title = cells[id_at] if id_at is not None and id_at < len(cells) else ""
-            fault = _fault(cells, len(columns))
-            yield Row(name, line, text, title, dict(zip(columns, cells, strict=False)), fault)
+        for line, cells, fault in records:
+            title = "" if id_name is None else cells.get(id_name, "")
+            whole = all(map(is_text, cells.values()))
+            fault = fault if whole else "not UTF-8"
+            yield Row(name, line, cells.get(smiles, ""), title, cells, fault)
 
-    return Table(name, columns, smiles, has_header, rows(), lines)
-
-
-def id_column(columns: tuple[str, ...]) -> int | None:
-    """Return the place of the column that names molecules (`ID_NAMES`), None without one."""
-    lower = [column.lower() for column in columns]
-    return next((lower.index(name) for name in ID_NAMES if name in lower), None)
+    return Table(columns, smiles, has_header, rows(), file, line_is_row)
 
 
-def _fault(cells: list[str], columns: int) -> str:
-    if not all(map(is_text, cells)):
-        return "not UTF-8"
-    if len(cells) > columns and any(cells[columns:]):
-        return "too many cells"
-    return ""
+def preview_columns(
+    file: OpenFile, records: Iterator[Record], *, expected: str
+) -> tuple[list[Record], tuple[str, ...]]:
+    """Read the first `PREVIEW` records, whose keys are the columns.
+
+    Returns:
+        Those records, and every key of theirs in order of appearance; keys that only a later
+        record has are in its cells all the same.
+
+    Raises:
+        InputError: when there is no record, or none of them can be used: then the file is not
+            what is `expected`.
+    """
+    preview = list(islice(records, PREVIEW))
+    if not preview:
+        raise InputError(f"{file.where}: no rows.")
+    if all(record.fault for record in preview):
+        raise InputError(f"{file.where}: {preview[0].fault}; {expected}.")
+    return preview, tuple(dict.fromkeys(key for record in preview for key in record.cells))
+
+
+def choose_smiles_column(
+    where: str, columns: tuple[str, ...], preview: Sequence[Record], wanted: str
+) -> str:
+    """Return the column that holds the SMILES: the one named, else by name, else by content.
+
+    Args:
+        where: the file, for messages.
+        columns: to choose from.
+        preview: records that are looked at for molecules.
+        wanted: what the user named, "" for nothing.
+
+    Raises:
+        UsageError: when there is no column that is `wanted`.
+        InputError: when none is found or several have the same name.
+    """
+    if wanted:
+        return find(where, columns, wanted)
+    for name in SMILES_NAMES:
+        same = [column for column in columns if column.strip().lower() == name]
+        if len(same) > 1:
+            raise InputError(
+                f"{where}: {len(same)} columns are named '{name}': choose with --smiles-column"
+                " or rename one."
+            )
+        if same:
+            return same[0]
+    for column in columns:
+        if any(is_molecule(record.cells.get(column, "")) for record in preview):
+            return column
+    raise InputError(
+        f"{where}: no column of SMILES; name it with --smiles-column."
+        f" Its columns: {', '.join(columns)}."
+    )
+
+
+def id_column(columns: Sequence[str]) -> str | None:
+    """Return the column that names molecules (`ID_NAMES`), None without one."""
+    by_lower = {column.lower(): column for column in reversed(columns)}
+    return next((by_lower[name] for name in ID_NAMES if name in by_lower), None)
 
 
 def find_column(table: Table, name: str) -> str:
     """Return a table's spelling of a column's name, in any case.
 
     Raises:
-        InputError: listing the columns, when there is none or more than one.
+        UsageError: listing the columns, when there is none.
+        InputError: when there is more than one.
     """
-    return find(table.lines.path, table.columns, name)
+    return find(table.file.where, table.columns, name)
 
 
-def find(path: Path, columns: Sequence[str], name: str) -> str:
+def find(where: str, columns: Sequence[str], name: str) -> str:
     """Return the one of `columns` that is `name`, exactly or else in any case.
 
     Raises:
-        InputError: listing the columns, when there is none or more than one.
+        UsageError: listing the columns, when there is none.
+        InputError: when there is more than one.
     """
     found = [column for column in columns if column == name]
     found = found or [column for column in columns if column.lower() == name.strip().lower()]
     if len(found) > 1:
-        raise InputError(f"{path}: {len(found)} columns are named '{name}': rename one.")
+        raise InputError(f"{where}: {len(found)} columns are named '{name}': rename one.")
     if not found:
-        raise InputError(
-            f"{path}: no column '{name}'{did_you_mean(name, columns) or '.'}"
+        raise UsageError(
+            f"{where}: no column '{name}'{did_you_mean(name, columns) or '.'}"
             f" Its columns: {', '.join(columns)}."
         )
     return found[0]
@@ -152,9 +220,27 @@ def number(cell: str, *, field: str) -> float:
     return value
 
 
+def plain(value: object) -> bool | int | float | str | None:
+    """Return a value as formats with types hold it; what is no finite number is missing."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return to_bytes(str(value)).decode("utf-8", errors="replace")
+
+
 def cell_text(value: object) -> str:
-    """Write one value as the text of a cell; None and NaN are empty."""
-    return "" if value is None or value != value else str(value)
+    """Write one value as the text of a cell; None and NaN are empty.
+
+    >>> [cell_text(value) for value in ("CCO", 2.50, 3.0, True, None)]
+    ['CCO', '2.5', '3', 'true', '']
+    """
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    return str(value).removesuffix(".0") if isinstance(value, float | np.floating) else str(value)
 
 
 def is_molecule(cell: str) -> bool:

@@ -1,12 +1,12 @@
 """SMILES files: one molecule a line, then white space and its ID."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 
-from molvae.data.lines import Lines
+from molvae.data.files import OpenFile
+from molvae.data.lines import text_lines, to_bytes
 from molvae.data.records import (
     SMILES_NAMES,
-    Record,
     Table,
     cell_text,
     find,
@@ -14,36 +14,45 @@ from molvae.data.records import (
     is_molecule,
     make_table,
 )
+from molvae.data.separated import Cells, positional
 from molvae.errors import InputError
 
 
-def read(lines: Lines, smiles_column: str) -> Table:
+def read(file: OpenFile, smiles_column: str) -> Table:
     """Read one molecule a line: SMILES, white space, ID; with or without a header."""
-    records = _smi_records(lines)
-    first = list(islice(records, 1))
-    if not first:
-        raise InputError(f"{lines.path}: no rows.")
-    cells = first[0][1]
-    column = _smiles_column(cells, smiles_column)
-    if column is None:
-        names = ("smiles", "id")
-        wanted = find(lines.path, names, smiles_column) if smiles_column else "smiles"
-        return make_table(lines, names, wanted, False, chain(first, records))
-    columns = tuple(cells) if len(cells) > 1 else (cells[0], "id")
-    return make_table(lines, columns, cells[column], True, records)
+    rows = _rows(text_lines(file))
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{file.where}: no rows.")
+    cells = first[1]
+    header = _header(cells, smiles_column)
+    if header is None:
+        more = (f"column_{place}" for place in range(3, len(cells) + 1))
+        columns: tuple[str, ...] = ("smiles", "id", *more)
+        smiles = find(file.where, columns, smiles_column) if smiles_column else "smiles"
+        rows = chain([first], rows)
+    else:
+        columns, smiles = header
+    records = positional(columns, rows)
+    has_header = header is not None
+    return make_table(file, columns, smiles, records, has_header=has_header, line_is_row=True)
 
 
-def _smiles_column(cells: list[str], wanted: str) -> int | None:
-    """Return the place of the SMILES column in a header; None when this is a first molecule."""
+def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], str] | None:
+    """Return the columns and the one of SMILES; None when this is a first molecule."""
     lower = [cell.strip().lower() for cell in cells]
-    names = (wanted.lower(),) if wanted else SMILES_NAMES
+    names = (wanted.strip().lower(),) if wanted else SMILES_NAMES
     found = next((lower.index(name) for name in names if name in lower), None)
-    return None if found is None or is_molecule(cells[0]) else found
+    if found is None or is_molecule(cells[0]):
+        return None
+    columns = tuple(cell.strip() for cell in cells)
+    return columns if len(columns) > 1 else (*columns, "id"), columns[found]
 
 
-def _smi_records(lines: Lines) -> Iterator[Record]:
-    for line, text in enumerate(lines.text, 1):
-        cells = text.strip("\r\n").split("\t") if "\t" in text else text.strip().split(maxsplit=1)
+def _rows(text: Iterator[str]) -> Iterator[Cells]:
+    for line, content in enumerate(text, 1):
+        tabs = "\t" in content
+        cells = content.strip("\r\n").split("\t") if tabs else content.strip().split(maxsplit=1)
         if any(cells):
             yield line, cells
 
@@ -52,8 +61,8 @@ def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
     """Write SMILES, tab, ID, without a header; white space inside a cell becomes a space."""
     lower = [column.lower() for column in columns]
     smiles = next((lower.index(name) for name in SMILES_NAMES if name in lower), 0)
-    title = id_column(tuple(columns))
+    title = id_column(columns)
+    places = [smiles] if title is None else [smiles, columns.index(title)]
     for row in rows:
-        cells = [row[smiles]] if title is None else [row[smiles], row[title]]
-        text = "\t".join(" ".join(cell_text(cell).split()) for cell in cells)
-        yield f"{text}\n".encode("utf-8", errors="surrogateescape")
+        text = "\t".join(" ".join(cell_text(row[place]).split()) for place in places)
+        yield to_bytes(f"{text}\n")

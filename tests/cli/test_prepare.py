@@ -133,8 +133,8 @@ def test_the_input_is_never_the_output(molvae: Run, drugs: Path, tmp_path: Path)
         (("--label", "pKb"), 2, "no column 'pKb'; did you mean 'pKa'? Its columns: name, smiles"),
         (("--split", "fold"), 2, "no column 'fold'"),
         (("--properties", "LogQ"), 2, "unknown property 'LogQ'; did you mean 'LogP'?"),
-        (("-s", "structure"), 3, "no column 'structure'"),
-        (("--rejects", "bad.pdf"), 3, ".smi, .csv, .tsv"),
+        (("-s", "structure"), 2, "no column 'structure'"),
+        (("--rejects", "bad.pdf"), 2, ".smi, .csv, .tsv"),
         (("--strict",), 3, "not a molecule"),
     ],
 )

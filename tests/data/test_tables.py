@@ -4,12 +4,13 @@ import io
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from molvae.data.lines import MAX_LINE
-from molvae.data.records import Row, find_column, number
+from molvae.data.records import Row, cell_text, find_column, number
 from molvae.data.tables import open_table, write_table
-from molvae.errors import InputError, Rejected
+from molvae.errors import InputError, Rejected, UsageError
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
@@ -70,7 +71,7 @@ def test_the_digest_is_that_of_the_file_as_stored(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv.gz", gzip.compress("\n".join(LINES).encode()))
     table = open_table(path)
     assert len(list(table.rows)) == 3
-    assert table.lines.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert table.file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -105,7 +106,7 @@ def test_without_a_known_name_the_first_column_of_molecules_is_taken(tmp_path: P
 
 def test_a_missing_column_is_named_with_those_there_are(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", f"smiles,pIC50\n{ASPIRIN},5.1\n")
-    with pytest.raises(InputError, match=r"no column 'pic5'; did you mean 'pIC50'\? Its columns"):
+    with pytest.raises(UsageError, match=r"no column 'pic5'; did you mean 'pIC50'\? Its columns"):
         find_column(open_table(path), "pic5")
     path = write(tmp_path / "b.csv", "id,value\nx1,5.1\nx2,2\n")
     with pytest.raises(InputError, match=r"no column of SMILES.* Its columns: id, value\."):
@@ -139,6 +140,25 @@ def test_a_first_molecule_is_no_header(
 ) -> None:
     expected = expected or [(1, ASPIRIN), (2, "no molecule"), (3, CAFFEINE)]
     assert found(write(tmp_path / name, text)) == expected
+
+
+def test_an_empty_cell_in_the_first_row_makes_it_no_header(tmp_path: Path) -> None:
+    assert found(write(tmp_path / "a.csv", f"{ASPIRIN},\n{CAFFEINE},x\n"))[0] == (1, ASPIRIN)
+
+
+def test_a_column_that_is_named_does_not_cost_a_first_molecule(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"CC,{ASPIRIN}\nCCC,{CAFFEINE}\n")
+    assert found(path, smiles_column="column_2") == [(1, ASPIRIN), (2, CAFFEINE)]
+    with pytest.raises(UsageError, match=r"no column 'structure'.* column_1, column_2"):
+        open_table(path, smiles_column="structure")
+
+
+def test_more_columns_than_two_need_no_header_in_smi(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.smi", f"{ASPIRIN}\taspirin\t5.1\n{CAFFEINE}\tcaffeine\t\n")
+    assert [(row.id, row.cells["column_3"], row.fault) for row in rows(path)] == [
+        ("aspirin", "5.1", ""),
+        ("caffeine", "", ""),
+    ]
 
 
 def test_smi_lines_carry_an_id_after_white_space(tmp_path: Path) -> None:
@@ -183,9 +203,10 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
         (b"PK\x03\x04\x14\x00", "Excel workbook; save the sheet as CSV"),
         (b"PAR1\x15\x04", "Parquet"),
         (b"smiles\n\x00\x01\x02", "binary"),
+        ("smiles\nCCO\n".encode("utf-16-le"), "UTF-16 without its mark; save it as UTF-8"),
         (b"smiles\n" + b"C" * (MAX_LINE + 1), "a line of over"),
     ],
-    ids=["empty", "html", "html.gz", "lfs", "png", "xlsx", "parquet", "binary", "bomb"],
+    ids=["empty", "html", "html.gz", "lfs", "png", "xlsx", "parquet", "binary", "utf-16", "bomb"],
 )
 def test_what_is_no_table_is_called_by_its_name(tmp_path: Path, content: bytes, cause: str) -> None:
     path = write(tmp_path / "a.csv", content)
@@ -221,15 +242,29 @@ def test_plain_text_named_gz_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.gz"])
-def test_an_unknown_ending_lists_the_known_ones(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"\.smi, \.csv, \.tsv, each also with \.gz"):
-        open_table(write(tmp_path / name, "smiles\nC\n"))
+def test_an_unknown_ending_lists_the_known_ones_and_the_option(tmp_path: Path, name: str) -> None:
+    words = r"known format: \.smi, \.csv, .*\.jsonl, each of text also with \.gz\. --format"
+    content = b"smiles\nC\n"
+    path = write(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(InputError, match=words):
+        open_table(path)
+    with pytest.raises(UsageError, match=words):
+        write_table(tmp_path / name, ("smiles",), [[ASPIRIN]])
+    assert [row.smiles for row in open_table(path, format="csv").rows] == ["C"]
+
+
+def test_a_known_ending_can_be_overruled(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_table(path, ("ID", "SMILES"), [("x", ASPIRIN)], format="jsonl")
+    assert path.read_text() == f'{{"ID": "x", "SMILES": "{ASPIRIN}"}}\n'
+    assert [row.id for row in open_table(path, format="jsonl").rows] == ["x"]
 
 
 def test_a_missing_file_and_a_folder_are_one_sentence(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(InputError):
-            open_table(path, format="csv")
+    with pytest.raises(InputError, match="No such file"):
+        open_table(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="a folder; name a file in it"):
+        open_table(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +302,26 @@ def test_other_words_are_no_numbers(cell: str) -> None:
     with pytest.raises(Rejected, match="not a number") as caught:
         number(cell, field="pIC50")
     assert caught.value.field == "pIC50"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (math.nan, ""),
+        (np.float64("nan"), ""),
+        (True, "true"),
+        (np.True_, "true"),
+        (2.5, "2.5"),
+        (3.0, "3"),
+        (np.float32(0.1), "0.1"),
+        (1e-05, "1e-05"),
+        (7, "7"),
+        ("3.0", "3.0"),
+    ],
+)
+def test_values_become_short_cells(value: object, text: str) -> None:
+    assert cell_text(value) == text
 
 
 TABLE = [("m1", ASPIRIN, 1.5), ('two\n"words"', CAFFEINE, math.nan), ("c,d", PARACETAMOL, None)]

@@ -1,0 +1,215 @@
+"""Bytes out of a file, a pipe or stdin, ungzipped, or the true cause why there are none."""
+
+import atexit
+import gzip
+import hashlib
+import io
+import re
+import shutil
+import sys
+import tempfile
+import zlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from molvae.errors import InputError
+
+STDIO = Path("-")  # stdin where a table is read, stdout where one is written
+_BUFFER = 1 << 16  # bytes read at once; the first of them are looked at before anything is parsed
+_GZIP = b"\x1f\x8b"
+
+# What people feed by mistake, told by how it begins.
+_MAGIC = (
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook; save the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook; save the sheet as CSV"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"BZh", "compressed with bzip2; unpack it first"),
+    (b"\xfd7zXZ", "compressed with xz; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"),
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer, not the data; run 'git lfs pull' where it came from",
+    ),
+)
+_HTML = re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
+
+
+_copies: dict[object, BinaryIO] = {}  # of pipes; reading some tables takes two passes
+
+
+class _Hashing(io.RawIOBase):
+    """A raw stream that keeps the sha256 of what went through.
+
+    Args:
+        raw: what is read.
+        shared: whether others read it as well: it is read at a place of one's own, and stays open.
+    """
+
+    def __init__(self, raw: BinaryIO | io.FileIO, *, shared: bool) -> None:
+        self._raw = raw
+        self._shared = shared
+        self._place = 0
+        self.sha256 = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self._shared:
+            self._raw.seek(self._place)
+        content = self._raw.read(len(buffer)) or b""
+        self._place += len(content)
+        self.sha256.update(content)
+        buffer[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        if not self._shared:
+            self._raw.close()
+        super().close()
+
+
+class OpenFile(NamedTuple):
+    """An open file.
+
+    Attributes:
+        path: where it is; `STDIO` for stdin.
+        content: its bytes, ungzipped.
+        head: the first of them, which `content` will give all the same.
+        stored: the stream below, as stored.
+        is_gzip: whether that is gzip.
+    """
+
+    path: Path
+    content: io.BufferedIOBase
+    head: bytes
+    stored: _Hashing
+    is_gzip: bool
+
+    @property
+    def where(self) -> str:
+        """The path for messages."""
+        return "stdin" if self.path == STDIO else str(self.path)
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the file as stored; complete once all of it is read."""
+        return self.stored.sha256.hexdigest()
+
+    def close(self) -> None:
+        """Close the file; reading it to its end does so as well."""
+        self.stored.close()
+
+
+def name_of(path: Path) -> str:
+    """Return the base name of a file, for `name:row`; "stdin" for `-`."""
+    return "stdin" if path == STDIO else path.name
+
+
+def is_pipe(path: Path) -> bool:
+    """Tell whether something can be read only once: stdin, a named pipe, a device."""
+    return path == STDIO or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def open_file(path: Path) -> OpenFile:
+    """Open a file, a pipe, or stdin for `-`; gzip is told by its content.
+
+    A pipe is copied to the temporary folder first, so that it can be opened as often as a file.
+
+    Raises:
+        InputError: when it cannot be opened, is empty, or is something that is never a table,
+            naming what it is. Damage further on raises `InputError` within `Damage`.
+    """
+    where = "stdin" if path == STDIO else str(path)
+    if path.is_dir():
+        raise InputError(f"{where}: a folder; name a file in it.")
+    with Damage(where), ExitStack() as unusable:
+        shared = is_pipe(path)
+        raw = _copy_of(path) if shared else path.open("rb", buffering=0)
+        stored = _Hashing(raw, shared=shared)
+        unusable.callback(stored.close)
+        whole = io.BufferedReader(stored, _BUFFER)
+        content: io.BufferedIOBase = whole
+        head = whole.peek()
+        _refuse(where, head)
+        if is_gzip := head.startswith(_GZIP):
+            unpacked = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=whole)), _BUFFER)
+            content = unpacked
+            head = unpacked.peek()
+            _refuse(where, head)
+        elif path.suffix == ".gz":
+            raise InputError(f"{where}: named .gz, but its content is not gzip.")
+        unusable.pop_all()
+    return OpenFile(path, content, head, stored, is_gzip)
+
+
+def seekable(file: OpenFile) -> BinaryIO:
+    """Return the content for reading in any order; what is no plain file is copied to the disk.
+
+    Raises:
+        InputError: when the content is damaged or the temporary folder is full.
+    """
+    with Damage(file.where):
+        if file.path.is_file() and not file.is_gzip:
+            while file.content.read(_BUFFER):
+                pass  # for the digest
+            file.close()
+            return file.path.open("rb")
+        copy = cast(BinaryIO, tempfile.TemporaryFile(prefix="molvae."))
+        shutil.copyfileobj(file.content, copy)
+        copy.seek(0)
+        file.close()
+        return copy
+
+
+def _copy_of(pipe: Path) -> BinaryIO:
+    """Return what came out of a pipe, in a file that has no name and ends with this process."""
+    if pipe == STDIO and sys.stdin is None:
+        raise InputError("stdin: closed; give it a table, or name a file.")
+    source = sys.stdin.buffer if pipe == STDIO else pipe
+    if source not in _copies:
+        copy = cast(BinaryIO, tempfile.TemporaryFile(prefix="molvae."))
+        if isinstance(source, Path):
+            with source.open("rb") as content:
+                shutil.copyfileobj(content, copy)
+        else:
+            shutil.copyfileobj(source, copy)
+        _copies[source] = copy
+        atexit.register(copy.close)
+    return _copies[source]
+
+
+class Damage:
+    """Turn what gzip, codecs and the system raise into one line with the cause."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        """Nothing is needed to begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, EOFError):
+            raise InputError(
+                f"{self.where}: truncated: the gzip data ends too early; get it again."
+            ) from error
+        if isinstance(error, gzip.BadGzipFile | zlib.error):
+            raise InputError(f"{self.where}: damaged gzip data: {error}; get it again.") from error
+        if isinstance(error, UnicodeDecodeError):
+            raise InputError(f"{self.where}: not valid {error.encoding} text.") from error
+        if isinstance(error, OSError):
+            raise InputError(f"{self.where}: cannot be read: {error.strerror or error}.") from error
+
+
+def _refuse(where: str, head: bytes) -> None:
+    if not head:
+        raise InputError(f"{where}: empty.")
+    for magic, what in _MAGIC:
+        if head.startswith(magic):
+            raise InputError(f"{where}: {what}.")
+    if _HTML.match(head.removeprefix(b"\xef\xbb\xbf")):
+        raise InputError(f"{where}: a web page, not the data; download it again.")
