@@ -5,6 +5,7 @@ from torch import Tensor
 
 from molvae.errors import ArtifactError
 from molvae.model.prior import JointGaussian
+from molvae.normalizer import PropertyNormalizer
 
 NAN = float("nan")
 Z, P, N = 3, 2, 20_000
@@ -138,3 +139,73 @@ def test_damaged_arrays_are_refused(mean: np.ndarray, covariance: np.ndarray) ->
         JointGaussian.from_arrays(
             {"mean": mean, "covariance": covariance}, latent_size=Z, n_conditions=P
         )
+
+
+def labelled(shares: list[float], rows: int = N) -> tuple[Tensor, Tensor, Tensor]:
+    """Return codes that a class moves, a property and the class's columns, and the classes (N,).
+
+    A fifth of the molecules have no class. The columns of the others add up to 1: whatever is
+    computed from their covariance must not mind that it has no inverse.
+    """
+    random = np.random.default_rng(2)
+    classes = random.choice(len(shares), rows, p=shares)
+    logp = random.normal(2.0, 1.5, (rows, 1))
+    hot = (classes[:, None] == np.arange(len(shares))).astype(float)
+    hot[random.random(rows) < 0.2] = NAN
+    names = [f"label={number}" for number in range(len(shares))]
+    normalizer = PropertyNormalizer.fit(
+        ("LogP", *names),
+        np.hstack([logp, hot]),
+        classes={"label": tuple(str(number) for number in range(len(shares)))},
+    )
+    conditions = normalizer.normalize(np.hstack([logp, hot]))
+    codes = random.normal(size=(rows, Z)) + logp * [0.5, 0.0, 0.2]
+    codes += random.normal(0.0, 2.0, (len(shares), Z))[classes]
+    return (
+        torch.from_numpy(codes).float(),
+        torch.from_numpy(conditions),
+        torch.from_numpy(np.where(np.isnan(hot[:, 0]), -1, classes)),
+    )
+
+
+def test_a_class_draws_codes_from_where_its_molecules_are() -> None:
+    codes, conditions, classes = labelled([0.6, 0.38, 0.02])
+    prior = JointGaussian.fit(codes, torch.zeros_like(codes), conditions)
+    for number in range(3):
+        asked = conditions[classes == number][:1].repeat(4000, 1)
+        asked[:, 0] = NAN
+        noise = torch.randn(4000, Z, generator=torch.Generator().manual_seed(number))
+        drawn = prior.sample(asked, noise)
+        expected = codes[classes == number].mean(dim=0)
+        torch.testing.assert_close(drawn.mean(dim=0), expected, rtol=0, atol=0.1)
+
+
+def test_one_class_too_many_changes_nothing() -> None:
+    """All columns of a label but one say all there is to say."""
+    codes, conditions, _ = labelled([0.6, 0.38, 0.02])
+    known = conditions[~conditions.isnan().any(dim=1)][:50]
+    noise = torch.randn(50, Z, generator=torch.Generator().manual_seed(0))
+    everything = JointGaussian.fit(codes, torch.zeros_like(codes), conditions)
+    enough = JointGaussian.fit(codes, torch.zeros_like(codes), conditions[:, :-1])
+    torch.testing.assert_close(
+        everything.sample(known, noise), enough.sample(known[:, :-1], noise), rtol=0, atol=0.02
+    )
+
+
+@pytest.mark.parametrize("count", [2, 50])
+def test_the_prior_stays_sound_with_any_number_of_classes(count: int) -> None:
+    """The rarest of fifty has 1 molecule in 2,000."""
+    shares = [1.0] * (count - 1) + [0.02]
+    codes, conditions, _ = labelled([share / sum(shares) for share in shares], rows=4000)
+    prior = JointGaussian.fit(codes, torch.full_like(codes, 0.05), conditions)
+    again = JointGaussian.from_arrays(
+        prior.arrays(), latent_size=Z, n_conditions=conditions.shape[1]
+    )
+    known = conditions[~conditions.isnan().any(dim=1)]
+    noise = torch.randn(len(known), Z, generator=torch.Generator().manual_seed(0))
+    drawn = again.sample(known, noise)
+    assert torch.isfinite(drawn).all()
+    assert float(drawn.abs().max()) < 2 * float(codes.abs().max())
+    gain, factor = again.given(torch.arange(conditions.shape[1]))
+    assert float(gain.abs().max()) < 100
+    assert float(factor.diagonal().min()) > 0.1
