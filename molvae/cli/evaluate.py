@@ -32,7 +32,7 @@ CHECKPOINT_ENDING = ".safetensors"
     "--suite",
     default="basic",
     show_default=True,
-    metavar="basic|moses",
+    metavar="basic|moses|guacamol",
     help="Collection of metrics.",
 )
 @click.option(

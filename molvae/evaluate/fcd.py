@@ -179,7 +179,8 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     common = np.linalg.eigvalsh(root @ one @ root)
     overlap = np.sqrt(np.maximum(common, 0.0)).sum()
-    return float(difference @ difference + np.trace(one) + np.trace(other) - 2.0 * overlap)
+    distance = difference @ difference + np.trace(one) + np.trace(other) - 2.0 * overlap
+    return max(0.0, float(distance))  # of a set from itself, rounding may leave -1e-6
 
 
 def at_size(parts: Sequence[Moments], reference: Moments, size: int) -> float | None:

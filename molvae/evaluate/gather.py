@@ -5,10 +5,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from molvae.evaluate.fcd import MINIMUM, Moments, is_installed, spread_moments
+from molvae.evaluate import guacamol
+from molvae.evaluate.descriptors import Described, describe
+from molvae.evaluate.fcd import MINIMUM, Moments, is_installed, join, spread_moments
 from molvae.evaluate.parsed import Parsed, parse_molecules
-from molvae.evaluate.references import Reference, Source, reference, source, training_set
-from molvae.evaluate.sets import PAIRS_LIMIT, Sets
+from molvae.evaluate.references import (
+    Content,
+    Reference,
+    Source,
+    as_lines,
+    as_words,
+    kept,
+    kept_moments,
+    reference,
+    source,
+    training_set,
+)
+from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets
 from molvae.evaluate.training import KnownMolecules, Training
 from molvae.evaluate.work import Work
 
@@ -38,12 +51,17 @@ def gather(
         seed: of subsets.
     """
     moses = suite == "moses"
+    if suite == "guacamol" and not isinstance(given.training, Source | Training | None):
+        given = given._replace(training=source(given.training))
     tick = work.ticker("Reading the molecules", len(given.generated))
     parsed = parse_molecules(given.generated, names, structures=moses, jobs=work.jobs, tick=tick)
     training = _training(given.training, work)
+    if suite == "guacamol" and isinstance(given.training, Source):
+        compared = _guacamol(parsed, given.training, work, fcd=fcd, seed=seed)
+        return Sets(parsed, None, training, seed, guacamol=compared)
     if not moses:
-        compared, rows = _sample(given.reference, names, work, seed=seed)
-        return Sets(parsed, compared, training, seed, reference_given=rows)
+        sample, rows = _sample(given.reference, names, work, seed=seed)
+        return Sets(parsed, sample, training, seed, reference_given=rows)
     chemnet = fcd and is_installed() and len(parsed.molecules) >= MINIMUM
     tests: dict[str, Reference] = {}
     for label, title, molecules in (
@@ -52,7 +70,7 @@ def gather(
     ):
         if molecules is not None:
             tests[label] = reference(_source(molecules), work, title=title, chemnet=chemnet)
-    moments = _chemnet(parsed, work, seed=seed) if chemnet and tests else ()
+    moments = _chemnet(parsed.molecules, work, seed=seed) if chemnet and tests else ()
     return Sets(parsed, tests.get("Test"), training, seed, tests, moments)
 
 
@@ -99,6 +117,51 @@ def _training(training: Iterable[str] | Source | Training | None, work: Work) ->
     return KnownMolecules.of(molecules, jobs=work.jobs, tick=tick)
 
 
+def _guacamol(
+    parsed: Parsed, molecules: Source, work: Work, *, fcd: bool, seed: int
+) -> GuacaMol | None:
+    """Bring together what GuacaMol compares, in its protocol."""
+    if not parsed.molecules:
+        return None
+    limit = guacamol.size(len(parsed))
+    chosen = guacamol.distinct(parsed.molecules, limit)
+    flat = list(dict.fromkeys(parsed.flat_of(chosen)))
+    tick = work.ticker("Describing the molecules", len(flat))
+    generated = describe(flat, jobs=work.jobs, tick=tick)
+    first = parsed.molecules[:limit]
+    chemnet = fcd and is_installed() and len(first) >= MINIMUM
+    sample, moments = _training_sample(molecules, work, chemnet=chemnet)
+    if moments is None:
+        return GuacaMol(sample, generated)
+    return GuacaMol(sample, generated, (join(_chemnet(first, work, seed=seed)), moments))
+
+
+def _training_sample(
+    molecules: Source, work: Work, *, chemnet: bool
+) -> tuple[Described, Moments | None]:
+    """Describe the part of a training set that GuacaMol compares with, or find it described."""
+
+    def make() -> Content:
+        smiles = molecules.read()
+        rows = [smiles[row] for row in guacamol.training_sample(len(smiles))]
+        parsed = parse_molecules(rows, (), jobs=work.jobs)
+        flat = list(dict.fromkeys(parsed.molecules_without_stereo))
+        tick = work.ticker("Describing the training set", len(flat))
+        found = describe(flat, jobs=work.jobs, tick=tick)
+        return {**found._asdict(), "canonical": as_lines(parsed.molecules)}, {}
+
+    arrays, _ = kept("guacamol", (molecules.sha256,), make)
+    canonical = as_words(arrays.pop("canonical"))
+    key = f"{molecules.sha256} sampled by GuacaMol"
+    few = len(canonical) < MINIMUM
+    moments = (
+        kept_moments(key, canonical, work, title="the training set")
+        if chemnet and not few
+        else None
+    )
+    return Described(**arrays), moments
+
+
 def _sample(
     molecules: Iterable[str] | Source | None, names: tuple[str, ...], work: Work, *, seed: int
 ) -> tuple[Parsed | None, int]:
@@ -115,12 +178,6 @@ def _sample(
     return parse_molecules(smiles, names, jobs=work.jobs, tick=tick), rows
 
 
-def _chemnet(parsed: Parsed, work: Work, *, seed: int) -> tuple[Moments, ...]:
-    molecules = parsed.molecules
-    return spread_moments(
-        molecules,
-        seed=seed,
-        jobs=work.jobs,
-        device=work.device,
-        tick=work.ticker("ChemNet on the molecules", len(set(molecules))),
-    )
+def _chemnet(molecules: Sequence[str], work: Work, *, seed: int) -> tuple[Moments, ...]:
+    tick = work.ticker("ChemNet on the molecules", len(set(molecules)))
+    return spread_moments(molecules, seed=seed, jobs=work.jobs, device=work.device, tick=tick)

@@ -9,7 +9,7 @@ unless a docstring says otherwise.
 from collections.abc import Mapping
 
 from molvae.errors import UsageError
-from molvae.evaluate import moses
+from molvae.evaluate import guacamol, moses
 from molvae.evaluate.sets import Metric, Numbers, Sets
 from molvae.evaluate.training import KnownMolecules
 
@@ -108,4 +108,9 @@ METRICS: Mapping[str, Metric] = {
     "MOSES Filters": Metric(moses.filters, ("moses",)),
     "MOSES Novelty": Metric(moses.novelty, ("moses",)),
     "MOSES Wasserstein": Metric(moses.wasserstein, ("moses",)),
+    "GuacaMol validity": Metric(guacamol.validity, ("guacamol",)),
+    "GuacaMol uniqueness": Metric(guacamol.uniqueness, ("guacamol",)),
+    "GuacaMol novelty": Metric(guacamol.novelty, ("guacamol",)),
+    "GuacaMol KL": Metric(guacamol.kl_divergence, ("guacamol",)),
+    "GuacaMol FCD": Metric(guacamol.fcd, ("guacamol",)),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from molvae.evaluate import moses
+from molvae.evaluate import guacamol, moses
 from molvae.evaluate.fcd import MINIMUM, is_installed
 from molvae.evaluate.sets import Sets
 
@@ -26,6 +26,8 @@ def notes(
     said = [*_of_sizes(counts, sets), *_of_novelty(values, sets)]
     if suite == "moses":
         said += _of_moses(values, counts, sets, fcd=fcd)
+    if suite == "guacamol":
+        said += _of_guacamol(counts, sets, fcd=fcd)
     lost = values["rings"]["aromatic_atoms"].get("difference")
     if lost is not None and lost < -REPAIRED:
         said.append(
@@ -83,11 +85,36 @@ def _of_moses(
             yield f"unique@{k} is over all {valid:,} valid molecules, there being no {k:,}."
     if not sets.tests:
         yield "no test set was given: FCD, SNN, Frag, Scaf and the distances are left out."
-    elif not fcd:
-        yield "FCD was left out, as asked."
-    elif not is_installed():
-        yield "FCD needs an extra: pip install 'molvae[fcd]'"
     elif not sets.chemnet:
-        yield f"FCD needs {MINIMUM:,} valid molecules at least; with {valid:,} it would be chance."
+        yield _why_no_fcd(valid, fcd=fcd)
     if sets.training is None:
         yield "no training set was given: Novelty is left out."
+
+
+def _of_guacamol(counts: Mapping[str, Any], sets: Sets, *, fcd: bool) -> Iterator[str]:
+    generated, limit = counts["generated"], guacamol.size(counts["generated"])
+    if generated < guacamol.PROTOCOL:
+        yield (
+            f"N = {generated:,}, where the protocol of GuacaMol has {guacamol.PROTOCOL:,}: the FCD"
+            " score must not be compared across it."
+        )
+    for name, number in (("valid", counts["valid"]), ("distinct", counts["distinct"])):
+        if number < limit:
+            yield (
+                f"{number:,} molecules are {name}: the {limit - number:,} that are missing count"
+                f" as failures. The protocol draws until there are {limit:,}: leave more in FILE."
+            )
+    if sets.guacamol is None:
+        yield "KL divergence and FCD need the training set itself: a table, not a model."
+    elif sets.guacamol.chemnet is None:
+        yield _why_no_fcd(min(counts["valid"], limit), fcd=fcd)
+
+
+def _why_no_fcd(molecules: int, *, fcd: bool) -> str:
+    if not fcd:
+        return "FCD was left out, as asked."
+    if not is_installed():
+        return "FCD needs an extra: pip install 'molvae[fcd]'"
+    if molecules < MINIMUM:
+        return f"FCD needs {MINIMUM:,} valid molecules; with {molecules:,} it would be chance."
+    return f"FCD needs {MINIMUM:,} valid molecules in the set to compare with."

@@ -121,6 +121,11 @@ class Parsed:
         """Reason -> number of strings that are no molecule for it, the commonest first."""
         return dict(Counter(reason for reason in self.reasons if reason).most_common())
 
+    def flat_of(self, molecules: Sequence[str]) -> list[str]:
+        """Return molecules of this set, given as canonical SMILES, without their stereo marks."""
+        flat = dict(zip(self.canonical, self.flat, strict=True))
+        return [flat[smiles] for smiles in molecules]
+
     def measured(self, name: str) -> np.ndarray:
         """Return one property of each string, NaN where there is none, shape (N,)."""
         values: np.ndarray = self.properties[:, self.names.index(name)]

@@ -194,13 +194,13 @@ def _pack(parsed: Parsed) -> Content:
     valid = parsed.valid
     counted = parsed.structures
     arrays = {
-        "canonical": _lines(parsed.molecules),
+        "canonical": as_lines(parsed.molecules),
         "properties": parsed.properties[valid],
         "shapes": parsed.shapes[valid].astype(np.float32),
         "fingerprints": parsed.fingerprints[valid],
-        "fragments": _lines(counted.fragments),
+        "fragments": as_lines(counted.fragments),
         "fragment_counts": np.array(list(counted.fragments.values()), np.int64),
-        "scaffolds": _lines(counted.scaffolds),
+        "scaffolds": as_lines(counted.scaffolds),
         "scaffold_counts": np.array(list(counted.scaffolds.values()), np.int64),
     }
     return arrays, {"names": parsed.names, "invalid": int((~valid).sum())}
@@ -208,26 +208,30 @@ def _pack(parsed: Parsed) -> Content:
 
 def _unpack(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Reference:
     counted = {
-        name: dict(zip(_words(arrays[f"{name}s"]), arrays[f"{name}_counts"].tolist(), strict=True))
+        name: dict(
+            zip(as_words(arrays[f"{name}s"]), arrays[f"{name}_counts"].tolist(), strict=True)
+        )
         for name in ("fragment", "scaffold")
     }
     return Reference(
-        canonical=_words(arrays["canonical"]),
+        canonical=as_words(arrays["canonical"]),
         names=tuple(header["names"]),
         properties=arrays["properties"],
         shapes=arrays["shapes"],
         fingerprints=arrays["fingerprints"],
-        fragments=counted["fragment"],
-        scaffolds=counted["scaffold"],
+        fragments=counted("fragment"),
+        scaffolds=counted("scaffold"),
         invalid=header["invalid"],
     )
 
 
-def _lines(words: Iterable[str]) -> np.ndarray:
+def as_lines(words: Iterable[str]) -> np.ndarray:
+    """Return words that hold no line end as an array that a file can keep."""
     return np.frombuffer("\n".join(words).encode(), dtype=np.uint8)
 
 
-def _words(lines: np.ndarray) -> list[str]:
+def as_words(lines: np.ndarray) -> list[str]:
+    """Return the words of `as_lines`."""
     return lines.tobytes().decode().split("\n") if lines.size else []
 
 

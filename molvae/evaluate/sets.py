@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from molvae.evaluate.descriptors import Described
 from molvae.evaluate.fcd import Moments
 from molvae.evaluate.parsed import Parsed
 from molvae.evaluate.references import Reference
@@ -14,6 +15,21 @@ from molvae.evaluate.training import Training
 PAIRS_LIMIT = 30_000  # molecules of which all pairs are looked at; what MOSES samples
 
 Numbers = dict[str, float | None]
+
+
+class GuacaMol(NamedTuple):
+    """What GuacaMol compares: a sample of the training set, and the generated molecules.
+
+    Attributes:
+        training: of the sample.
+        generated: of the first distinct molecules.
+        chemnet: moments of ChemNet's activations on the generated molecules and on the sample,
+            where they were asked for.
+    """
+
+    training: Described
+    generated: Described
+    chemnet: tuple[Moments, Moments] | None = None
 
 
 class Sets(NamedTuple):
@@ -28,6 +44,7 @@ class Sets(NamedTuple):
         chemnet: moments of ChemNet's activations on four random quarters of the generated
             molecules; none where they were not asked for or are too few.
         reference_given: rows of the reference, of which `reference` may hold a part.
+        guacamol: what that suite compares.
     """
 
     generated: Parsed
@@ -37,6 +54,7 @@ class Sets(NamedTuple):
     tests: Mapping[str, Reference] = MappingProxyType({})
     chemnet: tuple[Moments, ...] = ()
     reference_given: int = 0
+    guacamol: GuacaMol | None = None
 
     def sample(self) -> np.ndarray:
         """Return the fingerprints of the valid molecules, of at most 30,000 drawn with the seed."""

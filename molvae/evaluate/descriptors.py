@@ -1,0 +1,96 @@
+"""The nine descriptors and the similarities that GuacaMol compares, of many molecules.
+
+Brown 2019, https://doi.org/10.1021/acs.jcim.8b00839.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import GraphDescriptors, rdMolDescriptors
+
+from molvae.chem.neighbors import nearest
+from molvae.chem.properties import PROPERTIES
+from molvae.chem.similarity import fingerprints
+from molvae.chem.smiles import parse
+from molvae.errors import Rejected
+from molvae.evaluate.work import Tick
+from molvae.workers import Lost, map_chunks
+
+BITS = 4096  # of a Morgan fingerprint of radius 2 (ECFP4)
+_FAILURES = (RuntimeError, ValueError, ArithmeticError)  # of RDKit's calculators
+
+CONTINUOUS: Mapping[str, Callable[[Chem.Mol], float]] = {
+    "BertzCT": GraphDescriptors.BertzCT,
+    "MolLogP": PROPERTIES["LogP"].function,
+    "MolWt": PROPERTIES["MW"].function,
+    "TPSA": PROPERTIES["TPSA"].function,
+}
+DISCRETE: Mapping[str, Callable[[Chem.Mol], float]] = {
+    "NumHAcceptors": PROPERTIES["HBA"].function,
+    "NumHDonors": PROPERTIES["HBD"].function,
+    "NumRotatableBonds": PROPERTIES["RotB"].function,
+    "NumAliphaticRings": rdMolDescriptors.CalcNumAliphaticRings,
+    "NumAromaticRings": PROPERTIES["AromaticRings"].function,
+}
+DESCRIPTORS = (*CONTINUOUS, *DISCRETE)
+
+
+class Described(NamedTuple):
+    """What GuacaMol compares of a set of distinct molecules.
+
+    Attributes:
+        descriptors: as `DESCRIPTORS` lists them, shape (N, 9).
+        similarity: largest Tanimoto similarity of each molecule to another one, shape (N,).
+    """
+
+    descriptors: np.ndarray
+    similarity: np.ndarray
+
+
+def describe(smiles: Sequence[str], *, jobs: int = 0, tick: Tick | None = None) -> Described:
+    """Compute descriptors and similarities.
+
+    Args:
+        smiles: N distinct canonical SMILES.
+        jobs: worker processes; 0 works in this one.
+        tick: called once for each molecule.
+    """
+    values: list[tuple[float, ...]] = []
+    packed = bytearray()
+    for _, row in map_chunks(_describe_all, smiles, jobs=jobs):
+        if row is not None and not isinstance(row, Lost):
+            values.append(row[0])
+            packed += row[1]
+        if tick is not None:
+            tick()
+    prints = np.frombuffer(packed, np.uint8).reshape(len(values), BITS // 8)
+    alone = np.zeros(len(values), dtype=np.float32)  # a single molecule is like no other
+    similarity = nearest(prints, prints, others=True)[0] if len(values) > 1 else alone
+    return Described(np.array(values).reshape(len(values), len(DESCRIPTORS)), similarity)
+
+
+def _describe_all(smiles: list[str]) -> list[tuple[tuple[float, ...], bytes] | None]:
+    return [_describe(text) for text in smiles]
+
+
+def _describe(smiles: str) -> tuple[tuple[float, ...], bytes] | None:
+    try:
+        mol = parse(smiles)
+    except Rejected:
+        return None
+    with rdBase.BlockLogs():
+        functions = (*CONTINUOUS.values(), *DISCRETE.values())
+        values = tuple(_value(function, mol) for function in functions)
+    return values, fingerprints([mol], bits=BITS)[0].tobytes()
+
+
+def _value(function: Callable[[Chem.Mol], float], mol: Chem.Mol) -> float:
+    """Return a descriptor, 0 where it is no number, as GuacaMol has it."""
+    try:
+        value = float(function(mol))
+    except _FAILURES:
+        return 0.0
+    return value if math.isfinite(value) else 0.0
