@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from molvae.bloom import molecule_hash
-from molvae.chem import properties, selfies, similarity
-from molvae.chem.smiles import Standardization, standardize
+from molvae.chem import properties, similarity
+from molvae.chem.gate import Admitted, admit_all
+from molvae.chem.smiles import Standardization
 from molvae.data.labels import Label
 from molvae.errors import Rejected
 
@@ -66,16 +67,19 @@ class Molecule(NamedTuple):
 
 def prepare_rows(recipe: Recipe, items: Sequence[Item]) -> list[Molecule | Rejected]:
     """Prepare a chunk of rows; the work that `workers.map_chunks` fans out."""
-    return [_prepare_row(recipe, item) for item in items]
+    texts = ["" if item.fault else item.smiles for item in items]
+    found = admit_all(texts, recipe.standardization)
+    return [_prepare_row(recipe, item, each) for item, each in zip(items, found, strict=True)]
 
 
-def _prepare_row(recipe: Recipe, item: Item) -> Molecule | Rejected:
+def _prepare_row(recipe: Recipe, item: Item, found: Admitted | Rejected) -> Molecule | Rejected:
     try:
         if item.fault:
             raise Rejected(item.fault, field="")
         labels = [label.read(cell) for label, cell in zip(recipe.labels, item.labels, strict=True)]
-        smiles, mol = standardize(item.smiles, recipe.standardization)
-        symbols = selfies.encode_checked(smiles)
+        if isinstance(found, Rejected):
+            return found
+        smiles, mol, symbols = found
         if len(symbols) > recipe.max_symbols:
             raise Rejected("too many symbols", f"{len(symbols)}, at most {recipe.max_symbols}")
         values = properties.measure(mol, recipe.properties)
