@@ -11,7 +11,7 @@ from itertools import chain
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDepictor
 
-from molvae.chem.molblock import END
+from molvae.chem.molblock import END, as_smiles, is_block
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.data.files import OpenFile
 from molvae.data.lines import text_lines, to_bytes
@@ -27,7 +27,7 @@ from molvae.data.records import (
 )
 from molvae.errors import Rejected
 
-BLOCK = "molblock"  # name of the column that holds the structure
+BLOCK = "structure"  # name of the column that holds the mol block
 NO_STRUCTURE = f"\n     RDKit          2D\n\n{'  0' * 10}999 V2000\n{END}\n"
 MAX_DRAWN = 500  # heavy atoms; `DataConfig` takes none that are larger
 MAX_RECORD = 2**20  # characters; without `$$$$` a file must not fill the memory
@@ -92,9 +92,12 @@ def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Recor
     fields, fault = _fields(lines[end:])
     if fields and not is_whole:
         fault = "truncated record"
-    named = {name.lower() for name in fields}
-    title = {} if "id" in named else {"ID": lines[0].strip()}
-    return Record(begin, {BLOCK: "\n".join(lines[:end]), **title, **fields}, fault)
+    cells = {BLOCK: "\n".join(lines[:end])}
+    if "id" not in (name.lower() for name in fields):
+        cells["ID"] = lines[0].strip()
+    for name, value in fields.items():
+        cells[f"{name} (field)" if name == BLOCK else name] = value
+    return Record(begin, cells, fault)
 
 
 def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
@@ -126,29 +129,33 @@ def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
     """
     lower = [column.lower() for column in columns]
     smiles = next((lower.index(name) for name in SMILES_NAMES if name in lower), 0)
-    title = id_column(columns)
-    title_at = None if title is None else columns.index(title)
+    id_name = id_column(columns)
+    id_at = None if id_name is None else columns.index(id_name)
     names = [re.sub(r"[\s<>]+", " ", column) for column in columns]
     for row in rows:
         cells = [cell_text(value) for value in row]
+        title = "" if id_at is None else _harmless(" ".join(cells[id_at].split()))
         block = draw(cells[smiles])
-        name = "" if title_at is None else " ".join(cells[title_at].split())
-        fields = (f">  <{name}>\n{_value(cell)}\n" for name, cell in zip(names, cells, strict=True))
-        yield to_bytes(f"{_harmless(name)}{block}{''.join(fields)}{_SEPARATOR}\n")
+        fields = "".join(
+            f">  <{name}>\n{_value(cell)}\n"
+            for place, (name, cell) in enumerate(zip(names, cells, strict=True))
+            if not (place == smiles and is_block(cell))  # it is the record already
+        )
+        yield to_bytes(f"{title}{block}{fields}{_SEPARATOR}\n")
 
 
 def draw(smiles: str) -> str:
     """Draw a molecule flat, as a V2000 mol block with an empty title.
 
     Args:
-        smiles: any text.
+        smiles: any text; a mol block is drawn anew.
 
     Returns:
         The block, with a final newline; `NO_STRUCTURE` for what is no molecule, or none that can
         be drawn: a table keeps its row.
     """
     try:
-        mol = parse(check_text(smiles, MAX_CANONICAL_LENGTH))
+        mol = parse(check_text(as_smiles(smiles), MAX_CANONICAL_LENGTH))
     except Rejected:
         return NO_STRUCTURE
     if mol.GetNumHeavyAtoms() > MAX_DRAWN:
