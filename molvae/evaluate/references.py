@@ -207,12 +207,11 @@ def _pack(parsed: Parsed) -> Content:
 
 
 def _unpack(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Reference:
-    counted = {
-        name: dict(
-            zip(as_words(arrays[f"{name}s"]), arrays[f"{name}_counts"].tolist(), strict=True)
-        )
-        for name in ("fragment", "scaffold")
-    }
+
+    def counted(name: str) -> dict[str, int]:
+        counts = arrays[f"{name}_counts"].tolist()
+        return dict(zip(as_words(arrays[f"{name}s"]), counts, strict=True))
+
     return Reference(
         canonical=as_words(arrays["canonical"]),
         names=tuple(header["names"]),
