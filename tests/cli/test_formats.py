@@ -151,7 +151,7 @@ def test_evaluate_reads_stdin(invoke: Invoke, kind: str) -> None:
     ("command", "message"),
     [
         ("prepare {csv} -o -", "a dataset is no table; name a file"),
-        ("prepare {csv} -o d --rejects - --json", "stdout can take one of them"),
+        ("prepare {csv} -o d --rejects - --json", "stdout can take one of"),
         ("prepare {csv} -o d --rejects r.pdf", "no known format: .smi, .csv"),
         ("prepare {csv} -o d -s drug", "no column 'drug'"),
         ("prepare {csv} -o d --rejects r.parquet.gz", "leave .gz away"),
