@@ -4,8 +4,8 @@
 
 `molvae train` is run on 1,500 molecules of datasets/druglike-10k.csv, once without disturbance.
 Then, `--count` times, the same command is killed (SIGKILL) at a random moment and resumed to its
-end. Besides, a training is killed at each single line of code that writes a file, as it begins
-(state, configuration) and as an epoch ends (log, model, state).
+end. Besides, a smaller training is killed at each single line of code that writes a file, as it
+begins (state, configuration) and as it ends (log, model, state), and resumed as well.
 
 lost: what is on disk after the kill cannot be read, or the training cannot be resumed from it.
 diverged: the final model, or the log but for its clock, is not that of the undisturbed training.
@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -40,11 +41,13 @@ from molvae.config import DataConfig, ModelConfig, TrainConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
+from molvae.train.history import CLOCK
 from molvae.train.state import FORMAT, KIND
-from molvae.train.trainer import CLOCK, Trainer
+from molvae.train.trainer import Trainer
 
 HERE = Path(__file__).parent
-MOLECULES = 1500
+MOLECULES, EPOCHS = 1500, 4  # killed at a random time
+FEW, SHORT = 300, 2  # killed at each line: what counts there is the saving
 MODEL = ModelConfig(
     symbol_size=32,
     encoder_size=32,
@@ -53,7 +56,7 @@ MODEL = ModelConfig(
     latent_size=16,
     condition_size=32,
 )
-TRAIN = TrainConfig(epochs=4, batch_size=64, precision="fp32", save_every=1.0)
+TRAIN = TrainConfig(batch_size=64, precision="fp32", save_every=1.0)
 # The functions of molvae/store.py that have a hand in writing a file.
 WRITING = ("replacing", "write_atomically", "_create", "_lock", "_sweep", "_remove", "_sync_folder")
 
@@ -67,22 +70,19 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        dataset = make_dataset(folder)
+        few = make_dataset(folder / "few.molvae", FEW)
+        make_dataset(folder / "many.molvae", MOLECULES)
+        steps = -(-len(few.members("train")) // TRAIN.batch_size)
         report = {
             "command": f"benchmarks/interruptions.py --count {arguments.count}"
             f" --seed {arguments.seed}",
             "seed": arguments.seed,
-            "molecules": MOLECULES,
-            "epochs": TRAIN.epochs,
-            "batch_size": TRAIN.batch_size,
             "at a random time": kill_at_random(folder, arguments.count, arguments.seed),
             "at each line that writes a file, as a training begins": kill_at_each_line(
-                dataset, folder / "beginning", before=0
+                few, folder / "beginning", before=0
             ),
-            "at each line that writes a file, as an epoch ends": kill_at_each_line(
-                dataset,
-                folder / "ending",
-                before=-(-len(dataset.members("train")) // TRAIN.batch_size),
+            "at each line that writes a file, as it ends": kill_at_each_line(
+                few, folder / "ending", before=steps * SHORT
             ),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "versions": {p: version(p) for p in ("molvae", "torch", "numpy", "safetensors")},
@@ -92,13 +92,13 @@ def main() -> None:
     print(json.dumps(report, indent=1))
 
 
-def make_dataset(folder: Path) -> MoleculeDataset:
+def make_dataset(path: Path, count: int) -> MoleculeDataset:
     """Prepare the first rows of the table that ships with molvae."""
     lines = (HERE.parent / "datasets" / "druglike-10k.csv").read_text("utf-8").splitlines()
-    table = folder / "molecules.csv"
-    table.write_text("\n".join(lines[: MOLECULES + 1]) + "\n", "utf-8")
+    table = path.with_suffix(".csv")
+    table.write_text("\n".join(lines[: count + 1]) + "\n", "utf-8")
     dataset = prepare([table], DataConfig(), jobs=0).dataset
-    dataset.save(folder / "molecules.molvae")
+    dataset.save(path)
     return dataset
 
 
@@ -119,13 +119,19 @@ def kill_at_random(folder: Path, count: int, seed: int) -> dict[str, Any]:
         tell(found, run, whole, partial(resume_command, folder, run))
         print(f"{number + 1} of {count}: {dict(found)}", file=sys.stderr, flush=True)
         shutil.rmtree(run)
-    return {"kills": count, "seconds undisturbed": round(seconds, 1), **result(found)}
+    return {
+        "molecules": MOLECULES,
+        "epochs": EPOCHS,
+        "seconds undisturbed": round(seconds, 1),
+        "kills": count,
+        **result(found),
+    }
 
 
 def begin(folder: Path, run: Path) -> "subprocess.Popen[bytes]":
     """Start `molvae train`, or go on with it when there is something to go on with."""
-    settings = {**vars(MODEL), **vars(TRAIN)}
-    line = [sys.executable, "-m", "molvae", "train", folder / "molecules.molvae", "-o", run]
+    settings = {**vars(MODEL), **vars(TRAIN), "epochs": EPOCHS}
+    line = [sys.executable, "-m", "molvae", "train", folder / "many.molvae", "-o", run]
     line += ["--quiet", "--no-measure", "--device", "cpu", "--threads", 1]
     if (run / "state.safetensors").exists():
         line += ["--resume"]
@@ -166,12 +172,12 @@ def kill_at_each_line(dataset: MoleculeDataset, folder: Path, *, before: int) ->
         killed = killed_at_line(line, trainer(dataset, run, stop_at=before + 1).fit)
         tell(found, run, whole, partial(resume_here, dataset, run))
         shutil.rmtree(run)
-    return {"kills": line - 1, **result(found)}
+    return {"molecules": FEW, "epochs": SHORT, "kills": line - 1, **result(found)}
 
 
 def trainer(dataset: MoleculeDataset, run: Path, *, stop_at: int | None = None) -> Trainer:
     """Return a training of this process, that goes on with what is there, up to a step."""
-    made = Trainer(dataset, run, model=MODEL, train=TRAIN, resume=True)
+    made = Trainer(dataset, run, model=MODEL, train=replace(TRAIN, epochs=SHORT), resume=True)
     made.should_stop = lambda: stop_at is not None and made.state.step >= stop_at
     return made
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from molvae.store import write_atomically
 
+CLOCK = ("molecules_per_second", "seconds")  # columns that no two trainings share
+
 
 class Epoch(NamedTuple):
     """What one epoch came to; losses in nats per molecule, training ones averaged over the epoch.
@@ -28,6 +30,10 @@ class Epoch(NamedTuple):
     validation_loss: float
     molecules_per_second: float
     seconds: float
+
+    def timeless(self) -> dict[str, float]:
+        """Return all but what the clock said: the same for the same training."""
+        return {name: value for name, value in self._asdict().items() if name not in CLOCK}
 
 
 def write_log(path: Path, epochs: Sequence[Epoch]) -> None:

@@ -55,6 +55,15 @@ class Precision(NamedTuple):
         if self.scaler is not None:
             self.scaler.unscale_(optimizer)
 
+    def scaler_state(self) -> dict[str, float]:
+        """Return what the scaler has learned of the gradients; empty without one."""
+        return {} if self.scaler is None else self.scaler.state_dict()
+
+    def load_scaler(self, state: dict[str, float]) -> None:
+        """Go on scaling as `scaler_state` said."""
+        if self.scaler is not None and state:
+            self.scaler.load_state_dict(state)
+
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         """Take the step; with float16, skip it when the gradients overflowed."""
         if self.scaler is None:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from molvae import store
 from molvae.errors import ArtifactError, MolvaeError
-from molvae.model.cvae import ConditionalVAE
 from molvae.train.history import Epoch
 from molvae.train.identity import differences
+from molvae.train.learner import Learner
 
 FORMAT = 1
 KIND = "training state"
@@ -30,7 +30,6 @@ class TrainingState:
         seconds: spent in the steps of the current epoch.
         sums: molecules and summed loss terms of the current epoch, shape (4,).
         log: the finished epochs.
-        scaler: state of the gradient scaler, where there is one.
     """
 
     epoch: int = 0
@@ -39,7 +38,6 @@ class TrainingState:
     seconds: float = 0.0
     sums: np.ndarray = field(default_factory=lambda: np.zeros(TERMS))
     log: list[Epoch] = field(default_factory=list)
-    scaler: dict[str, float] = field(default_factory=dict)
 
     @property
     def epochs_since_best(self) -> int:
@@ -57,21 +55,18 @@ class TrainingState:
 
 
 def save_state(
-    path: Path,
-    state: TrainingState,
-    model: ConditionalVAE,
-    averaged: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    identity: dict[str, Any],
+    path: Path, state: TrainingState, learner: Learner, identity: dict[str, Any]
 ) -> None:
     """Write weights, their average, the optimizer's moments and the state, atomically.
 
     Raises:
         MolvaeError: when a number is not finite, so that the last sound state is not lost.
     """
-    arrays = {f"weights.{n}": w.detach().cpu().numpy() for n, w in model.state_dict().items()}
-    arrays |= {f"averaged.{n}": w.cpu().numpy() for n, w in averaged.items()}
-    for number, moments in optimizer.state_dict()["state"].items():
+    arrays = {
+        f"weights.{n}": w.detach().cpu().numpy() for n, w in learner.model.state_dict().items()
+    }
+    arrays |= {f"averaged.{n}": w.cpu().numpy() for n, w in learner.averaged.items()}
+    for number, moments in learner.optimizer.state_dict()["state"].items():
         for name, value in moments.items():
             arrays[f"optimizer.{number}.{name}"] = np.asarray(value.cpu().numpy())
     arrays["sums"] = state.sums
@@ -85,18 +80,13 @@ def save_state(
         "state": plain | {"best": state.best if np.isfinite(state.best) else None},
         "log": [list(epoch) for epoch in state.log],
         "identity": identity,
+        "scaler": learner.precision.scaler_state(),
     }
     store.write(path, arrays, header, kind=KIND, format=FORMAT)
 
 
-def load_state(
-    path: Path,
-    model: ConditionalVAE,
-    averaged: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    identity: dict[str, Any],
-) -> TrainingState:
-    """Put a saved state back into model, average and optimizer, and return it.
+def load_state(path: Path, learner: Learner, identity: dict[str, Any]) -> TrainingState:
+    """Put a saved state back into what learns, and return how far it was.
 
     Raises:
         ArtifactError: when the file is damaged or foreign.
@@ -110,13 +100,13 @@ def load_state(
             f" {'; '.join(changed)}. Use the old ones, or train in a new folder."
         )
     try:
-        weights = {n: torch.from_numpy(arrays[f"weights.{n}"].copy()) for n in averaged}
-        model.load_state_dict(weights)
-        for name, target in averaged.items():
+        weights = {n: torch.from_numpy(arrays[f"weights.{n}"].copy()) for n in learner.averaged}
+        learner.model.load_state_dict(weights)
+        for name, target in learner.averaged.items():
             target.copy_(torch.from_numpy(arrays[f"averaged.{name}"].copy()))
-        optimizer.load_state_dict(
-            {**optimizer.state_dict(), "state": _moments(arrays, len(list(model.parameters())))}
-        )
+        moments = _moments(arrays, len(list(learner.model.parameters())))
+        learner.optimizer.load_state_dict({**learner.optimizer.state_dict(), "state": moments})
+        learner.precision.load_scaler(header["scaler"])
         plain = header["state"]
         best = float("inf") if plain["best"] is None else plain["best"]
         return TrainingState(

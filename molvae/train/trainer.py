@@ -1,6 +1,5 @@
 """The training loop: a dataset in, a checkpoint, a log and a configuration out."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -9,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from molvae.bloom import BloomFilter
 from molvae.checkpoint import MODEL_FILE, Checkpoint
@@ -19,7 +17,7 @@ from molvae.errors import InputError, MolvaeError
 from molvae.model.cvae import ConditionalVAE
 from molvae.store import write_atomically
 from molvae.train.batches import Batch, collate, order
-from molvae.train.evaluation import Interrupted, Validation, interruptible, loss_of, validate
+from molvae.train.evaluation import Interrupted, Validation, interruptible, validate
 from molvae.train.events import events, remove_events, require_tensorboard
 from molvae.train.folder import (
     CONFIG_FILE,
@@ -29,18 +27,13 @@ from molvae.train.folder import (
     hold,
     require_space,
 )
-from molvae.train.gradients import Gradients
 from molvae.train.history import Epoch, write_log
 from molvae.train.identity import identity
-from molvae.train.objective import DrawnBatch, one_seed
+from molvae.train.learner import Learner, must_be_finite
 from molvae.train.package import package
-from molvae.train.precision import Precision
 from molvae.train.processes import ALONE, Processes
 from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
-from molvae.train.weights import adamw, average, begin_from, network
-
-CLOCK = ("molecules_per_second", "seconds")  # columns of the log that no two runs share
 
 
 class Progress(NamedTuple):
@@ -112,32 +105,24 @@ class Trainer:
             )
         if tensorboard:
             require_tensorboard()
-        self.model = network(dataset, model, seed=train.seed)
-        if initial is not None:
-            begin_from(initial, self.model)
-        self.model.to(self.device)
-        self.averaged = {n: p.detach().clone() for n, p in self.model.state_dict().items()}
-        self.optimizer = adamw(self.model, train)
-        self.precision = Precision.choose(train.precision, self.device)
-        self.gradients = Gradients(
-            self.model,
-            config=train,
-            precision=self.precision,
+        self.learner = Learner(
+            dataset,
+            model=model,
+            train=train,
+            device=device,
+            initial=initial,
             processes=processes,
             notice=notice,
         )
-        self.state = TrainingState()
+        self.precision = self.learner.precision
         self.identity = identity(
             dataset, model=model, train=train, precision=self.precision.name, initial=initial
         )
-        self.weights = sum(weight.numel() for weight in self.model.parameters())
+        self.weights = sum(weight.numel() for weight in self.learner.model.parameters())
         self.per_epoch = -(-len(self.members) // train.batch_size)
+        self.state = TrainingState()
         if resume and (run / STATE_FILE).is_file():
-            self.state = load_state(
-                run / STATE_FILE, self.model, self.averaged, self.optimizer, self.identity
-            )
-            if self.precision.scaler is not None and self.state.scaler:
-                self.precision.scaler.load_state_dict(self.state.scaler)
+            self.state = load_state(run / STATE_FILE, self.learner, self.identity)
 
     @property
     def seen(self) -> int:
@@ -229,41 +214,14 @@ class Trainer:
             yield collate(self.dataset, self.members[positions])
 
     def _step(self, batch: Batch) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self._progress())
-        seed = one_seed(self.config.seed, self.state.step)
-        generator = torch.Generator().manual_seed(seed)
-        drawn = DrawnBatch.draw(
-            batch,
-            generator,
-            latent_size=self.model_config.latent_size,
-            groups=self.dataset.normalizer.groups,
-        )
-        beta = kl_weight(self.config, self._progress())
-        self.model.train()
-        sums = self.gradients.compute(drawn, beta=beta, seed=seed)
-        means = sums[1:] / sums[0]
-        self._must_be_finite("loss", loss_of(means, self.config, beta=beta))
-        self.precision.unscale(self.optimizer)
-        norm = clip_grad_norm_(self.model.parameters(), self.config.clip)
-        if self.precision.scaler is None:  # a scaler skips such steps and lowers its scale
-            self._must_be_finite("gradient", float(norm))
-        self.precision.step(self.optimizer)
+        sums = self.learner.step(batch, number=self.state.step, progress=self._progress())
         self.state.step += 1
-        average(self.averaged, self.model, ema=self.config.ema, step=self.state.step)
         self.state.sums += sums
-        self.report(Progress(self.state.epoch, self.seen, *means.tolist()))
+        self.report(Progress(self.state.epoch, self.seen, *(sums[1:] / sums[0]).tolist()))
 
     def _progress(self) -> float:
         """How far the schedules are, 0 to 1."""
         return self.state.step / (self.per_epoch * self.config.epochs)
-
-    def _must_be_finite(self, name: str, value: float) -> None:
-        if not math.isfinite(value):
-            raise MolvaeError(
-                f"the {name} is {value} at step {self.state.step}. The last good weights are"
-                f" in {self.run / STATE_FILE}; try a smaller --learning-rate, or --precision fp32."
-            )
 
     def _finish_epoch(self, record: Callable[[Epoch], None]) -> bool:
         """Judge the epoch, keep its model when it is the best; False when asked to stop.
@@ -272,9 +230,7 @@ class Trainer:
         here takes this up again from the epoch's last step, and comes to the same. The model and
         the log are written before the state that knows of them, for the same reason.
         """
-        model = network(self.dataset, self.model_config, seed=self.config.seed)
-        model.load_state_dict(self.averaged)
-        model.to(self.device).eval()
+        model = self.learner.averaged_model()
         checkpoint, interrupted = None, False
         with interruptible(model, self.should_stop):
             held_out = validate(
@@ -283,12 +239,12 @@ class Trainer:
                 config=self.config,
                 precision=self.precision,
                 processes=self.processes,
-                pieces=self.gradients.pieces,
+                pieces=self.learner.gradients.pieces,
             )
             if held_out is None:
                 return False
             epoch = self._row(held_out)
-            self._must_be_finite("validation loss", epoch.validation_loss)
+            must_be_finite("validation loss", epoch.validation_loss, self.state.step)
             try:
                 if epoch.validation_loss < self.state.best and self.processes.leads:
                     checkpoint = self._package(model, epoch)
@@ -322,10 +278,7 @@ class Trainer:
 
     def _package(self, model: ConditionalVAE, epoch: Epoch) -> Checkpoint:
         # What the clock said stays in the log: the same training gives the same file.
-        log = [
-            {name: value for name, value in row._asdict().items() if name not in CLOCK}
-            for row in [*self.state.log, epoch]
-        ]
+        log = [row.timeless() for row in [*self.state.log, epoch]]
         trained = {"precision": self.precision.name, "device": self.device.type, **log[-1]}
         return package(
             model,
@@ -337,15 +290,5 @@ class Trainer:
         )
 
     def _save_state(self) -> None:
-        if not self.processes.leads:
-            return
-        if self.precision.scaler is not None:
-            self.state.scaler = self.precision.scaler.state_dict()
-        save_state(
-            self.run / STATE_FILE,
-            self.state,
-            self.model,
-            self.averaged,
-            self.optimizer,
-            self.identity,
-        )
+        if self.processes.leads:
+            save_state(self.run / STATE_FILE, self.state, self.learner, self.identity)

@@ -10,8 +10,8 @@ import numpy as np
 from molvae import store
 from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
-from molvae.train.history import Epoch
-from molvae.train.trainer import CLOCK, Trainer
+from molvae.train.history import CLOCK, Epoch
+from molvae.train.trainer import Trainer
 from tests import tiny
 
 # Two layers, so that dropout and its noise count; 4 steps in an epoch.

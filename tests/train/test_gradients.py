@@ -11,10 +11,10 @@ from molvae.model.cvae import ConditionalVAE
 from molvae.train import gradients as gradients_module
 from molvae.train.batches import collate
 from molvae.train.gradients import Gradients
+from molvae.train.learner import network
 from molvae.train.objective import DrawnBatch, Terms, kl, terms
 from molvae.train.precision import Precision
 from molvae.train.processes import ALONE, Processes
-from molvae.train.weights import network
 from tests import tiny
 
 FP32 = Precision.choose("fp32", torch.device("cpu"))

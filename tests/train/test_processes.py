@@ -62,8 +62,8 @@ def first_gradients(made: Trainer) -> np.ndarray:
     generator = torch.Generator().manual_seed(1)
     batch = next(made._remaining_batches())
     drawn = DrawnBatch.draw(batch, generator, latent_size=tiny.MODEL.latent_size)
-    made.gradients.compute(drawn, beta=0.7, seed=0)
-    return torch.cat([weight.grad.flatten() for weight in made.model.parameters()]).numpy()
+    made.learner.gradients.compute(drawn, beta=0.7, seed=0)
+    return torch.cat([weight.grad.flatten() for weight in made.learner.model.parameters()]).numpy()
 
 
 def free_port() -> str:

@@ -245,8 +245,8 @@ def test_training_begins_from_the_weights_it_is_given(
     initial = weights_of(drug_dataset, 1)
     begun = trainer(drug_dataset, tmp_path, initial=initial, stop_after=1)
     for name, weight in initial.items():
-        assert torch.equal(begun.model.state_dict()[name], weight), name
-        assert torch.equal(begun.averaged[name], weight), name
+        assert torch.equal(begun.learner.model.state_dict()[name], weight), name
+        assert torch.equal(begun.learner.averaged[name], weight), name
     begun.fit()
     assert trainer(drug_dataset, tmp_path, initial=initial, resume=True).state.step == 1
     other = weights_of(drug_dataset, 2)
@@ -287,7 +287,7 @@ def test_loss_that_is_no_number_stops_with_advice_and_spares_the_saved_state(
     before = (tmp_path / "state.safetensors").read_bytes()
     broken = trainer(drug_dataset, tmp_path, resume=True)
     with torch.no_grad():
-        broken.model.decoder.output.bias.fill_(float("nan"))
+        broken.learner.model.decoder.output.bias.fill_(float("nan"))
     with pytest.raises(MolvaeError, match=r"loss is nan at step 2.*smaller --learning-rate"):
         broken.fit()
     with pytest.raises(MolvaeError, match=r"not saved, because weights.decoder.output.bias"):
@@ -305,7 +305,7 @@ def test_gradient_that_is_no_number_never_reaches_the_weights(
     broken = trainer(drug_dataset, tmp_path)
     with pytest.raises(MolvaeError, match=r"gradient is \w+ at step 0"):
         broken.fit()
-    assert all(torch.isfinite(weight).all() for weight in broken.model.parameters())
+    assert all(torch.isfinite(weight).all() for weight in broken.learner.model.parameters())
 
 
 @pytest.mark.parametrize(("split", "words"), [(0, "and 0 validation"), (1, "has 0 training")])
@@ -325,7 +325,7 @@ def test_missing_labels_and_no_properties_at_all_can_be_trained_on(
     properties[::2, 0] = np.nan
     holey = trainer(drug_dataset._replace(properties=properties), tmp_path, stop_after=2)
     holey.fit()
-    assert all(torch.isfinite(weight).all() for weight in holey.model.parameters())
+    assert all(torch.isfinite(weight).all() for weight in holey.learner.model.parameters())
 
 
 @pytest.mark.skipif(
