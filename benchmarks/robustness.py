@@ -206,7 +206,7 @@ def prepare(
     )
     rejects = []
     if listed.exists():
-        with listed.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with listed.open(newline="", encoding="utf-8") as file:
             rejects = [
                 {**row, "line": int(row["row"]), "reason": row["reason"].partition(":")[0]}
                 for row in csv.DictReader(file)

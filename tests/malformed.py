@@ -99,6 +99,7 @@ KINDS: dict[str, Kind] = {
     "soft hyphen": altered("not SMILES characters", lambda good: good[:2] + "\u00ad" + good[2:]),
     "long dash": altered("not SMILES characters", lambda good: "C\u2013" + good),
     "second mark": altered("not SMILES characters", lambda good: "\ufeff\ufeff" + good),
+    "NUL": altered("not SMILES characters", lambda good: good[:2] + "\0" + good[2:]),
     "escape": altered("not SMILES characters", lambda good: "\x1b[31m" + good),
     "no SMILES": smiles("not SMILES characters", "?", "C{C}", "CC|CO", "1,2-dichloroethane"),
     "spreadsheet": smiles("not SMILES characters", "=HYPERLINK(A1,B1)", "'CCO", "a;b", "50^C"),

@@ -13,6 +13,7 @@ from molvae.data import records, splits, tables
 from molvae.data.collection import Collection, Place
 from molvae.data.files import name_of
 from molvae.data.labels import Label, wanted_column
+from molvae.data.lines import to_bytes
 from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
 from molvae.data.tally import Reject
 from molvae.dataset import TRAIN
@@ -170,6 +171,7 @@ def _take(
 
 
 def as_reject(rejection: Rejection, paths: Sequence[Path]) -> Reject:
-    """Return a rejection as it is reported."""
+    """Return a rejection as it is reported: in UTF-8, whatever the row was in."""
     place, smiles, cause = rejection
-    return Reject(name_of(paths[place.source]), place.line, cause.field, smiles, str(cause))
+    shown = to_bytes(smiles).decode("utf-8", errors="backslashreplace")
+    return Reject(name_of(paths[place.source]), place.line, cause.field, shown, str(cause))

@@ -10,6 +10,7 @@ from molvae.errors import InputError
 
 MAX_LINE = 1 << 20  # characters; a gzip bomb without line ends must not fill the memory
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_ORDINARY = bytes(range(32, 127)) + b"\t\n\r"  # what most of a table is made of
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -65,7 +66,8 @@ def _decoded(file: OpenFile) -> io.TextIOWrapper:
     if b"\0" in head and encoding != "utf-16":
         if max(head[0::2].count(0), head[1::2].count(0)) > 0.4 * len(head):
             raise InputError(f"{file.where}: UTF-16 without its mark; save it as UTF-8.")
-        raise InputError(f"{file.where}: binary, not a table of text.")
+        if len(head.translate(None, _ORDINARY)) > 0.1 * len(head):  # else it costs its own row
+            raise InputError(f"{file.where}: binary, not a table of text.")
     errors = "strict" if encoding == "utf-16" else "surrogateescape"
     content = cast(BinaryIO, file.content)
     return io.TextIOWrapper(content, encoding=encoding, errors=errors, newline="")

@@ -30,7 +30,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     table.write_bytes(made.content)
     config = DataConfig(properties=("MW",), labels=(LABEL,), min_count=1, uncharge=False)
     prepared = prepare([table], config, jobs=1, rejects=rejects)
-    with rejects.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with rejects.open(newline="", encoding="utf-8") as file:
         listed = list(csv.DictReader(file))
     return Case(made, prepared, listed)
 
@@ -71,6 +71,13 @@ def test_the_rejects_file_says_the_same(case: Case) -> None:
         (reject.file, reject.row, reject.field, reject.reason) for reject in case.prepared.rejects
     ]
     assert written == said
+
+
+def test_the_rejects_file_is_utf_8_and_shows_a_byte_that_was_not(case: Case) -> None:
+    rows = {str(fault.row) for fault in case.made.faults if fault.kind == "latin-1 SMILES"}
+    shown = [row["smiles"] for row in case.listed if row["row"] in rows]
+    assert shown
+    assert all(smiles.endswith(r"\xb5") for smiles in shown)
 
 
 def test_every_good_molecule_is_kept_and_no_altered_one(case: Case) -> None:
