@@ -1,16 +1,22 @@
 import ast
+import csv
+import gzip
+import random
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from rdkit import Chem
 
+from molvae.bloom import molecule_hash
 from molvae.chem import candidates, gate, properties, selfies, smiles, syntax, text
 from molvae.chem.gate import REASONS, Admitted, admit, admit_all
-from molvae.chem.selfies import decode_canonical, encode_checked
+from molvae.chem.selfies import decode, decode_canonical, encode_checked
 from molvae.chem.smiles import Standardization, standardize
 from molvae.errors import Rejected
 from tests.drugs import DRUGS
 
+SHARED = Path(__file__).parents[2] / "../shared/data"
 # Strings that end, block or fool a program that hands them to RDKit or selfies as they are.
 KILLERS = {
     "a chain of 20,000 atoms": "C" * 20_000,
@@ -89,6 +95,39 @@ def test_strings_pass_together_as_each_does_alone() -> None:
             assert isinstance(found, Admitted)
             assert (found.smiles, found.symbols) == (alone.smiles, alone.symbols)
             assert Chem.MolToSmiles(found.mol) == found.smiles
+
+
+@pytest.mark.parametrize(
+    ("name", "separator"),
+    [
+        ("zinc/zinc250k.csv", ","),
+        ("chembl/chembl_union.csv", ","),
+        ("hostile/pubchem100k.smi", "\t"),
+    ],
+)
+def test_a_molecule_has_one_key_however_it_is_written(name: str, separator: str) -> None:
+    path = SHARED / f"{name}.gz"
+    if not path.is_file():
+        pytest.skip(f"{name} is not on this machine")
+    with gzip.open(path, "rt", newline="") as lines:
+        rows = [row[0] for row in islice(csv.reader(lines, delimiter=separator), 1, 2000)]
+    numbers = random.Random(6)
+    for row in numbers.sample(rows, 25):
+        admitted = outcome(row, Standardization())
+        if isinstance(admitted, Rejected):
+            continue
+        spellings = {row, admitted.smiles, decode(admitted.symbols)}
+        for way in range(20):
+            mol = Chem.MolFromSmiles(row)
+            order = list(range(mol.GetNumAtoms()))
+            numbers.shuffle(order)
+            mol = Chem.RenumberAtoms(mol, order)
+            if way % 2:
+                Chem.Kekulize(mol, clearAromaticFlags=True)
+            spellings.add(Chem.MolToSmiles(mol, canonical=False, allBondsExplicit=way % 3 == 0))
+        found = [standardize(text)[0] for text in spellings if len(text) <= 400]
+        assert len(set(molecule_hash(found).tolist())) == len({*found}) == 1
+        assert found[0] == admitted.smiles
 
 
 REFUSED = {

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import random
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_symbols_of_real_molecules_are_those_of_the_package(name: str) -> None:
     if not path.is_file():
         pytest.skip(f"{name} is not on this machine")
     with gzip.open(path, "rt", newline="") as lines:
-        rows = [row[0] for row in csv.reader(lines)][1:]
+        rows = [row[0] for row in islice(csv.reader(lines), 1, 5000)]
     read = 0
     for row in random.Random(11).sample(rows, 300):
         try:
