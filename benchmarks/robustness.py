@@ -9,8 +9,8 @@ result must be a molecule of the dataset, which selfies and RDKit alone read. Th
 every molecule of the dataset must come from such a row. The table of malformed rows is made by
 tests/malformed.py, and each of its faults must be reported once, in its place, with its reason.
 
-FOLDER holds the tables of `TABLES`; those that are not there are left out. Writes
-results/robustness.json, or prints only when the run is limited.
+FOLDER holds the tables of `TABLES`; those that are not there are left out. Each result goes into
+results/robustness.json as soon as it is there, unless the run is limited.
 """
 
 import argparse
@@ -101,34 +101,35 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("-j", type=int, default=2)
     arguments = parser.parse_args()
-    results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if not arguments.only or "malformed" in arguments.only:
-            results["malformed"] = malformed(folder, arguments.limit or MALFORMED, arguments.j)
-            show("malformed", results["malformed"])
-        for key, table in TABLES.items():
-            if arguments.only and key not in arguments.only:
-                continue
-            if not (arguments.data / table.file).exists():
-                print(f"{key}: {table.file} is not there: left out")
-                continue
-            results[key] = judge(table, arguments.data, folder, arguments.limit, arguments.j)
-            show(key, results[key])
-    if not (arguments.only or arguments.limit):
-        write(results, arguments.j)
-    sys.exit(0 if all(result["passed"] for result in results.values()) else 1)
+    passed = True
+    for key in arguments.only or ("malformed", *TABLES):
+        if key in TABLES and not (arguments.data / TABLES[key].file).exists():
+            print(f"{key}: {TABLES[key].file} is not there: left out")
+            continue
+        with tempfile.TemporaryDirectory() as name:
+            if key == "malformed":
+                result = malformed(Path(name), arguments.limit or MALFORMED, arguments.j)
+            else:
+                source = arguments.data / TABLES[key].file
+                result = judge(TABLES[key], source, Path(name), arguments.limit, arguments.j)
+        show(key, result)
+        passed &= result["passed"]
+        if not arguments.limit:
+            write(key, result, arguments.j)
+    sys.exit(0 if passed else 1)
 
 
-def write(results: dict[str, Any], jobs: int) -> None:
-    """Write the committed result."""
+def write(key: str, result: dict[str, Any], jobs: int) -> None:
+    """Put one table's result among the committed ones."""
+    target = Path(__file__).parent / "results" / "robustness.json"
+    before = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+    results = {**before.get("results", {}), key: result}
     report = {
         "command": f"benchmarks/robustness.py -j {jobs}",
-        "results": results,
+        "results": {name: results[name] for name in ("malformed", *TABLES) if name in results},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: version(name) for name in ("molvae", "rdkit", "selfies", "numpy")},
     }
-    target = Path(__file__).parent / "results" / "robustness.json"
     target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(target)
 
@@ -159,10 +160,10 @@ def malformed(folder: Path, size: int, jobs: int) -> dict[str, Any]:
     return result
 
 
-def judge(table: Table, data: Path, folder: Path, limit: int, jobs: int) -> dict[str, Any]:
+def judge(table: Table, source: Path, folder: Path, limit: int, jobs: int) -> dict[str, Any]:
     """Prepare a table, count its rows, and read all that was kept again without molvae."""
-    path = folder / Path(table.file).name
-    shorten(data / table.file, path, limit or table.rows)
+    path = folder / source.name
+    shorten(source, path, limit or table.rows)
     watched, counts, rejects = prepare(path, folder, jobs)
     rejected = {reject["line"] for reject in rejects}
     result = measured(watched, counts)
@@ -286,6 +287,7 @@ def measured(watched: Watched, counts: dict[str, Any]) -> dict[str, Any]:
         "cpu_seconds": round(watched.cpu_seconds, 1),
         "rows_per_second": round(rows / watched.seconds),
         "rows_per_cpu_second": round(rows / watched.cpu_seconds),
+        "load_of_the_machine": round(os.getloadavg()[1], 1),
         "peak_mib": round(watched.memory),
         "largest_process_mib": round(watched.largest),
     }
