@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("molvae.cli.prepare", "Turn a table of molecules into a dataset to train on."),
     "train": ("molvae.cli.train", "Train a model on a prepared dataset."),
     "evaluate": ("molvae.cli.evaluate", "Score a table of generated molecules."),
+    "benchmark": ("molvae.cli.benchmark", "Judge a model in a published protocol."),
     "info": ("molvae.cli.info", "Show what is inside a model or a dataset."),
     "models": ("molvae.cli.models", "List the bundled models."),
     "data": ("molvae.cli.data", "List and fetch public sets of molecules."),

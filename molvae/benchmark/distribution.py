@@ -1,0 +1,197 @@
+"""Distribution learning: how like its training set a generator's molecules are, over several seeds.
+
+Any generator can be judged by its output; a molvae model is drawn from here, with the tier and the
+share of draws that SELFIES did not have to repair beside its row.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from molvae.config import GenerateConfig
+from molvae.evaluate.report import Report
+from molvae.evaluate.text import aligned, cell
+from molvae.generator import MoleculeGenerator
+
+FORMAT = 1  # of the JSON
+PUBLISHED = {"moses": Path(__file__).with_name("moses_published.csv")}
+PUBLISHED_SIZE = {"moses": 30_000}  # molecules a seed
+
+Row = dict[str, float | None]
+
+
+class Sample(NamedTuple):
+    """The molecules of one seed.
+
+    Attributes:
+        name: of the seed or the file.
+        smiles: as they came; "" for one that did not come.
+        account: of a molvae model: tier, acceptance, draws, settings.
+    """
+
+    name: str
+    smiles: Sequence[str]
+    account: Mapping[str, Any]
+
+
+class Benchmark(NamedTuple):
+    """A generator's row, and those of others.
+
+    Attributes:
+        suite: whose metrics.
+        model: name of the generator.
+        molecules: N of each sample.
+        samples: their names.
+        metrics: name -> mean, sd (over samples, None of one) and values.
+        accounts: how each sample was drawn, for a molvae model.
+        health: the card of its latent space.
+        published: model -> metric -> value.
+        notes: what a reader must know.
+        versions: that the numbers depend on.
+    """
+
+    suite: str
+    model: str
+    molecules: tuple[int, ...]
+    samples: tuple[str, ...]
+    metrics: Mapping[str, Mapping[str, Any]]
+    accounts: tuple[Mapping[str, Any], ...]
+    health: Mapping[str, Any]
+    published: Mapping[str, Row]
+    notes: tuple[str, ...]
+    versions: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Return everything as JSON text; undefined numbers are null."""
+        return json.dumps({"format": FORMAT, **self._asdict()}, indent=2, allow_nan=False)
+
+    def table(self) -> list[str]:
+        """Return the row and those of others as columns of text, a metric each line."""
+        others = list(self.published)
+        lines = [["", f"{self.model}{self._mark()}", "sd", *others]]
+        for name, found in self.metrics.items():
+            theirs = [self.published[model].get(name) for model in others]
+            shown = ["" if value is None else cell(value) for value in theirs]
+            lines.append([name, cell(found["mean"]), cell(found["sd"]), *shown])
+        sizes = sorted({f"{size:,}" for size in self.molecules})
+        head = f"{self.suite}, {len(self.samples)} samples of {' or '.join(sizes)} molecules"
+        said = [_account(account) for account in self.accounts[:1]]
+        return [head, *said, *_health(self.health), "", *aligned(lines)]
+
+    def _mark(self) -> str:
+        size = PUBLISHED_SIZE.get(self.suite)
+        return "*" if size and set(self.molecules) != {size} else ""
+
+
+def draw(
+    generator: MoleculeGenerator,
+    n: int,
+    *,
+    seed: int,
+    config: GenerateConfig,
+    executor: Executor | None = None,
+    report: Callable[[int], None] = lambda found: None,
+) -> Sample:
+    """Draw a sample as it is to be judged: nothing asked, duplicates left in.
+
+    Args:
+        generator: the model.
+        n: molecules.
+        seed: of the sample.
+        config: tier and temperature; no molecule may be left out for being there already.
+        executor: does the chemistry.
+        report: called with the number of molecules found so far.
+    """
+    generation = generator.draw(n, config=config, seed=seed, executor=executor, report=report)
+    smiles = [molecule.smiles for molecule in generation.molecules]
+    summary = generation.summary.to_dict()
+    kept = ("tier", "acceptance", "draws", "refusals", "settings", "seed", "model", "seconds")
+    account = {name: summary[name] for name in kept}
+    return Sample(f"seed {seed}", smiles + [""] * (n - len(smiles)), account)
+
+
+def benchmark(
+    samples: Sequence[Sample],
+    judge: Callable[[Sequence[str]], Report],
+    *,
+    suite: str,
+    model: str,
+    health: Mapping[str, Any] | None = None,
+) -> Benchmark:
+    """Judge samples and put their mean beside what others report.
+
+    Args:
+        samples: one for each seed.
+        judge: `evaluate` with all that is compared with.
+        suite: "moses" or "guacamol".
+        model: name of the generator.
+        health: the card of a molvae model's latent space.
+    """
+    reports = [judge(sample.smiles) for sample in samples]
+    rows = [
+        {name: value for name, value in report.values.items() if not isinstance(value, dict)}
+        for report in reports
+    ]
+    return Benchmark(
+        suite=suite,
+        model=model,
+        molecules=tuple(len(sample.smiles) for sample in samples),
+        samples=tuple(sample.name for sample in samples),
+        metrics={name: _spread([row.get(name) for row in rows]) for name in rows[0]},
+        accounts=tuple(sample.account for sample in samples if sample.account),
+        health=health or {},
+        published=published(suite),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        versions=reports[0].versions,
+    )
+
+
+def published(suite: str) -> dict[str, Row]:
+    """Return what others report: model -> metric -> value, None where they do not."""
+    path = PUBLISHED.get(suite)
+    if path is None:
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return {
+        row["model"]: {
+            name: float(value) if value else None for name, value in row.items() if name != "model"
+        }
+        for row in rows
+    }
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, Any]:
+    known = [value for value in values if value is not None]
+    complete = len(known) == len(values)
+    return {
+        "mean": float(np.mean(known)) if complete else None,
+        "sd": float(np.std(known, ddof=1)) if complete and len(known) > 1 else None,
+        "values": list(values),
+    }
+
+
+def _account(account: Mapping[str, Any]) -> str:
+    acceptance = account["acceptance"]
+    share = "-" if acceptance is None else f"{acceptance:.1%}"
+    return (
+        f"tier {account['tier'].upper()}, acceptance {share} of first draws,"
+        f" temperature {account['settings']['temperature']:g}, model {account['model']}"
+    )
+
+
+def _health(health: Mapping[str, Any]) -> list[str]:
+    """Say whether the latent space is used: a collapsed one has a low FCD for nothing."""
+    if not health:
+        return []
+    failed = [name for name, good in health.get("passed", {}).items() if not good]
+    verdict = f"FAILS {', '.join(failed)}" if failed else "passes its card"
+    return [
+        f"latent space: KL {health['kl']:.1f} nats, {health['active_units']:.0%} of units active,"
+        f" exact from mean {health['exact_from_mean']:.1%}; {verdict}"
+    ]

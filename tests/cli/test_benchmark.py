@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from molvae.cli.main import cli
+from tests.drugs import DRUGS
+
+SMILES = [smiles for _, smiles in DRUGS]
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Run the command within this process, with a cache of its own."""
+    monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path / "cache"))
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(cli, ["benchmark", *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> dict[str, Path]:
+    paths = {}
+    for name, smiles in (
+        ("generated", [*SMILES[:40], "", "C1CC"]),
+        ("training", SMILES[20:80]),
+        ("test", SMILES[30:70]),
+        ("scaffolds", SMILES[80:120]),
+    ):
+        paths[name] = tmp_path / f"{name}.csv"
+        paths[name].write_text("\n".join(["SMILES", *smiles, ""]))
+    return paths
+
+
+def test_molecules_of_any_generator_are_judged(benchmark, tables, tmp_path) -> None:
+    sets = ("--training", tables["training"], "--test", tables["test"])
+    sets = (*sets, "--test-scaffolds", tables["scaffolds"], "-j", 1)
+    out = tmp_path / "moses.json"
+    done = benchmark("moses", "--generated", tables["generated"], *sets, "-o", out)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert found["model"] == "generated"
+    assert found["metrics"]["valid"]["mean"] == pytest.approx(40 / 42)
+    assert found["metrics"]["Novelty"]["mean"] == 20 / 40
+    assert found["published"]["CharRNN"]["Scaf/TestSF"] == 0.1101
+    assert "CharRNN" in done.stdout
+    assert "30,000" in done.stderr
+    twice = ("--generated", tables["generated"], "--generated", tables["test"])
+    again = benchmark("moses", *twice, *sets, "--json")
+    assert json.loads(again.stdout)["samples"] == ["generated.csv", "test.csv"]
+
+
+def test_a_model_is_drawn_from_and_judged(benchmark, tables, tiny_model_file) -> None:
+    done = benchmark(
+        *("guacamol", tiny_model_file, "-n", 30, "--seeds", "1,2", "--tier", "raw"),
+        *("--training", tables["training"], "--no-fcd", "--json", "-j", 1),
+    )
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["samples"] == ["seed 1", "seed 2"]
+    assert found["molecules"] == [30, 30]
+    assert [account["tier"] for account in found["accounts"]] == ["raw", "raw"]
+    assert found["accounts"][0]["settings"]["unique"] is False
+    assert found["health"]["kl"] > 0
+    assert 0 <= found["metrics"]["KL divergence"]["mean"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("moses", "druglike", "--generated", "x.csv"), "not both"),
+        (("moses", "--seeds", "1,x", "--training", "{training}"), "whole numbers with commas"),
+        (("moses", "--test", "no.csv"), "molvae data get moses-train"),
+        (("guacamol", "--training", "no.csv"), "no such file, and no set"),
+        (("tdc",), "No such command 'tdc'"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(benchmark, tables, arguments, words) -> None:
+    named = {name: str(path) for name, path in tables.items()}
+    given = [argument.format(**named) for argument in arguments]
+    if "--seeds" in given:
+        given += ["--test", named["test"], "--test-scaffolds", named["scaffolds"]]
+    done = benchmark(*given)
+    assert done.exit_code == 2
+    assert words in done.stderr
+
+
+def test_an_existing_result_is_kept(benchmark, tables, tmp_path) -> None:
+    out = tmp_path / "there.json"
+    out.write_text("{}")
+    done = benchmark("guacamol", "--generated", tables["generated"], "-o", out)
+    assert done.exit_code == 2
+    assert out.read_text() == "{}"
