@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 
 from molvae.checkpoint import MODEL_FILE
 from molvae.errors import MolvaeError
@@ -46,7 +46,7 @@ def hold(run: Path) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or error
         raise MolvaeError(f"{run}: cannot be written to: {reason}. Name another folder.") from error
     try:
-        if first:
+        if first and not isinstance(lock, SoftFileLock):
             _sign(path)
         yield
     finally:
@@ -54,7 +54,11 @@ def hold(run: Path) -> Iterator[None]:
 
 
 def _sign(path: Path) -> None:
-    """Say in the lock's file who holds it; on Windows nobody can write to what is locked."""
+    """Say in the lock's file who holds it.
+
+    It is a courtesy: on Windows nobody can write to what is locked, and on a file system without
+    locks filelock puts a mark of its own there.
+    """
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     with suppress(OSError):
         path.write_text(f"process {os.getpid()} on {platform.node()}, since {since},\n", "utf-8")
