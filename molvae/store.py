@@ -268,6 +268,12 @@ def load(stored: Stored) -> dict[str, np.ndarray]:
         ArtifactError: when the file is damaged or was altered.
     """
     path = stored.path
+    altered = (
+        f"{path}: damaged or altered: its content does not match its sha256."
+        " Get the file again, or train again."
+    )
+    if not stored.exact:
+        raise ArtifactError(altered)
     try:
         arrays: dict[str, np.ndarray] = safetensors.numpy.load_file(path)
         stamp = _stamp(os.stat(path))
@@ -275,11 +281,8 @@ def load(stored: Stored) -> dict[str, np.ndarray]:
         raise ArtifactError(f"{path}: damaged: {error}") from error
     if stamp != stored.stamp:
         raise ArtifactError(f"{path}: was replaced while it was read; try again.")
-    if not stored.exact or digest(arrays, stored.header) != stored.sha256:
-        raise ArtifactError(
-            f"{path}: damaged or altered: its content does not match its sha256."
-            " Get the file again, or train again."
-        )
+    if digest(arrays, stored.header) != stored.sha256:
+        raise ArtifactError(altered)
     return arrays
 
 

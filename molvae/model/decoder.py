@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from molvae.config import ModelConfig
+from molvae.model.embedding import symbol_embedding
 
 State = list[tuple[Tensor, Tensor]]  # (h, c) of each layer, each (1, B, H)
 
@@ -21,7 +22,7 @@ class Decoder(nn.Module):
         size, layers = config.decoder_size, config.decoder_layers
         context = config.latent_size + config.condition_size
         self.size = size
-        self.embedding = nn.Embedding(vocabulary_size, config.symbol_size)
+        self.embedding = symbol_embedding(vocabulary_size, config.symbol_size)
         self.at_input = nn.Linear(context, config.symbol_size)
         self.at_start = nn.Linear(context, 2 * layers * size)
         self.at_output = nn.Linear(context, vocabulary_size, bias=False)

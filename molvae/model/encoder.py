@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from molvae.config import ModelConfig
+from molvae.model.embedding import symbol_embedding
 from molvae.model.latent import Posterior
 
 LOG_VAR_RANGE = (-8.0, 1.0)  # narrower than e^-4 is a delta, wider than e^0.5 leaves the prior
@@ -20,7 +21,7 @@ class Encoder(nn.Module):
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         super().__init__()
         size = config.encoder_size
-        self.embedding = nn.Embedding(vocabulary_size, config.symbol_size)
+        self.embedding = symbol_embedding(vocabulary_size, config.symbol_size)
         self.forwards = nn.LSTM(config.symbol_size, size, batch_first=True)
         self.backwards = nn.LSTM(config.symbol_size, size, batch_first=True)
         self.norm = nn.LayerNorm(6 * size)
