@@ -89,8 +89,8 @@ def command(
     """Train a model on a DATASET that `molvae prepare` wrote.
 
     The folder then holds model.safetensors, ready for `molvae generate FOLDER`. Ctrl-C, SIGTERM
-    and SIGUSR1 save first, and whatever else ends it costs what came after the last save; the same
-    command with --resume goes on.
+    and SIGUSR1, the warning of a batch system, save first and exit with 130, 143 and 138; whatever
+    else ends it costs what came after the last save. The same command with --resume goes on.
 
     On several GPUs: torchrun --nproc-per-node 4 -m molvae train DATASET -o FOLDER. Each step's
     molecules are shared out, and the model is the one that a single process trains.

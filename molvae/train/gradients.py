@@ -87,7 +87,8 @@ class Gradients:
         pieces = list(batch.rows(first, end).to(precision.device).pieces(self.pieces))
         try:
             if len(pieces) != 1:  # the mean KL is needed before the first backward pass
-                charge.settle(sum((kl(model, p, precision).sum() for p in pieces), sums[0]))
+                known = [kl(model, piece, precision).sum() for piece in pieces]
+                charge.settle(sum(known, start=sums.new_zeros(())))
             for number, piece in enumerate(pieces):
                 with _seeded((seed, first, number), model.config.dropout, precision.device):
                     found = terms(model, piece, precision)
