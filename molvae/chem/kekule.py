@@ -176,7 +176,7 @@ def _place_double_bonds(
         used[other] += order
     aromatic = [here for here, atom in enumerate(spelled) if atom.aromatic is not None]
     if aromatic:
-        needy = _needy(aromatic, spelled, used, delocalized)
+        needy = _needy(aromatic, spelled, used)
         if needy is None:
             return False
         neighbors: list[list[int]] = [[] for _ in needy]
@@ -198,18 +198,12 @@ def _place_double_bonds(
     return all(bonds <= atom.free for bonds, atom in zip(used, spelled, strict=True))
 
 
-def _needy(
-    aromatic: list[int],
-    spelled: list[_Spelled],
-    used: list[int],
-    delocalized: list[tuple[int, int]],
-) -> dict[int, int] | None:
+def _needy(aromatic: list[int], spelled: list[_Spelled], used: list[int]) -> dict[int, int] | None:
     """Number the atoms that take a double bond; None when one's valence does not say."""
-    joined = {end for bond in delocalized for end in bond}
     needy: dict[int, int] = {}
     for here in aromatic:
         takes = (spelled[here].aromatic or {}).get(used[here])
-        if takes is None or here not in joined:
+        if takes is None:
             return None
         if takes:
             needy[here] = len(needy)

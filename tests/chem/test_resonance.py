@@ -71,10 +71,20 @@ def test_every_way_to_place_the_double_bonds_is_a_form_that_rdkit_reads_alike(sm
         ("CS(C)=O", "CS(C)(=O)=O"),
         ("CSC", "C[SH](C)C"),
         ("CP(C)C", "CPC"),
+        ("CC1=CC=C1C", "CC1=C(C)C=C1"),  # each atom has the same bonds, at other places
+        ("C1=CC=S=C1", "c1ccsc1"),
     ],
 )
 def test_another_molecule_is_none(one: str, other: str) -> None:
     assert not is_resonance_form(read(one), Chem.MolFromSmiles(other))
+
+
+def test_atoms_that_are_left_with_an_electron_to_pair_prove_nothing() -> None:
+    mol = Chem.MolFromSmiles("c1c[nH+]cc[nH+]1")
+    paired = read("c1c[nH+]cc[nH+]1")
+    assert is_resonance_form(paired, mol)
+    alone = paired._replace(orders=[0, 2, 1, 1, 2, 1], rings={(0, 5): 1})
+    assert not is_resonance_form(alone, mol)
 
 
 @pytest.mark.parametrize("smiles", ["[CH2]C", "C[NH]", "c1cc[c]cc1"])
