@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from molvae.chem.molblock import is_block
 from molvae.chem.smiles import check_text, parse
 from molvae.data.files import OpenFile, name_of
 from molvae.data.lines import is_text, to_bytes
@@ -176,19 +175,6 @@ def id_column(columns: Sequence[str]) -> str | None:
     """Return the column that names molecules (`ID_NAMES`), None without one."""
     by_lower = {column.lower(): column for column in reversed(columns)}
     return next((by_lower[name] for name in ID_NAMES if name in by_lower), None)
-
-
-def spelled(row: Row, smiles: str) -> Row:
-    """Return a row with SMILES in place of its mol block; one that has SMILES stays as it is.
-
-    Args:
-        row: of an open table.
-        smiles: what its molecule was found to be.
-    """
-    if not is_block(row.smiles):
-        return row
-    cells = {name: smiles if cell == row.smiles else cell for name, cell in row.cells.items()}
-    return row._replace(smiles=smiles, cells=cells)
 
 
 def find_column(table: Table, name: str) -> str:

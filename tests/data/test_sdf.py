@@ -6,7 +6,7 @@ from rdkit import Chem
 
 from molvae.chem.molblock import as_smiles
 from molvae.chem.smiles import canonicalize
-from molvae.data.records import Row, find_column, spelled
+from molvae.data.records import Row, find_column
 from molvae.data.sdf import draw
 from molvae.data.tables import count_rows, open_table, write_table
 from molvae.errors import InputError, UsageError
@@ -201,18 +201,13 @@ def test_a_field_named_like_the_structure_is_kept_beside_it(tmp_path: Path) -> N
     assert rows(path)[0].cells["structure (field)"] == "planar"
 
 
-def test_a_row_that_was_read_can_be_written_in_any_format(tmp_path: Path) -> None:
+def test_a_record_that_was_read_can_be_written_again(tmp_path: Path) -> None:
     source = write(tmp_path / "a.sdf", record(ASPIRIN, fields="> <logS>\n-2\n\n"))
     table = open_table(source)
-    read = list(table.rows)
-    write_table(tmp_path / "b.sdf", table.columns, [list(read[0].cells.values())])
+    read = [list(row.cells.values()) for row in table.rows]
+    write_table(tmp_path / "b.sdf", table.columns, read)
     assert smiles_of(tmp_path / "b.sdf") == [canonicalize(ASPIRIN)]
-    assert "structure (field)" not in open_table(tmp_path / "b.sdf").columns
-    spelled_out = spelled(read[0], ASPIRIN)
-    assert spelled(spelled_out, "C") == spelled_out
-    write_table(tmp_path / "c.csv", table.columns, [list(spelled_out.cells.values())])
-    assert (tmp_path / "c.csv").read_text() == f"structure,ID,logS\n{ASPIRIN},,-2\n"
-    assert [row.smiles for row in open_table(tmp_path / "c.csv").rows] == [ASPIRIN]
+    assert open_table(tmp_path / "b.sdf").columns == table.columns
 
 
 def test_a_row_without_a_molecule_keeps_its_place(tmp_path: Path) -> None:
