@@ -12,7 +12,7 @@ from molvae.config import DataConfig
 from molvae.data import records, splits, tables
 from molvae.data.collection import Collection, Place
 from molvae.data.files import name_of
-from molvae.data.labels import Label, wanted_column
+from molvae.data.labels import Label
 from molvae.data.lines import to_bytes
 from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
 from molvae.data.tally import Reject
@@ -150,9 +150,9 @@ class _Opened(NamedTuple):
 
 def _open(path: Path, config: DataConfig, labels: Sequence[Label], format: str) -> _Opened:
     table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
-    columns = [wanted_column(table, label.name) for label in labels]
+    columns = [records.find_column(table, label.name) for label in labels]
     by_method = config.split in splits.SPLITS
-    return _Opened(table, columns, "" if by_method else wanted_column(table, config.split))
+    return _Opened(table, columns, "" if by_method else records.find_column(table, config.split))
 
 
 def _take(

@@ -1,7 +1,7 @@
 """Label columns: numbers, or words from a few classes; which of the two is seen before the work.
 
-All cells of a column are looked at once before any chemistry is done: reading them takes less than
-a hundredth of the time, and a class that first shows in the last row is known from the start.
+All cells of a column are looked at once before any chemistry is done: reading them takes about a
+hundredth of the time, and a class that first shows in the last row is known from the start.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 
 from molvae.config import DataConfig
 from molvae.data import records, tables
-from molvae.errors import InputError, Rejected, UsageError
+from molvae.errors import Rejected, UsageError
 from molvae.normalizer import class_key
 
 FEW = 20  # different words that are taken for classes without being told
@@ -95,18 +95,6 @@ def find_labels(
     return tuple(seen[name].decide() if name in seen else Label(name) for name, _ in asked)
 
 
-def wanted_column(table: records.Table, name: str) -> str:
-    """Return a table's spelling of a column that the user named.
-
-    Raises:
-        UsageError: when there is none or more than one.
-    """
-    try:
-        return records.find_column(table, name)
-    except InputError as error:
-        raise UsageError(str(error)) from error
-
-
 def _columns(path: Path, config: DataConfig, format: str) -> tuple[str, ...]:
     table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
     table.file.close()
@@ -126,7 +114,7 @@ def _split_kind(text: str, columns: Sequence[str]) -> tuple[str, str]:
 
 def _look(path: Path, config: DataConfig, format: str, seen: list["_Seen"]) -> None:
     table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
-    columns = [wanted_column(table, one.name) for one in seen]
+    columns = [records.find_column(table, one.name) for one in seen]
     for row in table.rows:
         if not row.fault:
             for one, column in zip(seen, columns, strict=True):

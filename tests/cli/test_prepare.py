@@ -91,6 +91,14 @@ def test_a_label_that_can_be_read_in_two_ways_is_a_usage_error(molvae: Run, tmp_
     assert not output.exists()
 
 
+def test_classes_are_found_in_what_comes_from_a_pipe(molvae: Run, tmp_path: Path) -> None:
+    rows = ["smiles,y", *(f"{'C' * size}O,{'ab'[size % 2]}" for size in range(1, 9))]
+    options = ("--label", "y", "--validation", 0, "--test", 0)
+    done = molvae("prepare", "-", "-o", tmp_path / "a", *QUICK, *options, input="\n".join(rows))
+    assert done.returncode == 0, done.stderr
+    assert "label y: classes a 4, b 4\n" in done.stderr
+
+
 def test_json_is_the_tally_and_quiet_is_quiet(molvae: Run, drugs: Path, tmp_path: Path) -> None:
     done = molvae("prepare", drugs, "-o", tmp_path / "a.molvae", *QUICK, "--json", "-q")
     assert done.stderr == ""
