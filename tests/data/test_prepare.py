@@ -287,10 +287,14 @@ def test_class_labels_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> 
 
 
 def test_a_label_that_is_no_number_costs_its_row(tmp_path: Path) -> None:
-    rows = [(ASPIRIN, "1"), (CAFFEINE, "1,5"), ("CCO", "inf"), ("CCN", "2")]
+    odd = ["1,5", "inf", "1e400", "1_0", "True", "nan"]
+    rows = [(ASPIRIN, "1"), *((CAFFEINE, cell) for cell in odd), ("CCN", "2")]
     path = table(tmp_path / "a.csv", ("smiles", "pIC50"), rows)
     prepared = run(path, DataConfig(properties=(), labels=("pIC50",), validation=0.0, test=0.0))
-    assert prepared.tally.rejected == {"not a number": 2}
+    assert prepared.tally.rejected == {"not a number": len(odd)}
+    assert [reject.row for reject in prepared.rejects] == [3, 4, 5, 6, 7, 8]
+    assert "1,5" in prepared.rejects[0].reason
+    assert "as a dot" in prepared.rejects[0].reason
     assert {reject.field for reject in prepared.rejects} == {"pIC50"}
 
 
