@@ -21,7 +21,7 @@ from molvae.data.records import (
 )
 from molvae.errors import InputError, Rejected
 
-MAX_FILE = 64 * 2**20  # characters of a .json, which is read whole and takes about ten times that
+MAX_FILE = 64 * 2**20  # characters of a .json, which is read whole and takes six times that
 _EXPECTED = 'one JSON object a row is expected, such as {"smiles": "CCO"}'
 _ARRAY = "an array of objects is expected; pandas writes one by to_json(orient='records')"
 

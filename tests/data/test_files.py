@@ -76,6 +76,42 @@ def test_the_content_of_stdin_tells_what_it_is(pipe, fed: str, expected: list[st
         assert [row.smiles for row in open_table(STDIO).rows] == expected
 
 
+@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_line_ends_marks_and_gzip_members_change_nothing(
+    tmp_path: Path, kind: str, end: str, encoding: str
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    text = content(kind).decode().replace("\n", end).removesuffix(end)
+    stored = text.encode(encoding)
+    path.write_bytes(gzip.compress(stored[:150]) + gzip.compress(stored[150:]))
+    assert ids(path) == [name for name, _ in SOME]
+    starts = [row.line for row in open_table(path).rows]
+    path.write_bytes(content(kind))
+    assert [row.line for row in open_table(path).rows] == starts
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_byte_that_is_no_utf_8_costs_its_row_whatever_the_format(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(content(kind).replace(b"ibuprofen", b"ibuprof\xe8ne"))
+    found = [(row.id, row.fault) for row in open_table(path).rows]
+    assert found.pop(2) == ("ibuprof\udce8ne", "not UTF-8")
+    assert found == [(name, "") for name, _ in (*SOME[:2], *SOME[3:])]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in READERS if kind != "sdf"])
+def test_words_that_pandas_takes_for_missing_stay_words(tmp_path: Path, kind: str) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    words = ["N", "NO", "[Na]", "NA", "nan", "null", "None", "NaN"]
+    write_table(tmp_path / f"a.{kind}", ("smiles",), [[word] for word in words])
+    assert [row.smiles for row in open_table(tmp_path / f"a.{kind}").rows] == words
+
+
 def test_messages_speak_of_stdin(pipe) -> None:
     pipe(b"")
     with pytest.raises(InputError, match=r"^stdin: empty"):
@@ -152,7 +188,7 @@ def test_what_is_never_a_table_is_named_whatever_the_format(
 @pytest.mark.parametrize("at", [20, -20, -4])
 def test_a_gzip_cut_off_is_named_whatever_the_format(tmp_path: Path, kind: str, at: int) -> None:
     path = tmp_path / f"a.{kind}.gz"
-    write_table(path, ("ID", "SMILES"), DRUGS)
+    write_table(path, ("ID", "SMILES"), SOME)
     path.write_bytes(path.read_bytes()[:at])
     with pytest.raises(InputError, match="truncated: the gzip data ends too early"):
         list(open_table(path).rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molvae.data.records import Row
+from molvae.data.records import Row, find_column
 from molvae.data.tables import count_rows, open_table, write_table
 from molvae.errors import InputError, MolvaeError, UsageError
 
@@ -98,6 +98,19 @@ def test_a_byte_that_is_no_utf_8_costs_its_row(tmp_path: Path) -> None:
     table = pyarrow.table({"smiles": ["C", "CC", "N"], "name": names})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
     assert [row.fault for row in rows(tmp_path / "a.parquet")] == ["", "not UTF-8", ""]
+
+
+def test_a_column_that_stands_twice_is_refused_when_it_matters(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    arrays = [pyarrow.array(["CCO"]), pyarrow.array([1]), pyarrow.array([2])]
+    table = pyarrow.Table.from_arrays(arrays, names=["smiles", "x", "x"])
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    opened = open_table(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="2 columns are named 'x'"):
+        find_column(opened, "x")
+    assert [row.smiles for row in opened.rows] == ["CCO"]
 
 
 def test_damage_anywhere_is_one_sentence(tmp_path: Path) -> None:
