@@ -3,6 +3,7 @@
 import math
 from array import array
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -40,20 +41,23 @@ class Conflict(NamedTuple):
     kept: str
 
 
-class _Said(NamedTuple):
+@dataclass(slots=True)
+class _Said:
     """What the rows of one molecule say of one label.
 
     Attributes:
         first: the first value.
         place: its row.
         total: the sum of all values.
-        rows: how many rows say each value.
+        count: the number of rows that say anything.
+        rows: how many of them say each class.
     """
 
     first: float
     place: Place
-    total: float
-    rows: dict[float, int]
+    total: float = 0.0
+    count: int = 0
+    rows: Counter[float] = field(default_factory=Counter)
 
 
 class _Disagreement(NamedTuple):
@@ -156,13 +160,16 @@ class Collection:
             start = known * self._width + self._computed
             begin = Place(self._sources[known], self._lines[known])
             mine = self._values[start : start + len(self._labels)]
-            self._said[known] = [_say(None, value, begin) for value in mine]
+            self._said[known] = [
+                _say(label, None, value, begin)
+                for label, value in zip(self._labels, mine, strict=True)
+            ]
         said = self._said[known]
         for at, value in enumerate(molecule.values[self._computed :]):
             before = said[at]
             if before is not None and not math.isnan(value) and value != before.first:
                 self._disagreements.append(_Disagreement(known, at, place, value))
-            said[at] = _say(before, value, place)
+            said[at] = _say(self._labels[at], before, value, place)
 
     def conflicts(self, keep: np.ndarray) -> list[Conflict]:
         """Return the rows that disagree on a label, of the molecules of a mask (N,)."""
@@ -226,19 +233,21 @@ class Collection:
         )
 
 
-def _say(before: _Said | None, value: float, place: Place) -> _Said | None:
+def _say(label: Label, before: _Said | None, value: float, place: Place) -> _Said | None:
     """Return what the rows of a molecule say of a label, with one more row."""
     if math.isnan(value):
         return before
-    if before is None:
-        return _Said(value, place, value, {value: 1})
-    rows = before.rows | {value: before.rows.get(value, 0) + 1}
-    return before._replace(total=before.total + value, rows=rows)
+    said = before or _Said(value, place)
+    said.total += value
+    said.count += 1
+    if label.classes:
+        said.rows[value] += 1
+    return said
 
 
 def _settle(label: Label, said: _Said) -> float:
     """Return the one value of a molecule whose rows may disagree; NaN for classes that tie."""
     if not label.classes:
-        return said.total / sum(said.rows.values())
-    most = [value for value, rows in said.rows.items() if rows == max(said.rows.values())]
-    return most[0] if len(most) == 1 else math.nan
+        return said.total / said.count
+    (first, rows), *others = said.rows.most_common(2)
+    return math.nan if others and others[0][1] == rows else first
