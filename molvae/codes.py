@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
-from molvae.chem.selfies import decode_canonical, encode_checked
-from molvae.chem.smiles import Standardization, standardize
+from molvae.chem.gate import admit
+from molvae.chem.selfies import decode_canonical
+from molvae.chem.smiles import Standardization
 from molvae.errors import ArtifactError, Rejected
 from molvae.model.latent import Posterior
 from molvae.vocabulary import EOS, PAD
@@ -41,7 +42,7 @@ def symbols_of(text: str, standardization: Standardization) -> list[str]:
     Raises:
         Rejected: for a string that is no molecule.
     """
-    return encode_checked(standardize(text, standardization)[0])
+    return admit(text, standardization).symbols
 
 
 def read(checkpoint: Checkpoint, molecules: Sequence[Sequence[str]]) -> Posterior:

@@ -78,7 +78,7 @@ class MoleculeGenerator:
             )
         self.max_symbols = longest
         self.measured = measured_by(checkpoint)
-        self.labels = tuple(name for name in self.normalizer.names if name not in PROPERTIES)
+        self.labels = tuple(n for n in self.normalizer.quantities if n not in PROPERTIES)
 
     @classmethod
     def load(cls, model: str | Path = "druglike", *, device: str = "cpu") -> "MoleculeGenerator":
@@ -101,12 +101,9 @@ class MoleculeGenerator:
         Raises:
             UsageError: for an unknown name or class, an empty range, or a value that cannot be.
         """
-        known = {name.lower() for name in self.normalizer.quantities}
         spelled: dict[str, float | Range | str] = {}
         for name, wanted in targets.items():
-            same = name if name.lower() in known else _alias(name)
-            if same.lower() not in known:
-                raise UsageError(self._unknown(same))
+            same = self.spell(name)
             if same in spelled:
                 raise UsageError(f"target {same}: given twice; give one point or one range.")
             spelled[same] = wanted
@@ -122,15 +119,23 @@ class MoleculeGenerator:
                 raise UsageError(f"target {name} = {asked}: impossible, {name} is {possible}.")
         return ranges
 
-    def _unknown(self, name: str) -> str:
-        """Say that the model has no such property, and which ones it has, with their units."""
+    def spell(self, name: str) -> str:
+        """Return this model's spelling of a property or label; RDKit's names are understood.
+
+        Raises:
+            UsageError: when it has no such one, listing those it has, with their units.
+        """
         names = self.normalizer.quantities
-        known = [str(PROPERTIES.get(name, self.normalizer.describe(name))) for name in names]
-        if name in PROPERTIES:
-            what = f"this model was not trained on {name}."
+        by_lower = {known.lower(): known for known in names}
+        same = name if name.lower() in by_lower else _alias(name)
+        if same.lower() in by_lower:
+            return by_lower[same.lower()]
+        if same in PROPERTIES:
+            what = f"this model was not trained on {same}."
         else:
-            what = f"unknown property '{name}'{did_you_mean(name, names) or '.'}"
-        return f"{what} This model knows {', '.join(known) or 'none'}."
+            what = f"unknown property '{same}'{did_you_mean(same, names) or '.'}"
+        known = [str(PROPERTIES.get(name, self.normalizer.describe(name))) for name in names]
+        raise UsageError(f"{what} This model knows {', '.join(known) or 'none'}.")
 
     def generate(
         self,

@@ -1,7 +1,7 @@
 """What a model's property head says of molecules, and whether it is at home with them."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
@@ -27,6 +27,25 @@ class Prediction(NamedTuple):
 def measured_by(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return the model's properties that can be computed from a structure."""
     return tuple(name for name in checkpoint.normalizer.names if name in PROPERTIES)
+
+
+def stated_errors(checkpoint: Checkpoint) -> dict[str, Mapping[str, Any]]:
+    """Return how far the head was from the truth on molecules held out of training.
+
+    Returns:
+        By property or label, in its unit: what `molvae.train.readings` found. Of a model from
+        before that was stored, `molecules` and `mae` alone; nothing where nothing is known.
+    """
+    provenance, normalizer = checkpoint.provenance, checkpoint.normalizer
+    if "head" in provenance:
+        return dict(provenance["head"]["errors"])
+    health = provenance.get("health", {})
+    return {
+        name: {"molecules": health["molecules"], "mae": error * scale}
+        for name, error, scale in zip(
+            normalizer.names, health.get("property_mae", ()), normalizer.scale, strict=False
+        )
+    }
 
 
 def predict_all(checkpoint: Checkpoint, molecules: Sequence[Seen]) -> list[Prediction]:

@@ -94,6 +94,37 @@ def tiny_model_file(
     return run / "model.safetensors"
 
 
+@pytest.fixture(scope="session")
+def labelled_model_file(tiny_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with two labels of one's own, a number and a class, that follow LogP."""
+    from molvae.checkpoint import Checkpoint
+    from molvae.chem.properties import measure
+    from molvae.chem.smiles import standardize
+    from molvae.config import DataConfig
+    from molvae.data.prepare import prepare
+    from molvae.train.initialization import begin_with
+    from molvae.train.package import package
+
+    folder = tmp_path_factory.mktemp("labelled")
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("smiles", "potency", "activity"))
+        for _, smiles in DRUGS[:120]:
+            (logp,) = measure(standardize(smiles)[1], ["LogP"])
+            writer.writerow((smiles, f"{7 - logp:.2f}", "active" if logp < 2 else "inactive"))
+    config = DataConfig(
+        properties=("MW", "LogP", "TPSA", "QED"),
+        labels=("potency", "activity"),
+        min_count=1,
+        validation=0.3,
+    )
+    dataset = prepare([folder / "labels.csv"], config, jobs=0).dataset
+    model, dataset = begin_with(Checkpoint.load(tiny_model_file), dataset, name="tiny")
+    packed = package(model.model, dataset, train=tiny.TRAIN, trained={})
+    packed.save(folder / "model.safetensors")
+    return folder / "model.safetensors"
+
+
 class Memorized(NamedTuple):
     """A model that knows the 32 validation molecules of a dataset by heart."""
 

@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("molvae.cli.generate", "Draw molecules with the properties you name."),
     "prepare": ("molvae.cli.prepare", "Turn a table of molecules into a dataset to train on."),
     "train": ("molvae.cli.train", "Train a model on a prepared dataset."),
+    "predict": ("molvae.cli.predict", "Predict labels of given molecules."),
+    "augment": ("molvae.cli.augment", "Draw variants of given molecules."),
     "evaluate": ("molvae.cli.evaluate", "Score a table of generated molecules."),
     "benchmark": ("molvae.cli.benchmark", "Judge a model in a published protocol."),
     "info": ("molvae.cli.info", "Show what is inside a model or a dataset."),

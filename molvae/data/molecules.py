@@ -1,13 +1,13 @@
 """Rows of a table -> molecules as a model reads them. Runs in worker processes, without torch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
+from molvae.chem.gate import Admitted, admit_all
 from molvae.chem.properties import measure
-from molvae.chem.selfies import encode_checked
-from molvae.chem.smiles import Standardization, standardize
+from molvae.chem.smiles import Standardization
 from molvae.data.records import Row
 from molvae.errors import Rejected
 from molvae.workers import Lost, map_chunks
@@ -34,19 +34,19 @@ def look(
     standardization: Standardization, properties: Sequence[str], texts: Sequence[str]
 ) -> list[Seen | Rejected]:
     """Look at molecules, given as SMILES: the form they have, and their properties."""
-    return [_look(standardization, properties, text) for text in texts]
+    return [_measured(found, properties) for found in admit_all(texts, standardization)]
 
 
 def look_at_rows(
     rows: Iterable[Row], standardization: Standardization, properties: Sequence[str], *, jobs: int
-) -> Iterator[tuple[Row, Seen | Rejected]]:
+) -> Generator[tuple[Row, Seen | Rejected], None, None]:
     """Look at the molecules of a table, each where its death costs one row; in order.
 
     Args:
         rows: of an open table.
         standardization: of the model's training set.
         properties: to measure.
-        jobs: worker processes.
+        jobs: worker processes; 0 works in this process, for a few molecules.
 
     Yields:
         Each row with its molecule, or the reason why there is none.
@@ -67,20 +67,18 @@ def look_at_rows(
 def _look_at_rows(
     standardization: Standardization, properties: Sequence[str], rows: Sequence[Row]
 ) -> list[Seen | Rejected]:
+    found = look(standardization, properties, ["" if row.fault else row.smiles for row in rows])
     return [
-        Rejected(row.fault, field="")
-        if row.fault
-        else _look(standardization, properties, row.smiles)
-        for row in rows
+        Rejected(row.fault, field="") if row.fault else each
+        for row, each in zip(rows, found, strict=True)
     ]
 
 
-def _look(
-    standardization: Standardization, properties: Sequence[str], text: str
-) -> Seen | Rejected:
+def _measured(found: Admitted | Rejected, properties: Sequence[str]) -> Seen | Rejected:
+    if isinstance(found, Rejected):
+        return found
     try:
-        smiles, mol = standardize(text, standardization)
-        symbols = encode_checked(smiles)
-        return Seen(smiles, symbols, tuple(measure(mol, properties).tolist()))
+        values = measure(found.mol, properties).tolist()
     except Rejected as rejected:
         return rejected
+    return Seen(found.smiles, found.symbols, tuple(values))

@@ -1,0 +1,293 @@
+"""`molvae predict`: labels read off molecules by the model's property head."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from molvae.cli import generators, options
+from molvae.cli.outputs import check_table, rounded
+from molvae.cli.progress import Report, progress
+from molvae.cli.rejects import Rejects, rejects_option, strict_option
+from molvae.cli.stopping import stop_signals
+from molvae.cli.terminal import describe_table, print_json, say
+from molvae.errors import InputError, Rejected, UsageError
+
+if TYPE_CHECKING:
+    from molvae.data.molecules import Seen
+    from molvae.data.records import Row, Table
+    from molvae.generator import MoleculeGenerator
+    from molvae.predictions import Prediction
+
+PIECE = 256  # rows that are looked at before they are predicted together
+OOD = ("ood", "ood_reason")  # columns: whether a molecule is unlike the training set, and how
+
+
+@click.command(epilog="Try: molvae predict compounds.csv RUN -o predicted.csv")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("model", default="druglike")
+@click.option(
+    "-p",
+    "--property",
+    "names",
+    multiple=True,
+    help="Label or property to read; repeat for more (default: all labels of the model).",
+)
+@click.option(
+    "--fill",
+    is_flag=True,
+    help="Fill in the empty cells of the label's own column instead; NAME_predicted tells which.",
+)
+@options.output(
+    "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.", default="-"
+)
+@options.input_format()
+@options.output_format("--output-format")
+@options.smiles_column
+@rejects_option
+@strict_option
+@options.jobs
+@options.device
+@options.force
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write the summary to stdout as JSON; without -o, the rows in it.",
+)
+@options.quiet
+def command(
+    file: Path,
+    model: str,
+    names: tuple[str, ...],
+    fill: bool,
+    output: str,
+    input_format: str,
+    output_format: str,
+    smiles_column: str | None,
+    rejects: Path | None,
+    strict: bool,
+    jobs: int | None,
+    device: str,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Predict labels of the molecules in FILE with a model that was trained on such labels.
+
+    Each row is written again, with predicted_NAME behind its own columns. Of a class label that is
+    the likeliest class, and certainty_NAME tells how much speaks for it, 0 to 1. Molecules unlike
+    all of the training set are marked in the column ood; ood_reason says how they differ, and
+    errors are larger there than those on held-out molecules, which are reported.
+    """
+    from molvae.data import tables
+
+    target = None if output == "-" else Path(output)
+    check_table(Path(output), format=output_format, force=force, inputs=(file,))
+    bad = Rejects(rejects, strict=strict, force=force, inputs=(file, target))
+    generator = generators.load(model, device)
+    table = tables.open_table(file, smiles_column=smiles_column or "", format=input_format)
+    layout = _Layout.of(table, generator, _wanted(generator, names), fill=fill)
+    if tables.output_format(Path(output), format=output_format) != "sdf":
+        layout = layout._replace(spelled=table.smiles_column)
+    for column in sorted(set(table.columns) - set(layout.given)):
+        say(f"{table.name}: its column '{column}' is written anew.", quiet=quiet)
+    run = _Run(generator, layout, bad, jobs or os.cpu_count() or 1)
+    rows: list[dict[str, Any]] = []
+    with stop_signals() as stopped, progress("Predicting", unit="rows", quiet=quiet) as report:
+        cells = run.rows(table, stopped, report)
+        if as_json and target is None:
+            rows = [dict(zip(layout.columns, row, strict=True)) for row in cells]
+        else:
+            written = ([rounded(value) for value in row] for row in cells)
+            tables.write_table(Path(output), layout.columns, written, format=output_format)
+    bad.finish(quiet=quiet)
+    say(describe_table(table.name, run.seen, table.smiles_column), quiet=quiet)
+    summary = run.summary(f"{generators.title(model)}-{generator.name}")
+    for line in _lines(summary):
+        say(line, quiet=quiet)
+    if as_json:
+        print_json(summary | ({} if target else {"rows": rows}))
+    if stopped:
+        say("Interrupted; the finished rows are kept.")
+        raise SystemExit(128 + stopped[0])
+    if not run.predicted:
+        raise InputError(f"{file}: no molecule that the model can read.")
+
+
+def _wanted(generator: "MoleculeGenerator", names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is to be read, as the model spells it.
+
+    Raises:
+        UsageError: for an unknown name, or no name where the model has no labels.
+    """
+    if names:
+        return tuple(dict.fromkeys(generator.spell(name) for name in names))
+    if not generator.labels:
+        known = ", ".join(generator.normalizer.quantities)
+        raise UsageError(
+            f"the model has no labels; name what to read with --property: {known}. These can also"
+            " be computed."
+        )
+    return generator.labels
+
+
+class _Layout(NamedTuple):
+    """The columns of the table to be.
+
+    Attributes:
+        given: those of the table that is read.
+        own: of each name to fill in, the column that holds it; nothing when columns are added.
+        names: what is read.
+        classes: those of them that are class labels.
+        columns: all.
+        spelled: where a mol block becomes SMILES, since only an SD file has room for it; "" where
+            it stays.
+    """
+
+    given: tuple[str, ...]
+    own: Mapping[str, str]
+    names: tuple[str, ...]
+    classes: frozenset[str]
+    columns: tuple[str, ...]
+    spelled: str = ""
+
+    @classmethod
+    def of(
+        cls, table: "Table", generator: "MoleculeGenerator", names: tuple[str, ...], *, fill: bool
+    ) -> "_Layout":
+        """Lay the columns out; those that an earlier prediction wrote are written anew."""
+        classes = frozenset(names) & frozenset(generator.normalizer.classes)
+        by_lower = {column.lower(): column for column in table.columns}
+        own = {name: by_lower.get(name.lower(), name) for name in names} if fill else {}
+        added = [column for column in own.values() if column not in table.columns]
+        more = [f"{column}_predicted" for column in own.values()]
+        for name in () if fill else names:
+            more += [f"predicted_{name}", *([f"certainty_{name}"] if name in classes else [])]
+        given = tuple(column for column in table.columns if column not in (*more, *OOD))
+        return cls(given, own, names, classes, (*given, *added, *more, *OOD))
+
+    def row(self, row: "Row", seen: "Seen", prediction: "Prediction") -> list[object]:
+        """Return a row of the table to be."""
+        from molvae.chem.molblock import is_block
+
+        cells: dict[str, object] = {column: row.cells.get(column, "") for column in self.given}
+        if self.spelled and is_block(row.smiles):
+            cells[self.spelled] = seen.smiles
+        for name in self.names:
+            value, certainty = _told(prediction, name)
+            if self.own:
+                column = self.own[name]
+                empty = not str(cells.get(column, "")).strip()
+                cells[f"{column}_predicted"] = empty and value is not None
+                if empty:
+                    cells[column] = value
+            else:
+                cells[f"predicted_{name}"] = value
+                cells[f"certainty_{name}"] = certainty
+        cells |= dict(zip(OOD, (bool(prediction.ood), prediction.ood), strict=True))
+        return [cells.get(column) for column in self.columns]
+
+
+def _told(prediction: "Prediction", name: str) -> tuple[object, float | None]:
+    """Return what is predicted, None where nothing is, and how sure a class is."""
+    from molvae.targets import likeliest
+
+    read = prediction.values.get(name)
+    if isinstance(read, Mapping):
+        word = likeliest(read)
+        return word, min(max(read[word], 0.0), 1.0)
+    return read, None
+
+
+@dataclass
+class _Run:
+    """The work and its counts.
+
+    Attributes:
+        generator: the model.
+        layout: of the table to be.
+        bad: where bad rows go.
+        jobs: worker processes.
+        seen: rows read so far.
+        predicted: rows with a prediction so far.
+        unread: rows with symbols that the model does not know.
+        ood: rows unlike the training set, those included.
+    """
+
+    generator: "MoleculeGenerator"
+    layout: _Layout
+    bad: Rejects
+    jobs: int
+    seen: int = 0
+    predicted: int = 0
+    unread: int = 0
+    ood: int = 0
+
+    def rows(self, table: "Table", stopped: list[int], report: Report) -> Iterator[list[object]]:
+        """Yield the rows of the table to be, until the end or until stopped."""
+        from molvae.data.molecules import look_at_rows
+        from molvae.predictions import predict_all
+
+        generator = self.generator
+        seen = look_at_rows(
+            table.rows, generator.standardization, generator.measured, jobs=self.jobs
+        )
+        with closing(seen):
+            while not stopped and (piece := list(islice(seen, PIECE))):
+                good = [(row, found) for row, found in piece if not isinstance(found, Rejected)]
+                for row, found in piece:
+                    if isinstance(found, Rejected):
+                        self.bad.add(row, found)
+                predictions = predict_all(generator.checkpoint, [found for _, found in good])
+                for (row, found), prediction in zip(good, predictions, strict=True):
+                    self.predicted += bool(prediction.values)
+                    self.unread += not prediction.values
+                    self.ood += bool(prediction.ood)
+                    yield self.layout.row(row, found, prediction)
+                self.seen += len(piece)
+                report(self.seen)
+
+    def summary(self, model: str) -> dict[str, Any]:
+        """Return the counts, and what is known of the errors."""
+        from molvae.predictions import stated_errors
+
+        stated = stated_errors(self.generator.checkpoint)
+        return {
+            "predicted": self.predicted,
+            "not_predicted": self.unread,
+            "ood": self.ood,
+            "rejected": dict(self.bad.counts),
+            "model": model,
+            "held_out": {name: stated.get(name) for name in self.layout.names},
+        }
+
+
+def _lines(summary: Mapping[str, Any]) -> Iterable[str]:
+    """Return the summary in words."""
+    rejected = sum(summary["rejected"].values())
+    yield (
+        f"{summary['predicted']:,} molecules predicted by {summary['model']},"
+        f" {summary['not_predicted']:,} with symbols unknown to it, {rejected:,} rows rejected;"
+        f" {summary['ood']:,} unlike its training set (ood)"
+    )
+    for name, told in summary["held_out"].items():
+        if told is None:
+            yield f"{name}: this model does not say how far its predictions are from the truth"
+        elif "mae" in told:
+            r2 = f", R2 {told['r2']:.2f}" if told.get("r2") is not None else ""
+            yield (
+                f"{name}: mean error {told['mae']:.3g}{r2} on {told['molecules']:,} held-out"
+                " molecules"
+            )
+        else:
+            area = f", ROC AUC {told['auc']:.2f}" if told.get("auc") is not None else ""
+            yield (
+                f"{name}: right on {told['accuracy']:.0%} of {told['molecules']:,} held-out"
+                f" molecules ({told['largest']:.0%} are of the largest class){area}"
+            )

@@ -1,0 +1,173 @@
+"""Neighbors of molecules in latent space: near, distinct, and the same again."""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rdkit import Chem, DataStructs
+
+from molvae.chem.properties import measure
+from molvae.chem.similarity import fingerprint
+from molvae.config import GenerateConfig
+from molvae.data.molecules import Seen, look
+from molvae.errors import ConfigError, UsageError
+from molvae.generator import MoleculeGenerator
+from molvae.variants import Source, Variation, vary
+from tests.drugs import DRUGS
+
+NAMES = ("lidocaine", "naproxen", "diazepam", "fluoxetine")
+QUICK = GenerateConfig(shortlist=1)  # four strings a draw would come nearer, and take as long again
+
+
+@pytest.fixture(scope="module")
+def druglike() -> MoleculeGenerator:
+    return MoleculeGenerator.load("druglike")
+
+
+def sources_of(generator: MoleculeGenerator, smiles: list[str]) -> list[Source]:
+    found = look(generator.standardization, generator.measured, smiles)
+    assert all(isinstance(each, Seen) for each in found)
+    return [Source(f"s{row}", row, each) for row, each in enumerate(found, 1)]  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def sources(druglike: MoleculeGenerator) -> list[Source]:
+    drugs = dict(DRUGS)
+    return sources_of(druglike, [drugs[name] for name in NAMES])
+
+
+@pytest.fixture(scope="module")
+def varied(druglike: MoleculeGenerator, sources: list[Source]) -> Variation:
+    return vary(druglike, sources, 6, config=QUICK, seed=1)
+
+
+def without_time(variation: Variation) -> Variation:
+    return variation._replace(summary=variation.summary._replace(seconds=0.0))
+
+
+def test_each_source_has_its_variants_and_none_is_a_source(
+    varied: Variation, sources: list[Source]
+) -> None:
+    assert [v.source for v in varied.variants] == [s for s in sources for _ in range(6)]
+    smiles = [variant.molecule.smiles for variant in varied.variants]
+    assert len(set(smiles)) == len(smiles) == 6 * len(sources)
+    assert not set(smiles) & {source.seen.smiles for source in sources}
+    assert varied.summary.tier == "consistent"
+
+
+def test_similarity_and_properties_are_what_they_are_said_to_be(
+    varied: Variation, druglike: MoleculeGenerator
+) -> None:
+    for variant in varied.variants:
+        mols = [
+            Chem.MolFromSmiles(s) for s in (variant.molecule.smiles, variant.source.seen.smiles)
+        ]
+        similarity = DataStructs.TanimotoSimilarity(*map(fingerprint, mols))
+        assert variant.tanimoto == pytest.approx(similarity)
+        values = measure(mols[0], druglike.measured)
+        assert list(variant.molecule.properties.values()) == pytest.approx(list(values))
+
+
+def test_variants_are_nearer_to_their_own_source_than_to_another(varied: Variation) -> None:
+    own = np.mean([variant.tanimoto for variant in varied.variants])
+    others = list(dict.fromkeys(variant.source.seen.smiles for variant in varied.variants))
+    prints = [fingerprint(Chem.MolFromSmiles(smiles)) for smiles in others]
+    other = np.mean(
+        [
+            DataStructs.TanimotoSimilarity(fingerprint(Chem.MolFromSmiles(v.molecule.smiles)), each)
+            for v in varied.variants
+            for each, smiles in zip(prints, others, strict=True)
+            if smiles != v.source.seen.smiles
+        ]
+    )
+    assert own > 1.5 * other
+
+
+def test_own_properties_keep_variants_near_and_a_large_radius_leads_away(
+    druglike: MoleculeGenerator, sources: list[Source], varied: Variation
+) -> None:
+    def off(variation: Variation) -> float:
+        column = druglike.measured.index("MW")
+        return float(
+            np.mean(
+                [
+                    abs(v.molecule.properties["MW"] - v.source.seen.values[column])
+                    for v in variation.variants
+                ]
+            )
+        )
+
+    free = vary(druglike, sources, 6, config=QUICK, seed=1, keep_properties=False)
+    assert off(varied) < 0.7 * off(free)
+    far = vary(druglike, sources, 6, config=QUICK, seed=1, radius=6.0, keep_properties=False)
+    near, away = (np.mean([v.tanimoto for v in each.variants]) for each in (free, far))
+    assert away < 0.8 * near
+
+
+def test_the_same_seed_gives_the_same_variants_however_the_work_is_shared(
+    tiny_model_file: Path,
+) -> None:
+    generator = MoleculeGenerator.load(tiny_model_file)
+    sources = sources_of(generator, [smiles for _, smiles in DRUGS[:20]])
+    config = GenerateConfig(max_tries=2, shortlist=1)
+    expected = without_time(vary(generator, sources, 4, config=config, seed=1))
+    assert expected.variants
+    small = vary(generator, sources, 4, config=config, seed=1, batch_size=1)
+    assert without_time(small) == expected
+    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as executor:
+        shared = vary(generator, sources, 4, config=config, seed=1, executor=executor)
+    assert without_time(shared) == expected
+    other = vary(generator, sources, 4, config=config, seed=2)
+    assert [v.molecule for v in other.variants] != [v.molecule for v in expected.variants]
+
+
+def test_a_row_tells_where_a_variant_came_from(varied: Variation) -> None:
+    row = varied.variants[7].row()
+    assert list(row)[:6] == ["ID", "SMILES", "source_ID", "source_SMILES", "source_row", "tanimoto"]
+    assert (row["ID"], row["source_ID"], row["source_row"]) == (8, "s2", 2)
+    assert not [column for column in row if column.startswith("target_")]
+
+
+def test_with_no_room_left_fewer_are_found(
+    druglike: MoleculeGenerator, sources: list[Source]
+) -> None:
+    """At its own mean and without a temperature, a code writes one molecule again and again."""
+    config = GenerateConfig(temperature=0.0, max_tries=3, shortlist=1)
+    variation = vary(druglike, sources[:1], 5, radius=0.0, config=config, seed=1)
+    assert len(variation.variants) <= 1
+    assert variation.summary.refusals["duplicate"] >= 12
+
+
+def test_what_cannot_be_meant_is_refused(
+    druglike: MoleculeGenerator, sources: list[Source]
+) -> None:
+    for radius in (-1.0, float("nan"), 11.0):
+        with pytest.raises(UsageError, match="radius = "):
+            vary(druglike, sources, 1, radius=radius)
+    with pytest.raises(UsageError, match="0 variants of"):
+        vary(druglike, sources, 0)
+    with pytest.raises(UsageError, match="of 0 molecules"):
+        vary(druglike, [], 1)
+    with pytest.raises(UsageError, match="tier consistent"):
+        vary(druglike, sources, 1, config=GenerateConfig(tier="raw"))
+    with pytest.raises(ConfigError, match="temperature"):
+        vary(druglike, sources, 1, config=GenerateConfig(temperature=-1))
+
+
+def test_a_stop_leaves_what_is_found(druglike: MoleculeGenerator, tiny_model_file: Path) -> None:
+    smiles = [smiles for _, smiles in DRUGS[:40]]
+    generator = MoleculeGenerator.load(tiny_model_file)
+    counts: list[int] = []
+    variation = vary(
+        generator,
+        sources_of(generator, smiles),
+        4,
+        seed=1,
+        batch_size=64,
+        report=counts.append,
+        should_stop=lambda: len(counts) == 1,
+    )
+    assert len(counts) == 1
+    assert counts[0] == len(variation.variants) < 160
