@@ -85,8 +85,9 @@ def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
             raise  # something that the block read
         size = max(size, 0 if file.closed else file.tell())
         _remove(file, temporary)
+        needed = math.ceil(10 * size / 2**20) / 10
         raise MolvaeError(
-            f"{path}: {size / 2**20:.1f} MiB could not be written: {error.strerror};"
+            f"{path}: {needed:,.1f} MiB could not be written: {error.strerror};"
             f" {_free(folder):,.1f} MiB are free. What was there before is unchanged."
         ) from error
     finally:

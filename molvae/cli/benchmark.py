@@ -14,7 +14,7 @@ from molvae.cli import generators, options
 from molvae.cli.evaluate import chemnet_device, read_generated, read_set, stages
 from molvae.cli.outputs import check_output
 from molvae.cli.progress import progress
-from molvae.cli.terminal import say
+from molvae.cli.terminal import printable, say
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError
 
@@ -160,7 +160,7 @@ def _run(
         found = benchmark(samples, judge, suite=suite, model=name, health=health)
     if target is not None:
         write_atomically(target, f"{found.to_json()}\n".encode())
-    click.echo(found.to_json() if as_json or output == "-" else "\n".join(found.table()))
+    click.echo(found.to_json() if as_json or output == "-" else printable("\n".join(found.table())))
     for note in found.notes:
         say(f"Note: {note}", quiet=quiet)
 

@@ -13,7 +13,7 @@ import click
 from molvae.cli import options
 from molvae.cli.outputs import check_output
 from molvae.cli.progress import Report, progress
-from molvae.cli.terminal import describe_table, say
+from molvae.cli.terminal import describe_table, printable, say
 from molvae.errors import ArtifactError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def command(
         )
     if target is not None:
         write_atomically(target, f"{report.to_json()}\n".encode())
-    click.echo(report.to_json() if as_json or output == "-" else "\n".join(report.table()))
+    click.echo(
+        report.to_json() if as_json or output == "-" else printable("\n".join(report.table()))
+    )
     for note in report.notes:
         say(f"Note: {note}", quiet=quiet)
 

@@ -12,7 +12,7 @@ from molvae.cli import generators, options
 from molvae.cli.outputs import check_table, rounded
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
-from molvae.cli.terminal import print_json, say
+from molvae.cli.terminal import print_json, printable, say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, ShortfallError, UsageError
 
@@ -207,7 +207,7 @@ def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells, smiles in zip(table, ["SMILES", *(row["SMILES"] for row in rows)], strict=True):
         aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
-        click.echo("  ".join([*aligned, smiles]))
+        click.echo(printable("  ".join([*aligned, smiles])))
 
 
 def _short(value: object) -> str:

@@ -19,13 +19,16 @@ def check_output(path: Path, *, force: bool, inputs: Iterable[Path | None] = ())
     Raises:
         UsageError: saying what is in the way and which flag mends it.
     """
-    if any(other is not None and path.resolve() == other.resolve() for other in inputs):
+    place = os.path.realpath(path)
+    if any(other is not None and place == os.path.realpath(other) for other in inputs):
         raise UsageError(f"{path}: is read or written already by the same command.")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file in it.")
+    if path.exists() and not path.is_file():
+        return  # a device or a pipe holds nothing that could be lost
     if path.exists() and not force:
         raise UsageError(f"{path}: exists; --force overwrites it.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
+    if not os.access(os.path.dirname(place), os.W_OK | os.X_OK):
         raise UsageError(f"{path.parent}: no such folder, or no right to write there.")
 
 

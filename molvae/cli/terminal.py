@@ -1,6 +1,7 @@
 """Words and tables for people: data to stdout, everything else to stderr."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -31,8 +32,16 @@ def describe_table(name: str, rows: int, smiles_column: str) -> str:
 
 
 def print_json(value: object) -> None:
-    """Write `value` to stdout as JSON; what is not finite must have become None before."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Write `value` to stdout as JSON; what is not finite must have become None before.
+
+    JSON itself escapes only the first of the characters that `printable` writes out.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo(re.sub(r"[^\n -~]", lambda found: _json_letter(found.group()), text))
+
+
+def _json_letter(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
