@@ -259,6 +259,8 @@ def look(path: Path, *, kind: str, format: int) -> Stored:
             f"{path}: written by format {version}, this molvae reads up to {format}."
             " pip install --upgrade molvae"
         )
+    if not stored.exact:
+        raise _altered(path)
     return stored
 
 
@@ -269,12 +271,6 @@ def load(stored: Stored) -> dict[str, np.ndarray]:
         ArtifactError: when the file is damaged or was altered.
     """
     path = stored.path
-    altered = (
-        f"{path}: damaged or altered: its content does not match its sha256."
-        " Get the file again, or train again."
-    )
-    if not stored.exact:
-        raise ArtifactError(altered)
     try:
         arrays: dict[str, np.ndarray] = safetensors.numpy.load_file(path)
         stamp = _stamp(os.stat(path))
@@ -283,8 +279,15 @@ def load(stored: Stored) -> dict[str, np.ndarray]:
     if stamp != stored.stamp:
         raise ArtifactError(f"{path}: was replaced while it was read; try again.")
     if digest(arrays, stored.header) != stored.sha256:
-        raise ArtifactError(altered)
+        raise _altered(path)
     return arrays
+
+
+def _altered(path: Path) -> ArtifactError:
+    return ArtifactError(
+        f"{path}: damaged or altered: its content does not match its sha256."
+        " Get the file again, or train again."
+    )
 
 
 def read(path: Path, *, kind: str, format: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
