@@ -1,7 +1,7 @@
 """SELFIES symbols <-> ids."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -39,14 +39,23 @@ class Vocabulary:
 
     @classmethod
     def from_counts(
-        cls, counts: Mapping[str, int], *, min_count: int = 1
+        cls, counts: Mapping[str, int], *, min_count: int = 1, known: Container[str] = ()
     ) -> tuple["Vocabulary", dict[str, int]]:
         """Make a vocabulary of the symbols found in at least `min_count` molecules.
+
+        Args:
+            counts: molecules by symbol.
+            min_count: that a symbol needs.
+            known: symbols that need no more than one, since a model has learned them before.
 
         Returns:
             The vocabulary, and the symbols left out with their counts.
         """
-        left_out = {symbol: n for symbol, n in sorted(counts.items()) if n < min_count}
+        left_out = {
+            symbol: n
+            for symbol, n in sorted(counts.items())
+            if n < min_count and symbol not in known
+        }
         return cls(sorted(set(counts) - set(left_out))), left_out
 
     def __len__(self) -> int:

@@ -80,3 +80,9 @@ def test_what_are_no_symbols_in_order_are_refused(foreign: list[str]) -> None:
 def test_all_that_selfies_writes_are_symbols() -> None:
     symbols = [".", "[#Branch1]", "[-/Ring2]", "[/C@@H1]", "[13C]", "[=N+1]", "[C]"]
     assert Vocabulary(symbols).decode([4, 5, 2]) == symbols[:2]
+
+
+def test_what_a_model_knows_already_is_not_too_rare() -> None:
+    counts = {"[C]": 9, "[B]": 1, "[P]": 1}
+    vocabulary, left_out = Vocabulary.from_counts(counts, min_count=2, known=("[P]", "[S]"))
+    assert (vocabulary.symbols, left_out) == (("[C]", "[P]"), {"[B]": 1})

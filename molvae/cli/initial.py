@@ -1,11 +1,12 @@
-"""`--init MODEL`: the model that a training begins with is found, kept in its folder, and told."""
+"""`--init MODEL`: what is prepared for a model's further training, and what that begins with."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from molvae.config import PRESETS, ModelConfig, TrainConfig, fine_tuning
-from molvae.errors import UsageError
+from molvae.config import PRESETS, DataConfig, ModelConfig, TrainConfig, fine_tuning, updated
+from molvae.errors import ArtifactError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     from molvae.dataset import MoleculeDataset
@@ -13,6 +14,47 @@ if TYPE_CHECKING:
 
 INITIAL_FILE = "initial.safetensors"  # in a run folder: the model before the first step
 MAY_DIFFER = ("dropout",)  # has no weights
+ALIKE = ("stereo", "largest_fragment", "uncharge", "isotopes")  # as the model's training set
+CAPS = ("max_length", "max_heavy_atoms", "max_symbols")  # as it, unless a flag says otherwise
+
+
+def prepared_like(model: str, settings: Mapping[str, Any]) -> tuple[DataConfig, frozenset[str]]:
+    """Return how a model's training set was prepared, and the symbols that the model knows.
+
+    Args:
+        model: as `find_model` takes it.
+        settings: what the user asks for; labels and splits are free.
+
+    Raises:
+        UsageError: for a setting that contradicts the model, naming it.
+        ArtifactError: when the model does not say how its data were prepared.
+    """
+    from molvae.checkpoint import find_model, read_header
+    from molvae.chem.properties import PROPERTIES, resolve
+    from molvae.cli.generators import title
+
+    path = find_model(model)
+    header = read_header(path)
+    try:
+        data, names = header["provenance"]["data"], header["normalizer"]["names"]
+        own = {key: data[key] for key in (*ALIKE, *CAPS)}
+        own["properties"] = tuple(name for name in names if name in PROPERTIES)
+        base = updated(DataConfig(), own)
+    except (KeyError, TypeError, ConfigError) as error:
+        raise ArtifactError(f"{path}: damaged: how its data were prepared: {error}") from error
+    free = f"Leave the option out, or prepare without --init {model}."
+    for key in ALIKE:
+        if settings[key] is not None and settings[key] != own[key]:
+            raise UsageError(
+                f"{key} = {settings[key]}: {title(model)} was trained with {own[key]}. {free}"
+            )
+    asked = {resolve(name).name for name in settings["properties"]}
+    lacking = [name for name in base.properties if name not in asked]
+    if asked and lacking:
+        raise UsageError(
+            f"properties: {title(model)} was trained with {', '.join(lacking)} as well. {free}"
+        )
+    return base, frozenset(header["symbols"])
 
 
 def find_initial(

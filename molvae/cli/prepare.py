@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from molvae.cli import options
+from molvae.cli.initial import prepared_like
 from molvae.cli.outputs import check_output, check_table
 from molvae.cli.progress import progress
 from molvae.cli.terminal import describe_table, print_json, say
@@ -25,6 +26,13 @@ SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
 @options.output("Dataset to write.", required=True)
 @options.input_format()
 @options.config_options(DataConfig)
+@click.option(
+    "--init",
+    metavar="MODEL",
+    default=None,
+    help="Prepare for training this model further: with its properties and in its form, and none of"
+    " the symbols that it knows is too rare.",
+)
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path),
@@ -47,6 +55,7 @@ def command(
     files: tuple[Path, ...],
     output: str,
     input_format: str,
+    init: str | None,
     rejects: Path | None,
     conflicts: Path | None,
     strict: bool,
@@ -69,7 +78,8 @@ def command(
     from molvae.data.prepare import prepare
     from molvae.data.tables import count_rows
 
-    config = options.config_from(DataConfig, settings)
+    base, known_symbols = prepared_like(init, settings) if init else (None, frozenset())
+    config = options.config_from(DataConfig, settings, base=base)
     target = Path(output)
     if output == "-":
         raise UsageError("-o -: a dataset is no table; name a file.")
@@ -92,6 +102,7 @@ def command(
             progress=report,
             strict=strict,
             format=input_format,
+            known_symbols=known_symbols,
         )
     sha256 = prepared.dataset.save(target)
     seconds = time.monotonic() - start

@@ -3,6 +3,7 @@
 import math
 from array import array
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -182,10 +183,15 @@ class Collection:
                 found.append(Conflict(label.name, said.place, first, place, other, kept))
         return found
 
-    def vocabulary(self, min_count: int) -> tuple[Vocabulary, dict[str, int]]:
-        """Return the symbols of at least `min_count` molecules, and the others with counts."""
+    def vocabulary(
+        self, min_count: int, known: Container[str]
+    ) -> tuple[Vocabulary, dict[str, int]]:
+        """Return the symbols of at least `min_count` molecules, and the others with counts.
+
+        Those among `known` need one molecule.
+        """
         counts = {f"[{symbol}]": count for symbol, count in self.counts.items()}
-        return Vocabulary.from_counts(counts, min_count=min_count)
+        return Vocabulary.from_counts(counts, min_count=min_count, known=known)
 
     def without(self, left_out: dict[str, int]) -> tuple[np.ndarray, list[tuple[Place, int]]]:
         """Find the molecules that hold none of these symbols.

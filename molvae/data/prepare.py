@@ -1,7 +1,7 @@
 """Raw tables -> a clean, unique, encoded dataset, and a tally of everything dropped and why."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +53,7 @@ def prepare(
     progress: Callable[[int], None] | None = None,
     strict: bool = False,
     format: str = "",
+    known_symbols: Container[str] = (),
 ) -> Prepared:
     """Turn tables of molecules into one dataset.
 
@@ -72,6 +73,7 @@ def prepare(
         progress: called with the number of rows done.
         strict: stop at the first bad row.
         format: of all tables, as in `tables.open_table`.
+        known_symbols: of a model that will be trained further: never too rare.
 
     Raises:
         InputError: for a file that is no table, a missing column, a bad row when `strict`, or
@@ -92,7 +94,7 @@ def prepare(
         strict=strict,
         format=format,
     )
-    chosen = _choose(gathered, config)
+    chosen = _choose(gathered, config, known_symbols)
     listed = [as_reject(rejection, paths) for rejection in chosen.rejected]
     if rejects is not None:
         tables.write_table(rejects, Reject._fields, listed)
@@ -154,12 +156,12 @@ def _check_names(computed: Sequence[str], labels: Sequence[Label]) -> None:
             )
 
 
-def _choose(gathered: Gathered, config: DataConfig) -> _Chosen:
+def _choose(gathered: Gathered, config: DataConfig, known: Container[str]) -> _Chosen:
     """Leave out rare symbols and every row of the molecules that hold them."""
     collection = gathered.collection
     share = min(1.0, len(collection) / FULL_MIN_COUNT)
     min_count = max(1, ceil(config.min_count * share))
-    vocabulary, left_out = collection.vocabulary(min_count)
+    vocabulary, left_out = collection.vocabulary(min_count, known)
     keep, rows = collection.without(left_out)
     rare = [_rare(collection, place, number, left_out) for place, number in rows]
     rejected = sorted(gathered.rejected + rare, key=lambda rejection: rejection.place)

@@ -160,6 +160,70 @@ def test_a_model_that_is_not_there_is_said_to_be_none(
     assert not (tmp_path / "run").exists()
 
 
+def prepare(molvae: Command, small: Path, target: Path, *words: object) -> Result:
+    return molvae(
+        *("prepare", small.parent / "small.csv", "-o", target, "--label", "potency"),
+        *("--validation", 0.2, "-j", 1, *words),
+    )
+
+
+def test_a_set_is_prepared_in_the_form_of_the_model(
+    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    done = prepare(molvae, small, tmp_path / "d.molvae", "--init", tiny_model_file)
+    assert done.exit_code == 0, done.stderr
+    dataset = MoleculeDataset.load(tmp_path / "d.molvae")
+    assert dataset.normalizer.names == ("MW", "LogP", "TPSA", "QED", "potency")
+    trained = train(
+        molvae, tmp_path / "d.molvae", tmp_path / "run", "--init", tiny_model_file, "--epochs", 1
+    )
+    assert trained.exit_code == 0, trained.stderr
+
+
+def test_what_the_model_knows_is_never_rare(
+    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    """A symbol then needs 128 molecules, twice as many as there are."""
+    words = ("--init", tiny_model_file, "--min-count", 40_000)
+    done = prepare(molvae, small, tmp_path / "d.molvae", *words)
+    assert done.exit_code == 0, done.stderr
+    assert f"{len(BROMIDES)} rejected\n  rare symbol: {len(BROMIDES)}\n" in done.stderr
+    alone = prepare(molvae, small, tmp_path / "e.molvae", *words[2:])
+    assert alone.exit_code == 3
+    assert "rare symbol 64" in alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--stereo",), "stereo = True: "),
+        (("--no-uncharge",), "uncharge = False: "),
+        (("--properties", "LogP,Fsp3"), " was trained with MW, TPSA, QED as well"),
+    ],
+)
+def test_a_form_that_contradicts_the_model_is_refused(
+    molvae: Command,
+    small: Path,
+    tiny_model_file: Path,
+    tmp_path: Path,
+    words: tuple[object, ...],
+    message: str,
+) -> None:
+    done = prepare(molvae, small, tmp_path / "d.molvae", "--init", tiny_model_file, *words)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Leave the option out, or prepare without --init" in done.stderr
+
+
+def test_more_properties_than_the_models_are_welcome(
+    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    words = ("--init", tiny_model_file, "--properties", "QED,Fsp3,TPSA,MolLogP,MW")
+    assert prepare(molvae, small, tmp_path / "d.molvae", *words).exit_code == 0
+    names = MoleculeDataset.load(tmp_path / "d.molvae").normalizer.names
+    assert names == ("QED", "Fsp3", "TPSA", "LogP", "MW", "potency")
+
+
 def test_the_dataset_itself_is_not_changed(small: Path) -> None:
     names = MoleculeDataset.load(small).normalizer.names
     assert names == ("MW", "LogP", "TPSA", "QED", "potency")
