@@ -59,8 +59,13 @@ def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise MolvaeError(f"{path}: a folder, where a file is to be written.")
     if path.exists() and not path.is_file():
-        with path.open("wb") as device:
-            yield device
+        try:
+            with path.open("wb") as device:
+                yield device
+        except BrokenPipeError:
+            raise  # nobody reads on, which is no failure
+        except OSError as error:
+            raise MolvaeError(f"{path}: cannot be written: {error.strerror}.") from error
         return
     target = os.path.realpath(path)
     folder, name = os.path.split(target)

@@ -448,6 +448,12 @@ def test_device_and_pipe_are_written_to_directly(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["pipe"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="looks at /dev/full")
+def test_full_device_is_named() -> None:
+    with pytest.raises(MolvaeError, match="/dev/full: cannot be written: No space left on device"):
+        store.write_atomically(Path("/dev/full"), b"x")
+
+
 def test_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for path in (tmp_path / "none" / "a", tmp_path / "file" / "a"):
