@@ -93,7 +93,10 @@ def _why_not(block: str) -> str:
     if not re.match(r"[ \d]{5}\d", counts):
         return f"its counts line, the fourth, is {counts[:40]!a}"
     mol = Chem.MolFromMolBlock(block, sanitize=False)
-    problems = () if mol is None else Chem.DetectChemistryProblems(mol)
+    try:
+        problems = () if mol is None else Chem.DetectChemistryProblems(mol)
+    except RuntimeError:  # of molecules whose valences RDKit cannot even count
+        problems = ()
     if problems:
         return " ".join(problems[0].Message().split())
     return "the mol block does not follow its format, or has fewer lines than it announces"

@@ -258,7 +258,7 @@ def input_format(flag: str = "--format") -> Decorator:
         "input_format",
         type=click.Choice(FORMATS),
         callback=_or_nothing,
-        help="Format of the table read; told by its ending, that of stdin by its content.",
+        help="Format of what is read, whatever its ending; that of stdin is told by its content.",
     )
 
 
@@ -273,7 +273,7 @@ def output_format(flag: str = "--format") -> Decorator:
         "output_format",
         type=click.Choice(FORMATS),
         callback=_or_nothing,
-        help="Format of the table written; told by its ending, csv on stdout.",
+        help="Format of the table written, whatever its ending; csv on stdout.",
     )
 
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import zlib
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -36,7 +36,6 @@ _MAGIC = (
     ),
 )
 _HTML = re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
-
 
 _copies: dict[object, BinaryIO] = {}  # of pipes; reading some tables takes two passes
 
@@ -173,13 +172,17 @@ def _copy_of(pipe: Path) -> BinaryIO:
     source = sys.stdin.buffer if pipe == STDIO else pipe
     if source not in _copies:
         copy = cast(BinaryIO, tempfile.TemporaryFile(prefix="molvae."))
-        if isinstance(source, Path):
-            with source.open("rb") as content:
-                shutil.copyfileobj(content, copy)
-        else:
-            shutil.copyfileobj(source, copy)
-        _copies[source] = copy
         atexit.register(copy.close)
+        stream = source.open("rb") if isinstance(source, Path) else nullcontext(source)
+        try:
+            with stream as content:
+                shutil.copyfileobj(content, copy)
+        except OSError as error:
+            raise InputError(
+                f"{name_of(pipe)}: cannot be kept in {tempfile.gettempdir()}: {error.strerror};"
+                " the variable TMPDIR names another folder."
+            ) from error
+        _copies[source] = copy
     return _copies[source]
 
 

@@ -186,9 +186,13 @@ def _columns(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> list[l
     return [list(values) for values in zip(*group, strict=True)] if group else [[] for _ in columns]
 
 
+def _kinds(values: list[Any]) -> set[type]:
+    return {type(value) for value in values if value is not None}
+
+
 def _type(values: list[Any]) -> Any:
     arrow = _pyarrow()
-    kinds = {type(value) for value in values if value is not None}
+    kinds = _kinds(values)
     if kinds == {bool}:
         return arrow.bool_()
     if kinds == {int}:
@@ -198,15 +202,26 @@ def _type(values: list[Any]) -> Any:
 
 def _arrow_table(group: list[list[Any]], schema: Any) -> Any:
     arrow = _pyarrow()
+    fitting: dict[Any, set[type]] = {
+        arrow.bool_(): {bool},
+        arrow.int64(): {int},  # pyarrow would cut 1.5 down to 1
+        arrow.float64(): {int, float},
+    }
     arrays = []
     for field, values in zip(schema, group, strict=True):
         if field.type == arrow.string():
             values = [None if value is None else cell_text(value) for value in values]
+        elif odd := _kinds(values) - fitting[field.type]:
+            raise _unfit(field.name, f"{', '.join(kind.__name__ for kind in odd)} in {field.type}")
         try:
             arrays.append(arrow.array(values, field.type))
-        except arrow.ArrowException as error:
-            raise MolvaeError(
-                f"column '{field.name}': {error}. A Parquet column holds values of one type;"
-                " write .csv or .jsonl."
-            ) from error
+        except OverflowError as error:
+            raise _unfit(field.name, str(error)) from error
     return arrow.Table.from_arrays(arrays, schema=schema)
+
+
+def _unfit(column: str, what: str) -> MolvaeError:
+    return MolvaeError(
+        f"column '{column}': {what}. A Parquet column holds values of one type; write .csv or"
+        " .jsonl."
+    )

@@ -77,8 +77,8 @@ def format_of(path: Path, known: Mapping[str, object]) -> str:
     ending = suffixes[-1].removeprefix(".") if suffixes else ""
     if ending not in known:
         raise InputError(
-            f"{path}: its ending names no known format: {', '.join('.' + name for name in known)},"
-            " each of text also with .gz. --format says it whatever the ending."
+            f"{path}: its ending names no known format: {', '.join('.' + name for name in known)};"
+            " text also with .gz. Where the ending does not say it, --format does."
         )
     return ending
 

@@ -83,6 +83,12 @@ def test_a_damaged_block_is_refused_with_its_reason(block: str, reason: str) -> 
         as_smiles(block)
 
 
+def test_valences_that_rdkit_cannot_count_are_refused() -> None:
+    block = draw("CCCl").replace(" Cl  0  0  0  0", " Cl  0  0  0  2147483648")
+    with pytest.raises(Rejected, match="not a molecule: the mol block does not follow its format"):
+        as_smiles(block)
+
+
 @pytest.mark.parametrize(
     ("block", "reason"),
     [

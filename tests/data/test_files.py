@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from molvae.data import files
 from molvae.data.files import STDIO
 from molvae.data.tables import READERS, count_rows, open_table, write_table
 from molvae.errors import InputError, UsageError
@@ -128,6 +129,17 @@ def test_a_closed_stdin_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(InputError, match="stdin: closed"):
         open_table(STDIO)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
+def test_no_room_for_what_comes_by_a_pipe_is_one_sentence(
+    pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe(content("csv"))
+    with open("/dev/full", "wb", buffering=0) as full:
+        monkeypatch.setattr(files.tempfile, "TemporaryFile", lambda prefix: full)
+        with pytest.raises(InputError, match=r"stdin: cannot be kept in /.*: No space left"):
+            open_table(STDIO)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

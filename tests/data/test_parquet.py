@@ -134,8 +134,9 @@ def test_damage_anywhere_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_value_that_does_not_fit_its_column_is_named(tmp_path: Path) -> None:
     many = [(1,)] * 20_000
-    with pytest.raises(MolvaeError, match=r"column 'x': .* values of one type; write .csv"):
-        write_table(tmp_path / "a.parquet", ("x",), [*many, ("word",)])
+    for odd in ("word", 1.5, 2**70):
+        with pytest.raises(MolvaeError, match=r"column 'x': .* values of one type; write .csv"):
+            write_table(tmp_path / "a.parquet", ("x",), [*many, (odd,)])
     assert list(tmp_path.iterdir()) == []
 
 

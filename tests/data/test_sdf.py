@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,16 @@ def test_a_file_that_holds_no_block_at_all_is_refused(tmp_path: Path) -> None:
         open_table(write(tmp_path / "a.sdf", "smiles,x\nCCO,1\n"))
     with pytest.raises(InputError, match="no rows"):
         open_table(write(tmp_path / "b.sdf", "\n\n"))
+
+
+def test_a_file_that_never_ends_a_record_does_not_fill_the_memory(tmp_path: Path) -> None:
+    endless = record(ASPIRIN).encode() + (b"C" * 999 + b"\n") * 40_000
+    path = write(tmp_path / "a.sdf.gz", gzip.compress(endless, compresslevel=1))
+    tracemalloc.start()
+    assert [row.fault for row in rows(path)] == ["", "record too long"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 2**20
 
 
 def test_a_block_within_a_field_is_no_second_record(tmp_path: Path) -> None:

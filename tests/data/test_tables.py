@@ -243,7 +243,7 @@ def test_plain_text_named_gz_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.gz"])
 def test_an_unknown_ending_lists_the_known_ones_and_the_option(tmp_path: Path, name: str) -> None:
-    words = r"known format: \.smi, \.csv, .*\.jsonl, each of text also with \.gz\. --format"
+    words = r"known format: \.smi, \.csv, .*\.jsonl; text also with \.gz\. .*--format"
     content = b"smiles\nC\n"
     path = write(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content)
     with pytest.raises(InputError, match=words):
