@@ -1,6 +1,7 @@
 """Distinct molecules as they come in, held in flat arrays: 1 M molecules take about 0.4 GB."""
 
 import math
+import re
 from array import array
 from collections import Counter
 from collections.abc import Container
@@ -13,6 +14,8 @@ from molvae.data.labels import Label
 from molvae.data.rows import Item, Molecule
 from molvae.errors import Rejected
 from molvae.vocabulary import Vocabulary
+
+_SYMBOL = re.compile(r"\[[^]]*\]|\.")  # the dot stands between the fragments of a mixture
 
 
 class Place(NamedTuple):
@@ -135,7 +138,7 @@ class Collection:
             Rejected: "hash collision" for the one case in 10^7 million-row tables in which two
                 molecules share a hash.
         """
-        symbols = molecule.selfies[1:-1].split("][")
+        symbols = _SYMBOL.findall(molecule.selfies)
         ids = array("H", [self.symbols.setdefault(s, len(self.symbols)) for s in symbols])
         known = self._by_hash.setdefault(molecule.hash, len(self))
         if known < len(self):
@@ -190,8 +193,7 @@ class Collection:
 
         Those among `known` need one molecule.
         """
-        counts = {f"[{symbol}]": count for symbol, count in self.counts.items()}
-        return Vocabulary.from_counts(counts, min_count=min_count, known=known)
+        return Vocabulary.from_counts(self.counts, min_count=min_count, known=known)
 
     def without(self, left_out: dict[str, int]) -> tuple[np.ndarray, list[tuple[Place, int]]]:
         """Find the molecules that hold none of these symbols.
@@ -200,7 +202,7 @@ class Collection:
             A mask over the molecules, shape (N,), and for every row of the others its place and
             the number of its molecule.
         """
-        rare = np.array([f"[{symbol}]" in left_out for symbol in self.symbols], dtype=bool)
+        rare = np.array([symbol in left_out for symbol in self.symbols], dtype=bool)
         if not rare.any():
             return np.ones(len(self), dtype=bool), []
         starts = np.frombuffer(self._offsets, dtype=np.int64)[:-1]
@@ -216,7 +218,7 @@ class Collection:
         """Return the symbols of one molecule."""
         names = list(self.symbols)
         ids = self._ids[self._offsets[number] : self._offsets[number + 1]]
-        return [f"[{names[i]}]" for i in ids]
+        return [names[i] for i in ids]
 
     def arrays(self, keep: np.ndarray, vocabulary: Vocabulary) -> Arrays:
         """Return the molecules of a mask (N,) with the ids of a vocabulary, labels settled."""
@@ -226,7 +228,7 @@ class Collection:
                 self._values[start + at] = math.nan if each is None else _settle(label, each)
         offsets = np.frombuffer(self._offsets, dtype=np.int64)
         lengths = offsets[1:] - offsets[:-1]
-        final = vocabulary.encode(f"[{symbol}]" for symbol in self.symbols).astype(np.uint16)
+        final = vocabulary.encode(self.symbols).astype(np.uint16)
         ids = np.frombuffer(self._ids, dtype=np.uint16)[np.repeat(keep, lengths)]
         values = np.frombuffer(self._values, dtype=np.float64).reshape(len(self), self._width)
         return Arrays(

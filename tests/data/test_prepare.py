@@ -10,7 +10,7 @@ import pytest
 from molvae import store
 from molvae.bloom import molecule_hash
 from molvae.chem import selfies
-from molvae.chem.smiles import standardize
+from molvae.chem.smiles import Standardization, standardize
 from molvae.config import DataConfig
 from molvae.data import gather
 from molvae.data.prepare import Prepared, prepare
@@ -28,6 +28,7 @@ ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 L_ALANINE, D_ALANINE = "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"
 QUICK = DataConfig(properties=("MW", "LogP"), min_count=1)
+WHOLE = Standardization(largest_fragment=False)
 
 
 def table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
@@ -68,6 +69,19 @@ def test_drugs_come_out_as_the_molecules_that_went_in(drugs: Path, tmp_path: Pat
     assert smiles_of(prepared.dataset) == expected
     prepared.dataset.save(tmp_path / "drugs.molvae")
     assert MoleculeDataset.load(tmp_path / "drugs.molvae").size == len(expected)
+
+
+def test_mixtures_may_stay_whole(tmp_path: Path) -> None:
+    """The dot between fragments is a symbol of its own."""
+    mixtures = ["CCO.c1ccccc1", "CCO", "CCCO", "CCCCO", "O=C=O"]
+    path = table(tmp_path / "a.csv", ["smiles"], [[smiles] for smiles in mixtures])
+    config = DataConfig(
+        largest_fragment=False, min_count=1, validation=0.0, test=0.0, properties=("MW",)
+    )
+    dataset = run(path, config).dataset
+    assert smiles_of(dataset) == [standardize(m, WHOLE)[0] for m in mixtures]
+    assert "." in dataset.vocabulary.symbols
+    assert all(len(symbol) < 12 for symbol in dataset.vocabulary.symbols)
 
 
 def test_properties_are_those_of_the_molecule(drugs: Path) -> None:
