@@ -12,6 +12,7 @@ import math
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -133,13 +134,20 @@ def _lock(file: BinaryIO, *, wait: bool) -> bool:
 
 def _sweep(folder: str, mine: str) -> None:
     """Remove what writers that are dead left behind under names that begin with `mine`."""
+    names = []
     with suppress(OSError):  # a folder that cannot be listed may still be written to
-        for entry in os.scandir(folder):
-            ours = entry.name.startswith(mine) and entry.name.endswith(UNFINISHED)
-            if ours and entry.is_file(follow_symlinks=False):
-                with suppress(OSError), open(entry.path, "rb+") as left:
-                    if _lock(left, wait=False):
-                        os.unlink(entry.path)
+        names = os.listdir(folder)
+    for name in names:
+        if name.startswith(mine) and name.endswith(UNFINISHED):
+            with suppress(OSError):  # another one's, or swept away by another writer
+                _remove_if_dead(os.path.join(folder, name))
+
+
+def _remove_if_dead(left: str) -> None:
+    if stat.S_ISREG(os.lstat(left).st_mode):
+        with open(left, "rb+") as file:
+            if _lock(file, wait=False):
+                os.unlink(left)
 
 
 def _remove(file: BinaryIO, temporary: str) -> None:
