@@ -67,8 +67,12 @@ class KekuleGraph(NamedTuple):
 
 @cache
 def bonds_by_atom() -> Mapping[str, int]:
-    """The bonds that each atom may have, by element and charge: the 'default' preset of selfies."""
-    return MappingProxyType(selfies.get_preset_constraints("default"))
+    """The bonds that each atom may have, by element and charge.
+
+    The 'default' preset of selfies, and silicon, which it lacks: silanes are common in small sets.
+    A model that was trained before an atom joined means what it meant.
+    """
+    return MappingProxyType({**selfies.get_preset_constraints("default"), "Si": 4})
 
 
 def free_bonds(element: str, charge: str, hydrogens: int) -> int | None:

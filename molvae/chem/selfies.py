@@ -54,7 +54,7 @@ _NOT_COMPARED = re.compile(r"[@/\\]|\[\d")  # stereo marks and isotopes, by a re
 
 
 def constraints() -> dict[str, int]:
-    """The bonds that each atom may have, by element and charge: the 'default' preset of selfies.
+    """The bonds that each atom may have, by element and charge: those of `kekule.bonds_by_atom`.
 
     The key "?" is what selfies gives to any other atom; molvae refuses such atoms instead.
     """

@@ -18,7 +18,7 @@ from molvae.cli.terminal import print_json, print_table
 OK, OPTIONAL, MISSING = "ok", "optional", "MISSING"
 # Of the table that selfies 2.2.0 calls "default". Under another one, the symbols of a trained model
 # mean other molecules.
-SELFIES_CONSTRAINTS = "58d7c8c645ab64e6"
+SELFIES_CONSTRAINTS = "63d82c2953842d2c"
 # `pyarrow>=15; extra == "parquet"`
 REQUIREMENT = re.compile(
     r"(?P<name>[\w.-]+)\s*(?P<relation>[=>]=)?\s*(?P<version>[\d.]*)[^;]*"

@@ -143,7 +143,7 @@ REFUSED = {
     "too many rings": "C1CC1" * 61,
     "unknown atom": "*C",
     "unsupported bond": "C~C",
-    "cannot be written as SELFIES": "C[Si](C)(C)C",
+    "cannot be written as SELFIES": "C[Ge](C)(C)C",
 }
 
 

@@ -51,7 +51,7 @@ def test_a_drug_gets_the_double_bonds_that_selfies_gives_it(smiles: str) -> None
         *("C1CC", "C11", "C12CC12", "C=1CC#1", "C1C1", "C%1CC%1", "C%01CC%01", "C0CC0"),
         *("CC(C)(C)", "C(CC)", "CC(C)1CC1", "C=", "C(=)C"),  # selfies reads some; not RDKit's way
         *("C.C", "C[C@H](F)O", "F/C=C/F", "[13CH4]", "[CH3:1]C", "*C", "C~C", "C$C", "C:C", "O:C"),
-        *("[C]", "[Si]", "[Fe+2]", "[NH2-2]", "[Br-]", "[CH5]", "[nH2]1cccc1", "[xx]"),
+        *("[C]", "[Ge]", "[Fe+2]", "[NH2-2]", "[Br-]", "[CH5]", "[nH2]1cccc1", "[xx]"),
         *(
             "CC(C)(C)(C)C",
             "CN(C)(C)C",

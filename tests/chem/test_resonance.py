@@ -4,7 +4,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from molvae.chem.kekule import KekuleGraph, bonds_by_atom, read_smiles, write_smiles
+from molvae.chem.kekule import ORGANIC, KekuleGraph, bonds_by_atom, read_smiles, write_smiles
 from molvae.chem.resonance import _invariant, is_resonance_form
 from molvae.chem.smiles import canonicalize, standardize
 from molvae.errors import Rejected
@@ -155,7 +155,7 @@ def test_no_two_kinds_of_atoms_have_the_same_invariant() -> None:
                     if found is None:
                         continue
                     mol = Chem.MolFromSmiles(
-                        f"{name if name == element and element != 'H' else f'[{name}]'}"
+                        f"{name if name in ORGANIC else f'[{name}]'}"
                         + "".join(
                             f"({'-=#'[max(0, min(2, used - neighbors - 2 * n))]}*)"
                             for n in range(neighbors)

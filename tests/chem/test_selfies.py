@@ -192,11 +192,23 @@ def test_what_selfies_cannot_write_is_refused_in_one_line(smiles: str) -> None:
     assert "\n" not in refusal.value.detail
 
 
-@pytest.mark.parametrize("smiles", ["[GaH3]", "[Fe]", "C[Si](C)(C)C", "[Br-]", "[NH2-2]", "[N+3]"])
+@pytest.mark.parametrize("smiles", ["[GaH3]", "[Fe]", "C[Ge](C)(C)C", "[Br-]", "[NH2-2]", "[N+3]"])
 def test_atoms_whose_number_of_bonds_is_unknown_are_refused(smiles: str) -> None:
     with pytest.raises(Rejected) as refusal:
         encode_checked(smiles)
     assert refusal.value.reason == "cannot be written as SELFIES"
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["C[Si](C)(C)C", "C[SiH2]c1ccccc1", "C[Si]1(C)OCCO1", "[SiH4]", "C[Si](C)(C)[C@H](F)Cl"],
+)
+def test_silicon_has_four_bonds(smiles: str) -> None:
+    smiles = canonicalize(smiles)
+    assert decode_canonical(encode_checked(smiles)) == smiles
+    assert (
+        decode_canonical(["[Si]", *["[Branch1]", "[C]", "[F]"] * 3, "[F]", "[F]"]) == "F[Si](F)(F)F"
+    )
 
 
 def test_a_molecule_that_selfies_changes_is_refused() -> None:
@@ -248,7 +260,9 @@ def test_symbols_with_a_known_number_of_bonds_are_allowed(symbol: str) -> None:
     [
         "[Br-1]",
         "[GaH3]",
-        "[Si]",
+        "[Ge]",
+        "[SiH5]",
+        "[Si+1]",
         "[Ring4]",
         "[Branch4]",
         "[N+10]",
@@ -279,19 +293,19 @@ def test_the_table_of_the_process_is_neither_used_nor_changed() -> None:
         assert selfies.get_semantic_constraints() == loose
         assert decode(["[C]", "[Cl]", "[C]"]) == expected == "CCl"
         assert selfies.get_semantic_constraints() == loose
-    assert selfies.get_semantic_constraints() == TABLE
+    assert selfies.get_semantic_constraints() == selfies.get_preset_constraints("default")
 
 
 def test_the_table_is_restored_after_a_failure() -> None:
     table = TABLE | {"C": 3}
     with pytest.raises(ZeroDivisionError), constrained(table):
         raise ZeroDivisionError
-    assert selfies.get_semantic_constraints() == TABLE
+    assert selfies.get_semantic_constraints() == selfies.get_preset_constraints("default")
 
 
 def test_the_caller_cannot_change_the_table() -> None:
     constraints()["C"] = 2
-    assert constraints() == TABLE == selfies.get_preset_constraints("default")
+    assert constraints() == TABLE == selfies.get_preset_constraints("default") | {"Si": 4}
 
 
 def test_the_hash_names_the_table_and_not_its_order() -> None:
@@ -302,4 +316,4 @@ def test_the_hash_names_the_table_and_not_its_order() -> None:
 
 def test_the_table_of_the_supported_version_has_not_moved() -> None:
     assert distribution_version().startswith("2.2.")
-    assert constraints_hash(TABLE) == "58d7c8c645ab64e6"
+    assert constraints_hash(TABLE) == "63d82c2953842d2c"

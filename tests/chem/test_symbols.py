@@ -84,7 +84,7 @@ def test_symbols_at_the_edge_of_the_grammar(symbols: list[str]) -> None:
     "symbol",
     [
         *("[nop]", ".", "[epsilon]", "", "C", "[C", "[C][C]", "[Ring4]", "[Branch4]", "[c]", "[?]"),
-        *("[Si]", "[Br-1]", "[C+2]", "[CH5]", "[CH9]", "[CH0]", "[NH10]", "[13C]", "[013C]"),
+        *("[Ge]", "[Br-1]", "[C+2]", "[CH5]", "[CH9]", "[CH0]", "[NH10]", "[13C]", "[013C]"),
         *("[C@]", "[C@@H1]", "[/C]", "[\\C]", "[-/Ring1]", "[\\/Ring2]", "[N+10]", "[N+0]"),
     ],
 )

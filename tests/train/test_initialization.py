@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.checkpoint import Checkpoint
+from molvae.checkpoint import Checkpoint, find_model
 from molvae.config import DataConfig, GenerateConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
@@ -87,6 +87,25 @@ def test_known_symbols_keep_their_weights_and_new_ones_begin_like_their_kin(
         assert (bromine >= kin.amin(dim=0) - kin.std()).all()
         assert (bromine <= kin.amax(dim=0) + kin.std()).all()
         assert not torch.equal(bromine, kin.mean(dim=0))
+
+
+def test_boronic_acids_and_silanes_extend_the_bundled_model(tmp_path: Path) -> None:
+    """It was trained on neither, under constraints that knew no silicon."""
+    boron = [f"OB(O)c1ccc({group})cc1" for group in ("F", "C", "OC", "C#N", "CN", "C(C)=O")]
+    silicon = [f"C[Si](C)(C)c1ccc({group})cc1" for group in ("F", "C", "OC", "C#N", "CN")]
+    silicon += ["C[SiH2]c1ccccc1", "C[Si](C)(C)C#CC=O"]
+    table = tmp_path / "odd.csv"
+    table.write_text("\n".join(["smiles,yield", *(f"{s},{len(s)}" for s in boron + silicon)]))
+    config = DataConfig(labels=("yield",), min_count=1, validation=0.2)
+    dataset = prepare([table], config, jobs=0).dataset
+    assert dataset.size == 13
+    initial = begin_with(Checkpoint.load(find_model("druglike")), dataset, name="druglike")
+    assert initial.checkpoint.provenance["init"]["symbols"] == ["[B]", "[SiH2]", "[Si]"]
+    assert initial.checkpoint.provenance["constraints"]["Si"] == 4
+    generator = MoleculeGenerator(initial.checkpoint)
+    found = generator.predict([boron[0], silicon[0]])
+    assert all("yield" in prediction.values for prediction in found)
+    assert len(generator.generate(4, {"yield": 20.0}, config=RAW, seed=1)) == 4
 
 
 def test_molecules_and_values_stay_what_they_are(checkpoint: Checkpoint, small: Prepare) -> None:
