@@ -69,6 +69,8 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     yield "symbols", _counted(header["symbols"])
     yield "trained with", provenance.get("train", {})
     yield "last epoch", provenance.get("trained", {})
+    if "init" in provenance:
+        yield "began with", provenance["init"]
     yield from _origin_rows(provenance)
     names = header["normalizer"]["names"]
     for card in ("health", "measured"):
@@ -77,12 +79,16 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
                 yield f"{card}: {key}", dict(zip(names, value, strict=True))
             elif key != "calibration":  # has columns of its own in the table of properties
                 yield f"{card}: {key}", value
+    head = provenance.get("head", {})
+    for name, told in head.get("errors", {}).items():
+        known = {key: value for key, value in told.items() if value is not None}
+        yield f"predicts {name}, {head['split']}", known
 
 
 def _origin_rows(provenance: Mapping[str, Any]) -> Rows:
     for source in provenance.get("sources", []):
         yield "made from", source
-    for key in ("title", "licence", "tally", "data", "versions"):
+    for key in ("title", "licence", "tally", "data", "versions", "novel_against"):
         if key in provenance:
             yield key, provenance[key]
 

@@ -39,6 +39,20 @@ def test_a_run_folder_is_its_model(tiny_model_file: Path) -> None:
     assert info(tiny_model_file.parent).stdout == info(tiny_model_file).stdout
 
 
+def test_a_model_trained_further_shows_with_what_it_began_and_how_well_it_predicts(
+    labelled_model_file: Path,
+) -> None:
+    shown = info(labelled_model_file).stdout
+    (began,) = re.findall(r"^began with +(.*)$", shown, re.MULTILINE)
+    assert began.startswith("columns potency activity=active activity=inactive, ")
+    assert re.search(r", name tiny, sha256 \w{64}", began)
+    (potency,) = re.findall(r"^predicts potency, validation +(.*)$", shown, re.MULTILINE)
+    assert re.match(r"mae [\d.]+, molecules \d+, r2 [-\d.]+, rmse [\d.]+$", potency)
+    (activity,) = re.findall(r"^predicts activity, validation +(.*)$", shown, re.MULTILINE)
+    assert re.match(r"accuracy [\d.]+, auc [\d.]+, largest [\d.]+, molecules \d+$", activity)
+    assert re.search(r"^novel_against +the training set$", shown, re.MULTILINE)
+
+
 def test_a_measured_model_shows_how_well_each_property_is_heeded(
     tiny_model_file: Path, tmp_path: Path
 ) -> None:
