@@ -100,6 +100,18 @@ def test_a_byte_that_is_no_utf_8_costs_its_row(tmp_path: Path) -> None:
     assert [row.fault for row in rows(tmp_path / "a.parquet")] == ["", "not UTF-8", ""]
 
 
+def test_nan_is_a_missing_label_as_null_is(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    values = pyarrow.array([1.5, math.nan, None, math.inf])
+    table = pyarrow.table({"smiles": ["C", "N", "O", "nan"], "x": values})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    back = rows(tmp_path / "a.parquet")
+    assert [row.cells["x"] for row in back] == ["1.5", "", "", "inf"]
+    assert back[3].smiles == "nan"
+
+
 def test_a_column_that_stands_twice_is_refused_when_it_matters(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
