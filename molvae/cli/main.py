@@ -1,7 +1,7 @@
 """The `molvae` command: finds the subcommand, and turns what goes wrong into one line and a code.
 
 0 done · 1 failed · 2 usage or configuration · 3 no usable input · 4 fewer molecules than asked ·
-130 interrupted · 143 terminated.
+130 interrupted · 138 warned by a batch system, SIGUSR1 (train) · 143 terminated.
 """
 
 import os
