@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what a type checker reads is what `_HOMES` says; a test com
     from molvae.generated import Generated, Generation
     from molvae.generator import MoleculeGenerator
     from molvae.normalizer import PropertyNormalizer
+    from molvae.predictions import Prediction
     from molvae.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "MoleculeDataset",
     "MoleculeGenerator",
     "MolvaeError",
+    "Prediction",
     "PropertyNormalizer",
     "Vocabulary",
     "evaluate_molecules",  # `molvae.evaluate` is the room it comes from
@@ -49,6 +51,7 @@ _HOMES = {  # public name -> module and what it is called there
     "MoleculeDataset": ("molvae.dataset", "MoleculeDataset"),
     "MoleculeGenerator": ("molvae.generator", "MoleculeGenerator"),
     "MolvaeError": ("molvae.errors", "MolvaeError"),
+    "Prediction": ("molvae.predictions", "Prediction"),
     "PropertyNormalizer": ("molvae.normalizer", "PropertyNormalizer"),
     "Vocabulary": ("molvae.vocabulary", "Vocabulary"),
     "evaluate_molecules": ("molvae.evaluate.report", "evaluate"),

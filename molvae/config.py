@@ -167,7 +167,7 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
 # What a trained model is trained further with (benchmarks/finetuning): half the rate of a new one,
 # few epochs, since a small set is soon known by heart, and the KL weight that it is used to.
 FINE_TUNING = TrainConfig(
-    epochs=12, batch_size=32, learning_rate=1e-3, warmup=0.05, kl_hold=0.0, kl_warmup=0.0
+    epochs=12, batch_size=16, learning_rate=1e-3, warmup=0.05, kl_hold=0.0, kl_warmup=0.0
 )
 OBJECTIVE = ("beta", "free_nats", "property_weight")  # stay what the model was trained for
 

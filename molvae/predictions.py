@@ -7,6 +7,7 @@ from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
 from molvae.codes import predict, read
 from molvae.data.molecules import Seen
+from molvae.errors import ArtifactError
 from molvae.normalizer import Reading
 
 
@@ -29,23 +30,35 @@ def measured_by(checkpoint: Checkpoint) -> tuple[str, ...]:
     return tuple(name for name in checkpoint.normalizer.names if name in PROPERTIES)
 
 
-def stated_errors(checkpoint: Checkpoint) -> dict[str, Mapping[str, Any]]:
+def stated_errors(checkpoint: Checkpoint) -> dict[str, dict[str, float | None]]:
     """Return how far the head was from the truth on molecules held out of training.
 
     Returns:
         By property or label, in its unit: what `molvae.train.readings` found. Of a model from
         before that was stored, `molecules` and `mae` alone; nothing where nothing is known.
+
+    Raises:
+        ArtifactError: when the header, which may come from anywhere, holds something else.
     """
     provenance, normalizer = checkpoint.provenance, checkpoint.normalizer
-    if "head" in provenance:
-        return dict(provenance["head"]["errors"])
-    health = provenance.get("health", {})
-    return {
-        name: {"molecules": health["molecules"], "mae": error * scale}
-        for name, error, scale in zip(
+    try:
+        if "head" in provenance:
+            told = provenance["head"]["errors"].items()
+            return {name: {key: _figure(errors[key]) for key in errors} for name, errors in told}
+        health = provenance.get("health", {})
+        errors = zip(
             normalizer.names, health.get("property_mae", ()), normalizer.scale, strict=False
         )
-    }
+        return {
+            name: {"molecules": health["molecules"], "mae": float(error * scale)}
+            for name, error, scale in errors
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"the model is damaged: its stated errors: {error}") from error
+
+
+def _figure(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def predict_all(checkpoint: Checkpoint, molecules: Sequence[Seen]) -> list[Prediction]:

@@ -7,10 +7,12 @@ import pytest
 import torch
 from rdkit import Chem
 
+from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import measure
 from molvae.chem.smiles import canonicalize
-from molvae.errors import Rejected, UsageError
+from molvae.errors import ArtifactError, Rejected, UsageError
 from molvae.generator import MoleculeGenerator
+from molvae.predictions import stated_errors
 from tests.drugs import DRUGS
 
 ASPIRIN, CAFFEINE = "CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
@@ -89,6 +91,27 @@ def test_it_is_said_how_a_molecule_differs(druglike: MoleculeGenerator) -> None:
     assert chain.values
     assert borole.ood.startswith("symbol unknown to the model: [B]")
     assert borole.values == {}
+
+
+def test_errors_are_those_of_the_head_or_of_the_health_card(
+    tiny: MoleculeGenerator, druglike: MoleculeGenerator
+) -> None:
+    head = tiny.checkpoint.provenance["head"]["errors"]
+    assert stated_errors(tiny.checkpoint) == head
+    old = stated_errors(druglike.checkpoint)["MW"]
+    card = druglike.checkpoint.provenance["health"]
+    assert old == {
+        "molecules": card["molecules"],
+        "mae": pytest.approx(card["property_mae"][0] * druglike.normalizer.scale[0]),
+    }
+
+
+@pytest.mark.parametrize("errors", [5, {"LogP": 3}, {"LogP": {"mae": "small"}}, None])
+def test_errors_that_are_none_are_refused(tiny_model_file: Path, errors: object) -> None:
+    checkpoint = Checkpoint.load(tiny_model_file)
+    checkpoint.provenance["head"] = {"errors": errors}
+    with pytest.raises(ArtifactError, match="damaged: its stated errors"):
+        stated_errors(checkpoint)
 
 
 def test_what_is_no_molecule_is_refused(tiny: MoleculeGenerator) -> None:

@@ -108,7 +108,7 @@ def settings_of(initial: "Initial", preset: str | None) -> tuple[ModelConfig, Tr
     if preset is not None:
         check_sizes(initial, PRESETS[preset][0], where=f"preset {preset}, ")
         return checkpoint.model.config, PRESETS[preset][1]
-    return checkpoint.model.config, fine_tuning(checkpoint.provenance.get("train", {}))
+    return checkpoint.model.config, fine_tuning(checkpoint.provenance["train"])
 
 
 def check_sizes(initial: "Initial", wanted: ModelConfig, *, where: str = "") -> None:

@@ -277,17 +277,16 @@ def _lines(summary: Mapping[str, Any]) -> Iterable[str]:
         f" {summary['ood']:,} unlike its training set (ood)"
     )
     for name, told in summary["held_out"].items():
-        if told is None:
-            yield f"{name}: this model does not say how far its predictions are from the truth"
-        elif "mae" in told:
+        if told and told.get("mae") is not None:
             r2 = f", R2 {told['r2']:.2f}" if told.get("r2") is not None else ""
-            yield (
-                f"{name}: mean error {told['mae']:.3g}{r2} on {told['molecules']:,} held-out"
-                " molecules"
-            )
-        else:
+            yield f"{name}: mean error {told['mae']:.3g}{r2} on {_held_out(told)}"
+        elif told and told.get("accuracy") is not None:
             area = f", ROC AUC {told['auc']:.2f}" if told.get("auc") is not None else ""
-            yield (
-                f"{name}: right on {told['accuracy']:.0%} of {told['molecules']:,} held-out"
-                f" molecules ({told['largest']:.0%} are of the largest class){area}"
-            )
+            largest = f" ({told['largest']:.0%} are of the largest class)"
+            yield f"{name}: right on {told['accuracy']:.0%} of {_held_out(told)}{largest}{area}"
+        else:
+            yield f"{name}: this model does not say how far its predictions are from the truth"
+
+
+def _held_out(told: Mapping[str, float]) -> str:
+    return f"{told['molecules']:,.0f} held-out molecules"

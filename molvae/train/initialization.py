@@ -1,12 +1,13 @@
 """A trained model as the beginning of another training: more symbols, more labels, same meaning."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from molvae.checkpoint import Checkpoint
 from molvae.dataset import MoleculeDataset
-from molvae.errors import MolvaeError, UsageError
+from molvae.errors import ArtifactError, MolvaeError, UsageError
 from molvae.model.cvae import ConditionalVAE
 from molvae.normalizer import PropertyNormalizer, class_column, class_key
 from molvae.train.extension import add_columns, add_symbols, relate_labels
@@ -58,6 +59,7 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
 
     Raises:
         UsageError: when the dataset was prepared otherwise than the model's, naming the switch.
+        ArtifactError: when the model does not say how it was trained.
     """
     _check_alike(checkpoint, dataset, name)
     before, known = checkpoint.vocabulary, checkpoint.normalizer
@@ -94,7 +96,7 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
         provenance={
             **dataset.provenance,
             "longest": origin["longest"],
-            "train": checkpoint.provenance.get("train", {}),
+            "train": checkpoint.provenance["train"],
         },
     )
     return Initial(extended, dataset)
@@ -111,6 +113,8 @@ def begin_again(checkpoint: Checkpoint, dataset: MoleculeDataset) -> Initial:
         MolvaeError: when the dataset has symbols or columns that the model then begun with lacks.
     """
     vocabulary, normalizer = checkpoint.vocabulary, checkpoint.normalizer
+    if "init" not in checkpoint.provenance:
+        raise ArtifactError("damaged: it is no model that a training began with.")
     strange = vocabulary.unknown(dataset.vocabulary.symbols)
     spelled = _spellings(normalizer, dataset.normalizer)
     strange += [name for name in spelled if spelled[name] not in normalizer.names]
@@ -188,15 +192,18 @@ def _spellings(known: PropertyNormalizer, other: PropertyNormalizer) -> dict[str
 
 def _check_alike(checkpoint: Checkpoint, dataset: MoleculeDataset, name: str) -> None:
     mine, theirs = checkpoint.provenance, dataset.provenance
+    told = (mine.get(key) for key in ("data", "constraints", "train"))
+    if not all(isinstance(each, Mapping) for each in told) or type(mine.get("longest")) is not int:
+        raise ArtifactError(f"{name}: damaged: it does not say how it was trained.")
     again = f"Prepare it again with --init {name}."
     for switch in STANDARDIZATION:
-        here, there = theirs.get("data", {}).get(switch), mine.get("data", {}).get(switch)
+        here, there = theirs["data"].get(switch), mine["data"].get(switch)
         if here != there:
             raise UsageError(
                 f"the dataset was prepared with {switch} = {here}, {name} was trained with"
                 f" {there}. {again}"
             )
-    if not dict(mine.get("constraints", {})).items() <= theirs.get("constraints", {}).items():
+    if not mine["constraints"].items() <= theirs["constraints"].items():
         raise UsageError(
             f"the dataset was prepared under other SELFIES constraints than {name}. {again}"
         )

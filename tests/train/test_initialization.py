@@ -12,7 +12,7 @@ from molvae.checkpoint import Checkpoint, find_model
 from molvae.config import DataConfig, GenerateConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
-from molvae.errors import MolvaeError, UsageError
+from molvae.errors import ArtifactError, MolvaeError, UsageError
 from molvae.generator import MoleculeGenerator
 from molvae.train.extension import PER_SYMBOL
 from molvae.train.initialization import Initial, begin_again, begin_with
@@ -222,6 +222,18 @@ def test_a_number_cannot_go_on_as_a_class(checkpoint: Checkpoint, small: Prepare
 def test_another_standardization_is_refused_by_name(checkpoint: Checkpoint, small: Prepare) -> None:
     with pytest.raises(UsageError, match=r"with stereo = True, tiny was .* False.* --init tiny"):
         begin_with(checkpoint, small(stereo=True), name="tiny")
+
+
+def test_a_model_that_does_not_say_how_it_was_trained_is_refused(
+    tiny_model_file: Path, drug_dataset: MoleculeDataset
+) -> None:
+    for key, value in (("data", None), ("constraints", []), ("train", 5), ("longest", "long")):
+        checkpoint = Checkpoint.load(tiny_model_file)
+        checkpoint.provenance[key] = value
+        with pytest.raises(ArtifactError, match="tiny: damaged: it does not say how"):
+            begin_with(checkpoint, drug_dataset, name="tiny")
+    with pytest.raises(ArtifactError, match="no model that a training began with"):
+        begin_again(Checkpoint.load(tiny_model_file), drug_dataset)
 
 
 def test_other_constraints_are_refused(checkpoint: Checkpoint, small: Prepare) -> None:
