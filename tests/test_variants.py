@@ -9,12 +9,16 @@ import pytest
 from rdkit import Chem, DataStructs
 
 from molvae.chem.properties import measure
+from molvae.chem.selfies import decode_canonical
 from molvae.chem.similarity import fingerprint
 from molvae.config import GenerateConfig
 from molvae.data.molecules import Seen, look
 from molvae.errors import ConfigError, UsageError
 from molvae.generator import MoleculeGenerator
+from molvae.train.package import package
 from molvae.variants import Source, Variation, vary
+from tests import tiny
+from tests.conftest import Memorized
 from tests.drugs import DRUGS
 
 NAMES = ("lidocaine", "naproxen", "diazepam", "fluoxetine")
@@ -138,6 +142,24 @@ def test_with_no_room_left_fewer_are_found(
     variation = vary(druglike, sources[:1], 5, radius=0.0, config=config, seed=1)
     assert len(variation.variants) <= 1
     assert variation.summary.refusals["duplicate"] >= 12
+
+
+def test_a_model_that_writes_the_source_back_has_found_no_variant(
+    memorized: Memorized, tmp_path: Path
+) -> None:
+    model, dataset = memorized
+    checkpoint = package(model, dataset, train=tiny.TRAIN, trained={})
+    checkpoint.save(tmp_path / "memorized.safetensors")
+    generator = MoleculeGenerator(checkpoint)
+    rows = dataset.members("validation")
+    known = [
+        decode_canonical(dataset.vocabulary.decode(dataset.molecule(row).tolist())) for row in rows
+    ]
+    config = GenerateConfig(temperature=0.0, max_tries=1, shortlist=1, guidance=1.0)
+    sources = sources_of(generator, known)
+    variation = vary(generator, sources, 1, radius=0.0, config=config, seed=1)
+    assert variation.summary.refusals["duplicate"] >= 24
+    assert not {variant.molecule.smiles for variant in variation.variants} & set(known)
 
 
 def test_what_cannot_be_meant_is_refused(

@@ -97,7 +97,13 @@ def command(
     config = options.config_from(GenerateConfig, settings)
     target = None if output == "-" else Path(output)
     check_table(Path(output), format=output_format, force=force, inputs=(file,))
-    bad = Rejects(rejects, strict=strict, force=force, inputs=(file, target))
+    bad = Rejects(
+        rejects,
+        strict=strict,
+        force=force,
+        inputs=(file, target),
+        stdout_taken=target is None or as_json,
+    )
     generator = generators.load(model, device)
     table = open_table(file, smiles_column=smiles_column or "", format=input_format)
     sources = _sources(generator, table, bad, jobs=jobs or os.cpu_count() or 1)

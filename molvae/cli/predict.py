@@ -89,7 +89,13 @@ def command(
 
     target = None if output == "-" else Path(output)
     check_table(Path(output), format=output_format, force=force, inputs=(file,))
-    bad = Rejects(rejects, strict=strict, force=force, inputs=(file, target))
+    bad = Rejects(
+        rejects,
+        strict=strict,
+        force=force,
+        inputs=(file, target),
+        stdout_taken=target is None or as_json,
+    )
     generator = generators.load(model, device)
     table = tables.open_table(file, smiles_column=smiles_column or "", format=input_format)
     layout = _Layout.of(table, generator, _wanted(generator, names), fill=fill)

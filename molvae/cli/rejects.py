@@ -9,7 +9,7 @@ import click
 
 from molvae.cli.outputs import check_table
 from molvae.cli.terminal import say
-from molvae.errors import InputError
+from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from molvae.data.records import Row
@@ -37,11 +37,23 @@ class Rejects:
         strict: the first bad row ends the run.
         force: an existing table may be overwritten.
         inputs: what the same command reads or writes besides.
+        stdout_taken: whether the command writes something else to stdout.
+
+    Raises:
+        UsageError: for a path that cannot be written to.
     """
 
     def __init__(
-        self, path: Path | None, *, strict: bool, force: bool, inputs: tuple[Path | None, ...]
+        self,
+        path: Path | None,
+        *,
+        strict: bool,
+        force: bool,
+        inputs: tuple[Path | None, ...],
+        stdout_taken: bool,
     ) -> None:
+        if path == Path("-") and stdout_taken:
+            raise UsageError("--rejects -: stdout is taken; name a file here or with -o.")
         self.path, self.strict = path, strict
         self.rows: list[Reject] = []
         self.counts: Counter[str] = Counter()

@@ -180,11 +180,18 @@ def test_stdin_and_stdout_will_do(predict: Predict, labelled_model_file: Path) -
     assert done.stdout == predict("-q").stdout
 
 
+def test_bad_rows_may_go_to_stdout_where_nothing_else_does(
+    predict: Predict, tmp_path: Path
+) -> None:
+    done = predict("-o", tmp_path / "out.csv", "--rejects", "-")
+    assert [row["row"] for row in rows_of(done.stdout)] == ["4"]
+
+
 def test_what_exists_is_kept_and_the_input_never_overwritten(
     predict: Predict, table: Path, tmp_path: Path
 ) -> None:
     before = table.read_bytes()
-    for words in (("-o", table, "--force"), ("--rejects", table, "--force")):
+    for words in (("-o", table, "--force"), ("--rejects", table, "--force"), ("--rejects", "-")):
         assert predict(*words).exit_code == 2
     (tmp_path / "out.csv").write_text("mine")
     assert predict("-o", tmp_path / "out.csv").exit_code == 2
