@@ -79,7 +79,11 @@ def tanimoto_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def bit_counts(packed: np.ndarray) -> np.ndarray:
     """Count the bits of each packed fingerprint, shape (N, D) with D even; int64, shape (N,)."""
-    counts: np.ndarray = _BITS_OF[packed.view(np.uint16)].sum(axis=1, dtype=np.int64)
+    if hasattr(np, "bitwise_count"):  # since numpy 2.0
+        each = np.bitwise_count(packed.view(np.uint64 if packed.shape[1] % 8 == 0 else np.uint16))
+    else:
+        each = _BITS_OF[packed.view(np.uint16)]
+    counts: np.ndarray = each.sum(axis=1, dtype=np.int64)
     return counts
 
 

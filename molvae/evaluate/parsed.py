@@ -15,7 +15,7 @@ from molvae.chem.fragments import brics_fragments, ring_scaffold
 from molvae.chem.moses_filters import moses_alert
 from molvae.chem.properties import measure
 from molvae.chem.similarity import BITS, fingerprints
-from molvae.chem.smiles import canonicalize, parse
+from molvae.chem.smiles import canonical_molecule, canonicalize
 from molvae.errors import Rejected
 from molvae.evaluate.work import Tick
 from molvae.workers import Lost, map_chunks
@@ -217,9 +217,8 @@ def _look_at_all(
 
 def _look_at(text: str, names: tuple[str, ...], structures: bool) -> Molecule:
     try:
-        canonical = canonicalize(text)
+        canonical, mol = canonical_molecule(text)
         flat = without_stereo(canonical)
-        mol = parse(canonical)
     except Rejected as rejected:
         return Molecule(rejected.reason)
     return Molecule(
