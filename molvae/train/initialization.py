@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from molvae.checkpoint import Checkpoint
 from molvae.dataset import MoleculeDataset
@@ -71,8 +72,9 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
     add_columns(weights, len(known.names), len(normalizer.names))
     training = dataset.properties[dataset.members("train")]
     relate_labels(weights, normalizer.normalize(training), len(known.names))
-    model = ConditionalVAE(checkpoint.model.config, len(vocabulary), len(normalizer.names))
-    model.load_state_dict(weights)
+    with torch.device("meta"):  # no random weights are drawn only to be thrown away
+        model = ConditionalVAE(checkpoint.model.config, len(vocabulary), len(normalizer.names))
+    model.load_state_dict(weights, assign=True)
     origin = {
         "name": name,
         "sha256": checkpoint.sha256,
@@ -86,6 +88,8 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
             if np.isnan(values).all()
         ],
     }
+    if "init" in checkpoint.provenance:  # where that model came from in its turn
+        origin["init"] = checkpoint.provenance["init"]
     dataset = dataset._replace(provenance={**dataset.provenance, "init": origin})
     extended = Checkpoint(
         model=model.eval(),

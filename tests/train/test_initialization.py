@@ -205,6 +205,7 @@ def test_classes_are_known_in_any_spelling_and_new_ones_join(
     assert second.normalizer.classes == {"potency": ("Active", "no", "unclear")}
     columns = second.normalizer.columns("potency")
     assert second.provenance["init"]["columns"] == ["potency=unclear"]
+    assert second.provenance["init"]["init"]["name"] == "a"
     rows = second.properties[:, columns]
     known = np.isfinite(rows).all(axis=1)
     assert known.sum() == np.isfinite(other.properties[:, -1]).sum() < second.size
