@@ -65,7 +65,7 @@ def test_end_of_an_epoch_can_be_stopped_at_every_pass_through_the_model(
 ) -> None:
     questions = stop_at_question(small, tmp_path / "all", 10**6)
     assert questions > 50 * SHORT.epochs, "validation, health and prior are of many passes each"
-    for number in [4, 5, 6, 7, questions // 4, questions // 3, questions - 1, questions]:
+    for number in [4, 5, questions // 4, questions // 3, questions]:
         run = tmp_path / f"{number}"
         stop_at_question(small, run, number)
         state = state_of(run)[1]["state"]
