@@ -67,9 +67,9 @@ def count(file: OpenFile) -> int:
 
 
 def _open(file: OpenFile) -> Any:
-    arrow = _pyarrow()
     if not file.head.startswith(b"PAR1"):
         raise InputError(f"{file.where}: not a Parquet file.")
+    arrow = _pyarrow()
     with ExitStack() as unusable, _damage(file.where):
         source = unusable.enter_context(seekable(file))
         content = arrow.parquet.ParquetFile(

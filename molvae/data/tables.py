@@ -98,9 +98,9 @@ def output_format(path: Path, *, format: str = "") -> str:
     except InputError as error:
         raise UsageError(str(error)) from error
     if kind == "parquet":
-        parquet.require()
         if path.suffix.lower() == ".gz":
             raise UsageError(f"{path}: Parquet is compressed inside: leave .gz away.")
+        parquet.require()
     return kind
 
 
