@@ -21,6 +21,7 @@ HARD = [  # what a flat drawing can lose: charge, isotopes, radicals, stereo, br
     "[O-][n+]1ccccc1",
     "O=[N+]([O-])c1ccccc1",
     "C1CC2CCC1C2",
+    "O=C(NN=C/C=C/c1ccccc1)c1ccncc1",
     "[235U]",
 ]
 

@@ -1,12 +1,15 @@
 import gzip
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rdkit import Chem
+from rdkit.Chem import rdDepictor
 
 from molvae.chem.molblock import as_smiles
 from molvae.chem.smiles import canonicalize
+from molvae.data import sdf
 from molvae.data.records import Row, find_column
 from molvae.data.sdf import draw
 from molvae.data.tables import count_rows, open_table, write_table
@@ -226,6 +229,20 @@ def test_a_row_without_a_molecule_keeps_its_place(tmp_path: Path) -> None:
     write_table(path, ("smiles", "reason"), [("C1CC", "open ring"), (ASPIRIN, "")])
     assert [as_smiles(row.smiles) for row in rows(path)] == ["", canonicalize(ASPIRIN)]
     assert rows(path)[0].cells["smiles"] == "C1CC"
+
+
+def test_a_center_that_one_drawing_hides_is_shown_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def without_templates(mol: Chem.Mol, **options: bool) -> None:
+        rdDepictor.Compute2DCoords(mol)
+
+    artemisinin = canonicalize(dict(DRUGS)["artemisinin"])
+    plain = Chem.MolFromSmiles(artemisinin)
+    without_templates(plain)
+    assert canonicalize(as_smiles(Chem.MolToMolBlock(plain))) != artemisinin
+    monkeypatch.setattr(sdf, "rdDepictor", SimpleNamespace(Compute2DCoords=without_templates))
+    assert canonicalize(as_smiles(draw(artemisinin))) == artemisinin
 
 
 def test_bridges_keep_their_stereo_centers(tmp_path: Path) -> None:
