@@ -72,6 +72,7 @@ def main() -> None:
         folder = Path(name)
         few = make_dataset(folder / "few.molvae", FEW)
         make_dataset(folder / "many.molvae", MOLECULES)
+        trainer(few, folder / "first").fit()  # what torch loads at first use, it has before a kill
         steps = -(-len(few.members("train")) // TRAIN.batch_size)
         report = {
             "command": f"benchmarks/interruptions.py --count {arguments.count}"
