@@ -24,6 +24,14 @@ def is_block(text: str) -> bool:
     return END in text
 
 
+def without_block(text: str) -> str:
+    """Return SMILES as they are, and nothing in place of a mol block.
+
+    For lists of rejected rows: a million blocks are gigabytes, and file and line name each.
+    """
+    return "" if is_block(text) else text
+
+
 def as_smiles(text: str) -> str:
     """Return the SMILES of a mol block; any other text as it is.
 

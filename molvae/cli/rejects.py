@@ -66,9 +66,11 @@ class Rejects:
         Raises:
             InputError: when bad rows are not to be passed over.
         """
+        from molvae.chem.molblock import without_block
         from molvae.data.tally import Reject
 
-        reject = Reject(row.file, row.line, cause.field, row.smiles, str(cause))
+        smiles = without_block(row.smiles)
+        reject = Reject(row.file, row.line, cause.field, smiles, str(cause))
         if self.strict:
             raise InputError(str(reject))
         self.rows.append(reject)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from molvae.chem.molblock import is_block
+from molvae.chem.molblock import without_block
 from molvae.chem.smiles import Standardization
 from molvae.config import DataConfig
 from molvae.data import records, splits, tables
@@ -90,8 +90,8 @@ def gather(
         for rows, (item, result) in enumerate(results, 1):
             cause = _take(gathered.collection, item, result)
             if cause is not None:
-                shown = "" if is_block(item.smiles) else item.smiles  # a million blocks are GB
-                rejection = Rejection(Place(item.source, item.line), shown, cause)
+                place = Place(item.source, item.line)
+                rejection = Rejection(place, without_block(item.smiles), cause)
                 if strict:
                     raise InputError(str(as_reject(rejection, paths)))
                 gathered.rejected.append(rejection)

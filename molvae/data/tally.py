@@ -12,7 +12,7 @@ class Reject(NamedTuple):
         file: base name.
         row: physical line, from 1.
         field: the column at fault, "" for the whole row.
-        smiles: the SMILES as it stands in the row; for a rare symbol, canonical.
+        smiles: the SMILES as it stands in the row; for a rare symbol, canonical; of a mol block "".
         reason: why, with what was seen.
     """
 
