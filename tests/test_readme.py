@@ -128,5 +128,13 @@ def test_every_option_that_is_named_exists() -> None:
         re.findall(r"(?<![\w-])--[a-z][a-z-]+", README.partition("## Command reference")[0])
     )
     reference = script("cli-reference").reference()
-    foreign = {"--index-url"}  # of pip
+    foreign = {"--index-url", "--nproc-per-node"}  # of pip, of torchrun
+    foreign |= {
+        "--nodes",
+        "--ntasks-per-node",
+        "--gpus-per-node",
+        "--time",
+        "--requeue",
+        "--signal",
+    }
     assert {option for option in named - foreign if f"`{option}" not in reference} == set()
