@@ -12,15 +12,16 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from molvae.errors import MolvaeError, UsageError
+from molvae.evaluate import chemnet
 from molvae.evaluate.work import Tick
 from molvae.workers import Lost, map_chunks
 
@@ -28,11 +29,9 @@ MINIMUM = 1_000  # molecules; with fewer, chance is all that is measured: it add
 ACTIVATIONS = 512  # of ChemNet's last layer
 PARTS = 4  # of a set, whose distances tell how the whole set's depends on N
 MINIMUM_PART = 1_000  # molecules; FCD(N) = a + b / N holds from there on
-BATCH = 128  # molecules that ChemNet reads at once; more is no faster on a CPU
+LENGTH = 350  # characters of ChemNet's input, an end mark included
+BATCH = 256  # molecules that ChemNet reads at once; more is no faster on a CPU
 CHUNK_SECONDS = 600.0  # for one batch, the start of ChemNet on a loaded machine included
-# ChemNet's input is as long as its longest string, but at least this. A longer one would change
-# what it makes of the others in its batch, and so goes alone.
-_USUAL_LENGTH = 349
 
 
 class Moments(NamedTuple):
@@ -105,7 +104,7 @@ def activations(
         device: "cpu", "cuda", "cuda:1".
 
     Yields:
-        Activations of the next 128 molecules or fewer, shape (batch, 512) float32.
+        Activations of the next 256 molecules or fewer, shape (batch, 512) float32.
 
     Raises:
         UsageError: when the extra `fcd` is not installed.
@@ -214,18 +213,39 @@ def _read_batches(batches: list[list[str]], *, device: str, alone: bool) -> list
 
 
 def _read(batch: list[str], device: str) -> np.ndarray:
+    net = _chemnet() if device == "cpu" else None
+    if net is None or max(map(len, batch)) > chemnet.LONGEST:
+        return _read_by_package(batch, device)
+    return chemnet.activations(net, batch)
+
+
+def _read_by_package(batch: list[str], device: str) -> np.ndarray:
     import fcd
 
-    long = [text for text in batch if len(text) > _USUAL_LENGTH]
-    usual = [text for text in batch if len(text) <= _USUAL_LENGTH]
+    # ChemNet's input is as long as its longest string, but at least 350 long. A longer one would change
+    # what it makes of the others in its batch, and so goes alone.
+    groups = [[text for text in batch if len(text) < LENGTH]]
+    groups += [[text] for text in batch if len(text) >= LENGTH]
+    found: dict[str, np.ndarray] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fcd warns of long strings, and numpy of a name it uses
-        model = fcd.load_ref_model()
-        found: dict[str, np.ndarray] = {}
-        for group in [usual, *([text] for text in long)]:
-            if group:
-                rows = fcd.get_predictions(
-                    model=model, smiles_list=group, batch_size=BATCH, n_jobs=0, device=device
-                )
-                found |= zip(group, rows, strict=True)
+        for group in filter(None, groups):
+            rows = fcd.get_predictions(
+                model=_model(), smiles_list=group, batch_size=BATCH, n_jobs=0, device=device
+            )
+            found |= zip(group, rows, strict=True)
     return np.stack([found[text] for text in batch])
+
+
+@cache
+def _chemnet() -> chemnet.ChemNet | None:
+    return chemnet.chemnet(_model())
+
+
+@cache
+def _model() -> Any:
+    import fcd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a temporary folder that fcd leaves to be tidied up
+        return fcd.load_ref_model()

@@ -26,7 +26,7 @@ from molvae.evaluate.work import Work
 
 DEFINITIONS = 1  # of what is counted; another number makes kept statistics unfindable
 FORMAT = 1  # of the files
-KEPT_EVERY = 64  # batches of ChemNet, half a minute on one core: what an interruption costs at most
+KEPT_EVERY = 32  # batches of ChemNet, half a minute on one core: what an interruption costs at most
 
 
 Content = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays by name, and a header for JSON
