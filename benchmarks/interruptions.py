@@ -3,9 +3,10 @@
     .venv/bin/python benchmarks/interruptions.py [--count 60] [--seed 0]
 
 `molvae train` is run on 800 molecules of datasets/druglike-10k.csv, once without disturbance.
-Then, `--count` times, the same command is killed (SIGKILL) at a random moment and resumed to its
-end. Besides, a smaller training is killed at each single line of code that writes a file, as it
-begins (state, configuration) and as it ends (log, model, state), and resumed as well.
+Then the same command is killed (SIGKILL) at a random moment and resumed to its end, until
+`--count` kills have met it alive. Besides, a smaller training is killed at each single line of code
+that writes a file, as it begins (state, configuration) and as it ends (log, model, state), and
+resumed as well.
 
 lost: what is on disk after the kill cannot be read, or the training cannot be resumed from it.
 diverged: the final model, or the log but for its clock, is not that of the undisturbed training.
@@ -110,21 +111,25 @@ def kill_at_random(folder: Path, count: int, seed: int) -> dict[str, Any]:
     assert resume_command(folder, whole)
     seconds = time.monotonic() - begun
     random, found = np.random.default_rng(seed), Counter[str]()
-    for number in range(count):
-        run = folder / f"run{number}"
+    kills = 0
+    while kills < count:
+        run = folder / "run"
         child = begin(folder, run)
         time.sleep(float(random.uniform(0.0, seconds)))
         os.kill(child, signal.SIGKILL)
-        found["done before it was killed"] += ended(child) == 0
-        found["killed before the first save"] += not (run / "state.safetensors").exists()
-        tell(found, run, whole, partial(resume_command, folder, run))
-        print(f"{number + 1} of {count}: {dict(found)}", file=sys.stderr, flush=True)
-        shutil.rmtree(run)
+        if ended(child) == 0:
+            found["done before it was killed, and not counted"] += 1
+        else:
+            kills += 1
+            found["killed before the first save"] += not (run / "state.safetensors").exists()
+            tell(found, run, whole, partial(resume_command, folder, run))
+            print(f"{kills} of {count}: {dict(found)}", file=sys.stderr, flush=True)
+        shutil.rmtree(run, ignore_errors=True)  # killed before it made one
     return {
         "molecules": MOLECULES,
         "epochs": EPOCHS,
         "seconds undisturbed": round(seconds, 1),
-        "kills": count,
+        "kills": kills,
         **result(found),
     }
 

@@ -222,8 +222,8 @@ def _read(batch: list[str], device: str) -> np.ndarray:
 def _read_by_package(batch: list[str], device: str) -> np.ndarray:
     import fcd
 
-    # ChemNet's input is as long as its longest string, but at least 350 long. A longer one would change
-    # what it makes of the others in its batch, and so goes alone.
+    # ChemNet's input is as long as its longest string, but at least 350 long. A longer one would
+    # change what it makes of the others in its batch, and so goes alone.
     groups = [[text for text in batch if len(text) < LENGTH]]
     groups += [[text] for text in batch if len(text) >= LENGTH]
     found: dict[str, np.ndarray] = {}
