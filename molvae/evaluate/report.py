@@ -15,6 +15,7 @@ from molvae.evaluate.fcd import fcd_version
 from molvae.evaluate.gather import Given, count, gather
 from molvae.evaluate.notes import notes
 from molvae.evaluate.references import Source
+from molvae.evaluate.sets import Sets
 from molvae.evaluate.text import as_text
 from molvae.evaluate.training import Training
 from molvae.evaluate.work import Progress, Work
@@ -54,6 +55,20 @@ class Report(NamedTuple):
         """Return everything but the notes as lines of text, in aligned columns."""
         units = {name: known.unit for name, known in PROPERTIES.items()}
         return as_text(self.values, self.counts, self.versions, units=units)
+
+
+class Examined(NamedTuple):
+    """A report together with what it was taken from, for those who draw it.
+
+    Attributes:
+        report: the numbers.
+        sets: the molecules behind them.
+        requests: property -> what was asked of each molecule.
+    """
+
+    report: Report
+    sets: Sets
+    requests: dict[str, control.Requests]
 
 
 def evaluate(
@@ -100,15 +115,40 @@ def evaluate(
         >>> report.values["validity"], report.values["uniqueness"]
         (0.6666666666666666, 0.5)
     """
-    generated = list(generated)
-    if not generated:
+    given = Given(list(generated), reference, scaffolds, training)
+    work = Work(jobs, device, progress)
+    examined = examine(given, work, targets=targets, scales=scales, suite=suite, fcd=fcd, seed=seed)
+    return examined.report
+
+
+def examine(
+    given: Given,
+    work: Work,
+    *,
+    targets: Targets | None = None,
+    scales: Mapping[str, float] | None = None,
+    suite: str = "basic",
+    fcd: bool = True,
+    seed: int = 0,
+) -> Examined:
+    """Do what `evaluate` does, and keep the molecules that the numbers were taken from.
+
+    Args:
+        given: the molecules under test, and those to compare with.
+        work: who does it.
+        targets: as in `evaluate`, and so all that follow.
+        scales: property -> standard deviation.
+        suite: collection of metrics.
+        fcd: compute the Frechet ChemNet distance.
+        seed: of the subsets.
+    """
+    if not given.generated:
         raise InputError("no molecules to evaluate.")
     if suite not in metrics.suites():
         raise UsageError(f"unknown suite '{suite}'. Known: {', '.join(metrics.suites())}.")
-    requests, unmeasurable = _requests(targets or {}, len(generated))
+    requests, unmeasurable = _requests(targets or {}, len(given.generated))
     names = tuple(dict.fromkeys((*DEFAULT_PROPERTIES, *requests)))
-    given = Given(generated, reference, scaffolds, training)
-    sets = gather(given, names, Work(jobs, device, progress), suite=suite, fcd=fcd, seed=seed)
+    sets = gather(given, names, work, suite=suite, fcd=fcd, seed=seed)
     values: dict[str, Any] = dict(metrics.measure(sets, suite=suite))
     compared = sets.reference
     values["rings"] = distributions.rings(sets.generated, compared)
@@ -123,7 +163,7 @@ def evaluate(
     if sets.chemnet:
         versions["fcd"] = fcd_version()
     said = notes(values, counts, sets, suite=suite, fcd=fcd)
-    return Report(values, counts, versions, said, suite, seed)
+    return Examined(Report(values, counts, versions, said, suite, seed), sets, requests)
 
 
 def _requests(
