@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -19,6 +19,7 @@ from molvae.errors import ArtifactError, InputError, UsageError
 if TYPE_CHECKING:
     from molvae.data.records import Row
     from molvae.evaluate.references import Source
+    from molvae.evaluate.report import Examined
     from molvae.evaluate.training import IndexedMolecules
     from molvae.evaluate.work import Progress
 
@@ -68,6 +69,15 @@ CHECKPOINT_ENDING = ".safetensors"
 @options.seed("Seed of the subsets taken of large sets (default 0).")
 @options.as_json
 @options.output("Write the report to this file, as JSON.")
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE.html",
+    help="Write it to this file too, as one HTML page with charts and molecules; needs the extra"
+    " 'report'.",
+)
 @options.force
 @options.quiet
 def command(
@@ -84,6 +94,7 @@ def command(
     seed: int | None,
     as_json: bool,
     output: str | None,
+    page: Path | None,
     force: bool,
     quiet: bool,
 ) -> None:
@@ -97,31 +108,41 @@ def command(
     The suite moses has all metrics of that benchmark under its names; give it --training, --test
     and --test-scaffolds. What is computed of these sets is kept and found again.
     """
-    from molvae.evaluate.report import evaluate
+    from molvae.evaluate.gather import Given
+    from molvae.evaluate.report import examine
+    from molvae.evaluate.work import Work
     from molvae.store import write_atomically
 
     target = None if output in (None, "-") else Path(str(output))
+    trained_on = None if training is None else Path(training)
+    inputs = (file, trained_on, reference, scaffolds)
     if target is not None:
-        check_output(target, force=force, inputs=(file, reference, scaffolds))
+        check_output(target, force=force, inputs=inputs)
+    if page is not None:
+        _check_page(page, force=force, inputs=(*inputs, target))
     workers = jobs or os.cpu_count() or 1
     generated = read_generated(file, smiles_column or "", format=input_format, quiet=quiet)
     model = None if training is None else _read_model(training, workers)
-    known = None if training is None or model else read_set(Path(training))
+    known = None if trained_on is None or model else read_set(trained_on)
     with stages(quiet=quiet) as report_progress:
-        report = evaluate(
+        given = Given(
             generated.smiles,
             reference=None if reference is None else read_set(reference),
             scaffolds=None if scaffolds is None else read_set(scaffolds),
             training=model.molecules if model else known,
+        )
+        examined = examine(
+            given,
+            Work(workers, chemnet_device(device, suite, fcd=fcd), report_progress),
             targets=generated.targets,
             scales=model.scales if model else None,
             suite=suite,
             fcd=fcd,
-            jobs=workers,
-            device=chemnet_device(device, suite, fcd=fcd),
             seed=seed or 0,
-            progress=report_progress,
         )
+    report = examined.report
+    if page is not None:
+        _write_page(page, examined, inputs, model.said if model else None)
     if target is not None:
         write_atomically(target, f"{report.to_json()}\n".encode())
     click.echo(
@@ -129,6 +150,32 @@ def command(
     )
     for note in report.notes:
         say(f"Note: {note}", quiet=quiet)
+
+
+def _check_page(page: Path, *, force: bool, inputs: Iterable[Path | None]) -> None:
+    from molvae.evaluate.page import check_extra
+
+    if str(page) == "-":
+        raise UsageError("--report writes a file: name it, as in --report report.html")
+    check_extra()
+    check_output(page, force=force, inputs=inputs)
+
+
+def _write_page(
+    page: Path, examined: Examined, read: Sequence[Path | None], model: dict[str, Any] | None
+) -> None:
+    """Write a report as HTML; the files are named, but not where they lie."""
+    from molvae.evaluate.page import render
+    from molvae.store import write_atomically
+
+    uses = ("generated", "training", "reference", "test scaffolds")
+    files = {
+        use: "stdin" if path == Path("-") else printable(path.name)
+        for use, path in zip(uses, read, strict=True)
+        if path
+    }
+    html = render(examined, files=files, model=model)
+    write_atomically(page, html.encode(errors="replace"))  # half a surrogate pair, in a header
 
 
 @contextmanager
@@ -165,10 +212,12 @@ class _Model(NamedTuple):
     Attributes:
         molecules: an index of them.
         scales: property -> standard deviation.
+        said: what a page tells of the model.
     """
 
     molecules: IndexedMolecules
     scales: dict[str, float]
+    said: dict[str, Any]
 
 
 def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Generated:
@@ -255,7 +304,9 @@ def _read_model(name: str, jobs: int) -> _Model | None:
         return None
     from molvae.checkpoint import find_model, read_header, read_training_index
     from molvae.chem.smiles import Standardization
+    from molvae.evaluate.trained import trained_model
     from molvae.evaluate.training import IndexedMolecules
+    from molvae.store import read_sha256
 
     path = find_model(name)
     header = read_header(path)
@@ -265,4 +316,5 @@ def _read_model(name: str, jobs: int) -> _Model | None:
         scales = dict(zip(normalizer["names"], normalizer["scale"], strict=True))
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path}: it does not say how its training set was made.") from error
-    return _Model(IndexedMolecules(read_training_index(path), form, jobs), scales)
+    molecules = IndexedMolecules(read_training_index(path), form, jobs)
+    return _Model(molecules, scales, trained_model(path.name, read_sha256(path), header))
