@@ -12,11 +12,12 @@ import molvae
 PACKAGE = Path(molvae.__file__).parent
 FLOORS = (
     {"errors"},
-    {"bloom", "cache", "config", "normalizer", "store", "vocabulary", "workers"},
-    {"chem", "dataset", "device", "model", "targets"},
+    {"bloom", "cache", "config", "normalizer", "objective", "store", "vocabulary", "workers"},
+    {"chem", "dataset", "device", "model", "targets", "typicality"},
     {"checkpoint", "data", "evaluate", "generated"},
     {"codes", "drawing", "frames"},
     {"predictions", "writer"},
+    {"scores"},
     {"generator", "train"},
     {"variants"},
     {"adapters", "benchmark", "optimize", "serve"},
@@ -25,7 +26,8 @@ FLOORS = (
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 CHEMISTRY = {"chem", "data", "evaluate", "drawing", "frames"}
-BRIDGE = {"codes", "generator", "predictions", "variants", "writer"}  # where the two worlds meet
+# Where the two worlds meet.
+BRIDGE = {"codes", "generator", "predictions", "scores", "variants", "writer"}
 LEARNING = {"device", "model", "train", "checkpoint"}
 STRANGERS = dict.fromkeys(CHEMISTRY, LEARNING) | dict.fromkeys(LEARNING, CHEMISTRY)
 CHEMISTS_TOOLS = {"rdkit", "selfies", "pandas", "scipy", "fcd", "pyarrow"}
@@ -36,7 +38,8 @@ TOOLS |= dict.fromkeys(BRIDGE, CHEMISTS_TOOLS | LEARNERS_TOOLS)
 TOOLS |= {"store": {"safetensors"}, "data": {*CHEMISTS_TOOLS, "filelock"}}
 TOOLS |= {"cli": {"click", "rich", "torch", *CHEMISTS_TOOLS}}
 TOOLS |= {"serve": {"fastapi", "uvicorn"}, "optimize": {"cma"}}
-TOOLS |= {"evaluate": {*CHEMISTS_TOOLS, "jinja2", "matplotlib"}}
+TOOLS |= {"evaluate": {*CHEMISTS_TOOLS, "jinja2", "matplotlib"}, "adapters": {"rdkit"}}
+TOOLS |= {"benchmark": {"scipy", "torch"}}
 VAGUE = {"utils", "helpers", "common", "core", "base", "misc"}
 UNSAFE_MODULES = {"pickle", "_pickle", "cloudpickle", "marshal", "shelve", "dill", "joblib"}
 UNSAFE_MODULES |= {"yaml", "builtins"}

@@ -17,6 +17,7 @@ from molvae.generator import MoleculeGenerator
 MIN_ACCEPTANCE = 0.80  # share of draws at the default temperature that need no repair
 MIN_SLOPE = 0.5  # of realized on requested: below, a condition is hardly heeded
 MIN_RATIO = 2.0  # error against somebody else's request / error against one's own
+RAW = GenerateConfig(tier="raw", shortlist=1)  # one string a draw, and every draw counts
 LEVELS = (0.05, 0.95)  # share of the training set between which requests are spread
 
 
@@ -68,8 +69,7 @@ def measure(
         executor: does the chemistry.
         report: called with the number of molecules drawn so far.
     """
-    raw = GenerateConfig(tier="raw", shortlist=1)
-    free = generator.draw(n, config=raw, seed=seed, executor=executor, report=report).summary
+    free = generator.draw(n, config=RAW, seed=seed, executor=executor, report=report).summary
     calibrations = {}
     for number, name in enumerate(generator.measured):
         done = n + number * per_property
@@ -83,9 +83,9 @@ def measure(
         )
     return {
         "tier": "raw",
-        "temperature": raw.temperature,
-        "guidance": raw.guidance,
-        "shortlist": raw.shortlist,
+        "temperature": RAW.temperature,
+        "guidance": RAW.guidance,
+        "shortlist": RAW.shortlist,
         "molecules": n,
         "seed": seed,
         "acceptance": free.acceptance,
@@ -106,6 +106,7 @@ def calibrate(
     *,
     n: int,
     seed: int,
+    config: GenerateConfig = RAW,
     executor: Executor | None = None,
     report: Callable[[int], None] = lambda done: None,
 ) -> Calibration:
@@ -116,7 +117,7 @@ def calibrate(
     generation = generator.draw(
         n,
         requests,
-        config=GenerateConfig(tier="raw", shortlist=1),
+        config=config,
         seed=seed,
         executor=executor,
         report=report,

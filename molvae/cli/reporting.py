@@ -1,0 +1,98 @@
+"""What every benchmark shares: where its result goes, and the options that say so."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import click
+
+from molvae.cli import options
+from molvae.cli.outputs import check_output
+from molvae.cli.terminal import printable, say
+
+
+class Result(Protocol):
+    """What a benchmark found."""
+
+    def to_json(self) -> str:
+        """Return everything as JSON text."""
+        ...
+
+    def table(self) -> list[str]:
+        """Return the figures as lines of text."""
+        ...
+
+
+def reported(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a benchmark the options that all have."""
+    for decorate in reversed(
+        (
+            options.smiles_column,
+            options.input_format(),
+            options.jobs,
+            options.device,
+            options.as_json,
+            options.output("Write the result to this file, as JSON."),
+            options.force,
+            options.quiet,
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+class Reporting(NamedTuple):
+    """Where a result goes.
+
+    Attributes:
+        target: file for the JSON; None: stdout alone.
+        as_json: print JSON rather than a table.
+        quiet: leave out the notes.
+    """
+
+    target: Path | None
+    as_json: bool
+    quiet: bool
+
+    @classmethod
+    def to(
+        cls,
+        output: str | None,
+        *,
+        as_json: bool,
+        force: bool,
+        quiet: bool,
+        inputs: Iterable[Path | None] = (),
+    ) -> "Reporting":
+        """Check that the result can be written, before the work rather than after it.
+
+        Raises:
+            UsageError: when something is in the way.
+        """
+        target = None if output in (None, "-") else Path(str(output))
+        if target is not None:
+            check_output(target, force=force, inputs=inputs)
+        return cls(target, as_json or output == "-", quiet)
+
+    def show(self, found: Result, *, notes: Iterable[str] = ()) -> None:
+        """Write and print a result."""
+        from molvae.store import write_atomically
+
+        text = found.to_json()
+        if self.target is not None:
+            write_atomically(self.target, f"{text}\n".encode())
+        click.echo(text if self.as_json else printable("\n".join(found.table())))
+        for note in notes:
+            say(f"Note: {note}", quiet=self.quiet)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that a model's figures depend on."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("molvae", "rdkit", "selfies", "torch", "numpy")}
+
+
+def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that the user gave."""
+    return {name: value for name, value in settings.items() if value is not None and value != ()}

@@ -1,0 +1,88 @@
+"""`molvae benchmark control` and `reconstruction`, within this process."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from molvae.cli.main import cli
+from tests.drugs import DRUGS
+
+SMILES = [smiles for _, smiles in DRUGS]
+
+
+def benchmark(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["benchmark", *map(str, arguments)])
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "drugs.csv"
+    path.write_text("\n".join(["SMILES", *SMILES, "C1CC", ""]))
+    return path
+
+
+def test_a_model_is_asked_and_its_answers_are_written(
+    tiny_model_file: Path, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "control.json"
+    done = benchmark(
+        *("control", tiny_model_file, "-n", 2, "--test", table, "--joint", 20, "--seed", 3),
+        *("--training", table, "--shortlist", 1, "-o", out, "-j", 1),
+    )
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert len(found["grid"]) == 27
+    assert found["settings"]["tier"] == "raw"
+    assert found["settings"]["shortlist"] == 1
+    assert found["seed"] == 3
+    assert "training set within LogP 0.4" in found["neighbors"]
+    assert found["joint"]["source"] == "drugs.csv"
+    assert "rdkit" in found["versions"]
+    for words in ("LogP=1 TPSA=30 QED=0.6", "calibration", "joint, "):
+        assert words in done.stdout
+    assert benchmark("control", tiny_model_file, "-o", out).exit_code == 2
+
+
+def test_anyones_molecules_are_judged_by_their_target_columns(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    with path.open("w", newline="") as file:
+        rows = [(smiles, 2.0, "active") for smiles in SMILES[:30]]
+        csv.writer(file).writerows([("SMILES", "target_LogP", "target_activity"), *rows])
+    done = benchmark("control", "--generated", path, "--json", "-j", 1)
+    assert done.exit_code == 0, done.stderr
+    (point,) = json.loads(done.stdout)["single"]
+    assert point["asked"] == {"LogP": 2.0}
+    assert point["molecules"] == 30
+
+
+def test_what_cannot_be_meant_is_told(table: Path, tmp_path: Path) -> None:
+    for words, code, said in (
+        (("control", "druglike", "--generated", table), 2, "a model or --generated, not both"),
+        (("control", "--generated", table), 3, "nothing was asked for"),
+        (("reconstruction", "druglike"), 2, "--test"),
+        (("reconstruction", "--test", tmp_path / "none.csv"), 3, "none.csv"),
+        (("control", "--only", "everything"), 2, "everything"),
+    ):
+        done = benchmark(*words)
+        assert done.exit_code == code, (words, done.stderr)
+        assert said in done.stderr
+
+
+def test_molecules_go_through_the_model_and_back(
+    tiny_model_file: Path, drug_dataset_file: Path, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "back.json"
+    done = benchmark(
+        *("reconstruction", tiny_model_file, "--test", table, "-n", 150, "-o", out, "-j", 1),
+        *("--training", drug_dataset_file),
+    )
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert found["molecules"] == 150
+    assert found["ways"]["from_mean"].keys() == {"exact", "tanimoto"}
+    assert found["memorization"].keys() == {"training", "held_out", "gap"}
+    assert "linear probe" in done.stdout
+    assert "fails" in done.stdout
