@@ -1,0 +1,1 @@
+"""molvae in the shapes that other toolkits expect, and their scores in ours; none is imported."""

@@ -1,0 +1,78 @@
+"""A model as GuacaMol's distribution-learning benchmarks ask for one.
+
+Brown 2019, https://doi.org/10.1021/acs.jcim.8b00839; the protocol is that of guacamol 0.5.5. There
+is no goal-directed counterpart here: that one asks for an optimizer, which a model alone is not.
+"""
+
+import secrets
+from concurrent.futures import Executor
+from dataclasses import replace
+
+import numpy as np
+
+from molvae.config import GenerateConfig, check
+from molvae.generated import Summary
+from molvae.generator import MoleculeGenerator
+
+
+class GuacaMolGenerator:
+    """What `guacamol.assess_distribution_learning` calls a `DistributionMatchingGenerator`.
+
+    Nothing is asked of the molecules, and duplicates are left in whatever `config.unique` says:
+    GuacaMol counts them itself. Each call draws anew; the seed decides all calls together.
+
+    Args:
+        generator: the model.
+        config: tier, temperature and the like. In the tier "consistent" strings that SELFIES
+            would repair are drawn again, so that nearly all molecules are valid; in "raw" they are
+            valid because of the repair. Say which one with the figures: `summaries` has both the
+            tier and the share of first draws that needed no repair.
+        seed: of all calls; None draws one.
+        executor: does the chemistry, for example a `ProcessPoolExecutor`.
+
+    Attributes:
+        seed: of all calls, to make the same generator again.
+        summaries: how each call went; its `seed` draws the same molecules with `molvae generate`.
+
+    Raises:
+        ConfigError: for a configuration that cannot be.
+    """
+
+    def __init__(
+        self,
+        generator: MoleculeGenerator,
+        *,
+        config: GenerateConfig | None = None,
+        seed: int | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self.generator, self.executor = generator, executor
+        self.config = check(replace(config or GenerateConfig(), unique=False))
+        self.seed = secrets.randbelow(2**32) if seed is None else seed
+        self.summaries: list[Summary] = []
+
+    def generate(self, number_samples: int) -> list[str]:
+        """Draw molecules that no earlier call has drawn, except by chance.
+
+        Returns:
+            As many SMILES as asked for, which GuacaMol insists on; "" for those that were not
+            found within `config.max_tries`, which it counts as invalid.
+
+        Raises:
+            UsageError: for less than one molecule.
+        """
+        drawn = self.generator.draw(
+            number_samples,
+            config=self.config,
+            seed=_seed_of_call(self.seed, len(self.summaries)),
+            executor=self.executor,
+        )
+        self.summaries.append(drawn.summary)
+        found = [molecule.smiles for molecule in drawn.molecules]
+        return found + [""] * (number_samples - len(found))
+
+
+def _seed_of_call(seed: int, call: int) -> int:
+    """Return the seed of one call: unlike seed + call, never that of another generator's call."""
+    sequence = np.random.SeedSequence(seed % 2**64, spawn_key=(call,))
+    return int(sequence.generate_state(1)[0])

@@ -1,0 +1,202 @@
+"""Latent codes as features, in the shape of a scikit-learn transformer.
+
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from molvae.adapters.latent import LatentTransformer
+
+    make_pipeline(LatentTransformer("druglike"), Ridge()).fit(smiles, potencies)
+
+The protocol is that of scikit-learn 1.9, https://scikit-learn.org/stable/developers/develop.html.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from molvae.codes import read
+from molvae.data.molecules import Seen, look
+from molvae.errors import Rejected, UsageError, did_you_mean
+from molvae.generator import MoleculeGenerator
+from molvae.vocabulary import Vocabulary
+
+INVALID = ("error", "nan")
+
+
+class LatentTransformer:
+    """SMILES -> latent codes (posterior means), and back to the likeliest SMILES of a code.
+
+    Nothing is learned from the data: `fit` loads the model, and so does any other method that is
+    called before it.
+
+    Args:
+        model: a file, a run folder, the name of a bundled model, or a loaded generator.
+        invalid: of rows that are no molecule or have symbols that the model lacks: "error" names
+            the first one; "nan" gives rows of NaN, and "" for rows with NaN on the way back.
+        device: where a model is loaded to.
+
+    Attributes:
+        generator_: the model, once it is loaded.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | MoleculeGenerator = "druglike",
+        *,
+        invalid: str = "error",
+        device: str = "cpu",
+    ) -> None:
+        # As they are: scikit-learn's `clone` asks for the very objects back.
+        self.model, self.invalid, self.device = model, invalid, device
+
+    def __repr__(self) -> str:
+        """Return what makes the same transformer."""
+        return f"LatentTransformer({self.model!r}, invalid={self.invalid!r})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the arguments by name."""
+        return {"model": self.model, "invalid": self.invalid, "device": self.device}
+
+    def set_params(self, **params: Any) -> "LatentTransformer":
+        """Change arguments by name; another model is loaded by `fit`.
+
+        Raises:
+            UsageError: for an argument that does not exist.
+        """
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                hint = did_you_mean(name, known) or f" Known: {', '.join(known)}."
+                raise UsageError(f"unknown argument '{name}' of LatentTransformer{hint}")
+            setattr(self, name, value)
+        return self
+
+    def fit(self, X: object = None, y: object = None) -> "LatentTransformer":
+        """Load the model; the data are not looked at.
+
+        Raises:
+            UsageError: for an `invalid` that does not exist.
+            InputError: when there is no such model.
+            ArtifactError: when it cannot be used.
+        """
+        if self.invalid not in INVALID:
+            raise UsageError(f"invalid = {self.invalid!r}: one of {', '.join(INVALID)}.")
+        if isinstance(self.model, MoleculeGenerator):
+            self.generator_ = self.model
+        else:
+            self.generator_ = MoleculeGenerator.load(self.model, device=self.device)
+        return self
+
+    def transform(self, X: Sequence[str]) -> np.ndarray:
+        """Return the latent codes of molecules, float32, shape (N, Z).
+
+        Args:
+            X: N SMILES: a list, an array, or a column of a table, also as a table of one column.
+
+        Raises:
+            UsageError: for another shape, or the first row that is no molecule.
+        """
+        generator, texts = self._opened(), _column(X)
+        known: dict[int, list[str]] = {}  # row -> symbols
+        for row, seen in enumerate(look(generator.standardization, (), list(map(_text, texts)))):
+            symbols = _known_symbols(seen, generator.vocabulary)
+            if not isinstance(symbols, Rejected):
+                known[row] = symbols
+            elif self.invalid == "error":
+                raise UsageError(
+                    f"row {row}, {texts[row]!r:.80}: {symbols}. invalid='nan' makes it one of NaN."
+                )
+        codes = np.full((len(texts), self._size()), np.nan, dtype=np.float32)
+        if known:
+            means = read(generator.checkpoint, list(known.values())).mean
+            codes[list(known)] = means.cpu().numpy()
+        return codes
+
+    def fit_transform(self, X: Sequence[str], y: object = None) -> np.ndarray:
+        """Load the model, then do what `transform` does."""
+        return self.fit(X, y).transform(X)
+
+    def inverse_transform(self, X: np.ndarray) -> np.ndarray:
+        """Return the likeliest molecule of each code as canonical SMILES, objects, shape (N,).
+
+        Raises:
+            UsageError: for codes of another shape than (N, Z), or not finite.
+        """
+        codes = np.asarray(X, dtype=np.float32)
+        smiles = np.full(len(codes), "", dtype=object)
+        rows = np.arange(len(codes))
+        if self.invalid == "nan" and codes.ndim == 2:
+            rows = np.flatnonzero(~np.isnan(codes).any(axis=1))
+        if len(rows) or not len(codes):
+            smiles[rows] = self._opened().decode(codes[rows])
+        return smiles
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return the names of the latent dimensions, `latent0` and on, objects, shape (Z,)."""
+        return np.array([f"latent{number}" for number in range(self._size())], dtype=object)
+
+    def __sklearn_tags__(self) -> SimpleNamespace:
+        """Return what scikit-learn asks of a transformer, in the shape of its `Tags`."""
+        return SimpleNamespace(
+            estimator_type=None,
+            target_tags=SimpleNamespace(
+                required=False,
+                one_d_labels=False,
+                two_d_labels=False,
+                positive_only=False,
+                multi_output=False,
+                single_output=True,
+            ),
+            transformer_tags=SimpleNamespace(preserves_dtype=[]),
+            classifier_tags=None,
+            regressor_tags=None,
+            array_api_support=False,
+            no_validation=True,
+            non_deterministic=False,
+            requires_fit=False,
+            _skip_test=False,
+            input_tags=SimpleNamespace(
+                one_d_array=True,
+                two_d_array=False,
+                three_d_array=False,
+                sparse=False,
+                categorical=False,
+                string=True,
+                dict=False,
+                positive_only=False,
+                allow_nan=False,
+                pairwise=False,
+            ),
+        )
+
+    def _opened(self) -> MoleculeGenerator:
+        if not hasattr(self, "generator_"):
+            self.fit()
+        return self.generator_
+
+    def _size(self) -> int:
+        return self._opened().checkpoint.model.config.latent_size
+
+
+def _column(X: Sequence[str]) -> np.ndarray:
+    """Return N cells as objects, shape (N,)."""
+    cells = np.asarray(X, dtype=object)
+    if cells.ndim == 2 and cells.shape[1] == 1:
+        cells = cells[:, 0]
+    if cells.ndim != 1:
+        raise UsageError(f"X of shape {cells.shape}: N SMILES are expected, such as ['CCO'].")
+    return cells
+
+
+def _known_symbols(seen: Seen | Rejected, vocabulary: Vocabulary) -> list[str] | Rejected:
+    if isinstance(seen, Rejected):
+        return seen
+    unknown = vocabulary.unknown(seen.symbols)
+    return Rejected("symbol unknown to the model", ", ".join(unknown)) if unknown else seen.symbols
+
+
+def _text(cell: object) -> str:
+    """Return a cell's text; where a table has a gap there is None or NaN instead."""
+    return cell if isinstance(cell, str) else ""

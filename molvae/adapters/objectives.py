@@ -1,0 +1,154 @@
+"""Objectives out of molvae: measured properties, a model's predictions, closeness to targets.
+
+from molvae.adapters.objectives import closeness
+
+objective = closeness(generator, {"LogP": 2.5, "QED": (0.8, 1.0)})
+objective(["CCO", "c1ccccc1O"])     # array of 2 numbers, NaN for a string that is no molecule
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from rdkit import Chem
+
+from molvae.chem.properties import measure, resolve
+from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
+from molvae.data.molecules import Seen, look
+from molvae.errors import Rejected, UsageError
+from molvae.generator import MoleculeGenerator
+from molvae.normalizer import Reading
+from molvae.objective import CountedObjective, Score
+from molvae.predictions import predict_all
+from molvae.targets import Targets, Wanted, miss
+
+Readings = Mapping[str, Reading]  # property or label -> value
+
+
+def measured(name: str, *, minimize: bool = False) -> CountedObjective:
+    """Score molecules by a property of `PROPERTIES`, of each molecule as it is given.
+
+    Args:
+        name: of the property, or an alias such as RDKit's.
+        minimize: for SA and the like, of which less is better.
+
+    Raises:
+        UsageError: for an unknown property, listing the known ones.
+    """
+    known = resolve(name).name
+    return CountedObjective(partial(_measure_each, known), name=known, minimize=minimize)
+
+
+def predicted(
+    generator: MoleculeGenerator, name: str, *, minimize: bool = False
+) -> CountedObjective:
+    """Score molecules by what a model's property head reads off their latent codes.
+
+    That is the way to labels such as a potency that nothing else can compute. The head errs more
+    on molecules unlike its training set, which an optimizer finds: look at `Prediction.ood` of
+    what comes out.
+
+    Args:
+        generator: the model.
+        name: of a property, or of a label with numbers.
+        minimize: for numbers of which less is better.
+
+    Raises:
+        UsageError: for a name the model does not know, or a label with classes.
+    """
+    known = generator.spell(name)
+    if known in generator.normalizer.classes:
+        words = ", ".join(generator.normalizer.classes[known])
+        raise UsageError(f"{known} has the classes {words}: use closeness() to one of them.")
+    scorer = partial(_predict_each, generator, known)
+    return CountedObjective(scorer, name=f"predicted {known}", minimize=minimize)
+
+
+def closeness(generator: MoleculeGenerator, targets: Targets) -> CountedObjective:
+    """Score molecules by how near they are to targets: 1 on all of them, towards 0 far off.
+
+    The geometric mean over the targets of exp(-(miss / sd)^2 / 2), with sd the standard deviation
+    of the model's training set: the Gaussians of GuacaMol's multi-property objectives (Brown 2019,
+    https://doi.org/10.1021/acs.jcim.8b00839). Properties are measured on the molecule in the form
+    that the model was trained on; labels are read by its property head.
+
+    Args:
+        generator: the model, for its labels and standard deviations.
+        targets: property or label -> value, (low, high) or class, as in `generate`.
+
+    Raises:
+        UsageError: for no targets, or targets that cannot be meant.
+    """
+    wanted = generator.ranges(targets)
+    if not wanted:
+        raise UsageError("closeness to nothing: name at least one target, such as LogP=2.5.")
+    return CountedObjective(
+        partial(_close_each, generator, wanted), name=f"closeness to {', '.join(wanted)}"
+    )
+
+
+def molecule_of(text: str) -> Chem.Mol:
+    """Read one string from anywhere, as it is.
+
+    Raises:
+        Rejected: when it is no molecule.
+    """
+    return parse(check_text(text, MAX_CANONICAL_LENGTH))
+
+
+def _measure_each(name: str, smiles: list[str]) -> list[Score]:
+    return [_measure(name, text) for text in smiles]
+
+
+def _measure(name: str, text: str) -> Score:
+    try:
+        return float(measure(molecule_of(text), [name])[0])
+    except Rejected as rejected:
+        return rejected
+
+
+def _predict_each(generator: MoleculeGenerator, name: str, smiles: list[str]) -> list[Score]:
+    readings = _read_each(generator, look(generator.standardization, generator.measured, smiles))
+    return [each if isinstance(each, Rejected) else _number(each[name]) for each in readings]
+
+
+def _number(reading: Reading) -> float:
+    return math.nan if isinstance(reading, Mapping) else reading
+
+
+def _close_each(
+    generator: MoleculeGenerator, wanted: Mapping[str, Wanted], smiles: list[str]
+) -> list[Score]:
+    found = look(generator.standardization, generator.measured, smiles)
+    of_labels: Sequence[Readings | Rejected] = [{}] * len(found)
+    if not wanted.keys() <= set(generator.measured):
+        of_labels = _read_each(generator, found)
+    scales = generator.normalizer.scales
+    scores: list[Score] = []
+    for seen, read in zip(found, of_labels, strict=True):
+        if isinstance(seen, Rejected):
+            scores.append(seen)
+        elif isinstance(read, Rejected):
+            scores.append(read)
+        else:
+            known = {**read, **dict(zip(generator.measured, seen.values, strict=True))}
+            misses = [miss(known[name], asked) / scales[name] for name, asked in wanted.items()]
+            scores.append(math.exp(-0.5 * sum(off**2 for off in misses) / len(misses)))
+    return scores
+
+
+def _read_each(
+    generator: MoleculeGenerator, found: Sequence[Seen | Rejected]
+) -> list[Readings | Rejected]:
+    """Return what the property head says of each molecule."""
+    molecules = [seen for seen in found if not isinstance(seen, Rejected)]
+    predictions = iter(predict_all(generator.checkpoint, molecules))
+    readings: list[Readings | Rejected] = []
+    for seen in found:
+        if isinstance(seen, Rejected):
+            readings.append(seen)
+            continue
+        prediction = next(predictions)
+        unknown = Rejected("symbol unknown to the model", prediction.ood)
+        readings.append(prediction.values or unknown)
+    return readings
