@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what a type checker reads is what `_HOMES` says; a test com
     from molvae.generator import MoleculeGenerator
     from molvae.normalizer import PropertyNormalizer
     from molvae.predictions import Prediction
+    from molvae.scores import Score
     from molvae.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ __all__ = [
     "MolvaeError",
     "Prediction",
     "PropertyNormalizer",
+    "Score",
     "Vocabulary",
     "evaluate_molecules",  # `molvae.evaluate` is the room it comes from
     "prepare",
@@ -53,6 +55,7 @@ _HOMES = {  # public name -> module and what it is called there
     "MolvaeError": ("molvae.errors", "MolvaeError"),
     "Prediction": ("molvae.predictions", "Prediction"),
     "PropertyNormalizer": ("molvae.normalizer", "PropertyNormalizer"),
+    "Score": ("molvae.scores", "Score"),
     "Vocabulary": ("molvae.vocabulary", "Vocabulary"),
     "evaluate_molecules": ("molvae.evaluate.report", "evaluate"),
     "prepare": ("molvae.data.prepare", "prepare"),

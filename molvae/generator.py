@@ -30,13 +30,15 @@ from molvae.chem.selfies import (
 )
 from molvae.codes import TILE, read, standardization_of, symbols_of
 from molvae.config import GenerateConfig, check
-from molvae.data.molecules import look
+from molvae.data.molecules import Seen, look
 from molvae.drawing import Drawing
 from molvae.errors import ArtifactError, Rejected, UsageError, did_you_mean
 from molvae.generated import Generated, Generation
 from molvae.model.sampling import sample
 from molvae.predictions import Prediction, measured_by, predict_all
+from molvae.scores import Score, score_all
 from molvae.targets import Range, Targets, Wanted, as_ranges, choose_point, format_range
+from molvae.typicality import CODES
 from molvae.workers import Lost, map_chunks
 from molvae.writer import write
 
@@ -233,14 +235,30 @@ class MoleculeGenerator:
             Rejected: for a string that is no molecule.
             UsageError: for no molecules, or one string in place of a list.
         """
+        return predict_all(self.checkpoint, self._look(smiles, "predict"))
+
+    def score(self, smiles: Sequence[str], *, codes: int = CODES) -> list[Score]:
+        """Tell how likely the model holds molecules to be, and whether it has learned their kind.
+
+        Args:
+            smiles: the molecules.
+            codes: drawn for each one's ELBO; more of them make it tighter and take longer.
+
+        Raises:
+            Rejected: for a string that is no molecule.
+            UsageError: for no molecules, or one string in place of a list.
+        """
+        return score_all(self.checkpoint, self._look(smiles, "score"), codes=codes)
+
+    def _look(self, smiles: Sequence[str], asked: str) -> list[Seen]:
         if isinstance(smiles, str) or not len(smiles):
-            raise UsageError(f"predict({smiles!r}): give a list of SMILES, such as ['CCO'].")
+            raise UsageError(f"{asked}({smiles!r}): give a list of SMILES, such as ['CCO'].")
         molecules = []
         for found in look(self.standardization, self.measured, smiles):
             if isinstance(found, Rejected):
                 raise found
             molecules.append(found)
-        return predict_all(self.checkpoint, molecules)
+        return molecules
 
     def decode(self, codes: np.ndarray, targets: Targets | None = None) -> list[str]:
         """Write the likeliest molecule of each latent code, shape (N, Z), as canonical SMILES.

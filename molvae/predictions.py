@@ -69,7 +69,7 @@ def predict_all(checkpoint: Checkpoint, molecules: Sequence[Seen]) -> list[Predi
         molecules: with the properties of `measured_by` as their values.
     """
     normalizer = checkpoint.normalizer
-    reasons = [_unfamiliar(checkpoint, molecule) for molecule in molecules]
+    reasons = [unfamiliar(checkpoint, molecule) for molecule in molecules]
     readable = [not checkpoint.vocabulary.unknown(molecule.symbols) for molecule in molecules]
     known = [m.symbols for m, good in zip(molecules, readable, strict=True) if good]
     rows = iter(predict(checkpoint, read(checkpoint, known).mean).tolist() if known else [])
@@ -83,7 +83,7 @@ def predict_all(checkpoint: Checkpoint, molecules: Sequence[Seen]) -> list[Predi
     return predictions
 
 
-def _unfamiliar(checkpoint: Checkpoint, molecule: Seen) -> str:
+def unfamiliar(checkpoint: Checkpoint, molecule: Seen) -> str:
     """Say how a molecule differs from all of the training set, by what can be told for sure.
 
     Distances in latent space tell less: at a few nats a molecule, codes of what the model has

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("molvae.cli.prepare", "Turn a table of molecules into a dataset to train on."),
     "train": ("molvae.cli.train", "Train a model on a prepared dataset."),
     "predict": ("molvae.cli.predict", "Predict labels of given molecules."),
+    "score": ("molvae.cli.score", "Tell how likely a model holds given molecules."),
     "augment": ("molvae.cli.augment", "Draw variants of given molecules."),
     "evaluate": ("molvae.cli.evaluate", "Score a table of generated molecules."),
     "benchmark": ("molvae.cli.benchmark", "Judge a model in a published protocol."),

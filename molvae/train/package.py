@@ -17,6 +17,7 @@ from molvae.model.prior import JointGaussian
 from molvae.train.batches import collate
 from molvae.train.health import examine
 from molvae.train.readings import examine_head
+from molvae.train.typicality import examine_typicality
 
 PRIOR_MOLECULES = 50_000  # enough for a covariance of a hundred dimensions
 MAX_INDEX_ERROR = 1e-3  # of an index that knows an earlier training set too: ten times its own
@@ -44,6 +45,7 @@ def package(
     """
     health = examine(model, dataset, split="validation", seed=train.seed)
     head = examine_head(model, dataset, split="validation", seed=train.seed)
+    typicality = examine_typicality(model, dataset, split="validation", seed=train.seed)
     members = dataset.members("train")
     index, against = _index(dataset.hashes[members], earlier)
     return Checkpoint(
@@ -62,6 +64,7 @@ def package(
             "log": [dict(row) for row in log],
             "novel_against": against,
             "head": head,
+            "typicality": typicality.to_dict(),
             "health": {"split": "validation", **health._asdict(), "passed": health.verdicts()},
             "trainer_versions": {
                 "molvae": __version__,
