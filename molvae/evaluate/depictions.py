@@ -7,6 +7,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
 
+from molvae.chem.properties import PROPERTIES
 from molvae.evaluate import control
 from molvae.evaluate.parsed import Parsed
 from molvae.targets import format_range
@@ -79,12 +80,16 @@ def _with_requests(parsed: Parsed, requests: dict[str, control.Requests], row: i
     asked = {
         name: {
             "asked": format_range((float(wanted.low[row]), float(wanted.high[row]))),
-            "realized": float(parsed.measured(name)[row]),
+            "realized": _number(name, float(parsed.measured(name)[row])),
         }
         for name, wanted in requests.items()
         if wanted.asked[row] and not np.isnan(parsed.measured(name)[row])
     }
     return Shown(row + 1, parsed.canonical[row], asked)
+
+
+def _number(name: str, value: float) -> float:
+    return int(value) if PROPERTIES[name].integer else value
 
 
 def depict(smiles: str) -> str | None:

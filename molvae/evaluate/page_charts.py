@@ -62,11 +62,13 @@ def of_control(examined: Examined) -> Iterator[Chart]:
             pairs = charts.Points(wanted.low[points], realized[points])
             drawn = charts.calibration(pairs, label=label(name), seed=report.seed)
             says = f"Realized {name} against requested {name}, with the line of perfect control."
-            yield Chart(drawn, says, {"generated": "molecules, and their means"})
+            yield Chart(
+                drawn, says, {"generated": "molecules and their means", "ink": "as requested"}
+            )
         elif known.any():
             drawn = charts.errors(wanted.error(realized)[known], label=label(name))
             says = f"Histogram of the distance of {name} to what was requested."
-            yield Chart(drawn, says, {"generated": "generated"})
+            yield Chart(drawn, says, {"generated": "molecules", "ink": "as requested"})
 
 
 def of_rings(rings: Mapping[str, Mapping[str, float | None]]) -> list[Chart]:
