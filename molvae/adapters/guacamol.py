@@ -32,7 +32,7 @@ class GuacaMolGenerator:
 
     Attributes:
         seed: of all calls, to make the same generator again.
-        summaries: how each call went; its `seed` draws the same molecules with `molvae generate`.
+        summaries: how each call went; its `seed` alone draws the same molecules again.
 
     Raises:
         ConfigError: for a configuration that cannot be.

@@ -10,8 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from rdkit import Chem
-
 from molvae.chem.properties import measure, resolve
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.data.molecules import Seen, look
@@ -87,22 +85,13 @@ def closeness(generator: MoleculeGenerator, targets: Targets) -> CountedObjectiv
     )
 
 
-def molecule_of(text: str) -> Chem.Mol:
-    """Read one string from anywhere, as it is.
-
-    Raises:
-        Rejected: when it is no molecule.
-    """
-    return parse(check_text(text, MAX_CANONICAL_LENGTH))
-
-
 def _measure_each(name: str, smiles: list[str]) -> list[Score]:
     return [_measure(name, text) for text in smiles]
 
 
 def _measure(name: str, text: str) -> Score:
     try:
-        return float(measure(molecule_of(text), [name])[0])
+        return float(measure(parse(check_text(text, MAX_CANONICAL_LENGTH)), [name])[0])
     except Rejected as rejected:
         return rejected
 

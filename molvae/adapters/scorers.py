@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from molvae.adapters.objectives import molecule_of
+from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.errors import Rejected, UsageError
 from molvae.objective import CountedObjective, Score
 
@@ -129,7 +129,7 @@ class _Foreign:
 
 def _refusal(text: str) -> Rejected | None:
     try:
-        molecule_of(text)
+        parse(check_text(text, MAX_CANONICAL_LENGTH))
     except Rejected as rejected:
         return rejected
     return None
