@@ -5,6 +5,8 @@ folded to a fifth of their length: a product of small matrices. The few that are
 bit by bit. Letters: N molecules, D bytes of a fingerprint (bits / 8), K numbers of a folded one.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from molvae.chem.similarity import bit_counts
@@ -18,7 +20,11 @@ _SLACK = 1e-3  # of a bit, against rounding; the true counts are whole numbers
 
 
 def nearest(
-    first: np.ndarray, second: np.ndarray, *, others: bool = False
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    others: bool = False,
+    report: Callable[[int], object] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the most similar of `second` for each of `first`.
 
@@ -26,6 +32,7 @@ def nearest(
         first: packed fingerprints, shape (N1, D).
         second: packed fingerprints, shape (N2, D), N2 > 0.
         others: both are the same set, and a molecule is no neighbor of itself; N2 > 1.
+        report: called with how many of `second` were compared with.
 
     Returns:
         Tanimoto similarity, shape (N1,) float32, and index into `second`, shape (N1,) int64; the
@@ -39,11 +46,15 @@ def nearest(
     blocks.sort(key=lambda columns: abs(float(counts[columns].mean()) - usual))  # likely ones first
     layout = _layout(second)
     queries = _fold(first, layout)  # (N1, K)
+    done = 0
     for columns in blocks:
         folded = _fold(second[columns], layout).T  # (K, columns)
         for top in range(0, len(first), _ROWS):
             rows = np.arange(top, min(top + _ROWS, len(first)))
             search.look(rows, columns, queries[rows] @ folded)
+        done += len(columns)
+        if report is not None:
+            report(done)
     return search.similarity, search.index
 
 

@@ -62,6 +62,19 @@ CHECKPOINT_ENDING = ".safetensors"
     default=True,
     help="With the Frechet ChemNet distance, where the suite has it (default yes).",
 )
+@click.option(
+    "--memorization",
+    is_flag=True,
+    help="With the nearest training molecule of 30,000 generated ones, and of as many of the"
+    " reference to compare; takes minutes where the training set is large.",
+)
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="B",
+    help="With 95 % intervals from B resamples of the molecules, 1000 for instance.",
+)
 @options.smiles_column
 @options.input_format()
 @options.jobs
@@ -87,6 +100,8 @@ def command(
     reference: Path | None,
     scaffolds: Path | None,
     fcd: bool,
+    memorization: bool,
+    bootstrap: int,
     smiles_column: str | None,
     input_format: str,
     jobs: int | None,
@@ -139,6 +154,8 @@ def command(
             suite=suite,
             fcd=fcd,
             seed=seed or 0,
+            memorization=memorization,
+            bootstrap=bootstrap,
         )
     report = examined.report
     if page is not None:

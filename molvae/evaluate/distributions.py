@@ -8,6 +8,8 @@ from molvae.evaluate.references import Reference
 
 QUANTILES = {"p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
+MEASURED = ("aromatic_atoms", "heavy_atoms")  # of `SHAPES`; the others are shares of molecules
+
 Numbers = dict[str, float | None]
 
 
@@ -75,7 +77,8 @@ def rings(generated: Parsed, reference: Parsed | Reference | None = None) -> dic
 
     Returns:
         For each statistic of `SHAPES` its mean over the valid molecules, as `generated`, and with
-        a reference also `reference` and `difference`. None where undefined.
+        a reference also `reference` and `difference`, and `wasserstein` of those that are no share
+        of molecules: means may agree where distributions do not. None where undefined.
     """
     table: dict[str, Numbers] = {}
     for column, name in enumerate(SHAPES):
@@ -85,6 +88,9 @@ def rings(generated: Parsed, reference: Parsed | Reference | None = None) -> dic
             other = _mean(reference.shapes[:, column])
             difference = None if mean is None or other is None else mean - other
             table[name] |= {"reference": other, "difference": difference}
+            if name in MEASURED:
+                one, two = generated.shapes[:, column], reference.shapes[:, column]
+                table[name]["wasserstein"] = compare(_known(one), _known(two))["wasserstein"]
     return table
 
 

@@ -1,13 +1,16 @@
 """From what the caller gave to the sets that metrics look at, each read once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from molvae.chem.neighbors import nearest
+from molvae.errors import UsageError
 from molvae.evaluate import guacamol
 from molvae.evaluate.descriptors import Described, describe
 from molvae.evaluate.fcd import MINIMUM, Moments, is_installed, join, spread_moments
+from molvae.evaluate.memorization import Nearness, nearness
 from molvae.evaluate.parsed import Parsed, parse_molecules
 from molvae.evaluate.references import (
     Content,
@@ -19,10 +22,13 @@ from molvae.evaluate.references import (
     kept_moments,
     reference,
     source,
+    training_fingerprints,
     training_set,
+    training_usage,
 )
-from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets
+from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets, drawn
 from molvae.evaluate.training import KnownMolecules, Training
+from molvae.evaluate.usage import Usage, usage_of
 from molvae.evaluate.work import Work
 
 REFERENCE_LIMIT = 30_000  # molecules: means are then known to 0.006 standard deviations
@@ -38,7 +44,14 @@ class Given(NamedTuple):
 
 
 def gather(
-    given: Given, names: tuple[str, ...], work: Work, *, suite: str, fcd: bool, seed: int
+    given: Given,
+    names: tuple[str, ...],
+    work: Work,
+    *,
+    suite: str,
+    fcd: bool,
+    seed: int,
+    memorization: bool = False,
 ) -> Sets:
     """Read all sets.
 
@@ -49,19 +62,42 @@ def gather(
         suite: collection of metrics, which decides what is looked for.
         fcd: with ChemNet's activations, where the suite has a use for them.
         seed: of subsets.
+        memorization: with the nearest molecule of the training set.
+
+    Raises:
+        UsageError: where that cannot be looked for.
     """
     moses = suite == "moses"
     if suite == "guacamol" and not isinstance(given.training, Source | Training | None):
         given = given._replace(training=source(given.training))
+    if memorization:
+        given = given._replace(training=_training_itself(given.training))
+    elif not isinstance(given.training, Source | Training | None):
+        given = given._replace(training=list(given.training))
+    usage = suite == "basic" and (given.reference is not None or _is_read(given.training))
     tick = work.ticker("Reading the molecules", len(given.generated))
-    parsed = parse_molecules(given.generated, names, structures=moses, jobs=work.jobs, tick=tick)
+    parsed = parse_molecules(
+        given.generated, names, structures=moses, usage=usage, jobs=work.jobs, tick=tick
+    )
     training = _training(given.training, work)
     if suite == "guacamol" and isinstance(given.training, Source):
         compared = _guacamol(parsed, given.training, work, fcd=fcd, seed=seed)
-        return Sets(parsed, None, training, seed, guacamol=compared)
-    if not moses:
+        sets = Sets(parsed, None, training, seed, guacamol=compared)
+    elif moses:
+        sets = _moses(given, parsed, training, work, fcd=fcd, seed=seed)
+    else:
         sample, rows = _sample(given.reference, names, work, seed=seed)
-        return Sets(parsed, sample, training, seed, reference_given=rows)
+        sets = Sets(parsed, sample, training, seed, reference_given=rows)
+        sets = sets._replace(usage=_usage(given.training, work) if usage else None)
+    if memorization and isinstance(given.training, Source):
+        return _with_nearness(sets, given.training, work)
+    return sets
+
+
+def _moses(
+    given: Given, parsed: Parsed, training: Training | None, work: Work, *, fcd: bool, seed: int
+) -> Sets:
+    """Bring together what MOSES compares."""
     chemnet = fcd and is_installed() and len(parsed.molecules) >= MINIMUM
     tests: dict[str, Reference] = {}
     for label, title, molecules in (
@@ -71,7 +107,75 @@ def gather(
         if molecules is not None:
             tests[label] = reference(_source(molecules), work, title=title, chemnet=chemnet)
     moments = _chemnet(parsed.molecules, work, seed=seed) if chemnet and tests else ()
-    return Sets(parsed, tests.get("Test"), training, seed, tests, moments)
+    sets = Sets(parsed, tests.get("Test"), training, seed, tests, moments)
+    sample = sets.sample()
+    found = {
+        label: _similarity(sample, test.fingerprints, work, f"SNN/{label}")
+        for label, test in tests.items()
+    }
+    return sets._replace(similarities=found)
+
+
+def _similarity(sample: np.ndarray, test: np.ndarray, work: Work, name: str) -> np.ndarray:
+    if not len(test):
+        return np.full(len(sample), np.nan)
+    return nearest(sample, test, report=_reporter(work, name, len(test)))[0]
+
+
+def _reporter(work: Work, stage: str, total: int) -> Callable[[int], object]:
+    return lambda done: work.progress(stage, done, total) if work.progress else None
+
+
+def _is_read(training: Iterable[str] | Source | Training | None) -> bool:
+    """Whether the molecules of a training set can be looked at, not only asked for."""
+    return training is not None and not isinstance(training, Training)
+
+
+def _training_itself(training: Iterable[str] | Source | Training | None) -> Source:
+    if training is None or isinstance(training, Training):
+        raise UsageError(
+            "memorization is measured against the training set itself: give its table, as in"
+            " --training train.csv, not a model."
+        )
+    return _source(training)
+
+
+def _usage(training: Iterable[str] | Source | Training | None, work: Work) -> Usage | None:
+    if training is None or isinstance(training, Training):
+        return None
+    if isinstance(training, Source):
+        return training_usage(training, work)
+    smiles = list(training)
+    tick = work.ticker("Counting ring systems of the training set", len(smiles))
+    return usage_of(smiles, jobs=work.jobs, tick=tick)
+
+
+def _with_nearness(sets: Sets, training: Source, work: Work) -> Sets:
+    """Look for the nearest training molecule of the sample, and of as many of the reference."""
+    known, reference = sets.training, sets.reference
+    packed = training_fingerprints(training, work)
+    if known is None or not len(packed):
+        return sets
+
+    def near(stage: str, canonical: Sequence[str], fingerprints: np.ndarray) -> Nearness:
+        return nearness(
+            canonical,
+            fingerprints,
+            training=known,
+            training_fingerprints=packed,
+            report=_reporter(work, stage, len(packed)),
+        )
+
+    rows = sets.sample_rows()
+    canonical = [sets.generated.canonical[row] for row in rows]
+    sets = sets._replace(nearness=near("Nearest training molecules", canonical, sets.sample()))
+    if reference is None:
+        return sets
+    valid = np.array([bool(smiles) for smiles in reference.canonical], dtype=bool)
+    rows = drawn(np.flatnonzero(valid), sets.seed)
+    canonical = [reference.canonical[row] for row in rows]
+    stage = "Nearest training molecules of the reference"
+    return sets._replace(control=near(stage, canonical, reference.fingerprints[rows]))
 
 
 def count(sets: Sets) -> dict[str, Any]:
@@ -98,6 +202,12 @@ def count(sets: Sets) -> dict[str, Any]:
     if sets.tests:
         counts["alerts"] = dict(parsed.structures.alerts.most_common())
         counts["chemnet"] = sum(part.molecules for part in sets.chemnet)
+    if parsed.usage is not None and parsed.usage.unwritten:
+        counts["not_selfies"] = parsed.usage.unwritten
+    if sets.nearness is not None:
+        counts["nearest"] = len(sets.nearness.novel)
+    if sets.control is not None:
+        counts["nearest_reference"] = len(sets.control.novel)
     if isinstance(training, KnownMolecules):
         counts |= {"training": len(training.molecules), "training_invalid": training.invalid}
     return counts
@@ -175,7 +285,7 @@ def _sample(
         chosen = np.sort(rng.choice(rows, REFERENCE_LIMIT, replace=False))
         smiles = [smiles[row] for row in chosen]
     tick = work.ticker("Reading the reference", len(smiles))
-    return parse_molecules(smiles, names, jobs=work.jobs, tick=tick), rows
+    return parse_molecules(smiles, names, usage=True, jobs=work.jobs, tick=tick), rows
 
 
 def _chemnet(molecules: Sequence[str], work: Work, *, seed: int) -> tuple[Moments, ...]:

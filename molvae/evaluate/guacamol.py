@@ -13,7 +13,7 @@ from scipy.stats import entropy, gaussian_kde
 
 from molvae.evaluate.descriptors import CONTINUOUS, DESCRIPTORS, Described
 from molvae.evaluate.fcd import frechet_distance
-from molvae.evaluate.sets import Numbers, Sets
+from molvae.evaluate.sets import Columns, Numbers, Sets
 from molvae.evaluate.training import KnownMolecules
 
 PROTOCOL = 10_000  # molecules
@@ -45,6 +45,14 @@ def validity(sets: Sets) -> Numbers:
     """Share of the first 10,000 strings that are a molecule."""
     first = sets.generated.valid[: size(len(sets.generated))]
     return {"validity": float(first.mean()) if first.size else None}
+
+
+def validity_of_each(sets: Sets) -> Columns:
+    """Tell the same of each of them, NaN of the strings behind."""
+    column = np.full(len(sets.generated), np.nan)
+    limit = size(len(sets.generated))
+    column[:limit] = sets.generated.valid[:limit]
+    return {"validity": column}
 
 
 def uniqueness(sets: Sets) -> Numbers:

@@ -8,9 +8,11 @@ unless a docstring says otherwise.
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from molvae.errors import UsageError
-from molvae.evaluate import guacamol, moses
-from molvae.evaluate.sets import Metric, Numbers, Sets
+from molvae.evaluate import guacamol, moses, precedence
+from molvae.evaluate.sets import Columns, Metric, Numbers, Sets, mean
 from molvae.evaluate.training import KnownMolecules
 
 UNIQUE_AT = (1_000, 10_000)  # MOSES reports uniqueness among the first 1,000 and 10,000
@@ -20,6 +22,11 @@ def validity(sets: Sets) -> Numbers:
     """Share of all N strings that are a molecule; an empty string is none."""
     valid = sets.generated.valid
     return {"validity": float(valid.mean()) if valid.size else None}
+
+
+def validity_of_each(sets: Sets) -> Columns:
+    """Tell the same of each string."""
+    return {"validity": sets.generated.valid.astype(np.float64)}
 
 
 def uniqueness(sets: Sets) -> Numbers:
@@ -61,6 +68,38 @@ def novelty(sets: Sets) -> Numbers:
     return shares
 
 
+def novelty_of_each(sets: Sets) -> Columns:
+    """Tell the same of the first string of each molecule, NaN of the others."""
+    training = sets.training
+    return {} if training is None else {"novelty": moses.new_of_each(sets, training)}
+
+
+def memorization(sets: Sets) -> Numbers:
+    """How near the molecules are to the training set, and a test set beside them.
+
+    `training_similarity` is the mean over at most 30,000 valid molecules of the largest Tanimoto
+    similarity to any training molecule (as SNN has it to the test set), `near_copies` the share
+    at .9 or above among those that are novel. `training_similarity_reference` and
+    `near_copies_reference` are the same of the reference: a generator that only learned the
+    distribution is about as near as molecules drawn from it are.
+    """
+    numbers = {name: mean(column) for name, column in memorization_of_each(sets).items()}
+    if sets.control is not None:
+        numbers["training_similarity_reference"] = mean(sets.control.similarity)
+        numbers["near_copies_reference"] = mean(sets.control.near_copies)
+    return numbers
+
+
+def memorization_of_each(sets: Sets) -> Columns:
+    """Tell the same of each string, NaN of those not in the sample."""
+    if sets.nearness is None:
+        return {}
+    return {
+        "training_similarity": sets.of_each(sets.nearness.similarity),
+        "near_copies": sets.of_each(sets.nearness.near_copies),
+    }
+
+
 def internal_diversity(sets: Sets) -> Numbers:
     """How unlike each other the valid molecules are: 0 all the same, 1 nothing in common.
 
@@ -88,27 +127,44 @@ def measure(sets: Sets, *, suite: str = "basic") -> Numbers:
     return numbers
 
 
+def means(sets: Sets, *, suite: str) -> Columns:
+    """Return the values of the N strings of every metric of a suite that is a mean of such."""
+    columns: Columns = {}
+    for metric in METRICS.values():
+        if suite in metric.suites and metric.of_each is not None:
+            columns |= metric.of_each(sets)
+    return columns
+
+
 def suites() -> tuple[str, ...]:
     """Return the names of all suites."""
     return tuple(dict.fromkeys(name for metric in METRICS.values() for name in metric.suites))
 
 
 METRICS: Mapping[str, Metric] = {
-    "validity": Metric(validity),
+    "validity": Metric(validity, of_each=validity_of_each),
     "uniqueness": Metric(uniqueness),
-    "novelty": Metric(novelty),
+    "novelty": Metric(novelty, of_each=novelty_of_each),
     "internal diversity": Metric(internal_diversity),
-    "MOSES valid": Metric(moses.valid, ("moses",)),
+    "ring precedence": Metric(
+        precedence.ring_precedence, of_each=precedence.ring_precedence_of_each
+    ),
+    "ring sizes": Metric(precedence.ring_size_distance),
+    "symbol use": Metric(precedence.symbol_use),
+    "memorization": Metric(
+        memorization, ("basic", "moses", "guacamol"), of_each=memorization_of_each
+    ),
+    "MOSES valid": Metric(moses.valid, ("moses",), moses.valid_of_each),
     "MOSES unique": Metric(moses.unique, ("moses",)),
     "MOSES FCD": Metric(moses.fcd, ("moses",)),
-    "MOSES SNN": Metric(moses.snn, ("moses",)),
+    "MOSES SNN": Metric(moses.snn, ("moses",), moses.snn_of_each),
     "MOSES Frag": Metric(moses.frag, ("moses",)),
     "MOSES Scaf": Metric(moses.scaf, ("moses",)),
     "MOSES IntDiv": Metric(moses.internal_diversity, ("moses",)),
-    "MOSES Filters": Metric(moses.filters, ("moses",)),
-    "MOSES Novelty": Metric(moses.novelty, ("moses",)),
+    "MOSES Filters": Metric(moses.filters, ("moses",), moses.filters_of_each),
+    "MOSES Novelty": Metric(moses.novelty, ("moses",), moses.novelty_of_each),
     "MOSES Wasserstein": Metric(moses.wasserstein, ("moses",)),
-    "GuacaMol validity": Metric(guacamol.validity, ("guacamol",)),
+    "GuacaMol validity": Metric(guacamol.validity, ("guacamol",), guacamol.validity_of_each),
     "GuacaMol uniqueness": Metric(guacamol.uniqueness, ("guacamol",)),
     "GuacaMol novelty": Metric(guacamol.novelty, ("guacamol",)),
     "GuacaMol KL": Metric(guacamol.kl_divergence, ("guacamol",)),

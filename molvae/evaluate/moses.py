@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from molvae.chem.neighbors import nearest
 from molvae.chem.similarity import mean_similarities
 from molvae.evaluate.fcd import at_size, frechet_distance, join
 from molvae.evaluate.references import Reference
-from molvae.evaluate.sets import Numbers, Sets
+from molvae.evaluate.sets import Columns, Numbers, Sets, mean
+from molvae.evaluate.training import Training
 
 PROTOCOL = 30_000  # molecules
 UNIQUE_AT = (1_000, 10_000)
@@ -24,6 +24,11 @@ WASSERSTEIN = {"logP": "LogP", "SA": "SA", "QED": "QED", "weight": "MW"}  # its 
 def valid(sets: Sets) -> Numbers:
     """Share of all N strings that are a molecule."""
     return {"valid": float(sets.generated.valid.mean()) if len(sets.generated) else None}
+
+
+def valid_of_each(sets: Sets) -> Columns:
+    """Tell the same of each string."""
+    return {"valid": sets.generated.valid.astype(np.float64)}
 
 
 def unique(sets: Sets) -> Numbers:
@@ -59,14 +64,14 @@ def fcd(sets: Sets) -> Numbers:
 
 def snn(sets: Sets) -> Numbers:
     """Mean over the valid molecules of the largest Tanimoto similarity to a test molecule."""
-    fingerprints = sets.sample()
+    return {name: mean(column) for name, column in snn_of_each(sets).items()}
 
-    def similarity(test: Reference) -> float | None:
-        if not (len(fingerprints) and len(test.fingerprints)):
-            return None
-        return float(nearest(fingerprints, test.fingerprints)[0].mean(dtype=np.float64))
 
-    return _for_each(sets, "SNN", similarity)
+def snn_of_each(sets: Sets) -> Columns:
+    """Return that largest similarity of each string, NaN of those not in the sample."""
+    return {
+        f"SNN/{label}": sets.of_each(similarity) for label, similarity in sets.similarities.items()
+    }
 
 
 def frag(sets: Sets) -> Numbers:
@@ -97,6 +102,12 @@ def filters(sets: Sets) -> Numbers:
     return {"Filters": (molecules - alerts) / molecules if molecules else None}
 
 
+def filters_of_each(sets: Sets) -> Columns:
+    """Tell the same of each string, NaN where it is invalid."""
+    generated = sets.generated
+    return {"Filters": np.where(generated.valid, ~generated.alerted, np.nan)}
+
+
 def novelty(sets: Sets) -> Numbers:
     """Share of the distinct valid molecules that are not in the training set."""
     if sets.training is None:
@@ -104,6 +115,22 @@ def novelty(sets: Sets) -> Numbers:
     distinct = list(dict.fromkeys(sets.generated.molecules))
     new = ~sets.training.contains(distinct)
     return {"Novelty": float(new.mean()) if distinct else None}
+
+
+def novelty_of_each(sets: Sets) -> Columns:
+    """Tell the same of the first string of each molecule, NaN of the others."""
+    return {} if sets.training is None else {"Novelty": new_of_each(sets, sets.training)}
+
+
+def new_of_each(sets: Sets, training: Training) -> np.ndarray:
+    """Tell whether the first string of each molecule is novel, NaN of all others, shape (N,)."""
+    first: dict[str, int] = {}
+    for row, smiles in enumerate(sets.generated.canonical):
+        if smiles:
+            first.setdefault(smiles, row)
+    column = np.full(len(sets.generated), np.nan)
+    column[list(first.values())] = ~training.contains(list(first))
+    return column
 
 
 def wasserstein(sets: Sets) -> Numbers:

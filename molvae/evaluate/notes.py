@@ -5,8 +5,11 @@ from typing import Any
 
 from molvae.evaluate import guacamol, moses
 from molvae.evaluate.fcd import MINIMUM, is_installed
+from molvae.evaluate.precedence import missing_symbols
 from molvae.evaluate.sets import Sets
 
+SHOWN = 10  # names in a list
+ENOUGH = 3_000  # molecules, of which a symbol that 0.1 % have is missed once in 20 times
 SMALL = 1_000  # molecules; below, shares and distances are too uncertain to compare generators
 REPAIRED = 0.03  # loss of aromatic atoms that speaks of silently repaired SELFIES
 
@@ -24,10 +27,21 @@ def notes(
         fcd: whether the Frechet ChemNet distance was asked for.
     """
     said = [*_of_sizes(counts, sets), *_of_novelty(values, sets)]
+    if suite == "basic":
+        said += _of_usage(sets)
     if suite == "moses":
         said += _of_moses(values, counts, sets, fcd=fcd)
     if suite == "guacamol":
         said += _of_guacamol(counts, sets, fcd=fcd)
+    if sets.nearness is not None:
+        said.append(_of_memorization(values, counts))
+    if "resamples" in counts:
+        said.append(
+            f"95 % intervals are of {counts['resamples']:,} resamples of the"
+            f" {counts['generated']:,} generated strings, the sets they are compared with as they"
+            " are. Shares of distinct molecules among copies, FCD, IntDiv and comparisons of counts"
+            " have none; that of a distance near 0 lies somewhat high."
+        )
     lost = values["rings"]["aromatic_atoms"].get("difference")
     if lost is not None and lost < -REPAIRED:
         said.append(
@@ -69,6 +83,32 @@ def _of_novelty(values: Mapping[str, Any], sets: Sets) -> Iterator[str]:
         )
     if values.get("novelty_without_stereo", values.get("novelty")) != values.get("novelty"):
         yield "some molecules are new only in their stereo marks: see novelty_without_stereo."
+
+
+def _of_usage(sets: Sets) -> Iterator[str]:
+    if sets.training is not None and sets.usage is None:
+        yield "ring precedence needs the training set itself: a table, not a model."
+    missing = missing_symbols(sets)
+    if missing:
+        some = ", ".join(missing[:SHOWN]) + (" and others" if len(missing) > SHOWN else "")
+        few = len(sets.generated.molecules) < ENOUGH
+        yield (
+            f"symbols that molecules compared with have and generated ones never: {some}."
+            + (f" Of fewer than {ENOUGH:,} molecules, chance leaves some out." if few else "")
+        )
+
+
+def _of_memorization(values: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
+    said = f"nearest training molecules are of {counts['nearest']:,} valid molecules"
+    if values.get("training_similarity_reference") is None:
+        return (
+            f"{said}; whether they are too near, only molecules tell that were held out of"
+            " training: give them as reference."
+        )
+    return (
+        f"{said} and {counts['nearest_reference']:,} of the reference: a generator nearer to its"
+        " training set than molecules that were held out of it repeats what it was shown."
+    )
 
 
 def _of_moses(

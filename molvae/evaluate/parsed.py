@@ -17,6 +17,7 @@ from molvae.chem.properties import measure
 from molvae.chem.similarity import BITS, fingerprints
 from molvae.chem.smiles import canonical_molecule, canonicalize
 from molvae.errors import Rejected
+from molvae.evaluate.usage import Usage, Used, used_by
 from molvae.evaluate.work import Tick
 from molvae.workers import Lost, map_chunks
 
@@ -51,6 +52,7 @@ class Molecule(NamedTuple):
     properties: tuple[float, ...] = ()
     shape: tuple[float, ...] = (float("nan"),) * len(SHAPES)
     pieces: Pieces = Pieces()
+    used: Used = Used()
 
 
 class Structures(NamedTuple):
@@ -81,6 +83,11 @@ class Parsed:
         fingerprints: Morgan, radius 2, 1024 bits, packed, zero where invalid, shape (N, 128).
         shapes: as `SHAPES` lists them, NaN where invalid, shape (N, S).
         structures: empty where they were not looked for.
+        alerted: whether MOSES would leave it out, False where that was not looked for, shape (N,).
+        usage: ring systems and SELFIES symbols; None where they were not looked for.
+        system_counts: different ring systems of each, shape (N,).
+        system_numbers: which they are, numbered as `usage.systems` lists them, those of the first
+            string first; as many as `system_counts` adds up to.
     """
 
     canonical: tuple[str, ...]
@@ -91,6 +98,10 @@ class Parsed:
     fingerprints: np.ndarray
     shapes: np.ndarray
     structures: Structures
+    alerted: np.ndarray
+    usage: Usage | None
+    system_counts: np.ndarray
+    system_numbers: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of strings, invalid ones included."""
@@ -137,6 +148,7 @@ def parse_molecules(
     names: Sequence[str],
     *,
     structures: bool = False,
+    usage: bool = False,
     jobs: int = 0,
     tick: Tick | None = None,
 ) -> Parsed:
@@ -147,17 +159,18 @@ def parse_molecules(
             which other programs say that nothing came out, are empty ones.
         names: properties to measure, as `PROPERTIES` spells them.
         structures: take the molecules apart too.
+        usage: count ring systems and SELFIES symbols too.
         jobs: worker processes; 0 works in this one, with the same result for any molecule that
             does not take its process down.
         tick: called once for each molecule.
     """
     columns = _Columns(len(names))
-    look = partial(_look_at_all, names=tuple(names), structures=structures)
+    look = partial(_look_at_all, names=tuple(names), structures=structures, usage=usage)
     for _, result in map_chunks(look, smiles, jobs=jobs):
         columns.add(Molecule(result.reason) if isinstance(result, Lost) else result)
         if tick is not None:
             tick()
-    return columns.as_parsed(tuple(names))
+    return columns.as_parsed(tuple(names), usage=usage)
 
 
 class _Columns:
@@ -171,6 +184,10 @@ class _Columns:
         self.properties, self.shapes = array("d"), array("d")
         self.fingerprints = bytearray()
         self.structures = Structures(Counter(), Counter(), Counter())
+        self.alerted = bytearray()
+        self.usage = Usage()
+        self.numbers: dict[str, int] = {}
+        self.system_counts, self.system_numbers = array("H"), array("i")
 
     def add(self, row: Molecule) -> None:
         self.canonical.append(row.canonical)
@@ -184,8 +201,14 @@ class _Columns:
             self.structures.scaffolds[row.pieces.scaffold] += 1
         if row.pieces.alert:
             self.structures.alerts[row.pieces.alert] += 1
+        self.alerted.append(bool(row.pieces.alert))
+        self.system_counts.append(len(row.used.systems))
+        for system in row.used.systems:
+            self.system_numbers.append(self.numbers.setdefault(system, len(self.numbers)))
+        if row.canonical:
+            self.usage.add(row.used)
 
-    def as_parsed(self, names: tuple[str, ...]) -> Parsed:
+    def as_parsed(self, names: tuple[str, ...], *, usage: bool) -> Parsed:
         count = len(self.canonical)
         return Parsed(
             canonical=tuple(self.canonical),
@@ -196,6 +219,10 @@ class _Columns:
             fingerprints=np.frombuffer(self.fingerprints, np.uint8).reshape(count, BITS // 8),
             shapes=np.array(self.shapes).reshape(count, len(SHAPES)),
             structures=self.structures,
+            alerted=np.frombuffer(self.alerted, bool),
+            usage=self.usage if usage else None,
+            system_counts=np.array(self.system_counts),
+            system_numbers=np.array(self.system_numbers),
         )
 
 
@@ -210,12 +237,13 @@ def without_stereo(canonical: str) -> str:
 
 
 def _look_at_all(
-    smiles: list[str | None], names: tuple[str, ...], structures: bool
+    smiles: list[str | None], names: tuple[str, ...], structures: bool, usage: bool
 ) -> list[Molecule]:
-    return [_look_at(text if isinstance(text, str) else "", names, structures) for text in smiles]
+    texts = (text if isinstance(text, str) else "" for text in smiles)
+    return [_look_at(text, names, structures=structures, usage=usage) for text in texts]
 
 
-def _look_at(text: str, names: tuple[str, ...], structures: bool) -> Molecule:
+def _look_at(text: str, names: tuple[str, ...], *, structures: bool, usage: bool) -> Molecule:
     try:
         canonical, mol = canonical_molecule(text)
         flat = without_stereo(canonical)
@@ -228,6 +256,7 @@ def _look_at(text: str, names: tuple[str, ...], structures: bool) -> Molecule:
         properties=tuple(_value(mol, name) for name in names),
         shape=_shape(mol),
         pieces=_pieces(mol) if structures else Pieces(),
+        used=used_by(mol, flat) if usage else Used(),
     )
 
 

@@ -7,6 +7,7 @@ else that the numbers depend on (RDKit, fcd, these definitions), and checked aga
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,11 +18,15 @@ import rdkit
 
 from molvae import store
 from molvae.cache import cache_folder
+from molvae.chem.selfies import distribution_version
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import ArtifactError
 from molvae.evaluate.fcd import Moments, activations, fcd_version, join, moments_of
+from molvae.evaluate.memorization import fingerprints_of
 from molvae.evaluate.parsed import Parsed, parse_molecules
 from molvae.evaluate.training import KnownMolecules
+from molvae.evaluate.usage import VERSION as USAGE_VERSION
+from molvae.evaluate.usage import Usage, usage_of
 from molvae.evaluate.work import Work
 
 DEFINITIONS = 1  # of what is counted; another number makes kept statistics unfindable
@@ -141,6 +146,50 @@ def training_set(molecules: Source, work: Work) -> KnownMolecules:
     arrays, header = kept("training", (molecules.sha256,), read)
     flat = arrays["flat" if header["stereo"] else "molecules"]
     return KnownMolecules(arrays["molecules"], flat, header["invalid"])
+
+
+def training_usage(molecules: Source, work: Work) -> Usage:
+    """Return which ring systems and symbols a training set uses, from the cache where it is."""
+
+    def read() -> Content:
+        smiles = molecules.read()
+        tick = work.ticker("Counting ring systems of the training set", len(smiles))
+        return _pack_usage(usage_of(smiles, jobs=work.jobs, tick=tick))
+
+    selfies = f"selfies {distribution_version()}"
+    arrays, header = kept("usage", (molecules.sha256, f"{USAGE_VERSION}", selfies), read)
+    symbols, systems = as_words(arrays["symbols"]), as_words(arrays["systems"])
+    return Usage(
+        header["molecules"],
+        Counter(dict(zip(systems, arrays["system_counts"].tolist(), strict=True))),
+        Counter(dict(arrays["sizes"].tolist())),
+        Counter(dict(zip(symbols, arrays["symbol_counts"].tolist(), strict=True))),
+        Counter(dict(zip(symbols, arrays["holders"].tolist(), strict=True))),
+        header["unwritten"],
+    )
+
+
+def training_fingerprints(molecules: Source, work: Work) -> np.ndarray:
+    """Return the fingerprints of a training set, shape (M, 128), from the cache where they are."""
+
+    def read() -> Content:
+        smiles = molecules.read()
+        tick = work.ticker("Fingerprints of the training set", len(smiles))
+        return {"fingerprints": fingerprints_of(smiles, jobs=work.jobs, tick=tick)}, {}
+
+    return kept("fingerprints", (molecules.sha256,), read)[0]["fingerprints"]
+
+
+def _pack_usage(usage: Usage) -> Content:
+    arrays = {
+        "systems": as_lines(usage.systems),
+        "system_counts": np.array(list(usage.systems.values()), np.int64),
+        "sizes": np.array(sorted(usage.sizes.items()), np.int64).reshape(-1, 2),
+        "symbols": as_lines(usage.symbols),
+        "symbol_counts": np.array(list(usage.symbols.values()), np.int64),
+        "holders": np.array([usage.holders[symbol] for symbol in usage.symbols], np.int64),
+    }
+    return arrays, {"molecules": usage.molecules, "unwritten": usage.unwritten}
 
 
 def kept(kind: str, depends_on: Sequence[str], make: Callable[[], Content]) -> Content:

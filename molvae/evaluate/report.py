@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import rdkit
@@ -11,6 +12,7 @@ from molvae.chem.properties import PROPERTIES, resolve
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import InputError, UsageError
 from molvae.evaluate import control, distributions, metrics
+from molvae.evaluate.bootstrap import intervals
 from molvae.evaluate.fcd import fcd_version
 from molvae.evaluate.gather import Given, count, gather
 from molvae.evaluate.notes import notes
@@ -37,6 +39,8 @@ class Report(NamedTuple):
         notes: what a reader must know to read the numbers right.
         suite: the collection of metrics.
         seed: of the subsets that were drawn.
+        intervals: metric -> 95 % interval (low, high), where they were asked for; of the tables
+            under "table.row.column".
     """
 
     values: dict[str, Any]
@@ -45,16 +49,19 @@ class Report(NamedTuple):
     notes: tuple[str, ...] = ()
     suite: str = "basic"
     seed: int = 0
+    intervals: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
     def to_json(self) -> str:
         """Return everything as JSON text; undefined numbers are null."""
-        plain = {"format": FORMAT, **self._asdict()}
+        plain = {"format": FORMAT, **self._asdict(), "intervals": dict(self.intervals)}
         return json.dumps(plain, indent=2, allow_nan=False)
 
     def table(self) -> list[str]:
         """Return everything but the notes as lines of text, in aligned columns."""
         units = {name: known.unit for name, known in PROPERTIES.items()}
-        return as_text(self.values, self.counts, self.versions, units=units)
+        return as_text(
+            self.values, self.counts, self.versions, units=units, intervals=self.intervals
+        )
 
 
 class Examined(NamedTuple):
@@ -84,6 +91,8 @@ def evaluate(
     jobs: int = 0,
     device: str = "cpu",
     seed: int = 0,
+    memorization: bool = False,
+    bootstrap: int = 0,
     progress: Progress | None = None,
 ) -> Report:
     """Judge a list of molecules; any generator's output will do.
@@ -103,7 +112,10 @@ def evaluate(
         fcd: compute the Frechet ChemNet distance, where the suite has it and its extra is there.
         jobs: worker processes; 0 works in this one.
         device: where ChemNet runs: "cpu", "cuda", "cuda:1".
-        seed: of the subsets.
+        seed: of the subsets and resamples.
+        memorization: look for the nearest training molecule of 30,000 generated ones and of as
+            many of the reference; minutes against a million training molecules.
+        bootstrap: resamples for 95 % intervals, 1,000 for instance; 0 leaves them out.
         progress: called with a stage, the molecules done in it and how many there are.
 
     Raises:
@@ -117,8 +129,17 @@ def evaluate(
     """
     given = Given(list(generated), reference, scaffolds, training)
     work = Work(jobs, device, progress)
-    examined = examine(given, work, targets=targets, scales=scales, suite=suite, fcd=fcd, seed=seed)
-    return examined.report
+    return examine(
+        given,
+        work,
+        targets=targets,
+        scales=scales,
+        suite=suite,
+        fcd=fcd,
+        seed=seed,
+        memorization=memorization,
+        bootstrap=bootstrap,
+    ).report
 
 
 def examine(
@@ -130,6 +151,8 @@ def examine(
     suite: str = "basic",
     fcd: bool = True,
     seed: int = 0,
+    memorization: bool = False,
+    bootstrap: int = 0,
 ) -> Examined:
     """Do what `evaluate` does, and keep the molecules that the numbers were taken from.
 
@@ -141,6 +164,8 @@ def examine(
         suite: collection of metrics.
         fcd: compute the Frechet ChemNet distance.
         seed: of the subsets.
+        memorization: look for the nearest training molecules.
+        bootstrap: resamples for intervals.
     """
     if not given.generated:
         raise InputError("no molecules to evaluate.")
@@ -148,22 +173,35 @@ def examine(
         raise UsageError(f"unknown suite '{suite}'. Known: {', '.join(metrics.suites())}.")
     requests, unmeasurable = _requests(targets or {}, len(given.generated))
     names = tuple(dict.fromkeys((*DEFAULT_PROPERTIES, *requests)))
-    sets = gather(given, names, work, suite=suite, fcd=fcd, seed=seed)
+    sets = gather(given, names, work, suite=suite, fcd=fcd, seed=seed, memorization=memorization)
     values: dict[str, Any] = dict(metrics.measure(sets, suite=suite))
     compared = sets.reference
     values["rings"] = distributions.rings(sets.generated, compared)
     values["properties"] = distributions.properties(sets.generated, compared)
     if requests:
-        scales = scales if compared is None else distributions.scales(compared)
+        scales = (scales or {}) if compared is None else distributions.scales(compared)
         values["control"] = control.control(sets.generated, requests, scales=scales)
+    found = {}
+    if bootstrap:
+        found = intervals(
+            sets,
+            metrics.means(sets, suite=suite),
+            requests=requests,
+            scales=scales or {},
+            resamples=bootstrap,
+            work=work,
+        )
     counts = count(sets)
+    if bootstrap:
+        counts["resamples"] = bootstrap
     if unmeasurable:
         counts["not_measurable"] = list(unmeasurable)
     versions = {"molvae": __version__, "rdkit": rdkit.__version__}
     if sets.chemnet:
         versions["fcd"] = fcd_version()
     said = notes(values, counts, sets, suite=suite, fcd=fcd)
-    return Examined(Report(values, counts, versions, said, suite, seed), sets, requests)
+    report = Report(values, counts, versions, said, suite, seed, found)
+    return Examined(report, sets, requests)
 
 
 def _requests(

@@ -1,6 +1,7 @@
 """A report as lines of text in aligned columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from molvae.evaluate.parsed import SHAPES
@@ -28,8 +29,14 @@ CONTROL_COLUMNS = {
     "slope": "slope",
     "r2": "R2",
 }
-RING_COLUMNS = {"generated": "generated", "reference": "reference", "difference": "difference"}
+RING_COLUMNS = {
+    "generated": "generated",
+    "reference": "reference",
+    "difference": "difference",
+    "wasserstein": "Wasserstein",
+}
 
+Intervals = Mapping[str, tuple[float, float]]
 Table = Mapping[str, Mapping[str, float | None]]
 
 
@@ -39,6 +46,7 @@ def as_text(
     versions: Mapping[str, str],
     *,
     units: Mapping[str, str],
+    intervals: Intervals = MappingProxyType({}),
 ) -> list[str]:
     """Lay out a report; see `Report` for what goes in.
 
@@ -47,6 +55,7 @@ def as_text(
         counts: molecules by kind.
         versions: by program.
         units: property -> unit.
+        intervals: metric, or "table.row.column" -> (low, high).
     """
     made_by = ", ".join(f"{name} {version}" for name, version in versions.items())
     lines = [
@@ -59,7 +68,10 @@ def as_text(
             lines.append(f"{title.replace('_', ' ')}: {reasons}")
     lines.append("")
     numbers = {name: number for name, number in values.items() if not isinstance(number, dict)}
-    lines += aligned([name, cell(number)] for name, number in numbers.items())
+    lines += aligned(
+        [name, cell(number), *([_interval(intervals.get(name))] if intervals else [])]
+        for name, number in numbers.items()
+    )
     labels = {name: f"{name} ({unit})" if unit else name for name, unit in units.items()}
     for title, columns, names in (
         ("properties", PROPERTY_COLUMNS, labels),
@@ -67,7 +79,9 @@ def as_text(
         ("control", CONTROL_COLUMNS, labels),
     ):
         if values.get(title):
-            lines += ["", *tabulate(title, values[title], columns=columns, names=names)]
+            table = values[title]
+            lines += ["", *tabulate(title, table, columns=columns, names=names)]
+            lines += _intervals_of(title, table, intervals, columns=columns, names=names)
     return lines
 
 
@@ -82,6 +96,37 @@ def tabulate(
         for name, row in table.items()
     ]
     return aligned([header, *rows])
+
+
+def _intervals_of(
+    title: str,
+    table: Table,
+    intervals: Intervals,
+    *,
+    columns: Mapping[str, str],
+    names: Mapping[str, str],
+) -> list[str]:
+    """Lay out the intervals of a table as another one: side by side they would be too wide."""
+    found = {
+        row: {
+            key: text
+            for key in columns
+            if (text := _interval(intervals.get(f"{title}.{row}.{key}")))
+        }
+        for row in table
+    }
+    shown = [key for key in columns if any(key in row for row in found.values())]
+    if not shown:
+        return []
+    header = [f"{title}, 95 %", *(columns[key] for key in shown)]
+    rows = [
+        [names.get(name, name), *(row.get(key, "") for key in shown)] for name, row in found.items()
+    ]
+    return ["", *aligned([header, *rows])]
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"({cell(interval[0])}, {cell(interval[1])})"
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:

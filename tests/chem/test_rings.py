@@ -43,7 +43,7 @@ def test_ring_systems_are_those_a_chemist_draws(smiles: str, expected: tuple[str
 
 
 def test_how_a_molecule_is_written_does_not_matter() -> None:
-    for smiles in SMILES:
+    for smiles in SMILES[::4]:
         mol = Chem.MolFromSmiles(smiles)
         expected = ring_systems(mol)
         assert systems(Chem.MolToSmiles(mol, kekuleSmiles=True)) == expected
@@ -53,7 +53,7 @@ def test_how_a_molecule_is_written_does_not_matter() -> None:
 
 
 def test_a_ring_system_is_a_molecule_and_its_own_ring_system() -> None:
-    for smiles in SMILES:
+    for smiles in SMILES[::4]:
         for system in systems(smiles):
             assert systems(system) == (system,)
 
@@ -68,7 +68,7 @@ def test_the_molecule_is_left_as_it_was() -> None:
 @pytest.mark.skipif(not ZINC.exists(), reason="needs ZINC-250k")
 def test_charged_molecules_have_ring_systems_that_are_molecules() -> None:
     with gzip.open(ZINC, "rt") as file:
-        rows = [line.split(",")[0] for line, _ in zip(file, range(601), strict=False)][1:]
+        rows = [line.split(",")[0] for line, _ in zip(file, range(201), strict=False)][1:]
     found = {system for smiles in rows for system in systems(smiles)}
     assert any("+" in system for system in found)
     assert all(systems(system) == (system,) for system in found)

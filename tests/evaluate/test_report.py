@@ -96,6 +96,7 @@ def test_progress_counts_every_molecule_of_every_set() -> None:
         ("Reading the training set", 2, 3),
         ("Reading the training set", 3, 3),
         ("Reading the reference", 1, 1),
+        *(("Counting ring systems of the training set", done, 3) for done in (1, 2, 3)),
     ]
 
 

@@ -1,0 +1,76 @@
+"""Has a chemist seen this before: ring systems, ring sizes and symbols against those of a set.
+
+SELFIES that were silently repaired are valid and odd. These numbers see it where the classical
+ones do not (Skinnider 2024, https://doi.org/10.1038/s42256-024-00821-x).
+"""
+
+import numpy as np
+
+from molvae.evaluate.parsed import Parsed
+from molvae.evaluate.sets import Columns, Numbers, Sets, mean
+from molvae.evaluate.usage import Usage, distance
+
+PRECEDENTS = 5  # molecules of the training set that a ring system must be in
+COMMON = 0.001  # share of molecules from which on a symbol is missed
+
+
+def ring_precedence(sets: Sets) -> Numbers:
+    """Share of valid molecules all of whose ring systems are in at least 5 training molecules.
+
+    A molecule without rings needs no precedent. A training set has molecules without one itself:
+    its own share, as far as it can be known from counts, is not 1 either.
+    """
+    return {name: mean(column) for name, column in ring_precedence_of_each(sets).items()}
+
+
+def ring_precedence_of_each(sets: Sets) -> Columns:
+    """Tell the same of each string: 1 or 0, NaN where invalid."""
+    generated = sets.generated
+    if sets.usage is None or generated.usage is None:
+        return {}
+    known = sets.usage.systems
+    rare = np.array([known[name] < PRECEDENTS for name in generated.usage.systems], dtype=bool)
+    rows = np.repeat(np.arange(len(generated)), generated.system_counts)
+    unknown = np.bincount(rows, rare[generated.system_numbers], minlength=len(generated))
+    return {"ring_precedence": np.where(generated.valid, unknown == 0, np.nan)}
+
+
+def symbol_use(sets: Sets) -> Numbers:
+    """How the use of SELFIES symbols differs from the reference's, or else the training set's.
+
+    `symbol_distance` is the total variation distance between the shares of the symbols: 0 the
+    same, 1 no symbol in common. `symbols_missing` counts those that at least 0.1 % of the molecules
+    there have and none here. Stereo marks are left out of account.
+    """
+    pair = _compared(sets)
+    if pair is None:
+        return {}
+    generated, other = pair
+    return {
+        "symbol_distance": distance(generated.symbols, other.symbols),
+        "symbols_missing": len(missing_symbols(sets)) if generated.symbols else None,
+    }
+
+
+def missing_symbols(sets: Sets) -> list[str]:
+    """Return the symbols that `symbols_missing` counts, the commonest first."""
+    pair = _compared(sets)
+    if pair is None:
+        return []
+    generated, other = pair
+    least = COMMON * (other.molecules - other.unwritten)
+    common = [symbol for symbol, count in other.holders.most_common() if count >= least]
+    return [symbol for symbol in common if symbol not in generated.symbols]
+
+
+def ring_size_distance(sets: Sets) -> Numbers:
+    """Total variation distance between the shares of ring sizes, with the same set as symbols."""
+    pair = _compared(sets)
+    return {} if pair is None else {"ring_size_distance": distance(pair[0].sizes, pair[1].sizes)}
+
+
+def _compared(sets: Sets) -> tuple[Usage, Usage] | None:
+    """Return what the generated molecules use, and what those to compare with do."""
+    reference = sets.reference.usage if isinstance(sets.reference, Parsed) else None
+    other = reference if reference is not None and reference.molecules else sets.usage
+    return None if sets.generated.usage is None or other is None else (sets.generated.usage, other)

@@ -1,0 +1,123 @@
+"""Which ring systems, ring sizes and SELFIES symbols a set of molecules uses, and how often."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from sys import intern
+from typing import Any, NamedTuple
+
+from rdkit import Chem
+
+from molvae.chem.rings import ring_sizes, ring_systems
+from molvae.chem.selfies import encode
+from molvae.chem.smiles import canonical_molecule, canonicalize
+from molvae.errors import Rejected
+from molvae.evaluate.work import Tick
+from molvae.workers import Lost, map_chunks
+
+VERSION = 1  # of what is counted; another number makes kept counts unfindable
+
+
+class Used(NamedTuple):
+    """What one molecule uses.
+
+    Attributes:
+        systems: its ring systems, each once.
+        sizes: of its rings, 8 standing for 8 or more.
+        symbols: as SELFIES without stereo; none where it cannot be written so.
+    """
+
+    systems: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    symbols: tuple[str, ...] = ()
+
+
+@dataclass
+class Usage:
+    """What a set of molecules uses, counted as they come in.
+
+    Attributes:
+        molecules: how many were counted.
+        systems: ring system -> molecules that have it.
+        sizes: size of a ring -> rings.
+        symbols: SELFIES symbol -> how often it occurs.
+        holders: SELFIES symbol -> molecules that have it.
+        unwritten: molecules that cannot be written as SELFIES.
+    """
+
+    molecules: int = 0
+    systems: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[int] = field(default_factory=Counter)
+    symbols: Counter[str] = field(default_factory=Counter)
+    holders: Counter[str] = field(default_factory=Counter)
+    unwritten: int = 0
+
+    def add(self, used: Used) -> None:
+        """Count one molecule."""
+        self.molecules += 1
+        self.systems.update(used.systems)
+        self.sizes.update(used.sizes)
+        self.symbols.update(used.symbols)
+        self.holders.update(set(used.symbols))
+        self.unwritten += not used.symbols
+
+
+def used_by(mol: Chem.Mol, flat: str) -> Used:
+    """Look at one molecule.
+
+    Args:
+        mol: a sanitized molecule.
+        flat: its canonical SMILES without stereo: marks that only one of two sets has would
+            otherwise be all that tells their symbols apart.
+    """
+    try:
+        symbols = tuple(map(intern, encode(flat)))  # one object each, sent to others once
+    except Rejected:
+        symbols = ()
+    systems = tuple(map(intern, dict.fromkeys(ring_systems(mol))))
+    return Used(systems, tuple(ring_sizes(mol).elements()), symbols)
+
+
+def usage_of(smiles: Iterable[str], *, jobs: int = 0, tick: Tick | None = None) -> Usage:
+    """Count what molecules use; strings that are none are left out.
+
+    Args:
+        smiles: the molecules.
+        jobs: worker processes; 0 works in this one.
+        tick: called once for each string.
+    """
+    usage = Usage()
+    for _, used in map_chunks(_used_by_all, smiles, jobs=jobs):
+        if isinstance(used, Used):
+            usage.add(used)
+        if tick is not None:
+            tick()
+    return usage
+
+
+def distance(one: Mapping[Any, int], other: Mapping[Any, int]) -> float | None:
+    """Total variation distance of two sets of counts, each as shares of its sum.
+
+    Returns:
+        From 0, the same shares, to 1, nothing in common; None where either is empty.
+
+    >>> distance({"a": 3, "b": 1}, {"a": 1, "b": 1})
+    0.25
+    """
+    sums = sum(one.values()), sum(other.values())
+    if not all(sums):
+        return None
+    names = {*one, *other}
+    return 0.5 * sum(abs(one.get(n, 0) / sums[0] - other.get(n, 0) / sums[1]) for n in names)
+
+
+def _used_by_all(smiles: list[str]) -> list[Used | Lost]:
+    return [_used_by(text) for text in smiles]
+
+
+def _used_by(text: str) -> Used | Lost:
+    try:
+        canonical, mol = canonical_molecule(text)
+        return used_by(mol, canonicalize(canonical, stereo=False))
+    except Rejected as rejected:
+        return Lost(rejected.reason, "")
