@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from molvae.chem.properties import PROPERTIES
 from molvae.errors import UsageError
 from molvae.evaluate import charts, depictions, page_charts
-from molvae.evaluate.page_tables import Cell, Table, grid, listing, pointer, shown, tables
+from molvae.evaluate.page_tables import (
+    ENDS,
+    Cell,
+    Table,
+    grid,
+    interval,
+    listing,
+    pointer,
+    shown,
+    tables,
+)
 from molvae.evaluate.parsed import SHAPES
 from molvae.evaluate.report import Examined
 from molvae.evaluate.text import CONTROL_COLUMNS, PROPERTY_COLUMNS, RING_COLUMNS
@@ -112,13 +122,16 @@ def render(
         "molecules": {use: [one._asdict() for one in some] for use, some in chosen.items()},
         "model": model,
     }
-    return _template().render(
+    html = _template().render(
         record=record,
         report=said,
         title=record["files"].get("generated", "generated molecules"),
         headlines=_headlines(said),
         numbers=listing(
-            "All numbers of the suite", said["values"], "/report/values", intervals=_intervals(said)
+            "All numbers of the suite",
+            said["values"],
+            "/report/values",
+            intervals=said.get("intervals"),
         ),
         control=_table(said, "control", CONTROL_COLUMNS),
         properties=_table(said, "properties", PROPERTY_COLUMNS),
@@ -135,6 +148,7 @@ def render(
         model_charts=list(page_charts.of_training(model)),
         provenance=list(_provenance(record)),
     )
+    return html.lstrip()
 
 
 def _template() -> "Template":
@@ -157,11 +171,6 @@ def _headlines(said: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     ]
 
 
-def _intervals(said: Mapping[str, Any]) -> dict[str, Any]:
-    intervals = said.get("intervals")
-    return intervals if isinstance(intervals, dict) else {}
-
-
 def _table(said: Mapping[str, Any], name: str, columns: Mapping[str, str]) -> Table | None:
     table = said["values"].get(name)
     if not table:
@@ -179,6 +188,10 @@ def _others(said: Mapping[str, Any]) -> Iterator[Table]:
     for name, value in said.items():
         if name not in KNOWN:
             yield from tables(name, value, pointer("report", name))
+    intervals = said.get("intervals", {})
+    rest = [name for name in intervals if name not in said["values"]]
+    rows = [[Cell(name), *interval(intervals, name)] for name in rest]
+    yield Table("Intervals of what the tables below hold", ["", *ENDS], rows)
 
 
 def _molecules(record: Mapping[str, Any], name: str) -> list[Molecule]:

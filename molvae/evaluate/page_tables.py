@@ -12,6 +12,8 @@ from molvae.evaluate.text import cell
 
 DEEPEST = 6  # levels of a record that are taken apart; what lies below is written as JSON
 
+ENDS = ("95 % from", "to")  # columns of an interval
+
 Names = Mapping[str, str]  # key in a record -> what to call it
 
 
@@ -72,7 +74,7 @@ def listing(
         values: any part of the record.
         place: its pointer.
         names: what to call its keys.
-        intervals: name -> `low` and `high`, or the two in a list; at `/intervals` beside `values`.
+        intervals: name -> the two ends of the interval of its value; see `interval`.
     """
     names, intervals = names or {}, intervals or {}
     rows = []
@@ -81,10 +83,18 @@ def listing(
             continue
         row = [Cell(names.get(key, key)), shown(value, place + pointer(key))]
         if intervals:
-            row += _ends(intervals.get(key), pointer("report", "intervals", key))
+            row += interval(intervals, key)
         rows.append(row)
-    columns = ["", "value", *(("from", "to") if intervals else ())]
+    columns = ["", "value", *(ENDS if intervals else ())]
     return Table(title, columns, rows)
+
+
+def interval(intervals: Mapping[str, Any], name: str) -> list[Cell]:
+    """Return the cells of the two ends of an interval of a report; empty ones where it has none."""
+    if name not in intervals:
+        return [Cell(""), Cell("")]
+    place = pointer("report", "intervals", name)
+    return [shown(end, place + pointer(number)) for number, end in enumerate(intervals[name])]
 
 
 def grid(
@@ -140,12 +150,3 @@ def tables(
 
 def _has_tables(part: Mapping[str, Any]) -> bool:
     return any(isinstance(value, dict) for value in part.values())
-
-
-def _ends(interval: Any, place: str) -> list[Cell]:
-    """Return the cells of the two ends of an interval, whichever way it is written."""
-    if isinstance(interval, dict) and len(interval) == 2:
-        return [shown(end, place + pointer(key)) for key, end in interval.items()]
-    if isinstance(interval, list) and len(interval) == 2:
-        return [shown(end, place + pointer(number)) for number, end in enumerate(interval)]
-    return [Cell(""), Cell("")]
