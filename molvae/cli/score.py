@@ -238,7 +238,7 @@ def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
     if summary["scored"]:
         mean = summary["mean"]
         yield (
-            f"on average: ELBO {mean['elbo']:.2f} nats, {mean['nll_per_symbol']:.3f} a symbol;"
+            f"on average: ELBO {mean['elbo']:.2f} nats, nll {mean['nll_per_symbol']:.3f} a symbol,"
             f" reconstruction {mean['reconstruction']:.2f}, KL {mean['kl']:.2f}"
         )
     held_out = summary["held_out"]

@@ -10,6 +10,7 @@ from molvae.checkpoint import Checkpoint
 from molvae.chem.smiles import canonicalize
 from molvae.cli.main import cli
 from molvae.generator import MoleculeGenerator
+from molvae.typicality import CODES
 from tests.drugs import DRUGS
 
 Scoring = Callable[..., Result]
@@ -76,7 +77,7 @@ def test_bad_rows_are_named_counted_and_listed(score: Scoring, tmp_path: Path) -
 
 def test_the_summary_tells_counts_means_and_what_was_compared(score: Scoring) -> None:
     found = json.loads(score("--json", "-q").stdout)
-    assert (found["scored"], found["not_scored"], found["codes"]) == (2, 1, 4)
+    assert (found["scored"], found["not_scored"], found["codes"]) == (2, 1, CODES)
     assert found["rejected"] == {"not a molecule": 1}
     rows = found["rows"]
     assert found["ood"] == sum(row["ood"] for row in rows)
