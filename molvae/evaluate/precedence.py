@@ -17,22 +17,28 @@ COMMON = 0.001  # share of molecules from which on a symbol is missed
 def ring_precedence(sets: Sets) -> Numbers:
     """Share of valid molecules all of whose ring systems are in at least 5 training molecules.
 
-    A molecule without rings needs no precedent. A training set has molecules without one itself:
-    its own share, as far as it can be known from counts, is not 1 either.
+    A molecule without rings needs no precedent. `ring_precedence_reference` is the same share of
+    the reference, whose molecules have rare ring systems too: the yardstick of the other.
     """
-    return {name: mean(column) for name, column in ring_precedence_of_each(sets).items()}
+    numbers = {name: mean(column) for name, column in ring_precedence_of_each(sets).items()}
+    if numbers and sets.usage is not None and isinstance(sets.reference, Parsed):
+        numbers["ring_precedence_reference"] = mean(_has_precedent(sets.reference, sets.usage))
+    return numbers
 
 
 def ring_precedence_of_each(sets: Sets) -> Columns:
     """Tell the same of each string: 1 or 0, NaN where invalid."""
-    generated = sets.generated
-    if sets.usage is None or generated.usage is None:
+    if sets.usage is None or sets.generated.usage is None:
         return {}
-    known = sets.usage.systems
-    rare = np.array([known[name] < PRECEDENTS for name in generated.usage.systems], dtype=bool)
-    rows = np.repeat(np.arange(len(generated)), generated.system_counts)
-    unknown = np.bincount(rows, rare[generated.system_numbers], minlength=len(generated))
-    return {"ring_precedence": np.where(generated.valid, unknown == 0, np.nan)}
+    return {"ring_precedence": _has_precedent(sets.generated, sets.usage)}
+
+
+def _has_precedent(parsed: Parsed, training: Usage) -> np.ndarray:
+    systems = parsed.usage.systems if parsed.usage is not None else ()
+    rare = np.array([training.systems[name] < PRECEDENTS for name in systems], dtype=bool)
+    rows = np.repeat(np.arange(len(parsed)), parsed.system_counts)
+    unknown = np.bincount(rows, rare[parsed.system_numbers], minlength=len(parsed))
+    return np.where(parsed.valid, unknown == 0, np.nan)
 
 
 def symbol_use(sets: Sets) -> Numbers:

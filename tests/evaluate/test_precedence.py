@@ -27,6 +27,11 @@ def test_a_molecule_has_precedent_when_all_its_ring_systems_do() -> None:
     assert evaluate(generated, training=PYRIDINES).values["ring_precedence"] == 1 / 5
 
 
+def test_the_reference_is_a_yardstick_of_precedence() -> None:
+    found = evaluate(["C1CC1"], training=TOLUENES, reference=["Fc1ccccc1", "C1CC1F", ""]).values
+    assert (found["ring_precedence"], found["ring_precedence_reference"]) == (0, 0.5)
+
+
 def test_a_ring_system_twice_in_a_molecule_is_one_precedent() -> None:
     biphenyls = [f"c1ccccc1-c1ccccc1{'C' * n}" for n in range(4)]
     assert evaluate(["Clc1ccccc1"], training=biphenyls).values["ring_precedence"] == 0
