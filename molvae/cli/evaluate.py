@@ -158,10 +158,10 @@ def command(
             bootstrap=bootstrap,
         )
     report = examined.report
-    if page is not None:
-        _write_page(page, examined, inputs, model.said if model else None)
     if target is not None:
         write_atomically(target, f"{report.to_json()}\n".encode())
+    if page is not None:
+        _write_page(page, examined, inputs, model.said if model else None)
     click.echo(
         report.to_json() if as_json or output == "-" else printable("\n".join(report.table()))
     )

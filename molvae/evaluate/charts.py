@@ -161,22 +161,25 @@ def bars(rows: Mapping[str, Mapping[str, float | None]], *, compared: bool) -> s
     return _svg(draw, name="rings", left=0.36)
 
 
-def curves(epochs: Sequence[float], lines: Mapping[str, Sequence[float]], *, label: str) -> str:
+def curves(
+    epochs: Sequence[float], lines: Mapping[str, Sequence[float]], *, name: str, unit: str
+) -> str:
     """Draw training curves.
 
     Args:
         epochs: shape (E,).
         lines: training first and then validation, by name, each of shape (E,).
-        label: what is drawn, with its unit.
+        name: what is drawn.
+        unit: its unit.
     """
 
     def draw(axes: "Axes") -> None:
         for values, color in zip(lines.values(), (GENERATED, REFERENCE), strict=False):
             axes.plot(epochs, values, color=color, linewidth=1.6, marker="o", markersize=3)
-        axes.set(xlabel="epoch", ylabel=label)
+        axes.set(xlabel="epoch", ylabel=unit)
         axes.locator_params(axis="x", nbins=8, integer=True)
 
-    return _svg(draw, name=f"curves of {label}")
+    return _svg(draw, name=f"curves of {name}")
 
 
 def _edges(sets: Sequence[np.ndarray], *, integer: bool) -> np.ndarray:

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 EXTRA = ("jinja2", "matplotlib")
 TEMPLATE = "page.html"  # beside this file
-COUNTS = {"generated": "molecules (N)", "valid": "valid", "distinct": "distinct"}
+COUNTS = {
+    "generated": "molecules (N)",
+    "valid": "valid molecules",
+    "distinct": "distinct molecules",
+}
 # What is shown large, where the suite has it.
 HEADLINES = (
     "validity",
@@ -164,7 +168,7 @@ def _template() -> "Template":
 
 def _headlines(said: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     counts, values = said["counts"], said["values"]
-    shares = [name for name in HEADLINES if name in values]
+    shares = [name for name in HEADLINES if values.get(name) is not None]
     return [
         *((COUNTS[key], shown(counts[key], pointer("report", "counts", key))) for key in COUNTS),
         *((name, shown(values[name], pointer("report", "values", name))) for name in shares),
@@ -209,9 +213,10 @@ def _molecules(record: Mapping[str, Any], name: str) -> list[Molecule]:
 
 
 def _model_tables(model: Mapping[str, Any] | None) -> Iterator[Table]:
-    for key, title in (("health", "Health of the latent space"), ("measured", "Measured")):
-        if model and model.get(key):
-            yield from tables(title, model[key], pointer("model", key), names=HEALTH)
+    if model and "health" in model:
+        yield from tables("Latent space", model["health"], "/model/health", names=HEALTH)
+    if model and "measured" in model:
+        yield from tables("Measured", model["measured"], "/model/measured")
 
 
 def _provenance(record: Mapping[str, Any]) -> Iterator[Table]:

@@ -84,13 +84,13 @@ def of_rings(rings: Mapping[str, Mapping[str, float | None]]) -> list[Chart]:
 
 def of_training(model: Mapping[str, Any] | None) -> Iterator[Chart]:
     """Yield the curves of a model's log, where it has one; see `trained_model`."""
-    for name, title in trained.CURVES.items():
+    for name, (title, unit) in trained.CURVES.items():
         lines = trained.curve(model["log"], name) if model else {}
         if lines:
             epochs = lines.pop("epoch")
             says = f"Training curve: {title} by epoch, in training and in validation."
-            legend = {"generated": "training", "reference": "validation"}
-            yield Chart(charts.curves(epochs, lines, label=title), says, legend)
+            legend = {"generated": f"{title}, training", "reference": "validation"}
+            yield Chart(charts.curves(epochs, lines, name=title, unit=unit), says, legend)
 
 
 def _legend(*, compared: bool) -> dict[str, str]:

@@ -7,11 +7,11 @@ from typing import Any
 DEEPEST = 6  # levels of lists and objects
 LONGEST = 300  # characters of a text
 MOST = 10_000  # items of a list or an object: epochs are the most
-# What is drawn of the log: the losses of training, and the same in validation.
+# What is drawn of the log, the losses of training and the same in validation: name and unit.
 CURVES = {
-    "reconstruction": "reconstruction (nats per molecule)",
-    "kl": "KL divergence (nats per molecule)",
-    "property_error": "property error (standardized, squared)",
+    "reconstruction": ("reconstruction", "nats per molecule"),
+    "kl": ("KL divergence", "nats per molecule"),
+    "property_error": ("property error", "standardized, squared"),
 }
 SAID = ("title", "licence", "training_molecules", "trained", "health", "measured", "versions")
 

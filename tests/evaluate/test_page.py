@@ -123,6 +123,16 @@ def test_a_measure_that_nobody_had_thought_of_shows_up(examined: Examined) -> No
     assert "1, 2.500" in found.text
 
 
+@pytest.mark.usefixtures("without_histograms")
+def test_intervals_stand_beside_their_numbers() -> None:
+    found = Page(render(examine(Given(SMILES[:20], None, None, None), Work(), bootstrap=20)))
+    shown = {number.pointer for number in found.numbers}
+    intervals = found.record["report"]["intervals"]
+    assert {"validity", "properties.LogP.mean"} <= intervals.keys()
+    for name in intervals:
+        assert {f"/report/intervals/{name}/{end}" for end in (0, 1)} <= shown
+
+
 def test_the_page_loads_nothing_and_runs_nothing(html: str, read: Page) -> None:
     policy = [meta["content"] for meta in read.all("meta") if "http-equiv" in meta]
     assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
