@@ -28,6 +28,9 @@ INVALID = ("error", "nan")
 class LatentTransformer:
     """SMILES -> latent codes (posterior means), and back to the likeliest SMILES of a code.
 
+    The way back leads to a molecule like the first, and not always to it; how often it does,
+    `molvae benchmark reconstruction` measures.
+
     Nothing is learned from the data: `fit` loads the model, and so does any other method that is
     called before it.
 

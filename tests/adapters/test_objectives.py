@@ -71,11 +71,11 @@ def test_labels_are_read_by_the_head(labelled_model_file: Path) -> None:
     readings = [prediction.values for prediction in model.predict(SMILES)]
     potency = predicted(model, "potency")(SMILES)
     assert potency.tolist() == [reading["potency"] for reading in readings]
-    objective = closeness(model, {"activity": "active", "MW": (0.0, 1000.0)})
-    for score, reading in zip(objective(SMILES), readings, strict=True):
-        missing = max(1.0 - reading["activity"]["active"], 0.0)
+    for smiles, reading, weight in zip(SMILES, readings, measured("MW")(SMILES), strict=True):
+        (score,) = closeness(model, {"activity": "active", "MW": weight})([smiles])
+        missing = max(1.0 - reading["activity"]["active"], 0.0)  # and of the weight nothing is
         assert score == pytest.approx(math.exp(-0.25 * (missing / 0.5) ** 2))
-    assert np.isnan(objective(["C1CC"])).all()
+    assert np.isnan(closeness(model, {"activity": "active"})(["C1CC"])).all()
     with pytest.raises(UsageError, match=r"classes active, inactive: use closeness"):
         predicted(model, "activity")
 

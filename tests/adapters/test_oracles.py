@@ -62,6 +62,7 @@ class Manager:
 def test_molscore_builds_an_objective_of_molvaes() -> None:
     manager = Manager()
     manager.scoring_functions.append(MolScoreFunction(measured("QED"), prefix=" drug likeness"))
+    assert manager.scoring_functions[0].prefix == "drug_likeness"
     assert manager([*SMILES, SMILES[0]]) == [*QED, QED[0]]
     manager.scoring_functions.append(MolScoreFunction(measured("Fsp3"), prefix="flat"))
     assert manager(["CCO"]) == [np.mean([measured("QED")(["CCO"])[0], 1.0])]
