@@ -113,19 +113,8 @@ def render(
         UsageError: where the extra is missing.
     """
     check_extra()
-    report, sets, requests = examined
-    said = json.loads(report.to_json())
-    scores = said["values"].get("control", {})
-    chosen = {
-        "random": depictions.random_molecules(sets.generated, seed=report.seed),
-        "worst": depictions.worst_controlled(sets.generated, requests, scores),
-    }
-    record: dict[str, Any] = {
-        "report": said,
-        "files": dict(files or {}),
-        "molecules": {use: [one._asdict() for one in some] for use, some in chosen.items()},
-        "model": model,
-    }
+    record = _record(examined, files or {}, model)
+    said = record["report"]
     html = _template().render(
         record=record,
         report=said,
@@ -153,6 +142,24 @@ def render(
         provenance=list(_provenance(record)),
     )
     return html.lstrip()
+
+
+def _record(
+    examined: Examined, files: Mapping[str, str], model: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return all that the page tells, as JSON holds it."""
+    report, sets, requests = examined
+    scores = report.values.get("control", {})
+    chosen = {
+        "random": depictions.random_molecules(sets.generated, seed=report.seed),
+        "worst": depictions.worst_controlled(sets.generated, requests, scores),
+    }
+    return {
+        "report": json.loads(report.to_json()),
+        "files": dict(files),
+        "molecules": {use: [one._asdict() for one in some] for use, some in chosen.items()},
+        "model": model,
+    }
 
 
 def _template() -> "Template":
