@@ -144,6 +144,26 @@ def test_what_a_list_callable_raises_is_passed_on() -> None:
         scored_by(broken, takes="list")(SMILES)
 
 
+def test_what_takes_lists_is_never_asked_for_one_molecule() -> None:
+    asked: list[Any] = []
+
+    def squeezing(smiles: list[str]) -> Any:
+        asked.append(smiles)
+        return [1.0] * len(smiles) if len(smiles) > 1 else 1.0
+
+    def broken(smiles: list[str]) -> Any:
+        asked.append(smiles)
+        raise TypeError("broken")
+
+    objective = scored_by(squeezing)
+    objective(SMILES)
+    with pytest.raises(UsageError, match="gave float for 1 molecules"):
+        objective(SMILES[:1])
+    with pytest.raises(TypeError, match="broken"):
+        scored_by(broken, takes="list")(SMILES)
+    assert asked == [SMILES, SMILES[:1], SMILES]
+
+
 def test_less_can_be_better() -> None:
     np.testing.assert_allclose(scored_by(qed, minimize=True)(SMILES), [-q for q in TRUTH])
 
