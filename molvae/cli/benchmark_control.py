@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.evaluate import read_generated, stages
+from molvae.cli.judged import read_generated
+from molvae.cli.progress import stages
 from molvae.cli.reporting import Reporting, given, reported, versions
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError

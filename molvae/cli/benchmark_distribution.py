@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.evaluate import chemnet_device, read_generated, read_set, stages
-from molvae.cli.progress import progress
+from molvae.cli.judged import chemnet_device, read_generated, read_set
+from molvae.cli.progress import progress, stages
 from molvae.cli.reporting import Reporting, reported
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError

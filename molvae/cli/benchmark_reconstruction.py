@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.evaluate import stages
+from molvae.cli.progress import stages
 from molvae.cli.reporting import Reporting, reported, versions
 from molvae.cli.terminal import say
 

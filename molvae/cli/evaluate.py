@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from molvae.cli import options
+from molvae.cli.judged import chemnet_device, read_generated, read_model, read_set
 from molvae.cli.outputs import check_output
-from molvae.cli.progress import Report, progress
-from molvae.cli.terminal import describe_table, printable, say
-from molvae.errors import ArtifactError, InputError, UsageError
+from molvae.cli.progress import stages
+from molvae.cli.terminal import printable, say
+from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.records import Row
-    from molvae.evaluate.references import Source
     from molvae.evaluate.report import Examined
-    from molvae.evaluate.training import IndexedMolecules
-    from molvae.evaluate.work import Progress
-
-TARGET_PREFIX = "target_"  # as `molvae generate` names the columns of what was asked
-CHECKPOINT_ENDING = ".safetensors"
 
 
 @click.command()
@@ -137,7 +130,7 @@ def command(
         _check_page(page, force=force, inputs=(*inputs, target))
     workers = jobs or os.cpu_count() or 1
     generated = read_generated(file, smiles_column or "", format=input_format, quiet=quiet)
-    model = None if training is None else _read_model(training, workers)
+    model = None if training is None else read_model(training, workers)
     known = None if trained_on is None or model else read_set(trained_on)
     with stages(quiet=quiet) as report_progress:
         given = Given(
@@ -193,145 +186,3 @@ def _write_page(
     }
     html = render(examined, files=files, model=model)
     write_atomically(page, html.encode(errors="replace"))  # half a surrogate pair, in a header
-
-
-@contextmanager
-def stages(*, quiet: bool) -> Iterator[Progress]:
-    """Show how far work is that has several parts, each with a bar of its own."""
-    shown: dict[str, Report] = {}
-    with ExitStack() as stack:
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in shown:
-                stack.close()
-                shown.clear()
-                shown[stage] = stack.enter_context(progress(stage, total=total, quiet=quiet))
-            shown[stage](done)
-
-        yield report
-
-
-class Generated(NamedTuple):
-    """The molecules under test.
-
-    Attributes:
-        smiles: one for each row, "" for a row without.
-        targets: property -> what was asked of each row; nothing for a name that is no property.
-    """
-
-    smiles: list[str]
-    targets: dict[str, list[tuple[float, float] | None]]
-
-
-class _Model(NamedTuple):
-    """What a checkpoint knows of its training set.
-
-    Attributes:
-        molecules: an index of them.
-        scales: property -> standard deviation.
-        said: what a page tells of the model.
-    """
-
-    molecules: IndexedMolecules
-    scales: dict[str, float]
-    said: dict[str, Any]
-
-
-def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Generated:
-    """Read every row, empty ones included: each of them was a molecule that did not come."""
-    from molvae.data.tables import open_table
-
-    table = open_table(path, smiles_column=column, format=format)
-    asked = {
-        name: name[len(TARGET_PREFIX) :]
-        for name in table.columns
-        if name.lower().startswith(TARGET_PREFIX) and len(name) > len(TARGET_PREFIX)
-    }
-    measurable = {heading: name for heading, name in asked.items() if _is_property(name)}
-    generated = Generated([], {name: [] for name in asked.values()})
-    faults = 0
-    line = 2 if table.has_header else 1
-    for row in table.rows:
-        blank = row.line - line if table.line_is_row else 0
-        generated.smiles.extend([""] * blank + ["" if row.fault else row.smiles])
-        for heading, name in measurable.items():
-            generated.targets[name] += [None] * blank + [_request(row, heading, name)]
-        faults += bool(row.fault)
-        line = row.line + 1 + sum(cell.count("\n") for cell in row.cells.values())
-    where = table.file.where
-    say(describe_table(where, len(generated.smiles), table.smiles_column), quiet=quiet)
-    if faults:
-        say(f"{where}: {faults:,} rows are damaged and count as invalid.", quiet=quiet)
-    return generated
-
-
-def _is_property(name: str) -> bool:
-    from molvae.chem.properties import resolve
-
-    try:
-        resolve(name)
-    except UsageError:
-        return False
-    return True
-
-
-def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:
-    cell = row.cells.get(heading, "").strip()
-    if not cell or row.fault:
-        return None
-    try:
-        (wanted,) = options.parse_targets([f"{name}={cell}"]).values()
-    except UsageError as error:
-        raise InputError(f"{row.file}:{row.line}: column '{heading}': {error}") from error
-    if isinstance(wanted, str):
-        raise InputError(f"{row.file}:{row.line}: column '{heading}': '{wanted}' is not a number.")
-    return wanted
-
-
-def read_set(path: Path) -> Source:
-    """Return the molecules of a table, which is read only where nothing is known of them yet."""
-    from molvae.data.tables import open_table
-    from molvae.evaluate.references import file_source
-
-    table = open_table(path)  # says at once what is wrong with it
-    table.file.close()
-    smiles = table.smiles_column
-    return file_source(path, lambda: _read_smiles(path), column=smiles)
-
-
-def _read_smiles(path: Path) -> list[str]:
-    from molvae.data.tables import open_table
-
-    return [row.smiles for row in open_table(path).rows if not row.fault]
-
-
-def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:
-    """Resolve `--device` where something will run there; torch is slow to load."""
-    if suite == "basic" or not fcd:
-        return "cpu"
-    from molvae.device import choose_device
-
-    return choose_device(name)
-
-
-def _read_model(name: str, jobs: int) -> _Model | None:
-    """Read the training index of a model; None where `name` is a table."""
-    path = Path(name)
-    if path.is_file() and path.suffix != CHECKPOINT_ENDING:
-        return None
-    from molvae.checkpoint import find_model, read_header, read_training_index
-    from molvae.chem.smiles import Standardization
-    from molvae.evaluate.trained import trained_model
-    from molvae.evaluate.training import IndexedMolecules
-    from molvae.store import read_sha256
-
-    path = find_model(name)
-    header = read_header(path)
-    try:
-        data, normalizer = header["provenance"]["data"], header["normalizer"]
-        form = Standardization(**{key: data[key] for key in Standardization._fields if key in data})
-        scales = dict(zip(normalizer["names"], normalizer["scale"], strict=True))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path}: it does not say how its training set was made.") from error
-    molecules = IndexedMolecules(read_training_index(path), form, jobs)
-    return _Model(molecules, scales, trained_model(path.name, read_sha256(path), header))

@@ -4,10 +4,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from molvae.cli.terminal import printable, say
+
+if TYPE_CHECKING:
+    from molvae.evaluate.work import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_FRAMES = 0.1
@@ -48,6 +51,22 @@ def progress(
             yield report
     else:
         yield _lines(title, total, begun, unit)
+
+
+@contextmanager
+def stages(*, quiet: bool) -> Iterator["Progress"]:
+    """Show how far work is that has several parts, each with a bar of its own."""
+    shown: dict[str, Report] = {}
+    with ExitStack() as stack:
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in shown:
+                stack.close()
+                shown.clear()
+                shown[stage] = stack.enter_context(progress(stage, total=total, quiet=quiet))
+            shown[stage](done)
+
+        yield report
 
 
 @contextmanager

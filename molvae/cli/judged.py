@@ -1,0 +1,144 @@
+"""Tables of molecules that are to be judged, and what they are compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from molvae.cli import options
+from molvae.cli.terminal import describe_table, say
+from molvae.errors import ArtifactError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from molvae.data.records import Row
+    from molvae.evaluate.references import Source
+    from molvae.evaluate.training import IndexedMolecules
+
+TARGET_PREFIX = "target_"  # as `molvae generate` names the columns of what was asked
+CHECKPOINT_ENDING = ".safetensors"
+
+
+class Generated(NamedTuple):
+    """The molecules under test.
+
+    Attributes:
+        smiles: one for each row, "" for a row without.
+        targets: property -> what was asked of each row; nothing for a name that is no property.
+    """
+
+    smiles: list[str]
+    targets: dict[str, list[tuple[float, float] | None]]
+
+
+class TrainedOn(NamedTuple):
+    """What a checkpoint knows of its training set.
+
+    Attributes:
+        molecules: an index of them.
+        scales: property -> standard deviation.
+        said: what a page tells of the model.
+    """
+
+    molecules: IndexedMolecules
+    scales: dict[str, float]
+    said: dict[str, Any]
+
+
+def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Generated:
+    """Read every row, empty ones included: each of them was a molecule that did not come."""
+    from molvae.data.tables import open_table
+
+    table = open_table(path, smiles_column=column, format=format)
+    asked = {
+        name: name[len(TARGET_PREFIX) :]
+        for name in table.columns
+        if name.lower().startswith(TARGET_PREFIX) and len(name) > len(TARGET_PREFIX)
+    }
+    measurable = {heading: name for heading, name in asked.items() if _is_property(name)}
+    generated = Generated([], {name: [] for name in asked.values()})
+    faults = 0
+    line = 2 if table.has_header else 1
+    for row in table.rows:
+        blank = row.line - line if table.line_is_row else 0
+        generated.smiles.extend([""] * blank + ["" if row.fault else row.smiles])
+        for heading, name in measurable.items():
+            generated.targets[name] += [None] * blank + [_request(row, heading, name)]
+        faults += bool(row.fault)
+        line = row.line + 1 + sum(cell.count("\n") for cell in row.cells.values())
+    where = table.file.where
+    say(describe_table(where, len(generated.smiles), table.smiles_column), quiet=quiet)
+    if faults:
+        say(f"{where}: {faults:,} rows are damaged and count as invalid.", quiet=quiet)
+    return generated
+
+
+def _is_property(name: str) -> bool:
+    from molvae.chem.properties import resolve
+
+    try:
+        resolve(name)
+    except UsageError:
+        return False
+    return True
+
+
+def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:
+    cell = row.cells.get(heading, "").strip()
+    if not cell or row.fault:
+        return None
+    try:
+        (wanted,) = options.parse_targets([f"{name}={cell}"]).values()
+    except UsageError as error:
+        raise InputError(f"{row.file}:{row.line}: column '{heading}': {error}") from error
+    if isinstance(wanted, str):
+        raise InputError(f"{row.file}:{row.line}: column '{heading}': '{wanted}' is not a number.")
+    return wanted
+
+
+def read_set(path: Path) -> Source:
+    """Return the molecules of a table, which is read only where nothing is known of them yet."""
+    from molvae.data.tables import open_table
+    from molvae.evaluate.references import file_source
+
+    table = open_table(path)  # says at once what is wrong with it
+    table.file.close()
+    smiles = table.smiles_column
+    return file_source(path, lambda: _read_smiles(path), column=smiles)
+
+
+def _read_smiles(path: Path) -> list[str]:
+    from molvae.data.tables import open_table
+
+    return [row.smiles for row in open_table(path).rows if not row.fault]
+
+
+def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:
+    """Resolve `--device` where something will run there; torch is slow to load."""
+    if suite == "basic" or not fcd:
+        return "cpu"
+    from molvae.device import choose_device
+
+    return choose_device(name)
+
+
+def read_model(name: str, jobs: int) -> TrainedOn | None:
+    """Read the training index of a model; None where `name` is a table."""
+    path = Path(name)
+    if path.is_file() and path.suffix != CHECKPOINT_ENDING:
+        return None
+    from molvae.checkpoint import find_model, read_header, read_training_index
+    from molvae.chem.smiles import Standardization
+    from molvae.evaluate.trained import trained_model
+    from molvae.evaluate.training import IndexedMolecules
+    from molvae.store import read_sha256
+
+    path = find_model(name)
+    header = read_header(path)
+    try:
+        data, normalizer = header["provenance"]["data"], header["normalizer"]
+        form = Standardization(**{key: data[key] for key in Standardization._fields if key in data})
+        scales = dict(zip(normalizer["names"], normalizer["scale"], strict=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path}: it does not say how its training set was made.") from error
+    molecules = IndexedMolecules(read_training_index(path), form, jobs)
+    return TrainedOn(molecules, scales, trained_model(path.name, read_sha256(path), header))
