@@ -144,6 +144,14 @@ def test_what_a_list_callable_raises_is_passed_on() -> None:
         scored_by(broken, takes="list")(SMILES)
 
 
+def test_of_two_errors_the_one_that_tells_more_is_passed_on() -> None:
+    def by_letter(smiles: Any) -> list[float]:
+        return [1.0 / len(text) if len(text) == 1 else text + 1 for text in smiles]
+
+    with pytest.raises(TypeError, match="concatenate"):
+        scored_by(by_letter)(SMILES)
+
+
 def test_what_takes_lists_is_never_asked_for_one_molecule() -> None:
     asked: list[Any] = []
 
