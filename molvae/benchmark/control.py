@@ -59,7 +59,7 @@ class Control(NamedTuple):
         neighbors: how they were counted.
         published: what GCT-Plus reports of its best targets.
         seed: of all randomness; None where others drew.
-        versions: that the numbers depend on.
+        versions: that the numbers depend on, and the machine.
     """
 
     model: str

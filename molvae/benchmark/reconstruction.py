@@ -57,7 +57,7 @@ class Reconstruction(NamedTuple):
             difference; nothing where no training set was given.
         passed: pass or fail by the name of each test.
         seed: of all randomness.
-        versions: that the numbers depend on.
+        versions: that the numbers depend on, and the machine.
     """
 
     model: str

@@ -1,5 +1,7 @@
 """What every benchmark shares: where its result goes, and the options that say so."""
 
+import os
+import platform
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -87,10 +89,11 @@ class Reporting(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that a model's figures depend on."""
+    """Return the versions of all that a model's figures depend on, and the machine."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ("molvae", "rdkit", "selfies", "torch", "numpy")}
+    made_with = {name: version(name) for name in ("molvae", "rdkit", "selfies", "torch", "numpy")}
+    return {**made_with, "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
 
 
 def given(settings: Mapping[str, Any]) -> dict[str, Any]:
