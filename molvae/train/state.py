@@ -1,5 +1,6 @@
 """All that is needed to go on training where it stopped, in one file."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def load_state(path: Path, learner: Learner, identity: dict[str, Any]) -> Traini
         MolvaeError: when it belongs to other data or settings, naming the differences.
     """
     arrays, header = store.read(path, kind=KIND, format=FORMAT)
-    changed = differences(dict(header.get("identity") or {}), identity)
+    changed = differences(_identity(path, header), identity)
     if changed:
         raise MolvaeError(
             f"{path}: cannot go on with other data or settings than it was begun with:"
@@ -126,11 +127,19 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         ArtifactError: when the file is damaged or foreign.
     """
-    identity = store.read_header(path, kind=KIND, format=FORMAT).get("identity")
-    tables = {name: (identity or {}).get(name) for name in ("model", "train")}
+    identity = _identity(path, store.read_header(path, kind=KIND, format=FORMAT))
+    tables = {name: identity.get(name) for name in ("model", "train")}
     if not all(isinstance(table, dict) for table in tables.values()):
         raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")
     return {name: dict(table or {}) for name, table in tables.items()}
+
+
+def _identity(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a header, which may come from anywhere, says that was trained on and how."""
+    identity = header.get("identity")
+    if not isinstance(identity, dict):
+        raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")
+    return identity
 
 
 def _moments(arrays: dict[str, np.ndarray], count: int) -> dict[int, dict[str, Tensor]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from molvae import store
 from molvae.checkpoint import Checkpoint
 from molvae.config import TrainConfig, read_toml, updated
 from molvae.dataset import MoleculeDataset
@@ -14,6 +15,7 @@ from molvae.model.cvae import ConditionalVAE
 from molvae.train.evaluation import Validation
 from molvae.train.history import Epoch
 from molvae.train.precision import Precision
+from molvae.train.state import read_settings
 from molvae.train.trainer import Progress, Trainer
 from tests import tiny
 from tests.train.runs import MODEL, TRAIN, assert_same, state_of, trainer
@@ -277,6 +279,19 @@ def test_damaged_state_is_refused(
     content[len(content) // 2] ^= 1
     (tmp_path / "state.safetensors").write_bytes(content)
     with pytest.raises(ArtifactError, match="damaged"):
+        trainer(drug_dataset, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("odd", [True, 1.5, None, [], "x", {}])
+def test_state_forged_to_say_something_odd_of_its_training_is_refused(
+    finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path, odd: object
+) -> None:
+    arrays, header = state_of(finished)
+    path = tmp_path / "state.safetensors"
+    store.write(path, arrays, {**header, "identity": odd}, kind="training state", format=1)
+    with pytest.raises(ArtifactError, match="does not say what it was trained with"):
+        read_settings(path)
+    with pytest.raises(MolvaeError, match="damaged|other data or settings"):
         trainer(drug_dataset, tmp_path, resume=True)
 
 
