@@ -12,7 +12,8 @@ crashes: files that took their process down, or blocked it for a minute. untyped
 are no refusal. accepted: damaged files that were read as something else. seconds: the most
 CPU time that a refusal took. MiB: the most memory that a process took, the 300 MiB of its libraries
 and what was drawn from forged models included.
-Each file depends on its number and the seed alone. Writes results/tampering.json.
+Each file depends on its number and the seed alone. Writes results/tampering.json; `--only` replaces
+one part of it.
 """
 
 import argparse
@@ -86,7 +87,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/tampering.json")
     arguments = parser.parse_args()
     count, jobs, seed = arguments.count, arguments.jobs, arguments.seed
-    results = {}
+    kept = arguments.only is not None and arguments.output.exists()
+    results = json.loads(arguments.output.read_text("utf-8"))["results"] if kept else {}
     with tempfile.TemporaryDirectory() as folder:
         for kind, path in {"checkpoint": MODEL, **make_files(Path(folder))}.items():
             if arguments.only in (None, kind):

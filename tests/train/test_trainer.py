@@ -291,7 +291,7 @@ def test_state_forged_to_say_something_odd_of_its_training_is_refused(
     store.write(path, arrays, {**header, "identity": odd}, kind="training state", format=1)
     with pytest.raises(ArtifactError, match="does not say what it was trained with"):
         read_settings(path)
-    with pytest.raises(MolvaeError, match="damaged|other data or settings"):
+    with pytest.raises(MolvaeError, match=r"damaged|other data or settings"):
         trainer(drug_dataset, tmp_path, resume=True)
 
 
