@@ -1,22 +1,14 @@
 """`molvae predict`: labels read off molecules by the model's property head."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from molvae.cli import generators, options
-from molvae.cli.outputs import check_table, rounded
-from molvae.cli.progress import Report, progress
-from molvae.cli.rejects import Rejects, rejects_option, strict_option
-from molvae.cli.stopping import stop_signals
-from molvae.cli.terminal import describe_table, print_json, say
-from molvae.errors import InputError, Rejected, UsageError
+from molvae.cli.annotation import Annotation, annotating
+from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from molvae.data.molecules import Seen
@@ -24,7 +16,6 @@ if TYPE_CHECKING:
     from molvae.generator import MoleculeGenerator
     from molvae.predictions import Prediction
 
-PIECE = 256  # rows that are looked at before they are predicted together
 OOD = ("ood", "ood_reason")  # columns: whether a molecule is unlike the training set, and how
 
 
@@ -43,41 +34,8 @@ OOD = ("ood", "ood_reason")  # columns: whether a molecule is unlike the trainin
     is_flag=True,
     help="Fill in the empty cells of the label's own column instead; NAME_predicted tells which.",
 )
-@options.output(
-    "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.", default="-"
-)
-@options.input_format()
-@options.output_format("--output-format")
-@options.smiles_column
-@rejects_option
-@strict_option
-@options.jobs
-@options.device
-@options.force
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Write the summary to stdout as JSON; without -o, the rows in it.",
-)
-@options.quiet
-def command(
-    file: Path,
-    model: str,
-    names: tuple[str, ...],
-    fill: bool,
-    output: str,
-    input_format: str,
-    output_format: str,
-    smiles_column: str | None,
-    rejects: Path | None,
-    strict: bool,
-    jobs: int | None,
-    device: str,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+@annotating
+def command(file: Path, model: str, names: tuple[str, ...], fill: bool, **options: Any) -> None:
     """Predict labels of the molecules in FILE with a model that was trained on such labels.
 
     Each row is written again, with predicted_NAME behind its own columns. Of a class label that is
@@ -85,45 +43,12 @@ def command(
     all of the training set are marked in the column ood; ood_reason says how they differ, and
     errors are larger there than those on held-out molecules, which are reported.
     """
-    from molvae.data import tables
 
-    target = None if output == "-" else Path(output)
-    check_table(Path(output), format=output_format, force=force, inputs=(file,))
-    bad = Rejects(
-        rejects,
-        strict=strict,
-        force=force,
-        inputs=(file, target),
-        stdout_taken=target is None or as_json,
-    )
-    generator = generators.load(model, device)
-    table = tables.open_table(file, smiles_column=smiles_column or "", format=input_format)
-    layout = _Layout.of(table, generator, _wanted(generator, names), fill=fill)
-    if tables.output_format(Path(output), format=output_format) != "sdf":
-        layout = layout._replace(spelled=table.smiles_column)
-    for column in sorted(set(table.columns) - set(layout.given)):
-        say(f"{table.name}: its column '{column}' is written anew.", quiet=quiet)
-    run = _Run(generator, layout, bad, jobs or os.cpu_count() or 1)
-    rows: list[dict[str, Any]] = []
-    with stop_signals() as stopped, progress("Predicting", unit="rows", quiet=quiet) as report:
-        cells = run.rows(table, stopped, report)
-        if as_json and target is None:
-            rows = [dict(zip(layout.columns, row, strict=True)) for row in cells]
-        else:
-            written = ([rounded(value) for value in row] for row in cells)
-            tables.write_table(Path(output), layout.columns, written, format=output_format)
-    bad.finish(quiet=quiet)
-    say(describe_table(table.name, run.seen, table.smiles_column), quiet=quiet)
-    summary = run.summary(f"{generators.title(model)}-{generator.name}")
-    for line in _lines(summary):
-        say(line, quiet=quiet)
-    if as_json:
-        print_json(summary | ({} if target else {"rows": rows}))
-    if stopped:
-        say("Interrupted; the finished rows are kept.")
-        raise SystemExit(128 + stopped[0])
-    if not run.predicted:
-        raise InputError(f"{file}: no molecule that the model can read.")
+    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:
+        layout = _Layout.of(table, generator, _wanted(generator, names), fill=fill)
+        return _Reading(generator, layout._replace(spelled=spelled))
+
+    Annotation(file, model, **options).run("Predicting", reading_of)
 
 
 def _wanted(generator: "MoleculeGenerator", names: tuple[str, ...]) -> tuple[str, ...]:
@@ -212,66 +137,59 @@ def _told(prediction: "Prediction", name: str) -> tuple[object, float | None]:
 
 
 @dataclass
-class _Run:
-    """The work and its counts.
+class _Reading:
+    """What is predicted, and its counts.
 
     Attributes:
         generator: the model.
         layout: of the table to be.
-        bad: where bad rows go.
-        jobs: worker processes.
-        seen: rows read so far.
-        predicted: rows with a prediction so far.
+        read: rows with a prediction so far.
         unread: rows with symbols that the model does not know.
         ood: rows unlike the training set, those included.
     """
 
     generator: "MoleculeGenerator"
     layout: _Layout
-    bad: Rejects
-    jobs: int
-    seen: int = 0
-    predicted: int = 0
+    read: int = 0
     unread: int = 0
     ood: int = 0
 
-    def rows(self, table: "Table", stopped: list[int], report: Report) -> Iterator[list[object]]:
-        """Yield the rows of the table to be, until the end or until stopped."""
-        from molvae.data.molecules import look_at_rows
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The columns of the table that are kept."""
+        return self.layout.given
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns of the table to be."""
+        return self.layout.columns
+
+    def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
+        """Yield a row of the table to be for each molecule."""
         from molvae.predictions import predict_all
 
-        generator = self.generator
-        seen = look_at_rows(
-            table.rows, generator.standardization, generator.measured, jobs=self.jobs
-        )
-        with closing(seen):
-            while not stopped and (piece := list(islice(seen, PIECE))):
-                good = [(row, found) for row, found in piece if not isinstance(found, Rejected)]
-                for row, found in piece:
-                    if isinstance(found, Rejected):
-                        self.bad.add(row, found)
-                predictions = predict_all(generator.checkpoint, [found for _, found in good])
-                for (row, found), prediction in zip(good, predictions, strict=True):
-                    self.predicted += bool(prediction.values)
-                    self.unread += not prediction.values
-                    self.ood += bool(prediction.ood)
-                    yield self.layout.row(row, found, prediction)
-                self.seen += len(piece)
-                report(self.seen)
+        predictions = predict_all(self.generator.checkpoint, [found for _, found in molecules])
+        for (row, found), prediction in zip(molecules, predictions, strict=True):
+            self.read += bool(prediction.values)
+            self.unread += not prediction.values
+            self.ood += bool(prediction.ood)
+            yield self.layout.row(row, found, prediction)
 
-    def summary(self, model: str) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """Return the counts, and what is known of the errors."""
         from molvae.predictions import stated_errors
 
         stated = stated_errors(self.generator.checkpoint)
         return {
-            "predicted": self.predicted,
+            "predicted": self.read,
             "not_predicted": self.unread,
             "ood": self.ood,
-            "rejected": dict(self.bad.counts),
-            "model": model,
             "held_out": {name: stated.get(name) for name in self.layout.names},
         }
+
+    def lines(self, summary: Mapping[str, Any]) -> Iterable[str]:
+        """Return it in words."""
+        return _lines(summary)
 
 
 def _lines(summary: Mapping[str, Any]) -> Iterable[str]:

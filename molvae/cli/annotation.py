@@ -1,0 +1,203 @@
+"""A table of molecules, written again with what a model says of each: `predict` and `score`."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import click
+
+from molvae.cli import generators, options
+from molvae.cli.outputs import check_table, rounded
+from molvae.cli.progress import Report, progress
+from molvae.cli.rejects import Rejects, rejects_option, strict_option
+from molvae.cli.stopping import stop_signals
+from molvae.cli.terminal import describe_table, print_json, say
+from molvae.errors import InputError, Rejected
+
+if TYPE_CHECKING:
+    from molvae.data.molecules import Seen
+    from molvae.data.records import Row, Table
+    from molvae.generator import MoleculeGenerator
+
+PIECE = 256  # rows that are looked at before the model reads them together
+
+
+def annotating(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that `Annotation` takes, behind its own."""
+    for decorate in reversed(
+        (
+            options.output(
+                "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.",
+                default="-",
+            ),
+            options.input_format(),
+            options.output_format("--output-format"),
+            options.smiles_column,
+            rejects_option,
+            strict_option,
+            options.jobs,
+            options.device,
+            options.force,
+            click.option(
+                "--json",
+                "as_json",
+                is_flag=True,
+                help="Write the summary to stdout as JSON; without -o, the rows in it.",
+            ),
+            options.quiet,
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+class Reading(Protocol):
+    """What a command makes of the molecules of a table."""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The columns of the table that are kept."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns of the table to be."""
+        ...
+
+    @property
+    def read(self) -> int:
+        """Molecules that the model could read, so far."""
+        ...
+
+    @property
+    def unread(self) -> int:
+        """Molecules with symbols that it does not know, so far."""
+        ...
+
+    def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterable[list[object]]:
+        """Return a row of the table to be for each molecule."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """Return the account of how it went."""
+        ...
+
+    def lines(self, summary: Mapping[str, Any]) -> Iterable[str]:
+        """Return it in words."""
+        ...
+
+
+class Annotation(NamedTuple):
+    """One run of such a command: what `annotating` asks for, FILE and MODEL."""
+
+    file: Path
+    model: str
+    output: str
+    input_format: str
+    output_format: str
+    smiles_column: str | None
+    rejects: Path | None
+    strict: bool
+    jobs: int | None
+    device: str
+    force: bool
+    as_json: bool
+    quiet: bool
+
+    def run(
+        self, title: str, reading_of: Callable[["MoleculeGenerator", "Table", str], Reading]
+    ) -> None:
+        """Read the table and write it again.
+
+        Args:
+            title: of the work: "Predicting".
+            reading_of: from the model, the open table, and the column in which a mol block becomes
+                SMILES, since only an SD file has room for it; "" where it stays.
+        """
+        from molvae.data import tables
+
+        target = None if self.output == "-" else Path(self.output)
+        bad = self._rejects(target)
+        generator = generators.load(self.model, self.device)
+        table = tables.open_table(
+            self.file, smiles_column=self.smiles_column or "", format=self.input_format
+        )
+        blocks = tables.output_format(Path(self.output), format=self.output_format) == "sdf"
+        reading = reading_of(generator, table, "" if blocks else table.smiles_column)
+        for column in sorted(set(table.columns) - set(reading.given)):
+            say(f"{table.name}: its column '{column}' is written anew.", quiet=self.quiet)
+        rows: list[dict[str, Any]] = []
+        with stop_signals() as stopped, progress(title, unit="rows", quiet=self.quiet) as report:
+            cells = self._cells(table, generator, reading, bad, stopped, report)
+            if self.as_json and target is None:
+                rows = [dict(zip(reading.columns, row, strict=True)) for row in cells]
+            else:
+                written = ([rounded(value) for value in row] for row in cells)
+                tables.write_table(
+                    Path(self.output), reading.columns, written, format=self.output_format
+                )
+        bad.finish(quiet=self.quiet)
+        rows_seen = _seen(reading, bad)
+        say(describe_table(table.name, rows_seen, table.smiles_column), quiet=self.quiet)
+        told = {"rejected": dict(bad.counts), "model": self._title(generator)}
+        summary = told | reading.summary()
+        for line in reading.lines(summary):
+            say(line, quiet=self.quiet)
+        if self.as_json:
+            print_json(summary | ({} if target else {"rows": rows}))
+        if stopped:
+            say("Interrupted; the finished rows are kept.")
+            raise SystemExit(128 + stopped[0])
+        if not reading.read:
+            raise InputError(f"{self.file}: no molecule that the model can read.")
+
+    def _rejects(self, target: Path | None) -> Rejects:
+        """Check where the table is to be written, and say where its bad rows go."""
+        check_table(
+            Path(self.output), format=self.output_format, force=self.force, inputs=(self.file,)
+        )
+        return Rejects(
+            self.rejects,
+            strict=self.strict,
+            force=self.force,
+            inputs=(self.file, target),
+            stdout_taken=target is None or self.as_json,
+        )
+
+    def _title(self, generator: "MoleculeGenerator") -> str:
+        return f"{generators.title(self.model)}-{generator.name}"
+
+    def _cells(
+        self,
+        table: "Table",
+        generator: "MoleculeGenerator",
+        reading: Reading,
+        bad: Rejects,
+        stopped: list[int],
+        report: Report,
+    ) -> Iterator[list[object]]:
+        """Yield the rows of the table to be, until the end or until stopped."""
+        from molvae.data.molecules import look_at_rows
+
+        found = look_at_rows(
+            table.rows,
+            generator.standardization,
+            generator.measured,
+            jobs=self.jobs or os.cpu_count() or 1,
+        )
+        with closing(found):
+            while not stopped and (piece := list(islice(found, PIECE))):
+                for row, seen in piece:
+                    if isinstance(seen, Rejected):
+                        bad.add(row, seen)
+                yield from reading.rows(
+                    [(row, seen) for row, seen in piece if not isinstance(seen, Rejected)]
+                )
+                report(_seen(reading, bad))
+
+
+def _seen(reading: Reading, bad: Rejects) -> int:
+    return reading.read + reading.unread + sum(bad.counts.values())
