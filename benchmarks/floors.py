@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from moses_data import FOLDER, moses
+from moses_data import FOLDER, machine, moses
 
 from molvae.evaluate.report import evaluate
 from molvae.store import write_atomically
@@ -47,7 +47,12 @@ def main() -> None:
                 seed=seed,
             )
             numbers = {k: v for k, v in report.values.items() if not isinstance(v, dict)}
-            found[f"N={n} seed={seed}"] = {"metrics": numbers, "versions": report.versions}
+            found[f"N={n} seed={seed}"] = {
+                "command": f"benchmarks/floors.py -n {n} --seeds {seed}",
+                "machine": machine(),
+                "metrics": numbers,
+                "versions": report.versions,
+            }
             write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
             print(n, seed, {k: v for k, v in numbers.items() if k[:3] in ("FCD", "val", "Nov")})
 

@@ -4,7 +4,7 @@
 
 For each file of `peers/` in the data folder: all metrics, beside the authors'. A difference is in
 tolerance up to .003 for an FCD below 1, and up to .5 % of the published value for the rest. The
-files and the data sets are not ours to redistribute. Writes results/metrics_parity.json.
+files and the data sets are not ours to redistribute. Writes results/metrics_parity.json, and the same as tables to metrics_parity.md.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from moses_data import FOLDER, Moses, moses, rows
+from moses_data import FOLDER, Moses, machine, moses, rows
 
 from molvae.evaluate.report import evaluate
 from molvae.store import write_atomically
@@ -37,6 +37,7 @@ JTVAE = {
     "SNN/TestSF": 0.5273,
     "Frag/TestSF": 0.9948,
 }
+TITLE = "# MOSES: published, ours, difference\n\nWritten by `benchmarks/metrics_parity.py`.\n"
 NOT_OURS = ("model", "seed", "NP")
 
 
@@ -54,8 +55,9 @@ def main() -> None:
             continue
         results[name] = compare(name, rows(path), published, sets, jobs=arguments.jobs)
         write_atomically(RESULT, f"{json.dumps(results, indent=1)}\n".encode())
-        for line in table(name, results[name]):
-            print(line)
+        lines = [line for known, result in results.items() for line in table(known, result)]
+        write_atomically(RESULT.with_suffix(".md"), "\n".join([TITLE, *lines]).encode())
+        print("\n".join(table(name, results[name])), flush=True)
 
 
 def files(peers: Path) -> dict[str, tuple[Path, dict[str, float]]]:
@@ -93,7 +95,14 @@ def compare(
             "within": within(metric, theirs, ours),
             "exempt": metric in EXEMPT.get(name, ()),
         }
-    return {"N": len(smiles), "versions": report.versions, "metrics": metrics}
+    return {
+        "command": f"benchmarks/metrics_parity.py {name}",
+        "N": len(smiles),
+        "seed": report.seed,
+        "machine": machine(),
+        "versions": report.versions,
+        "metrics": metrics,
+    }
 
 
 def within(metric: str, published: float, ours: float) -> bool:

@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +32,11 @@ def moses(folder: Path = FOLDER) -> Moses:
         if not path.exists():
             raise SystemExit(f"{path}: missing. molvae data get moses, or --data FOLDER")
     return Moses(*(_source(path) for path in paths))
+
+
+def machine() -> str:
+    """Return what a result was made on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores"
 
 
 def rows(path: Path) -> list[str]:
