@@ -4,7 +4,8 @@
 
 For each file of `peers/` in the data folder: all metrics, beside the authors'. A difference is in
 tolerance up to .003 for an FCD below 1, and up to .5 % of the published value for the rest. The
-files and the data sets are not ours to redistribute. Writes results/metrics_parity.json, and the same as tables to metrics_parity.md.
+files and the data sets are not ours to redistribute. Writes results/metrics_parity.json, and the
+same as tables to metrics_parity.md.
 """
 
 import argparse
