@@ -88,7 +88,7 @@ def ratio(runs: dict[str, list[dict[str, Any]]]) -> float:
     Processor time would leave out our workers, which are no children of this process.
     """
     mean = {who: sum(run["wall"] for run in found) / len(found) for who, found in runs.items()}
-    return mean["molsets"] / mean["ours"]
+    return float(mean["molsets"] / mean["ours"])
 
 
 def ours(path: Path, data: Path, jobs: int) -> dict[str, Any]:
