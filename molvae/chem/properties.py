@@ -1,6 +1,7 @@
 """Properties that a model can be asked for, each with its definition, unit, range and source.
 
-All are RDKit's own functions, unchanged, so that a value can be checked anywhere.
+All values are RDKit's own, to the last digit, so that they can be checked anywhere; QED is computed
+faster than there.
 """
 
 import importlib.util
@@ -13,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 from rdkit import Chem, RDConfig, rdBase
-from rdkit.Chem import QED, rdMolDescriptors
+from rdkit.Chem import rdMolDescriptors
 
+from molvae.chem.druglikeness import qed
 from molvae.errors import Rejected, UsageError, did_you_mean
 
 # What RDKit's calculators raise on molecules that they were not made for; QED, for one, fails on
@@ -170,7 +172,7 @@ _QED = Property(
     name="QED",
     unit="",
     definition="quantitative estimate of drug-likeness, mean weights",
-    function=QED.qed,
+    function=qed,
     low=0.0,
     high=1.0,
     source="Bickerton 2012, doi 10.1038/nchem.1243",
