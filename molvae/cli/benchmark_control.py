@@ -55,6 +55,8 @@ SAMPLE = 30_000  # molecules of a training table that are measured, to count nei
 @options.number(1000, help="Molecules drawn for each target.")
 @options.config_options(GenerateConfig, only=ASKING)
 @options.seed("Seed of all randomness (default 1).")
+@options.smiles_column
+@options.input_format()
 @reported
 def command(
     model: str | None,
@@ -85,7 +87,7 @@ def command(
     from molvae.benchmark.asking import TESTS, Asked, Questions, ask
     from molvae.benchmark.control import answers
     from molvae.benchmark.known import read_known, training_values
-    from molvae.chem.properties import PROPERTIES
+    from molvae.chem.properties import resolve
     from molvae.evaluate.work import Work
 
     if model and generated:
@@ -105,7 +107,7 @@ def command(
         if generated:
             column = smiles_column or ""
             rows = read_generated(generated, column, format=input_format, quiet=quiet)
-            targets = {name: asked for name, asked in rows.targets.items() if name in PROPERTIES}
+            targets = {resolve(name).name: asked for name, asked in rows.targets.items() if asked}
             found = answers(
                 rows.smiles,
                 targets,

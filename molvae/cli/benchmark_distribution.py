@@ -45,6 +45,8 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
                 help="Seeds of the samples drawn from a model.",
             ),
             click.option("--fcd/--no-fcd", default=True, help="With the Frechet ChemNet distance."),
+            options.smiles_column,
+            options.input_format(),
             reported,
         )
     ):

@@ -35,8 +35,6 @@ def command(
     training: Path | None,
     number: int,
     seed: int | None,
-    smiles_column: str | None,
-    input_format: str,
     jobs: int | None,
     device: str,
     as_json: bool,

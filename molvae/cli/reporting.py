@@ -29,8 +29,6 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
     """Give a benchmark the options that all have."""
     for decorate in reversed(
         (
-            options.smiles_column,
-            options.input_format(),
             options.jobs,
             options.device,
             options.as_json,

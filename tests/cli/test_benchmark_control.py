@@ -46,11 +46,12 @@ def test_a_model_is_asked_and_its_answers_are_written(
     assert benchmark("control", tiny_model_file, "-o", out).exit_code == 2
 
 
-def test_anyones_molecules_are_judged_by_their_target_columns(tmp_path: Path) -> None:
+@pytest.mark.parametrize("heading", ["target_LogP", "target_logp", "TARGET_MolLogP"])
+def test_anyones_molecules_are_judged_by_their_target_columns(tmp_path: Path, heading: str) -> None:
     path = tmp_path / "theirs.csv"
     with path.open("w", newline="") as file:
         rows = [(smiles, 2.0, "active") for smiles in SMILES[:30]]
-        csv.writer(file).writerows([("SMILES", "target_LogP", "target_activity"), *rows])
+        csv.writer(file).writerows([("SMILES", heading, "target_activity"), *rows])
     done = benchmark("control", "--generated", path, "--json", "-j", 1)
     assert done.exit_code == 0, done.stderr
     (point,) = json.loads(done.stdout)["single"]
