@@ -141,16 +141,9 @@ def reconstruct(
     ]
     posterior = read(checkpoint, symbols)
     posterior = Posterior(posterior.mean.cpu(), posterior.log_var.cpu())
-    noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(seed))
     own = torch.from_numpy(generator.normalizer.normalize(dataset.properties))
-    nothing = torch.full_like(own, float("nan"))
     originals = [decode_canonical(molecule) for molecule in symbols]
-    z = {"mean": posterior.mean, "sample": posterior.sample(noise)}
-    ways = {}
-    for way in WAYS:
-        conditions = nothing if way.endswith("_alone") else own
-        written = _write(generator, z[way.split("_")[1]], conditions)
-        ways[way] = _alike(originals, written, count)
+    back = _written(generator, posterior, own, seed=seed)
     health = _health(generator, held_out, seed=seed)
     memorization = {}
     if training is not None:
@@ -166,7 +159,7 @@ def reconstruct(
         source=held_out.name,
         molecules=count,
         left_out=held_out.left_out,
-        ways=ways,
+        ways={way: _alike(originals, written, count) for way, written in back.items()},
         health=_plain(health),
         probe=probe(
             posterior.mean.numpy(), dataset.properties, generator.normalizer.names, seed=seed
@@ -177,6 +170,21 @@ def reconstruct(
         seed=seed,
         versions=versions,
     )
+
+
+def _written(
+    generator: MoleculeGenerator, posterior: Posterior, own: torch.Tensor, *, seed: int
+) -> dict[str, list[str]]:
+    """Write molecules again in each of `WAYS`, their own properties (N, P) told or not."""
+    noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(seed))
+    nothing = torch.full_like(own, float("nan"))
+    mean, z = posterior.mean, posterior.sample(noise)
+    return {
+        "from_mean": _write(generator, mean, own),
+        "from_sample": _write(generator, z, own),
+        "from_mean_alone": _write(generator, mean, nothing),
+        "from_sample_alone": _write(generator, z, nothing),
+    }
 
 
 def _write(generator: MoleculeGenerator, z: torch.Tensor, conditions: torch.Tensor) -> list[str]:
