@@ -1,9 +1,10 @@
-"""Latent codes of molecules, and what can be read off them.
+"""Latent codes of molecules: read from them, and written back as molecules.
 
 Letters: N molecules, T symbols, Z latent dimensions, P properties.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from molvae.chem.selfies import decode_canonical
 from molvae.chem.smiles import Standardization
 from molvae.errors import ArtifactError, Rejected
 from molvae.model.latent import Posterior
+from molvae.model.sampling import sample
 from molvae.vocabulary import EOS, PAD
 
 TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
@@ -89,3 +91,74 @@ def predict(checkpoint: Checkpoint, means: Tensor) -> np.ndarray:
     with torch.inference_mode():
         standardized = checkpoint.model.predict_properties(means).cpu().numpy()
     return checkpoint.normalizer.restore(standardized)
+
+
+class Written(NamedTuple):
+    """What the decoder wrote for one code.
+
+    Attributes:
+        symbols: SELFIES symbols.
+        ended: whether the decoder ended it, rather than the cap on its length.
+        nll: -log p(x given z, c), nats.
+    """
+
+    symbols: list[str]
+    ended: bool
+    nll: float
+
+
+def write_codes(
+    checkpoint: Checkpoint,
+    codes: Tensor,
+    points: np.ndarray,
+    *,
+    uniforms: np.ndarray | None = None,
+    temperature: float = 0.0,
+) -> list[Written]:
+    """Write a molecule for each code; whatever stands beside it changes nothing.
+
+    Args:
+        checkpoint: the model; its provenance names the longest molecule, which caps the strings.
+        codes: shape (N, Z).
+        points: properties that the decoder is told, in their units, NaN = free, shape (N, P).
+        uniforms: numbers in [0, 1), all the randomness there is, shape (N, longest + 1); nothing
+            where the temperature is 0.
+        temperature: divides the logits; 0 takes the likeliest symbol (greedy).
+    """
+    steps = checkpoint.provenance["longest"] + 1
+    if uniforms is None:
+        uniforms = np.zeros((len(codes), steps))
+    written = []
+    for begin in range(0, len(codes), TILE):
+        rows = slice(begin, begin + TILE)
+        written += _write_tile(
+            checkpoint, codes[rows], points[rows], uniforms[rows], temperature=temperature
+        )
+    return written
+
+
+def _write_tile(
+    checkpoint: Checkpoint,
+    codes: Tensor,
+    points: np.ndarray,
+    uniforms: np.ndarray,
+    *,
+    temperature: float,
+) -> list[Written]:
+    """Write up to `TILE` codes; a smaller tile is filled up."""
+    device = next(checkpoint.model.parameters()).device
+    count = len(codes)
+    filled = np.minimum(np.arange(TILE), count - 1)  # the last row once more
+    conditions = torch.from_numpy(checkpoint.normalizer.normalize(points[filled]))
+    written = sample(
+        checkpoint.model,
+        codes[torch.from_numpy(filled)].to(device),
+        conditions.to(device),
+        torch.from_numpy(uniforms[filled]).to(device),
+        temperature=temperature,
+    )
+    ids, ended, nll = (column[:count].tolist() for column in written)
+    return [
+        Written(checkpoint.vocabulary.decode(ids[row]), ended[row], nll[row])
+        for row in range(count)
+    ]

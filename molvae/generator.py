@@ -28,13 +28,12 @@ from molvae.chem.selfies import (
     distribution_version,
     symbol_is_allowed,
 )
-from molvae.codes import TILE, read, standardization_of, symbols_of
+from molvae.codes import TILE, read, standardization_of, symbols_of, write_codes
 from molvae.config import GenerateConfig, check
 from molvae.data.molecules import Seen, look
 from molvae.drawing import Drawing
 from molvae.errors import ArtifactError, Rejected, UsageError, did_you_mean
 from molvae.generated import Generated, Generation
-from molvae.model.sampling import sample
 from molvae.predictions import Prediction, measured_by, predict_all
 from molvae.scores import Score, score_all
 from molvae.targets import Range, Targets, Wanted, as_ranges, choose_point, format_range
@@ -278,16 +277,10 @@ class MoleculeGenerator:
             raise UsageError("codes that are not finite cannot be decoded.")
         ranges = self.ranges(targets or {})
         row = choose_point(ranges, self.normalizer, np.random.default_rng(0))
-        rows = np.tile(self.normalizer.normalize(row[None]), (len(codes), 1))
-        conditions = torch.from_numpy(rows)
-        written = sample(
-            self.checkpoint.model,
-            torch.from_numpy(codes).to(self.device),
-            conditions.to(self.device),
-            torch.zeros(len(codes), self.max_symbols + 1, device=self.device),
-            temperature=0.0,
+        written = write_codes(
+            self.checkpoint, torch.from_numpy(codes), np.tile(row, (len(codes), 1))
         )
-        return [decode_canonical(self.vocabulary.decode(ids)) for ids in written.ids.tolist()]
+        return [decode_canonical(each.symbols) for each in written]
 
 
 def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
