@@ -11,10 +11,11 @@ import torch
 
 from molvae import store
 from molvae.bloom import BloomFilter
-from molvae.config import ModelConfig, as_dict, updated
+from molvae.config import ModelConfig, PriorConfig, as_dict, updated
 from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, did_you_mean
 from molvae.model.cvae import ConditionalVAE
-from molvae.model.prior import JointGaussian, Prior
+from molvae.model.flow import FlowPrior
+from molvae.model.prior import JointGaussian, Prior, StandardNormal
 from molvae.normalizer import PropertyNormalizer
 from molvae.vocabulary import Vocabulary
 
@@ -22,7 +23,11 @@ FORMAT = 1
 KIND = "checkpoint"
 MODEL_FILE = "model.safetensors"  # in a run folder
 MAX_PARAMETERS = 500_000_000  # a file that asks for more is not one of ours
-PRIORS = {"joint-gaussian": JointGaussian}
+PRIORS: dict[str, type[JointGaussian] | type[FlowPrior] | type[StandardNormal]] = {
+    "joint-gaussian": JointGaussian,
+    "flow": FlowPrior,
+    "standard": StandardNormal,
+}
 Part = TypeVar("Part")
 _DAMAGE = (
     AttributeError,
@@ -73,14 +78,17 @@ class Checkpoint:
             f"model.{name}": _stored(tensor, half)
             for name, tensor in self.model.state_dict().items()
         }
-        arrays |= {f"prior.{name}": array for name, array in self.prior.arrays().items()}
+        arrays |= {
+            f"prior.{name}": _halved(array) if half else array
+            for name, array in self.prior.arrays().items()
+        }
         arrays["index.bits"] = self.index.bits
         unsound = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if unsound:
             raise MolvaeError(f"{path}: not written, because {unsound[0]} is not finite.")
         header = {
             "model": as_dict(self.model.config),
-            "prior": "joint-gaussian",
+            "prior": as_dict(self.prior.config),
             "symbols": list(self.vocabulary.symbols),
             "normalizer": self.normalizer.to_dict(),
             "index": {"hashes": self.index.hashes},
@@ -101,7 +109,7 @@ class Checkpoint:
         config = _part(stored, "model", lambda plain: updated(ModelConfig(), {**plain}))
         vocabulary = _part(stored, "symbols", Vocabulary)
         normalizer = _part(stored, "normalizer", PropertyNormalizer.from_dict)
-        prior = _part(stored, "prior", lambda name: PRIORS[name])
+        prior = _part(stored, "prior", _prior_config)
         hashes = _part(stored, "index", _hashes)
         provenance = _part(stored, "provenance", dict)
         shapes = _expected_shapes(config, len(vocabulary), len(normalizer.names), path)
@@ -128,8 +136,13 @@ class Checkpoint:
 def _stored(weight: torch.Tensor, half: bool) -> np.ndarray:
     """Return a weight as it is saved, in float32 where float16 (at most 65,504) would overflow."""
     array: np.ndarray = weight.detach().cpu().numpy().astype(np.float32)
+    return _halved(array) if half else array
+
+
+def _halved(array: np.ndarray) -> np.ndarray:
+    """Return float32 numbers as float16 where none overflows; what is float64 needs its digits."""
     fits = np.abs(array).max(initial=0.0) <= np.finfo(np.float16).max
-    return array.astype(np.float16) if half and fits else array
+    return array.astype(np.float16) if fits and array.dtype == np.float32 else array
 
 
 def _part(stored: store.Stored, name: str, understand: Callable[[Any], Part]) -> Part:
@@ -139,6 +152,11 @@ def _part(stored: store.Stored, name: str, understand: Callable[[Any], Part]) ->
     except (*_DAMAGE, ArtifactError, ConfigError) as error:
         why = "is missing" if name not in stored.header else f"{error}"
         raise ArtifactError(f"{stored.path}: damaged: its {name}: {why:.300}") from error
+
+
+def _prior_config(plain: str | Mapping[str, Any]) -> PriorConfig:
+    """Read the prior's kind; the first models name it alone."""
+    return updated(PriorConfig(), {"kind": plain} if isinstance(plain, str) else {**plain})
 
 
 def _hashes(index: Mapping[str, Any]) -> int:
@@ -194,7 +212,7 @@ def _check_finite(arrays: Mapping[str, np.ndarray], path: Path) -> None:
 
 
 def _fitted(
-    kind: type[JointGaussian],
+    config: PriorConfig,
     arrays: Mapping[str, np.ndarray],
     sizes: tuple[int, int],
     path: Path,
@@ -202,7 +220,9 @@ def _fitted(
     """Return the prior inside, of these sizes (Z, P); it must leave none of its arrays over."""
     given = _under(arrays, "prior.")
     try:
-        prior = kind.from_arrays(given, latent_size=sizes[0], n_conditions=sizes[1])
+        prior: Prior = PRIORS[config.kind].from_arrays(
+            given, config=config, latent_size=sizes[0], n_conditions=sizes[1]
+        )
     except KeyError as error:
         raise ArtifactError(f"{path}: damaged: its prior lacks {error}.") from error
     except ArtifactError as error:

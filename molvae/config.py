@@ -71,6 +71,29 @@ class ModelConfig:
     latent_size: int = setting(64, "number of latent dimensions", low=1, high=1024)
     condition_size: int = setting(128, "width of the condition embedding", low=4, high=4096)
     dropout: float = setting(0.0, "dropout between decoder layers", low=0.0, high=0.9)
+    noise_conditional: bool = setting(
+        False, "teach the decoder every noise level of its code, from all of it to none"
+    )
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """p(z given c): where codes come from when no molecule is given."""
+
+    kind: str = setting(
+        "joint-gaussian",
+        "joint-gaussian: one Gaussian over codes and properties; flow: flow matching, trained"
+        " after the model; standard: N(0, I), whatever is asked",
+        choices=("joint-gaussian", "flow", "standard"),
+    )
+    size: int = setting(256, "width of the flow's network", low=4, high=4096)
+    blocks: int = setting(3, "residual blocks of the flow's network", low=1, high=32)
+    steps: int = setting(5_000, "training steps of the flow", low=1, high=10_000_000)
+    batch_size: int = setting(1024, "codes in a step of the flow", low=1, high=65_536)
+    learning_rate: float = setting(1e-3, "peak learning rate of the flow", low=1e-7, high=1.0)
+    ema: float = setting(0.999, "decay of the moving average", low=0.0, high=0.999999)
+    integration_steps: int = setting(8, "steps from noise to a whole code", low=1, high=1000)
+    guidance: float = setting(1.0, "how far the flow overstates what is asked", low=0, high=10)
 
 
 @dataclass(frozen=True)
@@ -125,6 +148,13 @@ class GenerateConfig:
     guidance: float = setting(
         1.5, "how far to overstate the request; 1: as learned, more: nearer to it", low=0.0, high=10
     )
+    noise: float = setting(
+        0.0,
+        "share of noise in the latent code: 0 draws whole codes, 1 leaves all to the properties;"
+        " for models that were taught it",
+        low=0.0,
+        high=1.0,
+    )
     shortlist: int = setting(
         4,
         "strings written for each draw with targets; the model's own property head, not RDKit,"
@@ -171,7 +201,7 @@ FINE_TUNING = TrainConfig(
 )
 OBJECTIVE = ("beta", "free_nats", "property_weight")  # stay what the model was trained for
 
-Config = TypeVar("Config", DataConfig, ModelConfig, TrainConfig, GenerateConfig)
+Config = TypeVar("Config", DataConfig, ModelConfig, PriorConfig, TrainConfig, GenerateConfig)
 
 
 def check(config: Config) -> Config:
@@ -247,7 +277,9 @@ def fine_tuning(trained: Mapping[str, Any]) -> TrainConfig:
     return updated(FINE_TUNING, objective, where="the model's training")
 
 
-def as_dict(config: DataConfig | ModelConfig | TrainConfig | GenerateConfig) -> dict[str, Any]:
+def as_dict(
+    config: DataConfig | ModelConfig | PriorConfig | TrainConfig | GenerateConfig,
+) -> dict[str, Any]:
     """Return the configuration as plain values, ready for JSON or TOML (tuples as lists)."""
     return {
         key: list(value) if isinstance(value, tuple) else value

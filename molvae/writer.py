@@ -45,7 +45,7 @@ def write(
         checkpoint=checkpoint,
         config=config,
         seed=seed,
-        codes=codes or partial(_from_prior, checkpoint),
+        codes=codes or partial(_from_prior, checkpoint, config.noise),
     )
     draws: list[Draw] = []
     for begin in range(0, len(slots), TILE):
@@ -70,9 +70,9 @@ def write(
 
 
 def _from_prior(
-    checkpoint: Checkpoint, slots: Sequence[int], conditions: Tensor, noise: Tensor
+    checkpoint: Checkpoint, level: float, slots: Sequence[int], conditions: Tensor, noise: Tensor
 ) -> Tensor:
-    return checkpoint.prior.sample(conditions, noise)
+    return checkpoint.prior.sample(conditions, noise, level=level)
 
 
 def _expected_miss(checkpoint: Checkpoint, wanted: np.ndarray, draw: Draw) -> float:
@@ -119,6 +119,7 @@ def _write_tile(
         temperature=config.temperature,
         top_p=config.top_p,
         guidance=config.guidance,
+        noise=config.noise,
     )
     read = predict(checkpoint, read_ids(checkpoint, written.ids).mean).tolist()
     ids, ended, nll = written.ids.tolist(), written.ended.tolist(), written.nll.tolist()

@@ -207,7 +207,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
         "its prior holds 'more' besides",
     ),
     "other sizes": (lambda a, h: h["model"].update(latent_size=9), "has shape"),
-    "unknown prior": (lambda a, h: h.update(prior="flow"), "flow"),
+    "unknown prior": (lambda a, h: h.update(prior="mixture"), "mixture"),
     "prior that is a list": (lambda a, h: h.update(prior=[]), "damaged"),
     "symbols that are none": (lambda a, h: h.update(symbols=["C", "N"]), "'C', which is no"),
     "symbols that steer a terminal": (

@@ -65,7 +65,8 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     provenance = header["provenance"]
     yield "training molecules", provenance.get("training_molecules", "?")
     yield "sizes", header["model"]
-    yield "prior", header["prior"]
+    prior = header["prior"]
+    yield "prior", prior["kind"] if isinstance(prior, dict) and "kind" in prior else prior
     yield "symbols", _counted(header["symbols"])
     yield "trained with", provenance.get("train", {})
     yield "last epoch", provenance.get("trained", {})

@@ -7,7 +7,7 @@ from molvae.config import ModelConfig
 from molvae.model.conditions import ConditionEmbedding
 from molvae.model.decoder import Decoder, State
 from molvae.model.encoder import Encoder
-from molvae.model.latent import Posterior
+from molvae.model.latent import Posterior, expected
 from molvae.vocabulary import BOS
 
 
@@ -15,7 +15,9 @@ class ConditionalVAE(nn.Module):
     """Molecules <-> latent codes, with properties as conditions.
 
     Conditional VAEs over strings for molecules: Lim et al. 2018,
-    https://doi.org/10.1186/s13321-018-0286-7.
+    https://doi.org/10.1186/s13321-018-0286-7. With `config.noise_conditional` the decoder is told
+    how much noise is in its code, so that one network is an autoencoder at level 0, a conditional
+    language model at level 1, and everything between.
 
     Args:
         config: sizes.
@@ -34,31 +36,54 @@ class ConditionalVAE(nn.Module):
             nn.SiLU(),
             nn.Linear(config.condition_size, n_conditions),
         )
+        if config.noise_conditional:
+            self.noise_embedding = nn.Sequential(
+                nn.Linear(1, config.condition_size),
+                nn.SiLU(),
+                nn.Linear(config.condition_size, config.condition_size),
+            )
 
     def encode(self, ids: Tensor, lengths: Tensor) -> Posterior:
         """Return q(z given x) of molecules: ids (B, T) with EOS, padded; lengths (B,)."""
         posterior: Posterior = self.encoder(ids, lengths)
         return posterior
 
-    def decode(self, z: Tensor, conditions: Tensor, ids: Tensor) -> Tensor:
+    def decode(
+        self, z: Tensor, conditions: Tensor, ids: Tensor, level: Tensor | None = None
+    ) -> Tensor:
         """Return the logits of every symbol given those before it (teacher forcing).
 
         Args:
             z: latent codes, shape (B, Z).
             conditions: standardized properties, NaN = unspecified, shape (B, P).
             ids: the symbols to be predicted, with EOS, padded, shape (B, T).
+            level: noise levels of the codes, shape (B,); None: they are whole.
 
         Returns:
             Float32, shape (B, T, V).
         """
-        state, context = self.start(z, conditions)
+        state, context = self.start(z, conditions, level)
         before = torch.cat([torch.full_like(ids[:, :1], BOS), ids[:, :-1]], dim=1)
         logits: Tensor = self.decoder(state, context, before)[0]
         return logits
 
-    def start(self, z: Tensor, conditions: Tensor) -> tuple[State, Tensor]:
-        """Return the decoder's initial state and context for codes (B, Z), conditions (B, P)."""
-        return self.decoder.start(z, self.conditions(conditions))
+    def start(
+        self, z: Tensor, conditions: Tensor, level: Tensor | None = None
+    ) -> tuple[State, Tensor]:
+        """Return the decoder's initial state and context.
+
+        Args:
+            z: latent codes, shape (B, Z).
+            conditions: standardized properties, NaN = unspecified, shape (B, P).
+            level: noise levels of the codes, shape (B,); None: they are whole. A decoder that was
+                not taught noise takes every code for whole.
+        """
+        embedded = self.conditions(conditions)
+        if self.config.noise_conditional:
+            level = z.new_zeros(len(z)) if level is None else level
+            z = expected(z, level)
+            embedded = embedded + self.noise_embedding(level[:, None])
+        return self.decoder.start(z, embedded)
 
     def predict_properties(self, z: Tensor) -> Tensor:
         """Return the standardized properties (B, P) that the property head reads off z (B, Z)."""

@@ -1,9 +1,31 @@
-"""The posterior q(z given x)."""
+"""The posterior q(z given x), and codes of which only a part is left.
+
+A noise level s blends a code with standard normal noise: z_s = (1 - s) z + s noise, the straight
+path of flow matching (Lipman et al. 2023, https://arxiv.org/abs/2210.02747). At 0 the code is
+whole, at 1 nothing of it is left.
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+
+def corrupt(z: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+    """Blend codes (B, Z) with standard normal noise (B, Z) at noise levels (B,), 0 to 1."""
+    share = level[:, None]
+    return (1.0 - share) * z + share * noise
+
+
+def expected(z: Tensor, level: Tensor) -> Tensor:
+    """Return the best linear guess of codes (B, Z) that were blended at noise levels (B,).
+
+    It takes the codes' variance as 1 in each dimension, which the KL term asks of them: the guess
+    is the code itself at level 0, and zero where nothing of it is left.
+    """
+    share = level[:, None]
+    kept = 1.0 - share
+    return kept / (kept.square() + share.square()) * z
 
 
 class Posterior(NamedTuple):

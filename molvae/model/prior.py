@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molvae.config import PriorConfig
 from molvae.errors import ArtifactError
 
 RIDGE = 1e-5  # added to variances: keeps the conditional covariance positive in float64
@@ -19,13 +20,48 @@ RIDGE = 1e-5  # added to variances: keeps the conditional covariance positive in
 class Prior(Protocol):
     """What `sample` needs of a prior; a learned flow can stand in for the Gaussian."""
 
-    def sample(self, conditions: Tensor, noise: Tensor) -> Tensor:
-        """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z)."""
+    def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
+        """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z).
+
+        At a noise level above 0 they are drawn as `latent.corrupt` would leave them.
+        """
+        ...
+
+    @property
+    def config(self) -> PriorConfig:
+        """Its kind, and the sizes of what is learned."""
         ...
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a checkpoint keeps."""
         ...
+
+
+class StandardNormal(NamedTuple):
+    """N(0, I), which knows nothing of properties: what the KL term pulls every posterior to."""
+
+    config: PriorConfig = PriorConfig(kind="standard")
+
+    def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
+        """Draw codes (B, Z) from noise (B, Z); conditions (B, P) are not heeded."""
+        scale: float = ((1.0 - level) ** 2 + level**2) ** 0.5
+        return scale * noise
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what a checkpoint keeps: nothing."""
+        return {}
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        config: PriorConfig,
+        latent_size: int,
+        n_conditions: int,
+    ) -> "StandardNormal":
+        """Rebuild the prior, for which nothing is needed."""
+        return cls(config)
 
 
 class JointGaussian(NamedTuple):
@@ -35,11 +71,13 @@ class JointGaussian(NamedTuple):
         mean: of codes and standardized properties, float64, shape (Z + P,).
         covariance: float64, shape (Z + P, Z + P).
         latent_size: Z.
+        config: its kind.
     """
 
     mean: Tensor
     covariance: Tensor
     latent_size: int
+    config: PriorConfig = PriorConfig()
 
     @classmethod
     def fit(cls, codes: Tensor, variances: Tensor, conditions: Tensor) -> "JointGaussian":
@@ -71,24 +109,26 @@ class JointGaussian(NamedTuple):
         )
         return cls(mean, _positive(covariance), codes.shape[1])
 
-    def given(self, named: Tensor) -> tuple[Tensor, Tensor]:
+    def given(self, named: Tensor, *, level: float = 0.0) -> tuple[Tensor, Tensor]:
         """Condition z on some of the properties.
 
         Args:
             named: positions of those properties among all, shape (S,).
+            level: how much of the codes is noise, 0 to 1.
 
         Returns:
             The regression of z on them (Z, S), and the Cholesky factor (Z, Z) of the covariance
-            that is left.
+            that is left, both of codes blended with noise.
         """
         size = self.latent_size
         across = self.covariance[:size][:, size + named]  # (Z, S)
         within = self.covariance[size + named][:, size + named]  # (S, S)
         gain = torch.linalg.solve(within, across.T).T if len(named) else across
-        left = self.covariance[:size, :size] - gain @ across.T
-        return gain, torch.linalg.cholesky(_positive(left))
+        left = (1.0 - level) ** 2 * (self.covariance[:size, :size] - gain @ across.T)
+        left += level**2 * torch.eye(size)
+        return (1.0 - level) * gain, torch.linalg.cholesky(_positive(left))
 
-    def sample(self, conditions: Tensor, noise: Tensor) -> Tensor:
+    def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
         """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z)."""
         size = self.latent_size
         asked, normal = conditions.cpu().double(), noise.cpu().double()
@@ -96,9 +136,10 @@ class JointGaussian(NamedTuple):
         patterns, which = torch.unique(~torch.isnan(asked), dim=0, return_inverse=True)
         for number, pattern in enumerate(patterns):
             named, members = pattern.nonzero()[:, 0], which == number
-            gain, factor = self.given(named)
+            gain, factor = self.given(named, level=level)
             surprise = asked[members][:, named] - self.mean[size + named]
-            codes[members] = self.mean[:size] + surprise @ gain.T + normal[members] @ factor.T
+            center = (1.0 - level) * self.mean[:size]
+            codes[members] = center + surprise @ gain.T + normal[members] @ factor.T
         return codes.to(device=noise.device, dtype=noise.dtype)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -107,7 +148,12 @@ class JointGaussian(NamedTuple):
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_conditions: int
+        cls,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        config: PriorConfig,
+        latent_size: int,
+        n_conditions: int,
     ) -> "JointGaussian":
         """Rebuild from `arrays` the prior of Z = `latent_size` and P = `n_conditions`.
 
@@ -124,7 +170,7 @@ class JointGaussian(NamedTuple):
         symmetric = torch.allclose(covariance, covariance.T)
         if not symmetric or torch.linalg.cholesky_ex(covariance).info != 0:
             raise ArtifactError("the prior inside is damaged: its covariance is not positive.")
-        return cls(mean, covariance, latent_size)
+        return cls(mean, covariance, latent_size, config)
 
 
 def _positive(covariance: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ def sample(
     temperature: float,
     top_p: float = 1.0,
     guidance: float = 1.0,
+    noise: float = 0.0,
 ) -> Sampled:
     """Write one molecule for each code.
 
@@ -53,6 +54,7 @@ def sample(
         guidance: w of `(1 - w) * unconditional + w * conditional` on the log-probabilities
             (https://arxiv.org/abs/2407.09357): above 1, the conditions are heeded more than they
             were in the training set.
+        noise: level of noise in the codes, 0 to 1; see `latent`.
 
     Raises:
         ArtifactError: when the model's numbers are not finite: nothing sensible can be drawn.
@@ -63,7 +65,7 @@ def sample(
     if guided:  # both in one matrix product: the conditional rows, then the unconditional ones
         conditions = torch.cat([conditions, torch.full_like(conditions, float("nan"))])
         z = torch.cat([z, z])
-    state, context = model.start(z, conditions)
+    state, context = model.start(z, conditions, z.new_full((len(z),), noise))
     last = torch.full((rows, 1), BOS, dtype=torch.long, device=z.device)
     ended = torch.zeros(rows, dtype=torch.bool, device=z.device)
     nll = torch.zeros(rows, device=z.device)

@@ -90,7 +90,7 @@ def validate(
             drawn = DrawnBatch.draw(
                 batch,
                 generator,
-                latent_size=model.config.latent_size,
+                model=model.config,
                 groups=dataset.normalizer.groups,
             )
             mine = drawn.rows(*processes.share(len(batch.ids))).to(precision.device)

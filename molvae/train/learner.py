@@ -80,7 +80,7 @@ class Learner:
         drawn = DrawnBatch.draw(
             batch,
             torch.Generator().manual_seed(seed),
-            latent_size=self.model.config.latent_size,
+            model=self.model.config,
             groups=self.dataset.normalizer.groups,
         )
         self.model.train()

@@ -7,11 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molvae.config import ModelConfig
 from molvae.model.conditions import hide
 from molvae.model.cvae import ConditionalVAE
+from molvae.model.latent import corrupt
 from molvae.model.losses import property_loss, reconstruction_loss
 from molvae.train.batches import Batch
 from molvae.train.precision import Precision
+
+# Noise levels are uniform, stretched by this share at both ends and clipped: one molecule in six
+# comes with its whole code and one with none of it, the two levels that are used most.
+ENDS = 0.25
 
 
 class DrawnBatch(NamedTuple):
@@ -23,6 +29,8 @@ class DrawnBatch(NamedTuple):
         conditions: as in `Batch`, shape (B, P).
         shown: the conditions that the decoder sees, NaN = hidden from it, shape (B, P).
         noise: what the codes are drawn with, shape (B, Z).
+        level: how much noise the decoder finds in them, shape (B,); 0 unless it is taught noise.
+        blended: that noise, shape (B, Z); not heeded at level 0.
     """
 
     ids: Tensor
@@ -30,6 +38,8 @@ class DrawnBatch(NamedTuple):
     conditions: Tensor
     shown: Tensor
     noise: Tensor
+    level: Tensor
+    blended: Tensor
 
     @classmethod
     def draw(
@@ -37,7 +47,7 @@ class DrawnBatch(NamedTuple):
         batch: Batch,
         generator: torch.Generator,
         *,
-        latent_size: int,
+        model: ModelConfig,
         groups: Sequence[int] | None = None,
     ) -> "DrawnBatch":
         """Draw what a batch needs, on the CPU: the same on every device.
@@ -45,12 +55,17 @@ class DrawnBatch(NamedTuple):
         Args:
             batch: the molecules.
             generator: of all randomness.
-            latent_size: Z.
+            model: its latent size Z, and whether its decoder is taught noise.
             groups: see `hide`.
         """
         shown = hide(batch.conditions, generator, groups=groups)
-        noise = torch.randn(len(batch.ids), latent_size, generator=generator)
-        return cls(*batch, shown, noise)
+        noise = torch.randn(len(batch.ids), model.latent_size, generator=generator)
+        level, blended = torch.zeros(len(batch.ids)), torch.zeros_like(noise)
+        if model.noise_conditional:
+            uniform = torch.rand(len(batch.ids), generator=generator)
+            level = ((1.0 + 2.0 * ENDS) * uniform - ENDS).clamp(0.0, 1.0)
+            blended = torch.randn(noise.shape, generator=generator)
+        return cls(*batch, shown, noise, level, blended)
 
     def rows(self, first: int, end: int) -> "DrawnBatch":
         """Return some of the molecules."""
@@ -86,7 +101,8 @@ def terms(model: ConditionalVAE, batch: DrawnBatch, precision: Precision) -> Ter
     """Pass molecules through a model; all is on the model's device."""
     with precision.autocast():
         posterior = model.encode(batch.ids, batch.lengths)
-        logits = model.decode(posterior.sample(batch.noise), batch.shown, batch.ids)
+        z = corrupt(posterior.sample(batch.noise), batch.blended, batch.level)
+        logits = model.decode(z, batch.shown, batch.ids, batch.level)
         predicted = model.predict_properties(posterior.mean)
     return Terms(
         reconstruction_loss(logits, batch.ids),

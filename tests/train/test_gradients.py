@@ -30,7 +30,7 @@ def batch(drug_dataset: MoleculeDataset) -> DrawnBatch:
     """61 molecules: a number that nothing divides."""
     drawn = collate(drug_dataset, drug_dataset.members("train")[:61])
     generator = torch.Generator().manual_seed(1)
-    return DrawnBatch.draw(drawn, generator, latent_size=tiny.MODEL.latent_size)
+    return DrawnBatch.draw(drawn, generator, model=tiny.MODEL)
 
 
 def gradients_of(

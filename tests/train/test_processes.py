@@ -61,7 +61,7 @@ def first_gradients(made: Trainer) -> np.ndarray:
     """Return the gradients of the first batch as one vector."""
     generator = torch.Generator().manual_seed(1)
     batch = next(made._remaining_batches())
-    drawn = DrawnBatch.draw(batch, generator, latent_size=tiny.MODEL.latent_size)
+    drawn = DrawnBatch.draw(batch, generator, model=tiny.MODEL)
     made.learner.gradients.compute(drawn, beta=0.7, seed=0)
     return torch.cat([weight.grad.flatten() for weight in made.learner.model.parameters()]).numpy()
 
