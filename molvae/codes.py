@@ -157,7 +157,7 @@ def _write_tile(
         torch.from_numpy(uniforms[filled]).to(device),
         temperature=temperature,
     )
-    ids, ended, nll = (column[:count].tolist() for column in written)
+    ids, nll, ended = (column[:count].tolist() for column in written)
     return [
         Written(checkpoint.vocabulary.decode(ids[row]), ended[row], nll[row])
         for row in range(count)
