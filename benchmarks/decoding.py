@@ -10,14 +10,13 @@ import argparse
 import json
 import os
 import platform
-from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
 from molvae.config import GenerateConfig
+from molvae.executors import process_pool
 from molvae.generator import MoleculeGenerator
 
 TEMPERATURES = (0.3, 0.5, 0.7, 1.0)
@@ -39,7 +38,7 @@ def main() -> None:
     torch.set_num_threads(1)
     generator = MoleculeGenerator.load(arguments.model)
     rows = []
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as executor:
+    with process_pool(os.cpu_count() or 1, module="molvae.chem.candidates") as executor:
         for temperature in TEMPERATURES:
             for guidance in GUIDANCE:
                 config = GenerateConfig(

@@ -10,9 +10,8 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import Executor
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +172,8 @@ class MoleculeGenerator:
                 first n / k are for the first one, and so on.
             config: tier, temperature, filters.
             seed: of all randomness; None draws one, which the summary reports.
-            executor: does the chemistry, for example a `ProcessPoolExecutor`; None does it here.
+            executor: does the chemistry, for example that of `executors.process_pool`; None does it
+                here.
             batch_size: draws under way before their chemistry is done.
             report: called with the number of molecules found so far.
             should_stop: asked between batches; true returns what is found.
@@ -284,19 +284,11 @@ class MoleculeGenerator:
 
 
 def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
-    """Examine draws in an executor's workers, in order.
-
-    A worker that dies takes its executor with it: then the draws are examined once more where a
-    death costs the one guilty draw only.
-    """
-    pieces = [work[begin : begin + PIECE] for begin in range(0, len(work), PIECE)]
-    try:
-        return list(chain.from_iterable(executor.map(examine_all, pieces)))
-    except BrokenExecutor:
-        return [
-            Candidate("", False, refusal=found.reason) if isinstance(found, Lost) else found
-            for _, found in map_chunks(examine_all, work, jobs=1, chunk_size=PIECE)
-        ]
+    """Examine draws in an executor's workers, in order; a death costs the one guilty draw only."""
+    return [
+        Candidate("", False, refusal=found.reason) if isinstance(found, Lost) else found
+        for _, found in map_chunks(examine_all, work, jobs=executor, chunk_size=PIECE)
+    ]
 
 
 def _alias(name: str) -> str:

@@ -5,20 +5,15 @@ signal. Neither can be caught where it happens, so chemistry on foreign molecule
 processes. Each worker has one chunk at a time and a pipe of its own; when it dies or runs over
 its time, the chunk in its hands is known, is taken apart, and the one guilty item is named.
 
-Worker processes start from a clean server process (or anew, where the system has no `fork`),
-never from this one, so that its threads, torch's among them, are harmless. They end with this
-process, however it ends.
+An executor, such as that of a Dask scheduler, may do the work instead. What its workers died of
+is done once more in a process of this machine, so that the same item is named for the same reason.
 """
 
-import multiprocessing
-import os
-import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -27,9 +22,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, cast
 
 from molvae.errors import MolvaeError
-
-if sys.platform == "linux":
-    import fcntl
+from molvae.executors import settle, starting, submit_all
 
 START_SECONDS = 120.0  # for a worker to import what it needs; on a loaded machine 10 s are real
 FALSE_STARTS = 3  # in a row, of workers that die before they work, until it is no accident
@@ -38,6 +31,7 @@ CHUNKS_AHEAD = 4  # chunks read for each worker before the oldest is finished
 DIED = "worker died"
 
 Work = Callable[[list[Any]], Sequence[Any]]
+Jobs = int | Executor  # worker processes of this machine, 0 for none; or workers of any machine
 
 
 class Lost(NamedTuple):
@@ -56,56 +50,53 @@ def map_chunks(
     function: Work,
     items: Iterable[Any],
     *,
-    jobs: int,
+    jobs: Jobs,
     chunk_size: int = 256,
     timeout: float = 60.0,
 ) -> Generator[tuple[Any, Any], None, None]:
     """Apply a function to items, in chunks, and yield each item with its result, in order.
 
-    Memory is bounded: at most `CHUNKS_AHEAD` chunks for each worker are read ahead of what was
-    yielded. Close the iterator (`contextlib.closing`) to stop all workers at once.
+    Memory is bounded: at most `CHUNKS_AHEAD` chunks for each worker process are read ahead of what
+    was yielded, and 256 for an executor. Close the iterator (`contextlib.closing`) to stop all
+    worker processes at once.
 
     Args:
         function: takes a list of items, returns as many results; defined in a module (or a
             `functools.partial` of such), because workers import it.
         items: anything that can be pickled, as many as you like.
         jobs: worker processes; 0 works in this process: for a few items, and nothing is caught.
+            An executor, for example that of `executors.dask_executor`, does it with its workers.
         chunk_size: items that a worker is handed at once.
-        timeout: seconds for a chunk; a single item that takes as long is lost.
+        timeout: seconds for a chunk; a single item that takes as long is lost. An executor's
+            workers have the time that it gives them.
 
     Yields:
         (item, result) in the order of `items`; the result of a guilty item is `Lost`.
 
     Raises:
-        MolvaeError: what `function` raised of it, or that workers cannot be started.
+        MolvaeError: what `function` raised of it, that workers cannot be started, or that those
+            of an executor are gone or have other versions of what the results depend on.
     """
     chunks = iter(partial(_next_chunk, iter(items), chunk_size), [])
     if jobs == 0:
         for chunk in chunks:
             yield from zip(chunk, function(chunk), strict=True)
         return
+    if isinstance(jobs, Executor):
+        here = partial(map_chunks, function, jobs=1, chunk_size=chunk_size, timeout=timeout)
+        for chunk, answer in submit_all(jobs, partial(_attempt, function), chunks):
+            if isinstance(answer, MolvaeError):
+                raise answer
+            if answer is None or isinstance(answer, Lost):
+                yield from here(chunk)
+            else:
+                yield from zip(chunk, answer, strict=True)
+        return
     crew = _Crew(function, jobs, timeout)
     try:
         yield from _run(crew, chunks)
     finally:
         crew.stop()
-
-
-@contextmanager
-def executor(jobs: int, *, module: str) -> Iterator[Executor]:
-    """Give a pool of worker processes, for those who bring tasks one by one.
-
-    A task that kills its worker breaks the pool; `map_chunks` tells which one it was.
-
-    Args:
-        jobs: worker processes.
-        module: what they need to import, done once for all.
-    """
-    context = _context(module)
-    theirs, ours = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_settle, initargs=(theirs,))
-    with theirs, ours, pool:
-        yield pool
 
 
 def _next_chunk(items: Iterator[Any], size: int) -> list[Any]:
@@ -188,7 +179,7 @@ class _Crew:
         self.function = function
         self.size = size
         self.timeout = timeout
-        self.context = _context(getattr(function, "func", function).__module__)
+        self.context = starting(getattr(function, "func", function).__module__)
         self.lifeline = self.context.Pipe(duplex=False)  # the second end is nobody else's
         self.workers: list[_Worker] = []
         self.false_starts = 0
@@ -262,18 +253,9 @@ class _Crew:
             end.close()
 
 
-def _context(module: str) -> ForkServerContext | SpawnContext:
-    """Return how processes start here; the server imports the module once for all."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([module])
-    return context
-
-
 def _serve(connection: Connection, function: Work, parent: Connection) -> None:
     """Work until the parent hangs up."""
-    _settle(parent)
+    settle(parent)
     with suppress(EOFError, OSError):
         connection.send("ready")
         while True:
@@ -281,33 +263,27 @@ def _serve(connection: Connection, function: Work, parent: Connection) -> None:
 
 
 def _answer(connection: Connection, function: Work, items: list[Any]) -> None:
-    """Work on items and send their results, or what went wrong: an error of ours as it is."""
+    """Work on items and send their results, or what went wrong."""
+    answer = _attempt(function, items)
+    try:
+        connection.send(answer)
+    except BaseException as error:  # it cannot be sent, and nothing of it was
+        connection.send(_failed(error))
+
+
+def _attempt(function: Work, items: list[Any]) -> list[Any] | Lost | MolvaeError:
+    """Return the results, or what went wrong: an error of ours as it is."""
     try:
         results = list(function(items))
         if len(results) != len(items):
             raise ValueError(f"{len(results)} results for {len(items)} items")
-        connection.send(results)
+        return results
     except MolvaeError as error:
-        connection.send(error)
+        return error
     except BaseException as error:  # here ends a process: whatever it was, it is told by name
-        detail = " ".join(f"{type(error).__name__}: {error}".split())
-        connection.send(Lost("worker failed", detail[:200]))
+        return _failed(error)
 
 
-def _settle(parent: Connection) -> None:
-    """Leave Ctrl-C to the parent and end with it, even inside RDKit, which lets no Python run.
-
-    Args:
-        parent: one end of a pipe of which the parent alone has the other.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        # The kernel signals the owner of a descriptor when the other end goes; what is not
-        # handled kills. Opened anew, since all that is passed on shares one owner.
-        signal.signal(signal.SIGIO, signal.SIG_DFL)
-        with suppress(OSError):  # without /proc a worker ends when it has done its item
-            own = os.open(f"/proc/self/fd/{parent.fileno()}", os.O_RDONLY | os.O_NONBLOCK)
-            fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
-            fcntl.fcntl(own, fcntl.F_SETFL, os.O_ASYNC)
-        if parent.poll():  # it was gone before
-            sys.exit()
+def _failed(error: BaseException) -> Lost:
+    detail = " ".join(f"{type(error).__name__}: {error}".split())
+    return Lost("worker failed", detail[:200])

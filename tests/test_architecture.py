@@ -12,6 +12,7 @@ import molvae
 PACKAGE = Path(molvae.__file__).parent
 FLOORS = (
     {"errors"},
+    {"executors"},
     {"bloom", "cache", "config", "normalizer", "objective", "store", "vocabulary", "workers"},
     {"chem", "dataset", "device", "model", "targets", "typicality"},
     {"checkpoint", "data", "evaluate", "generated"},
@@ -37,7 +38,7 @@ TOOLS = dict.fromkeys(CHEMISTRY, CHEMISTS_TOOLS) | dict.fromkeys(LEARNING, LEARN
 TOOLS |= dict.fromkeys(BRIDGE, CHEMISTS_TOOLS | LEARNERS_TOOLS)
 TOOLS |= {"store": {"safetensors"}, "data": {*CHEMISTS_TOOLS, "filelock"}}
 TOOLS |= {"cli": {"click", "rich", "torch", *CHEMISTS_TOOLS}}
-TOOLS |= {"serve": {"fastapi", "uvicorn"}, "optimize": {"cma"}}
+TOOLS |= {"executors": {"distributed"}, "serve": {"fastapi", "uvicorn"}, "optimize": {"cma"}}
 TOOLS |= {"evaluate": {*CHEMISTS_TOOLS, "jinja2", "matplotlib"}}
 TOOLS |= {"benchmark": {"scipy", "torch"}}
 VAGUE = {"utils", "helpers", "common", "core", "base", "misc"}

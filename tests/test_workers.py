@@ -247,12 +247,13 @@ INTERRUPTED = """
 import sys
 from functools import partial
 from tests.test_workers import running
-from molvae.workers import executor, map_chunks
+from molvae.executors import process_pool
+from molvae.workers import map_chunks
 
 if __name__ == "__main__":
     guilty = dict.fromkeys(range(1, 100), sys.argv[2])
     if sys.argv[1] == "executor":
-        with executor(2, module="tests.test_workers") as pool:
+        with process_pool(2, module="tests.test_workers") as pool:
             for _ in pool.map(partial(running, guilty), [[0], [1], [2]]):
                 print("working", flush=True)
     for _ in map_chunks(partial(running, guilty), range(64), jobs=2, chunk_size=1):

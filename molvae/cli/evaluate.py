@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
+from molvae.cli import generators, options
 from molvae.cli.judged import chemnet_device, read_generated, read_model, read_set
 from molvae.cli.outputs import check_output
 from molvae.cli.progress import stages
@@ -71,6 +70,7 @@ if TYPE_CHECKING:
 @options.smiles_column
 @options.input_format()
 @options.jobs
+@options.executor
 @options.device
 @options.seed("Seed of the subsets taken of large sets (default 0).")
 @options.as_json
@@ -98,6 +98,7 @@ def command(
     smiles_column: str | None,
     input_format: str,
     jobs: int | None,
+    executor: str | None,
     device: str,
     seed: int | None,
     as_json: bool,
@@ -128,11 +129,14 @@ def command(
         check_output(target, force=force, inputs=inputs)
     if page is not None:
         _check_page(page, force=force, inputs=(*inputs, target))
-    workers = jobs or os.cpu_count() or 1
     generated = read_generated(file, smiles_column or "", format=input_format, quiet=quiet)
-    model = None if training is None else read_model(training, workers)
-    known = None if trained_on is None or model else read_set(trained_on)
-    with stages(quiet=quiet) as report_progress:
+    chemnet = ("torch", "fcd") if fcd and suite != "basic" else ()
+    with (
+        generators.workers(jobs, executor, packages=chemnet) as workers,
+        stages(quiet=quiet) as report_progress,
+    ):
+        model = None if training is None else read_model(training, workers)
+        known = None if trained_on is None or model else read_set(trained_on)
         given = Given(
             generated.smiles,
             reference=None if reference is None else read_set(reference),

@@ -44,6 +44,7 @@ PREFIX = "target_"  # of the columns in which a table of molecules holds what wa
 @options.seed()
 @options.batch_size
 @options.jobs
+@options.executor
 @options.device
 @options.force
 @click.option(
@@ -63,6 +64,7 @@ def command(
     seed: int | None,
     batch_size: int | None,
     jobs: int | None,
+    executor: str | None,
     device: str,
     force: bool,
     as_json: bool,
@@ -83,14 +85,14 @@ def command(
     with (
         stop_signals() as stopped,
         progress("Generating", total=n, quiet=quiet) as report,
-        generators.chemists(n, jobs) as executor,
+        generators.chemists(n, jobs, executor) as chemists,
     ):
         generation = generator.draw(
             n,
             requests,
             config=config,
             seed=seed,
-            executor=executor,
+            executor=chemists,
             batch_size=batch_size or 1024,
             report=report,
             should_stop=lambda: bool(stopped),

@@ -1,15 +1,18 @@
 """What the commands that draw or read molecules need: a model, and processes for the chemistry."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from molvae.generator import MoleculeGenerator
+    from molvae.workers import Jobs
 
 SMALL = 200  # molecules: fewer are measured sooner than worker processes start
 
@@ -34,25 +37,41 @@ def title(model: str) -> str:
 
 
 @contextmanager
-def chemists(n: int, jobs: int | None) -> Iterator["Executor | None"]:
-    """Give worker processes for the chemistry of `n` molecules, when that is enough of it."""
-    jobs = jobs or os.cpu_count() or 1
-    if n < SMALL:
+def workers(
+    jobs: int | None, executor: str | None, *, packages: Sequence[str] = ()
+) -> Iterator["Jobs"]:
+    """Give what `--jobs` or `--executor` asks for, as what fans work out takes it.
+
+    Args:
+        jobs: worker processes of this machine; None for one on each core.
+        executor: the address of a Dask scheduler.
+        packages: those that must be the same on its workers, besides what chemistry needs.
+
+    Raises:
+        UsageError: for both at once.
+    """
+    if executor is None:
+        yield jobs or os.cpu_count() or 1
+        return
+    if jobs is not None:
+        raise UsageError("--jobs and --executor: the workers are here or there; give one of them.")
+    from molvae.executors import PACKAGES, dask_executor
+
+    with dask_executor(executor, packages=(*PACKAGES, *packages)) as found:
+        yield found
+
+
+@contextmanager
+def chemists(n: int, jobs: int | None, executor: str | None = None) -> Iterator["Executor | None"]:
+    """Give workers for the chemistry of `n` molecules: of this machine, when it is enough work."""
+    if executor is None and n < SMALL:
         yield None
         return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    from molvae.executors import process_pool
 
-    context = multiprocessing.get_context(
-        "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    )
-    context.set_forkserver_preload(["molvae.chem.candidates"])
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts) as executor:
-        yield executor
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which keeps what is finished."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with workers(jobs, executor) as found:
+        if not isinstance(found, int):
+            yield found
+            return
+        with process_pool(found, module="molvae.chem.candidates") as pool:
+            yield pool

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from molvae.data.records import Row
     from molvae.evaluate.references import Source
     from molvae.evaluate.training import IndexedMolecules
+    from molvae.workers import Jobs
 
 TARGET_PREFIX = "target_"  # as `molvae generate` names the columns of what was asked
 CHECKPOINT_ENDING = ".safetensors"
@@ -121,7 +122,7 @@ def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:
     return choose_device(name)
 
 
-def read_model(name: str, jobs: int) -> TrainedOn | None:
+def read_model(name: str, jobs: Jobs) -> TrainedOn | None:
     """Read the training index of a model; None where `name` is a table."""
     path = Path(name)
     if path.is_file() and path.suffix != CHECKPOINT_ENDING:

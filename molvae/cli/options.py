@@ -312,6 +312,13 @@ jobs = click.option(
     default=None,
     help="Worker processes; all cores when not given.",
 )
+executor = click.option(
+    "--executor",
+    metavar="dask://HOST:PORT",
+    default=None,
+    help="Have the chemistry done by the workers of this Dask scheduler, on any machines, in place"
+    " of --jobs; needs the extra 'dask'.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 force = click.option("--force", is_flag=True, help="Overwrite what exists.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; errors only.")

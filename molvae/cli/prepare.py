@@ -1,6 +1,5 @@
 """`molvae prepare`: tables of molecules -> one dataset to train on."""
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import click
 
-from molvae.cli import options
+from molvae.cli import generators, options
 from molvae.cli.initial import prepared_like
 from molvae.cli.outputs import check_output, check_table
 from molvae.cli.progress import progress
@@ -48,6 +47,7 @@ SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
 )
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @options.jobs
+@options.executor
 @options.force
 @options.as_json
 @options.quiet
@@ -60,6 +60,7 @@ def command(
     conflicts: Path | None,
     strict: bool,
     jobs: int | None,
+    executor: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -92,11 +93,14 @@ def command(
     counts = [count_rows(path, format=input_format) for path in files]
     total = sum(counts) if all(counts) else None
     start = time.monotonic()
-    with progress("Preparing", total=total, unit="rows", quiet=quiet) as report:
+    with (
+        generators.workers(jobs, executor) as workers,
+        progress("Preparing", total=total, unit="rows", quiet=quiet) as report,
+    ):
         prepared = prepare(
             files,
             config,
-            jobs=jobs or os.cpu_count() or 1,
+            jobs=workers,
             rejects=rejects,
             conflicts=conflicts,
             progress=report,

@@ -18,7 +18,7 @@ from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
 from molvae.data.tally import Reject
 from molvae.dataset import TRAIN
 from molvae.errors import InputError, Rejected
-from molvae.workers import Lost, map_chunks
+from molvae.workers import Jobs, Lost, map_chunks
 
 CHUNK = 128  # rows handed to a worker at once: about 0.2 s of work
 SECONDS = 60.0  # for a chunk, and so for a single row: ten thousand times what a drug needs
@@ -56,7 +56,7 @@ def gather(
     *,
     computed: tuple[str, ...],
     labels: tuple[Label, ...],
-    jobs: int,
+    jobs: Jobs,
     progress: Callable[[int], None] | None,
     strict: bool,
     format: str = "",
@@ -68,7 +68,7 @@ def gather(
         config: what to compute, keep and hold out.
         computed: names of the properties, in `PROPERTIES`' spelling.
         labels: the label columns, and how they are read.
-        jobs: worker processes; 0 works in this process.
+        jobs: worker processes, or an executor; 0 works in this process.
         progress: called with the number of rows done.
         strict: stop at the first bad row.
         format: of all tables, as in `tables.open_table`.

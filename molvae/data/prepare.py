@@ -23,6 +23,7 @@ from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
 from molvae.errors import InputError, Rejected, UsageError
 from molvae.normalizer import class_column
 from molvae.vocabulary import Vocabulary
+from molvae.workers import Jobs
 
 FULL_MIN_COUNT = 20_000  # molecules from which on `min_count` holds unreduced
 
@@ -47,7 +48,7 @@ def prepare(
     paths: Sequence[Path],
     config: DataConfig,
     *,
-    jobs: int = 1,
+    jobs: Jobs = 1,
     rejects: Path | None = None,
     conflicts: Path | None = None,
     progress: Callable[[int], None] | None = None,
@@ -67,7 +68,7 @@ def prepare(
     Args:
         paths: the tables, read one after the other; `-` is stdin.
         config: what to compute, keep and hold out.
-        jobs: worker processes; 0 works in this process, for a few molecules.
+        jobs: worker processes, or an executor; 0 works in this process, for a few molecules.
         rejects: a table to write with every row left out; its ending names the format.
         conflicts: a table to write with every label that disagrees between equal molecules.
         progress: called with the number of rows done.

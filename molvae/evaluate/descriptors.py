@@ -17,7 +17,7 @@ from molvae.chem.similarity import fingerprints
 from molvae.chem.smiles import parse
 from molvae.errors import Rejected
 from molvae.evaluate.work import Tick
-from molvae.workers import Lost, map_chunks
+from molvae.workers import Jobs, Lost, map_chunks
 
 BITS = 4096  # of a Morgan fingerprint of radius 2 (ECFP4)
 _FAILURES = (RuntimeError, ValueError, ArithmeticError)  # of RDKit's calculators
@@ -50,12 +50,12 @@ class Described(NamedTuple):
     similarity: np.ndarray
 
 
-def describe(smiles: Sequence[str], *, jobs: int = 0, tick: Tick | None = None) -> Described:
+def describe(smiles: Sequence[str], *, jobs: Jobs = 0, tick: Tick | None = None) -> Described:
     """Compute descriptors and similarities.
 
     Args:
         smiles: N distinct canonical SMILES.
-        jobs: worker processes; 0 works in this one.
+        jobs: worker processes, or an executor; 0 works in this one.
         tick: called once for each molecule.
     """
     values: list[tuple[float, ...]] = []

@@ -23,7 +23,7 @@ import numpy as np
 from molvae.errors import MolvaeError, UsageError
 from molvae.evaluate import chemnet
 from molvae.evaluate.work import Tick
-from molvae.workers import Lost, map_chunks
+from molvae.workers import Jobs, Lost, map_chunks
 
 MINIMUM = 1_000  # molecules; with fewer, chance is all that is measured: it adds over 1.2
 ACTIVATIONS = 512  # of ChemNet's last layer
@@ -94,13 +94,14 @@ def join(parts: Iterable[Moments]) -> Moments:
 
 
 def activations(
-    smiles: Iterable[str], *, jobs: int = 0, device: str = "cpu"
+    smiles: Iterable[str], *, jobs: Jobs = 0, device: str = "cpu"
 ) -> Iterator[np.ndarray]:
     """Run ChemNet over canonical SMILES.
 
     Args:
         smiles: N canonical SMILES.
-        jobs: worker processes on a CPU; 0 works in this one, with all the threads torch takes.
+        jobs: worker processes on a CPU, or an executor; 0 works in this one, with all the threads
+            torch takes.
         device: "cpu", "cuda", "cuda:1".
 
     Yields:
@@ -127,7 +128,7 @@ def spread_moments(
     smiles: Sequence[str],
     *,
     seed: int = 0,
-    jobs: int = 0,
+    jobs: Jobs = 0,
     device: str = "cpu",
     tick: Tick | None = None,
 ) -> tuple[Moments, ...]:
@@ -136,7 +137,7 @@ def spread_moments(
     Args:
         smiles: N canonical SMILES; a molecule that occurs twice counts twice, and is read once.
         seed: of the division.
-        jobs: worker processes.
+        jobs: worker processes, or an executor.
         device: where ChemNet runs.
         tick: called once for each distinct molecule.
     """

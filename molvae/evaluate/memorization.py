@@ -15,7 +15,7 @@ from molvae.chem.smiles import canonical_molecule
 from molvae.errors import Rejected
 from molvae.evaluate.training import Training
 from molvae.evaluate.work import Tick
-from molvae.workers import Lost, map_chunks
+from molvae.workers import Jobs, Lost, map_chunks
 
 NEAR = 0.9  # Tanimoto similarity, Morgan radius 2, 1024 bits: a methyl group more, hardly else
 
@@ -59,13 +59,13 @@ def nearness(
 
 
 def fingerprints_of(
-    smiles: Iterable[str], *, jobs: int = 0, tick: Tick | None = None
+    smiles: Iterable[str], *, jobs: Jobs = 0, tick: Tick | None = None
 ) -> np.ndarray:
     """Return fingerprints of molecules, packed, shape (M, 128); what is no molecule is left out.
 
     Args:
         smiles: the molecules.
-        jobs: worker processes; 0 works in this one.
+        jobs: worker processes, or an executor; 0 works in this one.
         tick: called once for each string.
     """
     packed = bytearray()

@@ -19,7 +19,7 @@ from molvae.chem.smiles import canonical_molecule, canonicalize
 from molvae.errors import Rejected
 from molvae.evaluate.usage import Usage, Used, used_by
 from molvae.evaluate.work import Tick
-from molvae.workers import Lost, map_chunks
+from molvae.workers import Jobs, Lost, map_chunks
 
 # What is counted of each molecule's shape, with its name in tables. Shares are of molecules,
 # except that of aromatic atoms, which is of a molecule's heavy atoms.
@@ -149,7 +149,7 @@ def parse_molecules(
     *,
     structures: bool = False,
     usage: bool = False,
-    jobs: int = 0,
+    jobs: Jobs = 0,
     tick: Tick | None = None,
 ) -> Parsed:
     """Parse and measure a list of SMILES.
@@ -160,8 +160,8 @@ def parse_molecules(
         names: properties to measure, as `PROPERTIES` spells them.
         structures: take the molecules apart too.
         usage: count ring systems and SELFIES symbols too.
-        jobs: worker processes; 0 works in this one, with the same result for any molecule that
-            does not take its process down.
+        jobs: worker processes, or an executor; 0 works in this one, with the same result for any
+            molecule that does not take its process down.
         tick: called once for each molecule.
     """
     columns = _Columns(len(names))

@@ -21,6 +21,7 @@ from molvae.evaluate.sets import Sets
 from molvae.evaluate.text import as_text
 from molvae.evaluate.training import Training
 from molvae.evaluate.work import Progress, Work
+from molvae.workers import Jobs
 
 FORMAT = 1  # of the JSON
 
@@ -88,7 +89,7 @@ def evaluate(
     scales: Mapping[str, float] | None = None,
     suite: str = "basic",
     fcd: bool = True,
-    jobs: int = 0,
+    jobs: Jobs = 0,
     device: str = "cpu",
     seed: int = 0,
     memorization: bool = False,
@@ -110,7 +111,7 @@ def evaluate(
             there is no reference.
         suite: collection of metrics.
         fcd: compute the Frechet ChemNet distance, where the suite has it and its extra is there.
-        jobs: worker processes; 0 works in this one.
+        jobs: worker processes, or an executor; 0 works in this one.
         device: where ChemNet runs: "cpu", "cuda", "cuda:1".
         seed: of the subsets and resamples.
         memorization: look for the nearest training molecule of 30,000 generated ones and of as

@@ -13,7 +13,7 @@ from molvae.chem.smiles import Standardization, canonicalize, standardize
 from molvae.errors import Rejected
 from molvae.evaluate.parsed import without_stereo
 from molvae.evaluate.work import Tick
-from molvae.workers import Lost, map_chunks
+from molvae.workers import Jobs, Lost, map_chunks
 
 
 @runtime_checkable
@@ -47,13 +47,13 @@ class KnownMolecules:
 
     @classmethod
     def of(
-        cls, smiles: Iterable[str], *, jobs: int = 0, tick: Tick | None = None
+        cls, smiles: Iterable[str], *, jobs: Jobs = 0, tick: Tick | None = None
     ) -> "KnownMolecules":
         """Canonicalize a training set, however it is written.
 
         Args:
             smiles: the molecules; what is none is left out and counted.
-            jobs: worker processes; 0 works in this one.
+            jobs: worker processes, or an executor; 0 works in this one.
             tick: called once for each molecule.
         """
         molecules, flat = array("Q"), array("Q")
@@ -97,12 +97,12 @@ class IndexedMolecules:
     Attributes:
         index: hashes of the standardized canonical SMILES.
         standardization: what was done to the training set.
-        jobs: worker processes for looking up; 0 works in this one.
+        jobs: worker processes for looking up, or an executor; 0 works in this one.
     """
 
     index: BloomFilter
     standardization: Standardization
-    jobs: int = 0
+    jobs: Jobs = 0
 
     @property
     def error_rate(self) -> float:

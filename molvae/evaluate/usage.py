@@ -13,7 +13,7 @@ from molvae.chem.selfies import encode
 from molvae.chem.smiles import canonical_molecule, canonicalize
 from molvae.errors import Rejected
 from molvae.evaluate.work import Tick
-from molvae.workers import Lost, map_chunks
+from molvae.workers import Jobs, Lost, map_chunks
 
 VERSION = 1  # of what is counted; another number makes kept counts unfindable
 
@@ -78,12 +78,12 @@ def used_by(mol: Chem.Mol, flat: str) -> Used:
     return Used(systems, tuple(ring_sizes(mol).elements()), symbols)
 
 
-def usage_of(smiles: Iterable[str], *, jobs: int = 0, tick: Tick | None = None) -> Usage:
+def usage_of(smiles: Iterable[str], *, jobs: Jobs = 0, tick: Tick | None = None) -> Usage:
     """Count what molecules use; strings that are none are left out.
 
     Args:
         smiles: the molecules.
-        jobs: worker processes; 0 works in this one.
+        jobs: worker processes, or an executor; 0 works in this one.
         tick: called once for each string.
     """
     usage = Usage()

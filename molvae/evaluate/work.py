@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from molvae.workers import Jobs
+
 Progress = Callable[[str, int, int], object]  # stage, molecules done, molecules in all
 Tick = Callable[[], object]  # called once for each molecule that is done
 
@@ -11,12 +13,12 @@ class Work(NamedTuple):
     """How an evaluation is carried out; changes no result.
 
     Attributes:
-        jobs: worker processes; 0 works in this one.
+        jobs: worker processes, or an executor; 0 works in this one.
         device: where ChemNet runs: "cpu", "cuda", "cuda:1".
         progress: called with a stage, the molecules done in it and how many there are.
     """
 
-    jobs: int = 0
+    jobs: Jobs = 0
     device: str = "cpu"
     progress: Progress | None = None
 
