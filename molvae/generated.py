@@ -36,24 +36,25 @@ class Generated(NamedTuple):
     nll: float
 
     def row(self) -> dict[str, Any]:
-        """Return the molecule as a table's row, columns in their documented order.
-
-        `predicted_NAME` of a class label is its likeliest class.
-        """
-        predicted = {
-            f"predicted_{name}": likeliest(got) if isinstance(got, Mapping) else got
-            for name, got in self.predicted.items()
-        }
+        """Return the molecule as a table's row, columns in their documented order."""
         return {
             "ID": self.id,
             "SMILES": self.smiles,
             **self.properties,
-            **predicted,
+            **predicted_cells(self.predicted),
             **{f"target_{name}": format_range(wanted) for name, wanted in self.targets.items()},
             "novel": self.novel,
             "ood": self.ood,
             "nll": self.nll,
         }
+
+
+def predicted_cells(predicted: Mapping[str, Reading]) -> dict[str, float | str]:
+    """Return what a property head reads as cells; of a class label that is the likeliest class."""
+    return {
+        f"predicted_{name}": likeliest(got) if isinstance(got, Mapping) else got
+        for name, got in predicted.items()
+    }
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:

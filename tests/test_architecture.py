@@ -18,7 +18,8 @@ FLOORS = (
     {"checkpoint", "data", "evaluate", "generated"},
     {"codes", "drawing", "frames"},
     {"predictions", "writer"},
-    {"scores"},
+    {"decoded", "scores"},
+    {"reconstructions", "series"},
     {"generator", "train"},
     {"variants"},
     {"adapters", "benchmark", "optimize", "serve"},
@@ -28,7 +29,8 @@ FLOORS = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 CHEMISTRY = {"chem", "data", "evaluate", "drawing", "frames"}
 # Where the two worlds meet.
-BRIDGE = {"codes", "generator", "predictions", "scores", "variants", "writer"}
+BRIDGE = {"codes", "decoded", "generator", "predictions", "reconstructions", "scores", "series"}
+BRIDGE |= {"variants", "writer"}
 LEARNING = {"device", "model", "train", "checkpoint"}
 STRANGERS = dict.fromkeys(CHEMISTRY, LEARNING) | dict.fromkeys(LEARNING, CHEMISTRY)
 CHEMISTS_TOOLS = {"rdkit", "selfies", "pandas", "scipy", "fcd", "pyarrow"}

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 
 from molvae.codes import read
-from molvae.data.molecules import Seen, look
+from molvae.data.molecules import known_to, look
 from molvae.errors import Rejected, UsageError, did_you_mean
 from molvae.generator import MoleculeGenerator
-from molvae.vocabulary import Vocabulary
 
 INVALID = ("error", "nan")
 
@@ -104,12 +103,12 @@ class LatentTransformer:
         generator, texts = self._opened(), _column(X)
         known: dict[int, list[str]] = {}  # row -> symbols
         for row, seen in enumerate(look(generator.standardization, (), list(map(_text, texts)))):
-            symbols = _known_symbols(seen, generator.vocabulary)
-            if not isinstance(symbols, Rejected):
-                known[row] = symbols
+            found = known_to(generator.vocabulary, seen)
+            if not isinstance(found, Rejected):
+                known[row] = found.symbols
             elif self.invalid == "error":
                 raise UsageError(
-                    f"row {row}, {texts[row]!r:.80}: {symbols}. invalid='nan' makes it one of NaN."
+                    f"row {row}, {texts[row]!r:.80}: {found}. invalid='nan' makes it one of NaN."
                 )
         codes = np.full((len(texts), self._size()), np.nan, dtype=np.float32)
         if known:
@@ -191,13 +190,6 @@ def _column(X: Sequence[str]) -> np.ndarray:
     if cells.ndim != 1:
         raise UsageError(f"X of shape {cells.shape}: N SMILES are expected, such as ['CCO'].")
     return cells
-
-
-def _known_symbols(seen: Seen | Rejected, vocabulary: Vocabulary) -> list[str] | Rejected:
-    if isinstance(seen, Rejected):
-        return seen
-    unknown = vocabulary.unknown(seen.symbols)
-    return Rejected("symbol unknown to the model", ", ".join(unknown)) if unknown else seen.symbols
 
 
 def _text(cell: object) -> str:

@@ -1,4 +1,7 @@
-"""A table of molecules, written again with what a model says of each: `predict` and `score`."""
+"""A table of molecules read by a model, and a table of what it says of each.
+
+`predict` and `score` write the table again; `reconstruct` and `encode` write one of their own.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,7 +62,7 @@ class Reading(Protocol):
 
     @property
     def given(self) -> tuple[str, ...]:
-        """The columns of the table that are kept."""
+        """The columns of the table that are kept; none where another table is made of it."""
         ...
 
     @property
@@ -108,7 +111,11 @@ class Annotation(NamedTuple):
     quiet: bool
 
     def run(
-        self, title: str, reading_of: Callable[["MoleculeGenerator", "Table", str], Reading]
+        self,
+        title: str,
+        reading_of: Callable[["MoleculeGenerator", "Table", str], Reading],
+        *,
+        known_only: bool = False,
     ) -> None:
         """Read the table and write it again.
 
@@ -116,8 +123,10 @@ class Annotation(NamedTuple):
             title: of the work: "Predicting".
             reading_of: from the model, the open table, and the column in which a mol block becomes
                 SMILES, since only an SD file has room for it; "" where it stays.
+            known_only: reject the rows with symbols that the model does not know.
         """
         from molvae.data import tables
+        from molvae.data.records import plain
 
         target = None if self.output == "-" else Path(self.output)
         bad = self._rejects(target)
@@ -127,13 +136,16 @@ class Annotation(NamedTuple):
         )
         blocks = tables.output_format(Path(self.output), format=self.output_format) == "sdf"
         reading = reading_of(generator, table, "" if blocks else table.smiles_column)
-        for column in sorted(set(table.columns) - set(reading.given)):
+        anew = set(table.columns) - set(reading.given) if reading.given else set()
+        for column in sorted(anew):
             say(f"{table.name}: its column '{column}' is written anew.", quiet=self.quiet)
         rows: list[dict[str, Any]] = []
         with stop_signals() as stopped, progress(title, unit="rows", quiet=self.quiet) as report:
-            cells = self._cells(table, generator, reading, bad, stopped, report)
+            cells = self._cells(
+                table, generator, reading, bad, stopped, report, known_only=known_only
+            )
             if self.as_json and target is None:
-                rows = [dict(zip(reading.columns, row, strict=True)) for row in cells]
+                rows = [dict(zip(reading.columns, map(plain, row), strict=True)) for row in cells]
             else:
                 written = ([rounded(value) for value in row] for row in cells)
                 tables.write_table(
@@ -178,9 +190,11 @@ class Annotation(NamedTuple):
         bad: Rejects,
         stopped: list[int],
         report: Report,
+        *,
+        known_only: bool,
     ) -> Iterator[list[object]]:
         """Yield the rows of the table to be, until the end or until stopped."""
-        from molvae.data.molecules import look_at_rows
+        from molvae.data.molecules import known_to, look_at_rows
 
         found = look_at_rows(
             table.rows,
@@ -190,6 +204,8 @@ class Annotation(NamedTuple):
         )
         with closing(found):
             while not stopped and (piece := list(islice(found, PIECE))):
+                if known_only:
+                    piece = [(row, known_to(generator.vocabulary, seen)) for row, seen in piece]
                 for row, seen in piece:
                     if isinstance(seen, Rejected):
                         bad.add(row, seen)

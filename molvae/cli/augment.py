@@ -151,16 +151,15 @@ def _sources(
     generator: "MoleculeGenerator", table: "Table", bad: Rejects, *, jobs: int
 ) -> "list[Source]":
     """Read the molecules; those that cannot be used are rejected with their rows."""
-    from molvae.data.molecules import look_at_rows
+    from molvae.data.molecules import known_to, look_at_rows
     from molvae.variants import Source
 
     sources = []
     looked = look_at_rows(table.rows, generator.standardization, generator.measured, jobs=jobs)
-    for row, found in looked:
+    for row, seen in looked:
+        found = known_to(generator.vocabulary, seen)
         if isinstance(found, Rejected):
             bad.add(row, found)
-        elif unknown := generator.vocabulary.unknown(found.symbols):
-            bad.add(row, Rejected("symbol unknown to the model", ", ".join(unknown)))
         else:
             sources.append(Source(row.id, row.line, found))
     return sources

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("molvae.cli.predict", "Predict labels of given molecules."),
     "score": ("molvae.cli.score", "Tell how likely a model holds given molecules."),
     "augment": ("molvae.cli.augment", "Draw variants of given molecules."),
+    "reconstruct": ("molvae.cli.reconstruct", "Write given molecules again from their codes."),
     "evaluate": ("molvae.cli.evaluate", "Score a table of generated molecules."),
     "benchmark": ("molvae.cli.benchmark", "Judge a model in a published protocol."),
     "info": ("molvae.cli.info", "Show what is inside a model or a dataset."),

@@ -10,6 +10,7 @@ from molvae.chem.properties import measure
 from molvae.chem.smiles import Standardization
 from molvae.data.records import Row
 from molvae.errors import Rejected
+from molvae.vocabulary import Vocabulary
 from molvae.workers import Lost, map_chunks
 
 CHUNK = 128  # rows handed to a worker at once: about 0.1 s of work
@@ -35,6 +36,12 @@ def look(
 ) -> list[Seen | Rejected]:
     """Look at molecules, given as SMILES: the form they have, and their properties."""
     return [_measured(found, properties) for found in admit_all(texts, standardization)]
+
+
+def known_to(vocabulary: Vocabulary, found: Seen | Rejected) -> Seen | Rejected:
+    """Return a molecule if the model has all of its symbols, or the reason why there is none."""
+    unknown = [] if isinstance(found, Rejected) else vocabulary.unknown(found.symbols)
+    return Rejected("symbol unknown to the model", ", ".join(unknown)) if unknown else found
 
 
 def look_at_rows(

@@ -1,0 +1,108 @@
+"""`molvae reconstruct`: molecules through a model and back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli import generators
+from molvae.cli.annotation import Annotation, annotating
+
+if TYPE_CHECKING:
+    from molvae.data.molecules import Seen
+    from molvae.data.records import Row, Table
+    from molvae.generator import MoleculeGenerator
+
+COLUMNS = ("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model")
+
+
+@click.command(epilog="Try: molvae reconstruct compounds.csv -o back.csv")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("model", default="druglike")
+@click.option(
+    "--alone", is_flag=True, help="Withhold the molecules' own properties from the decoder."
+)
+@annotating
+def command(file: Path, model: str, alone: bool, **options: Any) -> None:
+    """Write the molecules in FILE again from their latent codes.
+
+    Each is encoded to its posterior mean, and the likeliest molecule of that code and of the
+    molecule's own measured properties is written: exact tells whether it is the same one, tanimoto
+    how similar (Morgan fingerprints of radius 2), consistent whether SELFIES had nothing to repair.
+
+    How much comes back depends on how much the model's code holds, which `molvae info MODEL` tells
+    as kl, in nats. The bundled druglike has short codes: 2 % of its held-out molecules come back
+    exactly, and most come back as a relative.
+    """
+
+    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:
+        return _Reading(generator, alone, f"{generators.title(model)}-{generator.name}")
+
+    Annotation(file, model, **options).run("Reconstructing", reading_of, known_only=True)
+
+
+@dataclass
+class _Reading:
+    """What came back, and its counts.
+
+    Attributes:
+        generator: the model.
+        alone: the decoder is not told the properties.
+        title: name and short hash of the model.
+        read: molecules so far.
+        exact: those that came back.
+        similarity: the sum of their similarities to what came back.
+        consistent: those of which SELFIES had nothing to repair.
+    """
+
+    generator: "MoleculeGenerator"
+    alone: bool
+    title: str
+    read: int = 0
+    exact: int = 0
+    similarity: float = 0.0
+    consistent: int = 0
+
+    given = ()
+    columns = COLUMNS
+    unread = 0  # rejected instead
+
+    def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
+        """Yield a row of the table to be for each molecule."""
+        from molvae.reconstructions import reconstruct_all
+
+        found = [seen for _, seen in molecules]
+        back = reconstruct_all(self.generator.checkpoint, found, alone=self.alone)
+        for (row, _), each in zip(molecules, back, strict=True):
+            self.read += 1
+            self.exact += each.exact
+            self.similarity += each.tanimoto
+            self.consistent += each.consistent
+            yield [row.id or str(row.line), *each, self.title]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts and shares."""
+        count = self.read or None
+        return {
+            "molecules": self.read,
+            "alone": self.alone,
+            "exact": count and self.exact / count,
+            "tanimoto": count and self.similarity / count,
+            "consistent": count and self.consistent / count,
+        }
+
+    def lines(self, summary: Mapping[str, Any]) -> Iterator[str]:
+        """Return it in words."""
+        rejected = sum(summary["rejected"].values())
+        told = "" if self.alone else " and their properties"
+        yield (
+            f"{self.read:,} molecules through {summary['model']} and back, from their codes{told};"
+            f" {rejected:,} rows rejected"
+        )
+        if self.read:
+            yield (
+                f"exact {summary['exact']:.1%}, mean Tanimoto {summary['tanimoto']:.3f},"
+                f" consistent {summary['consistent']:.1%}"
+            )
