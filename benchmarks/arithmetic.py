@@ -71,7 +71,7 @@ def preset_rates() -> dict[str, float]:
         lines = table.read_text(encoding="utf-8").splitlines()[: 128 * (STEPS + 2)]
         head.write_text("\n".join(lines) + "\n", encoding="utf-8")
         dataset = prepare([head], DataConfig(validation=0.05, test=0.0), jobs=1).dataset
-        for name, (model, train) in PRESETS.items():
+        for name, (model, train, _) in PRESETS.items():
             trainer = Trainer(
                 dataset,
                 Path(folder) / name,

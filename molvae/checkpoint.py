@@ -156,7 +156,7 @@ def _part(stored: store.Stored, name: str, understand: Callable[[Any], Part]) ->
 
 def _prior_config(plain: str | Mapping[str, Any]) -> PriorConfig:
     """Read the prior's kind; the first models name it alone."""
-    return updated(PriorConfig(), {"kind": plain} if isinstance(plain, str) else {**plain})
+    return updated(PriorConfig(), {"prior": plain} if isinstance(plain, str) else {**plain})
 
 
 def _hashes(index: Mapping[str, Any]) -> int:
@@ -220,7 +220,7 @@ def _fitted(
     """Return the prior inside, of these sizes (Z, P); it must leave none of its arrays over."""
     given = _under(arrays, "prior.")
     try:
-        prior: Prior = PRIORS[config.kind].from_arrays(
+        prior: Prior = PRIORS[config.prior].from_arrays(
             given, config=config, latent_size=sizes[0], n_conditions=sizes[1]
         )
     except KeyError as error:

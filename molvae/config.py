@@ -4,16 +4,18 @@ The command line's options, the TOML file, the checkpoint's header and the refer
 are all read off these dataclasses. Precedence: flag > file > preset > default.
 """
 
+import json
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from molvae.errors import ConfigError, did_you_mean
 
 MAX_SEED = 2**63 - 1  # the largest that torch takes
+TABLES = ("model", "train", "prior")  # of a configuration file
 MAX_TOML = 2**20  # bytes; all keys with their help take 3,000
 DEFAULT_PROPERTIES = ("MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB")
 
@@ -80,20 +82,23 @@ class ModelConfig:
 class PriorConfig:
     """p(z given c): where codes come from when no molecule is given."""
 
-    kind: str = setting(
+    prior: str = setting(
         "joint-gaussian",
         "joint-gaussian: one Gaussian over codes and properties; flow: flow matching, trained"
         " after the model; standard: N(0, I), whatever is asked",
         choices=("joint-gaussian", "flow", "standard"),
     )
-    size: int = setting(256, "width of the flow's network", low=4, high=4096)
-    blocks: int = setting(3, "residual blocks of the flow's network", low=1, high=32)
-    steps: int = setting(5_000, "training steps of the flow", low=1, high=10_000_000)
-    batch_size: int = setting(1024, "codes in a step of the flow", low=1, high=65_536)
-    learning_rate: float = setting(1e-3, "peak learning rate of the flow", low=1e-7, high=1.0)
-    ema: float = setting(0.999, "decay of the moving average", low=0.0, high=0.999999)
-    integration_steps: int = setting(8, "steps from noise to a whole code", low=1, high=1000)
-    guidance: float = setting(1.0, "how far the flow overstates what is asked", low=0, high=10)
+    flow_size: int = setting(256, "width of the flow's network", low=4, high=4096)
+    flow_blocks: int = setting(3, "residual blocks of the flow's network", low=1, high=32)
+    flow_steps: int = setting(5_000, "training steps of the flow", low=1, high=10_000_000)
+    flow_batch_size: int = setting(1024, "codes in a step of the flow", low=1, high=65_536)
+    flow_learning_rate: float = setting(1e-3, "peak learning rate of the flow", low=1e-7, high=1.0)
+    flow_guidance: float = setting(
+        1.0, "how far the flow overstates what is asked; 1: as learned", low=0, high=10
+    )
+    integration_steps: int = setting(
+        8, "steps of the flow from noise to a whole code", low=1, high=1000
+    )
 
 
 @dataclass(frozen=True)
@@ -174,21 +179,29 @@ class GenerateConfig:
     not_smarts: tuple[str, ...] = setting((), "only molecules without this SMARTS pattern")
 
 
-PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
+class Preset(NamedTuple):
+    """Settings that go together."""
+
+    model: ModelConfig
+    train: TrainConfig
+    prior: PriorConfig = PriorConfig()
+
+
+PRESETS: dict[str, Preset] = {
     # tiny: minutes on two cores, up to 20,000 molecules.
-    "tiny": (
+    "tiny": Preset(
         ModelConfig(encoder_size=128, decoder_size=256, decoder_layers=1, latent_size=32),
         TrainConfig(epochs=12, batch_size=64, learning_rate=3e-3),
     ),
     # small: about an hour and a half on one CPU core without bf16 units, 250,000 molecules.
-    "small": (
+    "small": Preset(
         ModelConfig(
             symbol_size=64, encoder_size=128, decoder_size=384, decoder_layers=1, latent_size=32
         ),
         TrainConfig(epochs=6, batch_size=128),
     ),
-    "base": (ModelConfig(), TrainConfig(epochs=30, batch_size=512)),
-    "large": (
+    "base": Preset(ModelConfig(), TrainConfig(epochs=30, batch_size=512)),
+    "large": Preset(
         ModelConfig(encoder_size=512, decoder_size=1024, decoder_layers=3, latent_size=128),
         TrainConfig(epochs=30, batch_size=1024, beta=0.1, free_nats=20.0),
     ),
@@ -296,7 +309,7 @@ def default(kind: type, name: str) -> Any:
 
 
 def read_toml(path: Path) -> dict[str, dict[str, Any]]:
-    """Read a configuration file with the tables [model] and [train].
+    """Read a configuration file with the tables [model], [train] and [prior].
 
     Raises:
         ConfigError: when the file is no TOML or has an unknown table.
@@ -311,23 +324,23 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a TOML file that can be read: {error}") from error
     for name, table in tables.items():
-        if name not in ("model", "train"):
+        if name not in TABLES:
             raise ConfigError(
-                f"{path}: unknown table [{name:.80}]{did_you_mean(name, ('model', 'train')) or '.'}"
+                f"{path}: unknown table [{name:.80}]{did_you_mean(name, TABLES) or '.'}"
             )
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: '{name}' is a table: write [{name}] above its keys.")
     return tables
 
 
-def to_toml(model: ModelConfig, train: TrainConfig) -> str:
+def to_toml(preset: Preset) -> str:
     """Write the resolved configuration, each key with its help; `read_toml` reads it back."""
     lines = []
-    for title, config in (("model", model), ("train", train)):
+    for title, config in preset._asdict().items():
         lines.append(f"[{title}]")
         for item in fields(config):
             value = getattr(config, item.name)
-            text = f'"{value}"' if isinstance(value, str) else str(value)
+            text = json.dumps(value) if isinstance(value, str | bool) else str(value)
             lines.append(f"{item.name} = {text}  # {item.metadata['help']}")
         lines.append("")
     return "\n".join(lines)

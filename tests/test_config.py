@@ -11,6 +11,8 @@ from molvae.config import (
     DataConfig,
     GenerateConfig,
     ModelConfig,
+    Preset,
+    PriorConfig,
     TrainConfig,
     as_dict,
     check,
@@ -102,15 +104,19 @@ def test_changes_are_applied_and_checked() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_toml_brings_every_value_back(preset: str, tmp_path: Path) -> None:
-    model, train = PRESETS[preset]
-    model = replace(model, dropout=0.125, latent_size=17)
-    train = replace(train, learning_rate=1e-7, precision="bf16", seed=2**40, final_rate=0)
+    settings = PRESETS[preset]
+    settings = Preset(
+        replace(settings.model, dropout=0.125, latent_size=17, noise_conditional=True),
+        replace(settings.train, learning_rate=1e-7, precision="bf16", seed=2**40, final_rate=0),
+        replace(settings.prior, prior="flow", flow_guidance=1.5),
+    )
     path = tmp_path / "config.toml"
-    path.write_text(to_toml(model, train), encoding="utf-8")
+    path.write_text(to_toml(settings), encoding="utf-8")
     tables = read_toml(path)
-    assert tables == {"model": as_dict(model), "train": as_dict(train)}
-    assert updated(ModelConfig(), tables["model"]) == model
-    assert updated(TrainConfig(), tables["train"]) == train
+    assert tables == {name: as_dict(config) for name, config in settings._asdict().items()}
+    assert updated(ModelConfig(), tables["model"]) == settings.model
+    assert updated(TrainConfig(), tables["train"]) == settings.train
+    assert updated(PriorConfig(), tables["prior"]) == settings.prior
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     yield "training molecules", provenance.get("training_molecules", "?")
     yield "sizes", header["model"]
     prior = header["prior"]
-    yield "prior", prior["kind"] if isinstance(prior, dict) and "kind" in prior else prior
+    yield "prior", prior["prior"] if isinstance(prior, dict) and "prior" in prior else prior
     yield "symbols", _counted(header["symbols"])
     yield "trained with", provenance.get("train", {})
     yield "last epoch", provenance.get("trained", {})

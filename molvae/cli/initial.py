@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from molvae.config import PRESETS, DataConfig, ModelConfig, TrainConfig, fine_tuning, updated
+from molvae.config import PRESETS, DataConfig, ModelConfig, Preset, fine_tuning, updated
 from molvae.errors import ArtifactError, ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -98,17 +98,18 @@ def keep_initial(initial: "Initial | None", run: Path) -> None:
         initial.checkpoint.save(run / INITIAL_FILE)
 
 
-def settings_of(initial: "Initial", preset: str | None) -> tuple[ModelConfig, TrainConfig]:
-    """Return the sizes of the model and how it is trained further.
+def settings_of(initial: "Initial", preset: str | None) -> Preset:
+    """Return the sizes of the model, how it is trained further, and its kind of prior.
 
     Raises:
         UsageError: for a preset of other sizes.
     """
     checkpoint = initial.checkpoint
     if preset is not None:
-        check_sizes(initial, PRESETS[preset][0], where=f"preset {preset}, ")
-        return checkpoint.model.config, PRESETS[preset][1]
-    return checkpoint.model.config, fine_tuning(checkpoint.provenance["train"])
+        check_sizes(initial, PRESETS[preset].model, where=f"preset {preset}, ")
+        return PRESETS[preset]._replace(model=checkpoint.model.config)
+    train = fine_tuning(checkpoint.provenance["train"])
+    return Preset(checkpoint.model.config, train, checkpoint.prior.config)
 
 
 def check_sizes(initial: "Initial", wanted: ModelConfig, *, where: str = "") -> None:

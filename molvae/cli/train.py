@@ -3,8 +3,8 @@
 import os
 import signal
 from collections.abc import Callable
-from contextlib import nullcontext
-from functools import partial
+from contextlib import ExitStack, nullcontext
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,15 @@ from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings
 from molvae.cli.progress import Report, progress
 from molvae.cli.stopping import WARNING, stop_signals
 from molvae.cli.terminal import say
-from molvae.config import PRESETS, ModelConfig, TrainConfig, read_toml, updated
+from molvae.config import (
+    PRESETS,
+    ModelConfig,
+    Preset,
+    PriorConfig,
+    TrainConfig,
+    read_toml,
+    updated,
+)
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +48,7 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
     "config_file",
     type=click.Path(path_type=Path),
     default=None,
-    help="TOML file with the tables [model] and [train].",
+    help="TOML file with the tables [model], [train] and [prior].",
 )
 @click.option(
     "--init",
@@ -55,8 +63,9 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
     help="Go on where the training in this folder stopped, with its settings; more --epochs"
     " stretch its schedule.",
 )
-@options.config_options(ModelConfig, shown=PRESETS["tiny"][0])
-@options.config_options(TrainConfig, shown=PRESETS["tiny"][1])
+@options.config_options(ModelConfig, shown=PRESETS["tiny"].model)
+@options.config_options(TrainConfig, shown=PRESETS["tiny"].train)
+@options.config_options(PriorConfig, shown=PRESETS["tiny"].prior)
 @click.option(
     "--tensorboard",
     is_flag=True,
@@ -112,12 +121,13 @@ def command(
             _check_run(run, resume, force)
         initial = find_initial(init, run, data, resume=resume)
         resumed = run if resume else None
-        model, train = _resolve(resumed, preset, config_file, settings, initial=initial)
+        resolved = _resolve(resumed, preset, config_file, settings, initial=initial)
         trainer = Trainer(
             initial.dataset if initial else data,
             run,
-            model=model,
-            train=train,
+            model=resolved.model,
+            train=resolved.train,
+            prior=resolved.prior,
             device=str(processes.device),
             initial=initial.checkpoint.model.state_dict() if initial else None,
             earlier=initial.checkpoint.index if initial else None,
@@ -147,12 +157,20 @@ def _fit(trainer: "Trainer", quiet: bool) -> int:
         f" {trainer.precision.name} on {trainer.device}",
         quiet=quiet,
     )
-    with stop_signals(WARNING) as stopped:
+    with stop_signals(WARNING) as stopped, ExitStack() as shown:
         trainer.should_stop = lambda: bool(stopped)
-        total = count * epochs
-        with progress("Training", total=total, begun=trainer.seen, quiet=quiet) as report:
-            trainer.report = _reporter(report, epochs)
-            finished = trainer.fit()
+        bar = progress("Training", total=count * epochs, begun=trainer.seen, quiet=quiet)
+        trainer.report = _reporter(shown.enter_context(bar), epochs)
+
+        @cache
+        def flow_bar() -> Report:
+            shown.close()  # the training is done
+            steps = trainer.settings.prior.flow_steps
+            bar = progress("Fitting the prior", total=steps, unit="steps", quiet=quiet)
+            return shown.enter_context(bar)
+
+        trainer.report_prior = lambda steps, loss: flow_bar()(steps, f"error {loss:.3f}")
+        finished = trainer.fit()
     if finished and not stopped:
         return 0
     if trainer.processes.leads:
@@ -210,21 +228,26 @@ def _resolve(
     settings: dict[str, Any],
     *,
     initial: "Initial | None",
-) -> tuple[ModelConfig, TrainConfig]:
+) -> Preset:
     """Put the configuration together: flag > file or, on a resume, the run's own > preset."""
     from molvae.train.state import read_settings
 
-    model, train = settings_of(initial, preset) if initial else PRESETS[preset or "tiny"]
+    base = settings_of(initial, preset) if initial else PRESETS[preset or "tiny"]
     origin, tables = config_file, {} if config_file is None else read_toml(config_file)
     if resumed is not None and config_file is None and preset is None:
         origin = resumed / "state.safetensors"
         tables = read_settings(origin)
-    model = updated(model, tables.get("model", {}), where=f"{origin} [model]")
-    train = updated(train, tables.get("train", {}), where=f"{origin} [train]")
+    model = updated(base.model, tables.get("model", {}), where=f"{origin} [model]")
+    train = updated(base.train, tables.get("train", {}), where=f"{origin} [train]")
+    prior = updated(base.prior, tables.get("prior", {}), where=f"{origin} [prior]")
     model = options.config_from(ModelConfig, settings, base=model)
     if initial:
         check_sizes(initial, model)
-    return model, options.config_from(TrainConfig, settings, base=train)
+    return Preset(
+        model,
+        options.config_from(TrainConfig, settings, base=train),
+        options.config_from(PriorConfig, settings, base=prior),
+    )
 
 
 def _check_run(run: Path, resume: bool, force: bool) -> None:

@@ -31,11 +31,11 @@ class Velocity(nn.Module):
 
     def __init__(self, config: PriorConfig, latent_size: int, n_conditions: int) -> None:
         super().__init__()
-        size = config.size
+        size = config.flow_size
         self.conditions = ConditionEmbedding(n_conditions, size)
         self.level = nn.Sequential(nn.Linear(2 * FREQUENCIES, size), nn.SiLU())
         self.into = nn.Linear(latent_size, size)
-        self.blocks = nn.ModuleList(_Block(size) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(_Block(size) for _ in range(config.flow_blocks))
         self.norm = nn.LayerNorm(size)
         self.out = nn.Linear(size, latent_size)
         nn.init.zeros_(self.out.weight)
@@ -99,7 +99,7 @@ class FlowPrior:
 
     def _guided(self, z: Tensor, level: float, conditions: Tensor) -> Tensor:
         """Overstate the conditions (classifier-free guidance, https://arxiv.org/abs/2207.12598)."""
-        weight, levels = self.config.guidance, z.new_full((len(z),), level)
+        weight, levels = self.config.flow_guidance, z.new_full((len(z),), level)
         velocity: Tensor = self.velocity(z, levels, conditions)
         if weight == 1.0 or bool(torch.isnan(conditions).all()):
             return velocity

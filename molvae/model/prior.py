@@ -40,7 +40,7 @@ class Prior(Protocol):
 class StandardNormal(NamedTuple):
     """N(0, I), which knows nothing of properties: what the KL term pulls every posterior to."""
 
-    config: PriorConfig = PriorConfig(kind="standard")
+    config: PriorConfig = PriorConfig(prior="standard")
 
     def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
         """Draw codes (B, Z) from noise (B, Z); conditions (B, P) are not heeded."""

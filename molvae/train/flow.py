@@ -2,56 +2,22 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from molvae.config import PriorConfig
-from molvae.dataset import MoleculeDataset
 from molvae.model.conditions import hide
-from molvae.model.cvae import ConditionalVAE
 from molvae.model.flow import FlowPrior, Velocity, flow_loss
-from molvae.train.batches import collate
+from molvae.train.encoding import Codes
 from molvae.train.objective import one_seed
 
 UNASKED = 0.15  # share of codes shown without any property, besides those that `hide` leaves bare
 WARMUP = 0.02  # share of steps
 CLIP = 1.0
-ENCODED_AT_ONCE = 500
+EMA = 0.999  # decay of the moving average
 STAGE = 2  # keeps the random numbers of this stage apart from those of the first
-
-
-class Codes(NamedTuple):
-    """What the encoder makes of molecules.
-
-    Attributes:
-        means: of the posteriors, float32, shape (N, Z).
-        log_vars: shape (N, Z).
-        conditions: standardized properties, NaN = unknown, shape (N, P).
-    """
-
-    means: Tensor
-    log_vars: Tensor
-    conditions: Tensor
-
-
-@torch.inference_mode()
-def encode_split(
-    model: ConditionalVAE, dataset: MoleculeDataset, *, split: str, limit: int, seed: int
-) -> Codes:
-    """Encode up to `limit` molecules of a split, chosen at random; the result is on the CPU."""
-    device = next(model.parameters()).device
-    members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
-    members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding
-    parts = []
-    for begin in range(0, len(members), ENCODED_AT_ONCE):
-        batch = collate(dataset, members[begin : begin + ENCODED_AT_ONCE])
-        posterior = model.encode(batch.ids.to(device), batch.lengths.to(device))
-        parts.append((posterior.mean.cpu(), posterior.log_var.cpu(), batch.conditions))
-    return Codes(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
 def fit_flow(
@@ -85,23 +51,23 @@ def fit_flow(
     velocity.to(device)
     averaged = {name: weight.detach().clone() for name, weight in velocity.state_dict().items()}
     optimizer = torch.optim.AdamW(
-        velocity.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01
+        velocity.parameters(), lr=config.flow_learning_rate, betas=(0.9, 0.99), weight_decay=0.01
     )
     kept = Codes(*(part.to(device) for part in codes))
-    for step in range(config.steps):
+    for step in range(config.flow_steps):
         generator = torch.Generator().manual_seed(one_seed(seed, STAGE, step))
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step / config.steps)
-        loss = _batch_loss(velocity, kept, config.batch_size, groups, generator)
+            group["lr"] = config.flow_learning_rate * _schedule(step / config.flow_steps)
+        loss = _batch_loss(velocity, kept, config.flow_batch_size, groups, generator)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(velocity.parameters(), CLIP)
         optimizer.step()
-        decay = min(config.ema, (1 + step) / (10 + step))
+        decay = min(EMA, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, weight in velocity.state_dict().items():
                 averaged[name].lerp_(weight, 1.0 - decay)
-        if step % 100 == 99 or step + 1 == config.steps:
+        if step % 100 == 99 or step + 1 == config.flow_steps:
             report(step + 1, float(loss.detach()) / latent_size)
         if should_stop():
             return None

@@ -6,25 +6,24 @@ from typing import Any
 from torch import Tensor
 
 from molvae import store
-from molvae.config import ModelConfig, TrainConfig, as_dict
+from molvae.config import Preset, as_dict
 from molvae.dataset import MoleculeDataset
 
-# On a resume these may differ: more epochs stretch the schedule, the others change no weight.
+# On a resume these may differ: more epochs stretch the schedule, the others change no weight. The
+# prior may be another one too: it is fitted when the model is done.
 MAY_CHANGE = ("epochs", "patience", "accumulate", "save_every")
 
 
 def identity(
     dataset: MoleculeDataset,
     *,
-    model: ModelConfig,
-    train: TrainConfig,
+    settings: Preset,
     precision: str,
     initial: Mapping[str, Tensor] | None,
 ) -> dict[str, Any]:
     """Describe a training by plain values, ready for JSON; no path, host or user is among them."""
     return {
-        "model": as_dict(model),
-        "train": as_dict(train),
+        **{name: as_dict(config) for name, config in settings._asdict().items()},
         "precision": precision,
         "data": {
             "training molecules": len(dataset.members("train")),

@@ -12,7 +12,7 @@ from molvae.errors import ArtifactError, MolvaeError, UsageError
 from molvae.model.cvae import ConditionalVAE
 from molvae.normalizer import PropertyNormalizer, class_column, class_key
 from molvae.train.extension import add_columns, add_symbols, relate_labels
-from molvae.train.package import fit_prior
+from molvae.train.priors import fit_joint_gaussian
 from molvae.vocabulary import SPECIAL, Vocabulary
 
 PRIOR_MOLECULES = 5_000  # the prior before training is fitted to: enough for a beginning
@@ -93,7 +93,7 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
     dataset = dataset._replace(provenance={**dataset.provenance, "init": origin})
     extended = Checkpoint(
         model=model.eval(),
-        prior=fit_prior(model.eval(), dataset, seed=0, limit=PRIOR_MOLECULES),
+        prior=fit_joint_gaussian(model.eval(), dataset, seed=0, limit=PRIOR_MOLECULES),
         vocabulary=vocabulary,
         normalizer=normalizer,
         index=checkpoint.index,

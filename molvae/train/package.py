@@ -5,7 +5,6 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import torch
 
 from molvae import __version__
 from molvae.bloom import BloomFilter
@@ -13,13 +12,11 @@ from molvae.checkpoint import Checkpoint
 from molvae.config import TrainConfig, as_dict
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
-from molvae.model.prior import JointGaussian
-from molvae.train.batches import collate
 from molvae.train.health import examine
+from molvae.train.priors import fit_joint_gaussian
 from molvae.train.readings import examine_head
 from molvae.train.typicality import examine_typicality
 
-PRIOR_MOLECULES = 50_000  # enough for a covariance of a hundred dimensions
 MAX_INDEX_ERROR = 1e-3  # of an index that knows an earlier training set too: ten times its own
 
 
@@ -32,7 +29,7 @@ def package(
     log: Sequence[Mapping[str, Any]] = (),
     earlier: BloomFilter | None = None,
 ) -> Checkpoint:
-    """Fit the prior, examine the model on held-out molecules, and put all in one checkpoint.
+    """Fit a Gaussian prior, examine the model on held-out molecules, put all in one checkpoint.
 
     Args:
         model: in evaluation mode.
@@ -50,7 +47,7 @@ def package(
     index, against = _index(dataset.hashes[members], earlier)
     return Checkpoint(
         model=model,
-        prior=fit_prior(model, dataset, seed=train.seed),
+        prior=fit_joint_gaussian(model, dataset, seed=train.seed),
         vocabulary=dataset.vocabulary,
         normalizer=dataset.normalizer,
         index=index,
@@ -94,21 +91,3 @@ def _index(hashes: np.ndarray, earlier: BloomFilter | None) -> tuple[BloomFilter
 def _longest(provenance: Mapping[str, Any]) -> int:
     """Return the symbols of the longest molecule that the model began with, 0 for none."""
     return int(provenance.get("init", {}).get("longest", 0))
-
-
-@torch.inference_mode()
-def fit_prior(
-    model: ConditionalVAE, dataset: MoleculeDataset, *, seed: int, limit: int = PRIOR_MOLECULES
-) -> JointGaussian:
-    """Fit p(z, c) to the codes of up to `limit` training molecules."""
-    device = next(model.parameters()).device
-    members = np.random.default_rng(seed).permutation(dataset.members("train"))[:limit]
-    members = members[np.argsort(dataset.lengths[members], kind="stable")]
-    means, variances, conditions = [], [], []
-    for begin in range(0, len(members), 500):
-        batch = collate(dataset, members[begin : begin + 500])
-        posterior = model.encode(batch.ids.to(device), batch.lengths.to(device))
-        means.append(posterior.mean.cpu())
-        variances.append(posterior.log_var.exp().cpu())
-        conditions.append(batch.conditions)
-    return JointGaussian.fit(torch.cat(means), torch.cat(variances), torch.cat(conditions))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from molvae import store
+from molvae.config import TABLES
 from molvae.errors import ArtifactError, MolvaeError
 from molvae.train.history import Epoch
 from molvae.train.identity import differences
@@ -120,7 +121,7 @@ def load_state(path: Path, learner: Learner, identity: dict[str, Any]) -> Traini
 
 
 def read_settings(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the tables "model" and "train" of the configuration that a state was saved under.
+    """Return the tables of the configuration that a state was saved under.
 
     They are part of the state, so that no kill comes between the two.
 
@@ -128,7 +129,7 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
         ArtifactError: when the file is damaged or foreign.
     """
     identity = _identity(path, store.read_header(path, kind=KIND, format=FORMAT))
-    tables = {name: identity.get(name) for name in ("model", "train")}
+    tables = {name: identity.get(name) for name in TABLES}
     if not all(isinstance(table, dict) for table in tables.values()):
         raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")
     return {name: dict(table or {}) for name, table in tables.items()}

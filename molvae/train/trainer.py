@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from molvae.bloom import BloomFilter
 from molvae.checkpoint import MODEL_FILE, Checkpoint
-from molvae.config import ModelConfig, TrainConfig, to_toml
+from molvae.config import ModelConfig, Preset, PriorConfig, TrainConfig, to_toml
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, MolvaeError
 from molvae.model.cvae import ConditionalVAE
@@ -31,9 +32,12 @@ from molvae.train.history import Epoch, write_log
 from molvae.train.identity import identity
 from molvae.train.learner import Learner, must_be_finite
 from molvae.train.package import package
+from molvae.train.priors import fit_prior
 from molvae.train.processes import ALONE, Processes
 from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
+
+GAUSSIAN = PriorConfig()
 
 
 class Progress(NamedTuple):
@@ -58,6 +62,7 @@ class Trainer:
         run: the folder, made when it is not there.
         model: sizes.
         train: how to train.
+        prior: which prior the model gets; a flow is fitted when all else is done.
         device: "cpu", "cuda", "cuda:1".
         initial: weights to begin from, by the names and shapes of this model; random when None.
         earlier: index of what those weights were trained on, which is no more novel than this set.
@@ -65,6 +70,7 @@ class Trainer:
         tensorboard: write the log for TensorBoard too, in the folder's `tensorboard`.
         processes: those that share this training; the folder is one that all of them see.
         report: called after every step, for a progress bar.
+        report_prior: called now and then while a flow is fitted, with its steps and its loss.
         notice: told what a user should know and need not act on.
         should_stop: asked after every step, and often at the end of an epoch; when it says true,
             the state is saved and `fit` returns.
@@ -82,6 +88,7 @@ class Trainer:
         *,
         model: ModelConfig,
         train: TrainConfig,
+        prior: PriorConfig = GAUSSIAN,
         device: str = "cpu",
         initial: Mapping[str, Tensor] | None = None,
         earlier: BloomFilter | None = None,
@@ -89,12 +96,15 @@ class Trainer:
         tensorboard: bool = False,
         processes: Processes = ALONE,
         report: Callable[[Progress], None] = lambda progress: None,
+        report_prior: Callable[[int, float], None] = lambda steps, loss: None,
         notice: Callable[[str], None] = lambda text: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.dataset, self.run, self.config, self.model_config = dataset, run, train, model
+        self.dataset, self.run, self.config = dataset, run, train
+        self.settings = Preset(model, train, prior)
         self.device, self.processes = torch.device(device), processes
-        self.report, self.should_stop, self.tensorboard = report, should_stop, tensorboard
+        self.report, self.report_prior = report, report_prior
+        self.should_stop, self.tensorboard = should_stop, tensorboard
         self.earlier = earlier
         self.members = dataset.members("train")
         validation = dataset.members("validation")
@@ -116,7 +126,7 @@ class Trainer:
         )
         self.precision = self.learner.precision
         self.identity = identity(
-            dataset, model=model, train=train, precision=self.precision.name, initial=initial
+            dataset, settings=self.settings, precision=self.precision.name, initial=initial
         )
         self.weights = sum(weight.numel() for weight in self.learner.model.parameters())
         self.per_epoch = -(-len(self.members) // train.batch_size)
@@ -147,6 +157,7 @@ class Trainer:
                 self._begin()
                 with self._events() as record:
                     finished = self._train(record)
+                finished = finished and self._fit_prior()
             except torch.OutOfMemoryError as error:
                 raise MolvaeError(
                     f"{self.device} is out of memory; the last save is {self.run / STATE_FILE}."
@@ -174,7 +185,7 @@ class Trainer:
             for name in (MODEL_FILE, LOG_FILE):
                 (self.run / name).unlink(missing_ok=True)
             remove_events(self.run / EVENTS_FOLDER)
-        write_atomically(self.run / CONFIG_FILE, to_toml(self.model_config, self.config).encode())
+        write_atomically(self.run / CONFIG_FILE, to_toml(self.settings).encode())
 
     def _events(self) -> AbstractContextManager[Callable[[Epoch], None]]:
         if self.tensorboard and self.processes.leads:
@@ -259,6 +270,28 @@ class Trainer:
         if checkpoint is not None:
             checkpoint.save(self.run / MODEL_FILE)
         return True
+
+    def _fit_prior(self) -> bool:
+        """Give the best model the prior that was asked for; False when asked to stop.
+
+        It is the same whenever it is fitted, so one that was stopped begins anew.
+        """
+        stopped = False
+        if self.processes.leads:
+            checkpoint = Checkpoint.load(self.run / MODEL_FILE, self.device)
+            if checkpoint.prior.config != self.settings.prior:
+                prior = fit_prior(
+                    checkpoint.model,
+                    self.dataset,
+                    self.settings.prior,
+                    seed=self.config.seed,
+                    report=self.report_prior,
+                    should_stop=self.should_stop,
+                )
+                stopped = prior is None
+                if prior is not None:
+                    replace(checkpoint, prior=prior).save(self.run / MODEL_FILE)
+        return not self.processes.any(stopped)
 
     def _row(self, held_out: Validation) -> Epoch:
         count, *sums = self.state.sums

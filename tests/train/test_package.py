@@ -5,7 +5,8 @@ import torch
 from molvae.bloom import BloomFilter
 from molvae.checkpoint import Checkpoint
 from molvae.train.batches import collate
-from molvae.train.package import MAX_INDEX_ERROR, fit_prior, package
+from molvae.train.package import MAX_INDEX_ERROR, package
+from molvae.train.priors import fit_joint_gaussian
 from tests import tiny
 from tests.conftest import Memorized
 
@@ -49,7 +50,7 @@ def test_prior_is_that_of_the_training_codes(packed: Checkpoint, memorized: Memo
     batch = collate(dataset, dataset.members("train"))
     with torch.inference_mode():
         mean, log_var = model.encode(batch.ids, batch.lengths)
-    prior = fit_prior(model, dataset, seed=0)
+    prior = fit_joint_gaussian(model, dataset, seed=0)
     size = model.config.latent_size
     expected = mean.double().T.cov(correction=0) + torch.diag(log_var.double().exp().mean(dim=0))
     torch.testing.assert_close(prior.mean[:size], mean.double().mean(dim=0), rtol=1e-4, atol=1e-4)
@@ -59,7 +60,7 @@ def test_prior_is_that_of_the_training_codes(packed: Checkpoint, memorized: Memo
 
 
 def test_few_molecules_are_enough_for_a_prior(memorized: Memorized) -> None:
-    prior = fit_prior(memorized.model, memorized.dataset, seed=0, limit=5)
+    prior = fit_joint_gaussian(memorized.model, memorized.dataset, seed=0, limit=5)
     noise = torch.randn(20, memorized.model.config.latent_size)
     assert torch.isfinite(prior.sample(torch.zeros(20, 4), noise)).all()
 

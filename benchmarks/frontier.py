@@ -1,0 +1,203 @@
+"""How do distribution, control and reconstruction depend on the rate of the latent code?
+
+    molvae prepare moses_subset.csv -o DATASET --split split
+    .venv/bin/python benchmarks/frontier.py DATASET [--only NAME] [--data FOLDER]
+
+Small models of equal size see equally many molecules of a subset of MOSES: language models without
+a code, VAEs at rising rates, and VAEs whose decoder is taught every noise level of its code. Each
+is then drawn from with every prior, at several noise levels and temperatures, without a filter
+(tier RAW): FCD against MOSES test, acceptance, control, and reconstruction of held-out molecules.
+The trainings are kept in work/frontier and go on where they were stopped. Writes
+results/frontier.json, one variant after the other.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from moses_data import FOLDER, machine, moses
+
+from molvae.checkpoint import MODEL_FILE, Checkpoint
+from molvae.chem.selfies import decode_canonical, is_consistent
+from molvae.config import GenerateConfig, ModelConfig, PriorConfig, TrainConfig, as_dict
+from molvae.dataset import MoleculeDataset
+from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, moments_of
+from molvae.evaluate.references import reference
+from molvae.evaluate.work import Work
+from molvae.generator import MoleculeGenerator
+from molvae.model.prior import Prior, StandardNormal
+from molvae.store import write_atomically
+from molvae.train.encoding import encode_split
+from molvae.train.flow import fit_flow
+from molvae.train.health import examine
+from molvae.train.trainer import Trainer
+from molvae.writer import write
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = ROOT / "benchmarks" / "results" / "frontier.json"
+MODEL = ModelConfig(
+    symbol_size=64, encoder_size=64, decoder_size=256, decoder_layers=1, latent_size=64
+)
+TRAIN = TrainConfig(epochs=2, batch_size=64, learning_rate=3e-3)
+FLOW = PriorConfig(prior="flow", flow_steps=4000, flow_batch_size=512)
+NO_CODE = {"beta": 100.0, "kl_hold": 0.0, "kl_warmup": 0.0, "free_nats": 0.0}
+# Name -> what is changed in the model, in the training, and whether it sees properties.
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "language model": ({}, NO_CODE, False),
+    "conditional language model": ({}, NO_CODE, True),
+    "beta 1, 8 free nats": ({}, {"beta": 1.0, "free_nats": 8.0}, True),
+    "beta .3, 15 free nats": ({}, {"beta": 0.3, "free_nats": 15.0}, True),
+    "beta .1, 20 free nats": ({}, {"beta": 0.1, "free_nats": 20.0}, True),
+    "noise-conditional, beta .1, 20 free nats": (
+        {"noise_conditional": True},
+        {"beta": 0.1, "free_nats": 20.0},
+        True,
+    ),
+    "noise-conditional, beta .03, 20 free nats": (
+        {"noise_conditional": True},
+        {"beta": 0.03, "free_nats": 20.0},
+        True,
+    ),
+}
+TEMPERATURES = (0.5, 0.75, 1.0)
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+MIDDLE = 0.75  # the temperature of what is not tried at every one
+DRAWS = 2000  # for each FCD, whose floor is then .64
+ASKED = 500  # held-out molecules whose properties are asked for together
+
+
+def main() -> None:
+    """Train and measure every variant that is not in the result yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--only", action="append", help="one variant; repeat for more")
+    parser.add_argument("--molecules", type=int, default=150_000, help="of the training split")
+    parser.add_argument("--data", type=Path, default=FOLDER)
+    parser.add_argument("--work", type=Path, default=ROOT / "work" / "frontier")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    dataset = subset(MoleculeDataset.load(arguments.dataset), arguments.molecules)
+    test = reference(moses(arguments.data).test, Work(), title="MOSES test", chemnet=True).chemnet
+    assert test is not None
+    for name in arguments.only or VARIANTS:
+        if name in read_result():
+            continue
+        run = arguments.work / name.replace(" ", "_").replace(",", "")
+        train(name, dataset, run)
+        row = measure(Checkpoint.load(run / MODEL_FILE), dataset, test)
+        row["molecules seen"] = len(dataset.members("train")) * TRAIN.epochs
+        row["changed"] = {"model": VARIANTS[name][0], "train": VARIANTS[name][1]}
+        found = read_result() | {name: row}
+        write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
+
+
+def read_result() -> dict[str, Any]:
+    """Return what is measured already."""
+    return dict(json.loads(RESULT.read_text())) if RESULT.exists() else {}
+
+
+def subset(dataset: MoleculeDataset, molecules: int) -> MoleculeDataset:
+    """Return the dataset with the first `molecules` of its training split, the rest in no split."""
+    split = dataset.split.copy()
+    split[dataset.members("train")[molecules:]] = 255
+    return dataset._replace(split=split)
+
+
+def train(name: str, dataset: MoleculeDataset, run: Path) -> None:
+    """Train one variant, or go on with it."""
+    model, changes, sees_properties = VARIANTS[name]
+    if not sees_properties:
+        dataset = dataset._replace(properties=np.full_like(dataset.properties, np.nan))
+    run.mkdir(parents=True, exist_ok=True)
+    Trainer(
+        dataset, run, model=replace(MODEL, **model), train=replace(TRAIN, **changes), resume=True
+    ).fit()
+
+
+def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> dict[str, Any]:
+    """Return health and, for every prior, noise level and temperature, what is drawn."""
+    health = examine(checkpoint.model, dataset, split="test")
+    codes = encode_split(checkpoint.model, dataset, split="train", limit=100_000, seed=0)
+    flow = fit_flow(
+        codes, FLOW, groups=dataset.normalizer.groups, device=torch.device("cpu"), seed=0
+    )
+    assert flow is not None
+    priors: dict[str, Prior] = {
+        "standard": StandardNormal(),
+        "joint-gaussian": checkpoint.prior,
+        "flow": flow,
+    }
+    rows = []
+    levels = LEVELS if checkpoint.model.config.noise_conditional else (0.0,)
+    for kind, prior in priors.items():
+        for level in levels:
+            if level == 1.0 and kind != "standard":  # nothing of the prior is left
+                continue
+            everywhere = kind == "joint-gaussian" or level == 1.0
+            for temperature in TEMPERATURES if everywhere else (MIDDLE,):
+                config = GenerateConfig(
+                    tier="raw", shortlist=1, temperature=temperature, noise=level
+                )
+                row = {"prior": kind, "noise": level, "temperature": temperature}
+                here = replace(checkpoint, prior=prior)
+                row |= distribution(here, config, test)
+                if temperature == MIDDLE:
+                    row |= control(here, dataset, config)
+                rows.append(row)
+                print(row, flush=True)
+    spread = codes.means.var(dim=0) + codes.log_vars.exp().mean(dim=0)
+    return {
+        "health": health._asdict(),
+        "verdicts": health.verdicts(),
+        "aggregate variance": {"mean": float(spread.mean()), "max": float(spread.max())},
+        "last epoch": checkpoint.provenance["trained"],
+        "model": as_dict(checkpoint.model.config),
+        "draws": DRAWS,
+        "tier": "raw",
+        "seed": 1,
+        "rows": rows,
+        "machine": machine(),
+        "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies", "fcd")},
+    }
+
+
+def distribution(checkpoint: Checkpoint, config: GenerateConfig, test: Moments) -> dict[str, Any]:
+    """Draw without a request and compare with MOSES test."""
+    free = np.full((DRAWS, len(checkpoint.normalizer.names)), np.nan)
+    draws = write(range(DRAWS), free, 0, checkpoint=checkpoint, config=config, seed=1)
+    smiles = [decode_canonical(draw.symbols) for draw in draws]
+    kept = [text for text in smiles if text]
+    found = join(map(moments_of, activations(kept)))
+    good = sum(draw.ended and is_consistent(draw.symbols) for draw in draws)
+    return {
+        "FCD/Test": frechet_distance(found, test),
+        "acceptance": good / DRAWS,
+        "unique": len(set(kept)) / len(kept),
+    }
+
+
+def control(
+    checkpoint: Checkpoint, dataset: MoleculeDataset, config: GenerateConfig
+) -> dict[str, Any]:
+    """Ask for the properties of held-out molecules, all together and LogP alone."""
+    generator = MoleculeGenerator(checkpoint)
+    members = dataset.members("test")[:ASKED]
+    names = dataset.normalizer.names
+    together = [dict(zip(names, map(float, dataset.properties[m]), strict=True)) for m in members]
+    draw = partial(generator.draw, ASKED, config=config, seed=1)
+    joint = draw(together).summary.control
+    alone = draw([{"LogP": asked["LogP"]} for asked in together]).summary.control
+    return {
+        "joint MAE / sd": {name: each.mae_scaled for name, each in joint.items()},
+        "LogP alone MAE / sd": alone["LogP"].mae_scaled,
+    }
+
+
+if __name__ == "__main__":
+    main()

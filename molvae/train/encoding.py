@@ -1,0 +1,43 @@
+"""A dataset as the encoder sees it: posteriors of its molecules."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molvae.dataset import MoleculeDataset
+from molvae.model.cvae import ConditionalVAE
+from molvae.train.batches import collate
+
+AT_ONCE = 500  # molecules
+
+
+class Codes(NamedTuple):
+    """What the encoder makes of molecules.
+
+    Attributes:
+        means: of the posteriors, float32, shape (N, Z).
+        log_vars: shape (N, Z).
+        conditions: standardized properties, NaN = unknown, shape (N, P).
+    """
+
+    means: Tensor
+    log_vars: Tensor
+    conditions: Tensor
+
+
+@torch.inference_mode()
+def encode_split(
+    model: ConditionalVAE, dataset: MoleculeDataset, *, split: str, limit: int, seed: int
+) -> Codes:
+    """Encode up to `limit` molecules of a split, drawn with the seed; the result is on the CPU."""
+    device = next(model.parameters()).device
+    members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
+    members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding
+    parts = []
+    for begin in range(0, len(members), AT_ONCE):
+        batch = collate(dataset, members[begin : begin + AT_ONCE])
+        posterior = model.encode(batch.ids.to(device), batch.lengths.to(device))
+        parts.append((posterior.mean.cpu(), posterior.log_var.cpu(), batch.conditions))
+    return Codes(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
