@@ -114,6 +114,7 @@ def write_codes(
     *,
     uniforms: np.ndarray | None = None,
     temperature: float = 0.0,
+    guidance: float = 1.0,
 ) -> list[Written]:
     """Write a molecule for each code; whatever stands beside it changes nothing.
 
@@ -124,6 +125,7 @@ def write_codes(
         uniforms: numbers in [0, 1), all the randomness there is, shape (N, longest + 1); nothing
             where the temperature is 0.
         temperature: divides the logits; 0 takes the likeliest symbol (greedy).
+        guidance: how far to overstate the properties; see `sampling.sample`.
     """
     steps = checkpoint.provenance["longest"] + 1
     if uniforms is None:
@@ -132,7 +134,12 @@ def write_codes(
     for begin in range(0, len(codes), TILE):
         rows = slice(begin, begin + TILE)
         written += _write_tile(
-            checkpoint, codes[rows], points[rows], uniforms[rows], temperature=temperature
+            checkpoint,
+            codes[rows],
+            points[rows],
+            uniforms[rows],
+            temperature=temperature,
+            guidance=guidance,
         )
     return written
 
@@ -144,6 +151,7 @@ def _write_tile(
     uniforms: np.ndarray,
     *,
     temperature: float,
+    guidance: float,
 ) -> list[Written]:
     """Write up to `TILE` codes; a smaller tile is filled up."""
     device = next(checkpoint.model.parameters()).device
@@ -156,6 +164,7 @@ def _write_tile(
         conditions.to(device),
         torch.from_numpy(uniforms[filled]).to(device),
         temperature=temperature,
+        guidance=guidance,
     )
     ids, nll, ended = (column[:count].tolist() for column in written)
     return [

@@ -59,6 +59,7 @@ def decode_all(
     points: np.ndarray,
     *,
     temperature: float = 0.0,
+    guidance: float = 1.0,
     seed: int = 0,
     slots: Sequence[int] = (),
 ) -> list[Decoded]:
@@ -69,6 +70,7 @@ def decode_all(
         codes: shape (N, Z).
         points: properties that the decoder is told, in their units, NaN = free, shape (N, P).
         temperature: 0 writes the likeliest symbols (greedy), without any randomness.
+        guidance: how far to overstate the properties; see `sampling.sample`.
         seed: of all randomness.
         slots: a number for each code that its randomness depends on besides, so that a code is
             written the same in whatever company; none where the temperature is 0.
@@ -78,7 +80,14 @@ def decode_all(
         steps = checkpoint.provenance["longest"] + 1
         random = [slot_random(seed, slot, 0, SYMBOLS).random(steps) for slot in slots]
         uniforms = np.stack(random)
-    written = write_codes(checkpoint, codes, points, uniforms=uniforms, temperature=temperature)
+    written = write_codes(
+        checkpoint,
+        codes,
+        points,
+        uniforms=uniforms,
+        temperature=temperature,
+        guidance=guidance,
+    )
     names = measured_by(checkpoint)
     checks = Checks(names, standardization=standardization_of(checkpoint))
     candidates = [examine(each.symbols, checks) for each in written]

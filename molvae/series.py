@@ -74,7 +74,14 @@ def interpolate(
     return _steps(shares, decode_all(checkpoint, codes, points), ends)
 
 
-def sweep(checkpoint: Checkpoint, start: Seen, name: str, values: Sequence[float]) -> list[Step]:
+def sweep(
+    checkpoint: Checkpoint,
+    start: Seen,
+    name: str,
+    values: Sequence[float],
+    *,
+    guidance: float = 1.0,
+) -> list[Step]:
     """Change one property of a molecule, its code and its other properties held: a matched series.
 
     Args:
@@ -83,6 +90,7 @@ def sweep(checkpoint: Checkpoint, start: Seen, name: str, values: Sequence[float
         name: a property or numeric label, as the model spells it.
         values: asked for one after the other, in the property's unit; beyond the training range
             its nearest end is asked for.
+        guidance: how far to overstate what is asked for; see `sampling.sample`.
 
     Raises:
         UsageError: for a class label, or no values.
@@ -94,7 +102,8 @@ def sweep(checkpoint: Checkpoint, start: Seen, name: str, values: Sequence[float
     codes = read(checkpoint, [start.symbols]).mean.repeat(len(values), 1)
     points = own_points(checkpoint, [start]).repeat(len(values), axis=0)
     points[:, column] = values
-    return _steps(values, decode_all(checkpoint, codes, points), (start,))
+    molecules = decode_all(checkpoint, codes, points, guidance=guidance)
+    return _steps(values, molecules, (start,))
 
 
 def sweep_values(

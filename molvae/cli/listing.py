@@ -1,0 +1,115 @@
+"""Molecules made of one or two that the command line names: interpolate, neighbors, sweep."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from molvae.cli import generators, options
+from molvae.cli.outputs import check_table, rounded
+from molvae.cli.terminal import print_json, say
+from molvae.errors import InputError, Rejected
+
+if TYPE_CHECKING:
+    from molvae.data.molecules import Seen
+    from molvae.generator import MoleculeGenerator
+
+
+def listing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that `Listing` takes, behind its own."""
+    for decorate in reversed(
+        (
+            options.output(
+                "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.",
+                default="-",
+            ),
+            options.output_format(),
+            options.device,
+            options.force,
+            click.option(
+                "--json",
+                "as_json",
+                is_flag=True,
+                help="Write the summary to stdout as JSON; without -o, the rows in it.",
+            ),
+            options.quiet,
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+class Listing(NamedTuple):
+    """One run of such a command: what `listing` asks for, and MODEL."""
+
+    model: str
+    output: str
+    output_format: str
+    device: str
+    force: bool
+    as_json: bool
+    quiet: bool
+
+    def load(self) -> "MoleculeGenerator":
+        """Check where the table is to be written, and load the model."""
+        check_table(Path(self.output), format=self.output_format, force=self.force)
+        return generators.load(self.model, self.device)
+
+    def title(self, generator: "MoleculeGenerator") -> str:
+        """Return the name and short hash of the model, as the column `model` has it."""
+        return f"{generators.title(self.model)}-{generator.name}"
+
+    def write(
+        self, rows: Sequence[dict[str, Any]], summary: dict[str, Any], lines: Iterable[str]
+    ) -> None:
+        """Write rows and summary where they were asked for.
+
+        Args:
+            rows: with the same columns each.
+            summary: for `--json`.
+            lines: the same in words.
+        """
+        from molvae.data.records import plain
+        from molvae.data.tables import write_table
+
+        to_stdout = self.output == "-"
+        if self.as_json:
+            told = [{name: plain(row[name]) for name in row} for row in rows]
+            print_json(summary | ({"rows": told} if to_stdout else {}))
+        if not (self.as_json and to_stdout):
+            columns = list(rows[0]) if rows else ["ID", "SMILES"]
+            cells = ([rounded(value) for value in row.values()] for row in rows)
+            write_table(Path(self.output), columns, cells, format=self.output_format)
+        for line in lines:
+            say(line, quiet=self.quiet)
+
+
+def molecule(generator: "MoleculeGenerator", smiles: str) -> "Seen":
+    """Read a molecule that the command line names, in the form that the model was trained on.
+
+    Raises:
+        InputError: for a string that is no molecule, or a symbol that the model does not know.
+    """
+    from molvae.data.molecules import known_to, look
+
+    (seen,) = look(generator.standardization, generator.measured, [smiles])
+    found = known_to(generator.vocabulary, seen)
+    if isinstance(found, Rejected):
+        raise InputError(f"'{smiles}': {found}") from found
+    return found
+
+
+def warn_of_targets(generator: "MoleculeGenerator", ranges: options.Ranges, *, quiet: bool) -> None:
+    """Say which targets lie outside what the model was trained on."""
+    from molvae.targets import format_range, unfamiliar
+
+    normalizer = generator.normalizer
+    for name in unfamiliar(ranges, normalizer):
+        column = normalizer.names.index(name)
+        say(
+            f"Warning: {name}={format_range(ranges[name])} lies outside the model's training range"
+            f" {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the nearest value"
+            " there is used.",
+            quiet=quiet,
+        )

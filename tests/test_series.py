@@ -1,0 +1,157 @@
+"""Series of molecules: between two codes, and along one property."""
+
+import numpy as np
+import pytest
+import torch
+
+from molvae.chem.properties import measure
+from molvae.codes import read
+from molvae.data.molecules import Seen, look
+from molvae.decoded import decode_all, own_points, tanimoto, with_targets
+from molvae.errors import UsageError
+from molvae.generator import MoleculeGenerator
+from molvae.reconstructions import reconstruct_all
+from molvae.series import PATHS, interpolate, sweep, sweep_values
+from tests.drugs import DRUGS
+
+
+@pytest.fixture(scope="module")
+def druglike() -> MoleculeGenerator:
+    return MoleculeGenerator.load("druglike")
+
+
+@pytest.fixture(scope="module")
+def ends(druglike: MoleculeGenerator) -> tuple[Seen, Seen]:
+    drugs = dict(DRUGS)
+    first, last = look(
+        druglike.standardization, druglike.measured, [drugs["lidocaine"], drugs["naproxen"]]
+    )
+    assert isinstance(first, Seen)
+    assert isinstance(last, Seen)
+    return first, last
+
+
+def test_a_path_begins_and_ends_with_what_comes_back_of_its_ends(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+) -> None:
+    back = [each.written for each in reconstruct_all(druglike.checkpoint, ends)]
+    for path in PATHS:
+        steps = interpolate(druglike.checkpoint, ends, 5, path=path)
+        assert [step.at for step in steps] == [0.0, 0.25, 0.5, 0.75, 1.0]
+        assert [steps[0].molecule.smiles, steps[-1].molecule.smiles] == back
+
+
+def test_molecules_on_a_path_are_what_they_are_said_to_be(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+) -> None:
+    from rdkit import Chem
+
+    for step in interpolate(druglike.checkpoint, ends, 4):
+        smiles = step.molecule.smiles
+        values = measure(Chem.MolFromSmiles(smiles), druglike.measured)
+        assert list(step.molecule.properties.values()) == pytest.approx(list(values))
+        assert step.tanimoto == tuple(tanimoto(smiles, end.smiles) for end in ends)
+
+
+def test_a_spherical_path_keeps_the_length_and_a_linear_one_cuts_across() -> None:
+    random = torch.Generator().manual_seed(0)
+    first, last = torch.randn(2, 32, generator=random)
+    last = last / last.norm() * first.norm()
+    around, across = (PATHS[path](first, last, 0.5) for path in ("spherical", "linear"))
+    assert float(around.norm()) == pytest.approx(float(first.norm()), rel=1e-5)
+    assert float(across.norm()) < 0.9 * float(first.norm())
+    cosines = [torch.cosine_similarity(around, end, dim=0) for end in (first, last)]
+    assert float(cosines[0]) == pytest.approx(float(cosines[1]), abs=1e-5)
+    for share, end in ((0.0, first), (1.0, last)):
+        assert torch.allclose(PATHS["spherical"](first, last, share), end, atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0, -1.0, 0.0])
+def test_where_there_is_no_great_circle_the_way_is_straight(factor: float) -> None:
+    first = torch.randn(32, generator=torch.Generator().manual_seed(0))
+    middle = PATHS["spherical"](first, factor * first, 0.5)
+    assert torch.allclose(middle, 0.5 * (1 + factor) * first, atol=1e-6)
+
+
+def test_targets_hold_a_property_on_all_of_a_path(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+) -> None:
+    low, high = (
+        interpolate(druglike.checkpoint, ends, 5, ranges=druglike.ranges({"TPSA": value}))
+        for value in (20.0, 110.0)
+    )
+    means = [np.mean([step.molecule.properties["TPSA"] for step in steps]) for steps in (low, high)]
+    assert means[1] > means[0] + 10
+
+
+def test_a_sweep_changes_the_one_property_that_it_asks_for(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+) -> None:
+    values = sweep_values(druglike.checkpoint, "LogP", 5)
+    steps = sweep(druglike.checkpoint, ends[0], "LogP", values, guidance=1.5)
+    assert [step.at for step in steps] == values
+    got = [step.molecule.properties["LogP"] for step in steps]
+    assert got[-1] > got[0] + 0.5
+    again = sweep(druglike.checkpoint, ends[0], "LogP", values, guidance=1.5)
+    assert again == steps
+
+
+def test_asked_for_its_own_value_a_sweep_writes_what_comes_back(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+) -> None:
+    own = ends[0].values[druglike.measured.index("LogP")]
+    (step,) = sweep(druglike.checkpoint, ends[0], "LogP", [own])
+    assert step.molecule.smiles == reconstruct_all(druglike.checkpoint, ends[:1])[0].written
+
+
+def test_counts_are_swept_in_whole_numbers(druglike: MoleculeGenerator) -> None:
+    checkpoint = druglike.checkpoint
+    assert sweep_values(checkpoint, "HBD", 9, low=0, high=3) == [0, 1, 2, 3]
+    assert sweep_values(checkpoint, "LogP", 3, low=1, high=2) == [1, 1.5, 2]
+    low, high = sweep_values(checkpoint, "LogP", 2)
+    assert -2 < low < 1 < 4 < high < 7
+
+
+def test_what_cannot_be_meant_is_refused(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen], labelled_model_file: str
+) -> None:
+    with pytest.raises(UsageError, match="a path has two ends"):
+        interpolate(druglike.checkpoint, ends, 1)
+    with pytest.raises(UsageError, match="did you mean 'linear'"):
+        interpolate(druglike.checkpoint, ends, 3, path="lineal")
+    with pytest.raises(UsageError, match="from 3 to 1: an empty range"):
+        sweep_values(druglike.checkpoint, "LogP", 3, low=3, high=1)
+    with pytest.raises(UsageError, match="no values of LogP"):
+        sweep(druglike.checkpoint, ends[0], "LogP", [])
+    labelled = MoleculeGenerator.load(labelled_model_file)
+    with pytest.raises(UsageError, match="has classes"):
+        sweep_values(labelled.checkpoint, "activity", 3)
+
+
+def test_a_label_is_swept_by_what_the_model_predicts(labelled_model_file: str) -> None:
+    generator = MoleculeGenerator.load(labelled_model_file)
+    (aspirin,) = look(generator.standardization, generator.measured, ["CC(=O)Oc1ccccc1C(=O)O"])
+    assert isinstance(aspirin, Seen)
+    steps = sweep(generator.checkpoint, aspirin, "potency", [4.0, 6.0])
+    for step in steps:
+        assert isinstance(step.molecule.value("potency"), float)
+        assert step.molecule.cells()["predicted_activity"] in ("active", "inactive")
+
+
+def test_a_temperature_gives_each_slot_its_own_molecule_and_the_same_again(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+) -> None:
+    checkpoint = druglike.checkpoint
+    codes = read(checkpoint, [ends[0].symbols]).mean.repeat(4, 1)
+    points = with_targets(checkpoint, own_points(checkpoint, ends[:1]), {}).repeat(4, axis=0)
+
+    def drawn(seed: int, slots: list[int]) -> list[str]:
+        molecules = decode_all(
+            checkpoint, codes[slots], points[slots], temperature=1.0, seed=seed, slots=slots
+        )
+        return [each.smiles for each in molecules]
+
+    four = drawn(1, [0, 1, 2, 3])
+    assert len(set(four)) > 1
+    assert drawn(1, [3, 1]) == [four[3], four[1]]
+    assert drawn(2, [0, 1, 2, 3]) != four
