@@ -28,10 +28,10 @@ from molvae.chem.selfies import (
     symbol_is_allowed,
 )
 from molvae.codes import TILE, read, standardization_of, symbols_of, write_codes
-from molvae.config import GenerateConfig, check
+from molvae.config import GenerateConfig, check, updated
 from molvae.data.molecules import Seen, look
 from molvae.drawing import Drawing
-from molvae.errors import ArtifactError, Rejected, UsageError, did_you_mean
+from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError, did_you_mean
 from molvae.generated import Generated, Generation
 from molvae.predictions import Prediction, measured_by, predict_all
 from molvae.scores import Score, score_all
@@ -77,6 +77,7 @@ class MoleculeGenerator:
                 f"the model is damaged: its longest molecule has {longest!r} symbols."
             )
         self.max_symbols = longest
+        self.defaults = _defaults(checkpoint)
         self.measured = measured_by(checkpoint)
         self.labels = tuple(n for n in self.normalizer.quantities if n not in PROPERTIES)
 
@@ -170,7 +171,7 @@ class MoleculeGenerator:
             targets: property -> value or (low, high), either end of which may be infinite; None
                 or {} leaves all free. A sequence of k such requests shares the molecules out: the
                 first n / k are for the first one, and so on.
-            config: tier, temperature, filters.
+            config: tier, temperature, filters; None: `defaults`, what this model does best with.
             seed: of all randomness; None draws one, which the summary reports.
             executor: does the chemistry, for example that of `executors.process_pool`; None does it
                 here.
@@ -181,7 +182,12 @@ class MoleculeGenerator:
         Raises:
             UsageError: for a request that cannot be meant.
         """
-        config = check(config or GenerateConfig())
+        config = check(config or self.defaults)
+        if config.noise and not self.checkpoint.model.config.noise_conditional:
+            raise UsageError(
+                f"noise = {config.noise:g}: the decoder of this model was not taught noise; leave"
+                " it out, or train with --noise-conditional."
+            )
         if n < 1:
             raise UsageError(f"n = {n}: ask for at least one molecule.")
         many = [targets or {}] if targets is None or isinstance(targets, Mapping) else list(targets)
@@ -289,6 +295,15 @@ def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable
         Candidate("", False, refusal=found.reason) if isinstance(found, Lost) else found
         for _, found in map_chunks(examine_all, work, jobs=executor, chunk_size=PIECE)
     ]
+
+
+def _defaults(checkpoint: Checkpoint) -> GenerateConfig:
+    """Return how a model draws best, as was found after its training."""
+    given = checkpoint.provenance.get("defaults", {})
+    try:
+        return updated(GenerateConfig(), dict(given), where="the model's defaults")
+    except (TypeError, ValueError, ConfigError) as error:
+        raise ArtifactError(f"the model is damaged: its defaults: {error}") from error
 
 
 def _alias(name: str) -> str:

@@ -6,6 +6,7 @@ measured here, on molecules drawn in tier RAW, so that no filter flatters the mo
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -17,7 +18,6 @@ from molvae.generator import MoleculeGenerator
 MIN_ACCEPTANCE = 0.80  # share of draws at the default temperature that need no repair
 MIN_SLOPE = 0.5  # of realized on requested: below, a condition is hardly heeded
 MIN_RATIO = 2.0  # error against somebody else's request / error against one's own
-RAW = GenerateConfig(tier="raw", shortlist=1)  # one string a draw, and every draw counts
 LEVELS = (0.05, 0.95)  # share of the training set between which requests are spread
 
 
@@ -69,7 +69,8 @@ def measure(
         executor: does the chemistry.
         report: called with the number of molecules drawn so far.
     """
-    free = generator.draw(n, config=RAW, seed=seed, executor=executor, report=report).summary
+    config = raw(generator)
+    free = generator.draw(n, config=config, seed=seed, executor=executor, report=report).summary
     calibrations = {}
     for number, name in enumerate(generator.measured):
         done = n + number * per_property
@@ -83,9 +84,10 @@ def measure(
         )
     return {
         "tier": "raw",
-        "temperature": RAW.temperature,
-        "guidance": RAW.guidance,
-        "shortlist": RAW.shortlist,
+        "temperature": config.temperature,
+        "noise": config.noise,
+        "guidance": config.guidance,
+        "shortlist": config.shortlist,
         "molecules": n,
         "seed": seed,
         "acceptance": free.acceptance,
@@ -100,13 +102,18 @@ def measure(
     }
 
 
+def raw(generator: MoleculeGenerator) -> GenerateConfig:
+    """Return a model's own way of drawing without any choice among draws: every one counts."""
+    return replace(generator.defaults, tier="raw", shortlist=1)
+
+
 def calibrate(
     generator: MoleculeGenerator,
     name: str,
     *,
     n: int,
     seed: int,
-    config: GenerateConfig = RAW,
+    config: GenerateConfig | None = None,
     executor: Executor | None = None,
     report: Callable[[int], None] = lambda done: None,
 ) -> Calibration:
@@ -117,7 +124,7 @@ def calibrate(
     generation = generator.draw(
         n,
         requests,
-        config=config,
+        config=config or raw(generator),
         seed=seed,
         executor=executor,
         report=report,

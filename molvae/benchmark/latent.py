@@ -13,10 +13,10 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import rankdata
 
+from molvae.benchmark.card import raw
 from molvae.chem.selfies import is_consistent
-from molvae.config import GenerateConfig
 from molvae.generator import MoleculeGenerator
-from molvae.model.latent import Posterior
+from molvae.model.latent import Posterior, corrupt
 from molvae.writer import Codes, write
 
 RIDGE = 1e-3  # of the regressions, on standardized columns
@@ -123,6 +123,8 @@ def prior_gap(
 ) -> dict[str, Any]:
     """Compare codes of real molecules with codes from the prior, as the decoder meets them.
 
+    Both are at the noise level that the model draws at by default.
+
     Args:
         generator: the model.
         posterior: q(z given x) of held-out molecules, shapes (N, Z).
@@ -138,10 +140,14 @@ def prior_gap(
     random = torch.Generator().manual_seed(seed)
     shape = posterior.mean.shape
     z = posterior.sample(torch.randn(shape, generator=random).to(posterior.mean.device)).cpu()
+    level = generator.defaults.noise
+    if level:
+        noise = torch.randn(shape, generator=random)
+        z = corrupt(z, noise, torch.full((len(z),), level))
     prior = generator.checkpoint.prior
     nothing = torch.full_like(conditions, float("nan"))
-    free = prior.sample(nothing, torch.randn(shape, generator=random))
-    given = prior.sample(conditions, torch.randn(shape, generator=random))
+    free = prior.sample(nothing, torch.randn(shape, generator=random), level=level)
+    given = prior.sample(conditions, torch.randn(shape, generator=random), level=level)
     return {
         "auc": telling_apart(z.numpy(), free.numpy(), seed=seed),
         "auc_given": telling_apart(z.numpy(), given.numpy(), seed=seed),
@@ -163,7 +169,7 @@ def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, *, seed: int) -> 
 
     given: Codes = codes
     free = np.full((len(z), len(generator.normalizer.names)), np.nan)
-    config = GenerateConfig(tier="raw", shortlist=1)
+    config = raw(generator)
     draws = write(
         range(len(z)), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed,
         codes=given,

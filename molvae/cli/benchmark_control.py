@@ -118,7 +118,9 @@ def command(
             )
         else:
             generator = generators.load(model or "druglike", device)
-            config = options.config_from(GenerateConfig, {"tier": "raw"} | given(drawing))
+            config = options.config_from(
+                GenerateConfig, {"tier": "raw"} | given(drawing), base=generator.defaults
+            )
             questions = Questions(
                 n=number,
                 seed=seed,

@@ -19,6 +19,7 @@ from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from molvae.benchmark.distribution import Sample
+    from molvae.generator import MoleculeGenerator
 
 DRAWING = ("tier", "temperature", "top_p", "max_tries")  # what a benchmark may set
 SHARED = (
@@ -121,10 +122,12 @@ def _run(
     else:
         model = model or "druglike"
         name = generators.title(model)
-        config = options.config_from(GenerateConfig, {**drawing, "unique": False})
-        samples, health = _draw(
-            model, number, _seeds(seeds), config, jobs=jobs, device=device, quiet=quiet
+        generator = generators.load(model, device)
+        config = options.config_from(
+            GenerateConfig, {**drawing, "unique": False}, base=generator.defaults
         )
+        samples = _draw(generator, number, _seeds(seeds), config, jobs=jobs, quiet=quiet)
+        health = dict(generator.checkpoint.provenance.get("health", {}))
     with stages(quiet=quiet) as report_progress:
         judge = partial(
             evaluate,
@@ -171,19 +174,17 @@ def _seeds(text: str) -> list[int]:
 
 
 def _draw(
-    model: str,
+    generator: MoleculeGenerator,
     number: int,
     seeds: Sequence[int],
     config: GenerateConfig,
     *,
     jobs: int | None,
-    device: str,
     quiet: bool,
-) -> tuple[list[Sample], dict[str, Any]]:
-    """Draw all samples; return them and the model's card."""
+) -> list[Sample]:
+    """Draw all samples."""
     from molvae.benchmark.distribution import draw
 
-    generator = generators.load(model, device)
     samples = []
     with generators.chemists(number * len(seeds), jobs) as executor:
         for seed in seeds:
@@ -198,4 +199,4 @@ def _draw(
                         report=report,
                     )
                 )
-    return samples, dict(generator.checkpoint.provenance.get("health", {}))
+    return samples

@@ -74,12 +74,13 @@ def command(
     """Draw molecules with the properties you name.
 
     MODEL is a file, a folder that `molvae train` wrote, or the name of a bundled model (default
-    druglike). `molvae info MODEL` tells which properties it knows.
+    druglike). `molvae info MODEL` tells which properties it knows,
+    and its own defaults, where it has some.
     """
-    config = options.config_from(GenerateConfig, settings)
     target = None if output == "-" else Path(output)
     check_table(Path(output), format=output_format, force=force)
     generator = generators.load(model, device)
+    config = options.config_from(GenerateConfig, settings, base=generator.defaults)
     requests, n = _requests(generator, targets, targets_file, number)
     _warn(generator, requests, quiet)
     with (

@@ -1,5 +1,8 @@
 """How likely a model holds molecules to be: bounds on -log p(x given c), in nats.
 
+A decoder that was taught noise needs no bound: at noise level 1 its code says nothing, and what a
+molecule costs there is -log p(x given c) itself.
+
 Letters besides those of the room: K codes drawn for each molecule, F figures.
 """
 
@@ -20,7 +23,8 @@ class Likelihood(NamedTuple):
 
     Attributes:
         costs: -log p(x given z, c) with each code, shape (K, B).
-        weights: log of p(x, z given c) / q(z given x), shape (K, B).
+        weights: log of p(x, z given c) / q(z given x), shape (K, B); log p(x given c) itself, K
+            times, where the decoder was taught noise.
         kl: KL(q(z given x) to N(0, I)), shape (B,).
         misreading: root mean square error of the property head over the known properties, in
             standard deviations of the training set, shape (B,); 0 where none is known.
@@ -44,6 +48,19 @@ class Likelihood(NamedTuple):
         nll = self.nll(codes)
         columns = torch.stack([nll, nll / lengths, self.misreading], dim=1)
         return columns.double().cpu().numpy()
+
+
+def without_code(model: ConditionalVAE, conditions: Tensor, ids: Tensor) -> Tensor:
+    """Return -log p(x given c) of a decoder that was taught noise, nats, shape (B,).
+
+    Args:
+        model: in evaluation mode, `noise_conditional`.
+        conditions: standardized properties, NaN = unspecified, shape (B, P).
+        ids: symbols, EOS, then padding, shape (B, T).
+    """
+    nothing = conditions.new_zeros(len(ids), model.config.latent_size)
+    logits = model.decode(nothing, conditions, ids, level=conditions.new_ones(len(ids)))
+    return reconstruction_loss(logits, ids)
 
 
 def noise_of(hashes: Iterable[int], *, codes: int, size: int) -> Tensor:
@@ -81,6 +98,9 @@ def likelihood(
         ratio = 0.5 * (each.square() + posterior.log_var - z.square()).sum(dim=1)
         costs.append(cost)
         weights.append(ratio - cost)
+    if model.config.noise_conditional:
+        exact = without_code(model, conditions, ids)
+        weights = [-exact] * len(noise)
     known = (~torch.isnan(conditions)).sum(dim=1).clamp(min=1)
     error = property_loss(model.predict_properties(posterior.mean), conditions)
     return Likelihood(

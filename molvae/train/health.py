@@ -8,6 +8,7 @@ from torch import Tensor
 
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
+from molvae.model.likelihood import without_code
 from molvae.model.losses import reconstruction_loss
 from molvae.model.sampling import sample
 from molvae.train.batches import Batch, collate
@@ -29,10 +30,13 @@ class Health(NamedTuple):
         reconstruction: -log p(x given z, c), z drawn from q, nats per molecule.
         active_units: share of dimensions whose posterior mean varies by more than 0.01.
         shuffled_z: how much more a molecule costs with the code of another one, nats.
-        shuffled_c: how much more it costs with its own code but the properties of another, nats.
+        shuffled_c: how much more it costs with its own code but the properties of another, nats;
+            where the decoder was taught noise: without any code.
         exact_from_mean: share written back exactly, greedily from the posterior mean.
         exact_from_sample: the same with z drawn from q.
         property_mae: mean absolute error of the property head, standardized, per property.
+        language_model: -log p(x given c) without any code, nats per molecule, to compare the sum of
+            `kl` and `reconstruction` with; None unless the decoder was taught noise.
     """
 
     molecules: int
@@ -44,6 +48,7 @@ class Health(NamedTuple):
     exact_from_mean: float
     exact_from_sample: float
     property_mae: tuple[float, ...]
+    language_model: float | None = None
 
     def verdicts(self) -> dict[str, bool]:
         """Return pass or fail by the name of each test."""
@@ -61,6 +66,7 @@ class _Tally(NamedTuple):
     reconstruction: Tensor
     shuffled_z: Tensor
     shuffled_c: Tensor
+    without_code: Tensor
     exact_mean: Tensor
     exact_sample: Tensor
     head_error: Tensor
@@ -92,10 +98,11 @@ def examine(
         reconstruction=float(tally.reconstruction.mean()),
         active_units=float((tally.means.var(dim=0, correction=0) > ACTIVE).float().mean()),
         shuffled_z=float((tally.shuffled_z - tally.reconstruction).mean()),
-        shuffled_c=float((tally.shuffled_c - tally.reconstruction).mean()),
+        shuffled_c=float((tally.shuffled_c - tally.without_code).mean()),
         exact_from_mean=float(tally.exact_mean.float().mean()),
         exact_from_sample=float(tally.exact_sample.float().mean()),
         property_mae=tuple(float(error) for error in tally.head_error.nanmean(dim=0)),
+        language_model=float(tally.without_code.mean()) if model.config.noise_conditional else None,
     )
 
 
@@ -107,13 +114,21 @@ def _examine_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generat
     def cost(code: Tensor, conditions: Tensor) -> Tensor:
         return reconstruction_loss(model.decode(code, conditions, batch.ids), batch.ids)
 
+    others = batch.conditions.roll(1, dims=0)
+    reconstruction = cost(z, batch.conditions)
+    if model.config.noise_conditional:  # where a code says all, properties have nothing to add
+        plain = without_code(model, batch.conditions, batch.ids)
+        shuffled = without_code(model, others, batch.ids)
+    else:
+        plain, shuffled = reconstruction, cost(z, others)
     error = (model.predict_properties(posterior.mean) - batch.conditions).abs()
     return _Tally(
         kl=posterior.kl().sum(dim=1),
         means=posterior.mean,
-        reconstruction=cost(z, batch.conditions),
+        reconstruction=reconstruction,
         shuffled_z=cost(z.roll(1, dims=0), batch.conditions),
-        shuffled_c=cost(z, batch.conditions.roll(1, dims=0)),
+        shuffled_c=shuffled,
+        without_code=plain,
         exact_mean=_exact(model, posterior.mean, batch),
         exact_sample=_exact(model, z, batch),
         head_error=error,

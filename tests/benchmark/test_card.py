@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from molvae.benchmark.card import Calibration, calibrate, card_lines, measure
+from molvae.config import GenerateConfig
 from molvae.generator import MoleculeGenerator
 from molvae.normalizer import PropertyNormalizer
 from molvae.targets import Range
@@ -26,6 +27,7 @@ class _Scripted:
 
     def __init__(self, slope: float) -> None:
         self.slope = slope
+        self.defaults = GenerateConfig()
         values = np.random.default_rng(0).normal(2.5, 1.0, (500, 1))
         self.normalizer = PropertyNormalizer.fit(["LogP"], values)
 
