@@ -22,6 +22,7 @@ from molvae.vocabulary import Vocabulary
 FORMAT = 1
 KIND = "checkpoint"
 MODEL_FILE = "model.safetensors"  # in a run folder
+SAMPLE = "sample.conditions"  # the one array that a model may lack
 MAX_PARAMETERS = 500_000_000  # a file that asks for more is not one of ours
 PRIORS: dict[str, type[JointGaussian] | type[FlowPrior] | type[StandardNormal]] = {
     "joint-gaussian": JointGaussian,
@@ -48,6 +49,8 @@ class Checkpoint:
         vocabulary: the symbols behind the ids.
         normalizer: names and scale of the properties.
         index: the training set, for novelty.
+        sample: standardized properties of some training molecules, NaN where unknown, float32,
+            shape (M, P); None in a model that was trained before they were kept.
         provenance: data, training configuration, SELFIES constraints, seed, versions, figures.
         sha256: of the file's content; empty until saved or loaded.
     """
@@ -57,6 +60,7 @@ class Checkpoint:
     vocabulary: Vocabulary
     normalizer: PropertyNormalizer
     index: BloomFilter
+    sample: np.ndarray | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
@@ -84,6 +88,8 @@ class Checkpoint:
         }
         arrays["index.bits"] = self.index.bits
         unsound = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        if self.sample is not None:
+            arrays[SAMPLE] = _halved(self.sample) if half else self.sample
         if unsound:
             raise MolvaeError(f"{path}: not written, because {unsound[0]} is not finite.")
         header = {
@@ -113,8 +119,9 @@ class Checkpoint:
         hashes = _part(stored, "index", _hashes)
         provenance = _part(stored, "provenance", dict)
         shapes = _expected_shapes(config, len(vocabulary), len(normalizer.names), path)
-        _check_layout(stored, shapes)  # before any of it takes memory
+        _check_layout(stored, shapes, len(normalizer.names))  # before any of it takes memory
         arrays = store.load(stored)
+        sample = arrays.pop(SAMPLE, None)
         _check_finite(arrays, path)
         with torch.device("meta"):  # no random weights are drawn only to be thrown away
             model = ConditionalVAE(config, len(vocabulary), len(normalizer.names))
@@ -128,6 +135,7 @@ class Checkpoint:
             vocabulary=vocabulary,
             normalizer=normalizer,
             index=BloomFilter(arrays["index.bits"], hashes),
+            sample=None if sample is None else _checked_sample(sample, path),
             provenance=provenance,
             sha256=stored.sha256,
         )
@@ -181,10 +189,12 @@ def _expected_shapes(
     return {name: weight.shape for name, weight in model.state_dict().items()}
 
 
-def _check_layout(stored: store.Stored, shapes: Mapping[str, torch.Size]) -> None:
+def _check_layout(
+    stored: store.Stored, shapes: Mapping[str, torch.Size], n_conditions: int
+) -> None:
     """Check the arrays that a file declares against those that its configuration implies."""
     weights = {f"model.{name}": tuple(shape) for name, shape in shapes.items()}
-    declared = {name for name in stored.layout if not name.startswith("prior.")}
+    declared = {name for name in stored.layout if not name.startswith("prior.")} - {SAMPLE}
     if odd := sorted(declared ^ (weights.keys() | {"index.bits"})):
         raise ArtifactError(
             f"{stored.path}: damaged: missing or unexpected weights: {', '.join(odd[:5]):.300}."
@@ -197,6 +207,17 @@ def _check_layout(stored: store.Stored, shapes: Mapping[str, torch.Size]) -> Non
                 f" {expected} of F16 or F32 is expected."
             )
     _check_index(stored)
+    kind, shape = stored.layout.get(SAMPLE, ("F32", (1, n_conditions)))
+    if kind not in ("F16", "F32") or len(shape) != 2 or shape[1] != n_conditions or not shape[0]:
+        raise ArtifactError(
+            f"{stored.path}: damaged: its sample of the training set has shape {shape}."
+        )
+
+
+def _checked_sample(sample: np.ndarray, path: Path) -> np.ndarray:
+    if np.isinf(sample).any():
+        raise ArtifactError(f"{path}: damaged: its sample of the training set is not finite.")
+    return sample.astype(np.float32)
 
 
 def _check_index(stored: store.Stored) -> None:

@@ -61,6 +61,7 @@ class Drawing:
         index: the training set.
         measured: the properties that can be computed from a structure.
         standardization: of the training set, so that novelty compares like with like.
+        ood: for each request, whether the training set has nothing like it; None: not known.
 
     Raises:
         UsageError: for a filter that does not exist or a SMARTS pattern that is none.
@@ -78,8 +79,10 @@ class Drawing:
         index: BloomFilter,
         measured: Sequence[str],
         standardization: Standardization = DEFAULT_STANDARDIZATION,
+        ood: Sequence[bool] | None = None,
     ) -> None:
         self.write, self.n, self.asked = write, n, asked
+        self.ood = ood or [bool(unfamiliar(request, normalizer)) for request in asked]
         self.config, self.seed = config, seed
         self.normalizer, self.index, self.measured = normalizer, index, tuple(measured)
         self.labels = tuple(name for name in normalizer.quantities if name not in self.measured)
@@ -146,7 +149,10 @@ class Drawing:
 
     def request(self, slot: int) -> Mapping[str, Wanted]:
         """Return what is asked of this slot."""
-        return self.asked[slot * len(self.asked) // self.n]
+        return self.asked[self._number(slot)]
+
+    def _number(self, slot: int) -> int:
+        return slot * len(self.asked) // self.n
 
     def _point(self, slot: int) -> np.ndarray:
         random = slot_random(self.seed, slot, 0, POINTS)
@@ -183,7 +189,7 @@ class Drawing:
             predicted={name: self.normalizer.reading(draw.predicted, name) for name in self.labels},
             targets=request,
             novel=not self.index.contains(molecule_hash([candidate.identity]))[0],
-            ood=bool(unfamiliar(request, self.normalizer)),
+            ood=self.ood[self._number(draw.slot)],
             nll=draw.nll,
         )
 

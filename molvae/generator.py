@@ -32,10 +32,19 @@ from molvae.config import GenerateConfig, check, updated
 from molvae.data.molecules import Seen, look
 from molvae.drawing import Drawing
 from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError, did_you_mean
+from molvae.feasibility import Feasibility, PropertySample
 from molvae.generated import Generated, Generation
 from molvae.predictions import Prediction, measured_by, predict_all
 from molvae.scores import Score, score_all
-from molvae.targets import Range, Targets, Wanted, as_ranges, choose_point, format_range
+from molvae.targets import (
+    Range,
+    Targets,
+    Wanted,
+    as_ranges,
+    choose_point,
+    format_range,
+    unfamiliar,
+)
 from molvae.typicality import CODES
 from molvae.workers import Lost, map_chunks
 from molvae.writer import write
@@ -207,6 +216,7 @@ class MoleculeGenerator:
             index=self.checkpoint.index,
             measured=self.measured,
             standardization=self.standardization,
+            ood=[self._is_ood(one) for one in asked],
         )
         begun = time.monotonic()
         drawing.run(
@@ -216,6 +226,24 @@ class MoleculeGenerator:
             should_stop=should_stop,
         )
         return drawing.result(model=self.name, seconds=time.monotonic() - begun)
+
+    def feasibility(self, targets: Targets) -> Feasibility | None:
+        """Tell what the training set has of a combination of properties, before any is drawn.
+
+        Returns:
+            None where nothing is asked, or the model carries no sample of its training set.
+
+        Raises:
+            UsageError: for a request that cannot be meant.
+        """
+        sample = self.checkpoint.sample
+        if sample is None:
+            return None
+        return PropertySample(sample, self.normalizer).judge(self.ranges(targets))
+
+    def _is_ood(self, ranges: Mapping[str, Wanted]) -> bool:
+        found = self.feasibility(ranges)
+        return bool(unfamiliar(ranges, self.normalizer)) or (found is not None and found.ood)
 
     def encode(self, smiles: Sequence[str]) -> np.ndarray:
         """Return the latent codes (posterior means) of molecules, float32, shape (N, Z).

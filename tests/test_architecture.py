@@ -15,7 +15,7 @@ FLOORS = (
     {"executors"},
     {"bloom", "cache", "config", "normalizer", "objective", "store", "vocabulary", "workers"},
     {"chem", "dataset", "device", "model", "targets", "typicality"},
-    {"checkpoint", "data", "evaluate", "generated"},
+    {"checkpoint", "data", "evaluate", "feasibility", "generated"},
     {"codes", "drawing", "frames"},
     {"predictions", "writer"},
     {"decoded", "scores"},

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 PREFIX = "target_"  # of the columns in which a table of molecules holds what was asked
+SHOWN_ODD = 3  # requests that are named when the training set has nothing like them
 
 
 @click.command(epilog="Try: molvae generate -n 9 -t LogP=2.5 -t QED=0.8.. -o out.csv")
@@ -173,6 +174,34 @@ def _warn(generator: "MoleculeGenerator", requests: Sequence[options.Ranges], qu
             f"Warning: {name}={format_range(wanted)} lies outside the model's training range"
             f" {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the nearest value"
             " there is used and the rows are marked ood.",
+            quiet=quiet,
+        )
+    if not strange:
+        _tell_feasibility(generator, requests, quiet)
+
+
+def _tell_feasibility(
+    generator: "MoleculeGenerator", requests: Sequence[options.Ranges], quiet: bool
+) -> None:
+    """Say which combinations the training set has nothing of; of a single one how much it has."""
+    from molvae.targets import format_range
+
+    found = [(request, generator.feasibility(request)) for request in requests]
+    odd = [(request, each) for request, each in found if each is not None and each.ood]
+    for request, each in odd[:SHOWN_ODD]:
+        asked = ", ".join(f"{name}={format_range(wanted)}" for name, wanted in request.items())
+        nearest = ", ".join(f"{name}={value:.3g}" for name, value in each.nearest.items())
+        say(
+            f"Warning: {asked}: the training set has nothing like it; the nearest combination is"
+            f" {nearest}, {each.distance:.1f} sd away. The rows are marked ood.",
+            quiet=quiet,
+        )
+    if len(odd) > SHOWN_ODD:
+        say(f"Warning: the same of {len(odd) - SHOWN_ODD:,} more requests.", quiet=quiet)
+    if len(found) == 1 and not odd and found[0][1] is not None:
+        say(
+            f"{found[0][1].share:.1%} of the training molecules are within half an sd of what is"
+            " asked.",
             quiet=quiet,
         )
 

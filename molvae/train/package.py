@@ -11,6 +11,7 @@ from molvae.bloom import BloomFilter
 from molvae.checkpoint import Checkpoint
 from molvae.config import TrainConfig, as_dict
 from molvae.dataset import MoleculeDataset
+from molvae.feasibility import SAMPLE
 from molvae.model.cvae import ConditionalVAE
 from molvae.train.health import examine
 from molvae.train.priors import fit_joint_gaussian
@@ -51,6 +52,7 @@ def package(
         vocabulary=dataset.vocabulary,
         normalizer=dataset.normalizer,
         index=index,
+        sample=_sample(dataset, seed=train.seed),
         provenance={
             **dataset.provenance,
             "dataset": dataset.fingerprint,
@@ -86,6 +88,12 @@ def _index(hashes: np.ndarray, earlier: BloomFilter | None) -> tuple[BloomFilter
         BloomFilter.of(hashes),
         "the training set alone: the index of the model it began with is too small for both",
     )
+
+
+def _sample(dataset: MoleculeDataset, *, seed: int) -> np.ndarray:
+    """Return standardized properties of some training molecules, shape (M, P)."""
+    members = np.random.default_rng(seed).permutation(dataset.members("train"))[:SAMPLE]
+    return dataset.normalizer.normalize(dataset.properties[np.sort(members)])
 
 
 def _longest(provenance: Mapping[str, Any]) -> int:
