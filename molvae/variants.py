@@ -1,29 +1,30 @@
-"""Variants of given molecules: their neighbors in latent space, with where they came from."""
+"""Variants of given molecules, and neighbors of one: drawn around their codes in latent space."""
 
 import math
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, NamedTuple
 
-from rdkit import Chem, DataStructs
+import torch
 from torch import Tensor
 
 from molvae.chem.candidates import examine_all
-from molvae.chem.similarity import fingerprint
 from molvae.codes import TILE, read
 from molvae.config import GenerateConfig, check
-from molvae.data.molecules import Seen
+from molvae.data.molecules import Seen, known_to, look
+from molvae.decoded import tanimoto
 from molvae.drawing import Drawing
-from molvae.errors import UsageError
-from molvae.generated import Generated, Summary
+from molvae.errors import Rejected, UsageError
+from molvae.generated import Generated, Generation, Summary
 from molvae.generator import MoleculeGenerator, spread
 from molvae.model.latent import Posterior
-from molvae.writer import write
+from molvae.targets import Targets, Wanted
+from molvae.writer import Codes, write
 
-MAX_RADIUS = 10.0  # posterior standard deviations: far beyond, no molecule of the training set is
+MAX_RADIUS = 10.0  # standard deviations: far beyond, no molecule of the training set is
 
 
 class Source(NamedTuple):
@@ -109,25 +110,146 @@ def vary(
     Raises:
         UsageError: for no sources, a number that cannot be meant, or another tier.
     """
-    config = check(config or GenerateConfig())
     if n < 1 or not sources:
         raise UsageError(f"{n} variants of {len(sources)} molecules: nothing to draw.")
-    if not (math.isfinite(radius) and 0.0 <= radius <= MAX_RADIUS):
-        raise UsageError(f"radius = {radius}: 0 to {MAX_RADIUS:g} standard deviations.")
+    posterior = read(generator.checkpoint, [source.seen.symbols for source in sources])
+    own = [_own_properties(generator, s.seen) if keep_properties else {} for s in sources]
+    drawn = _draw(
+        generator,
+        [source.seen for source in sources],
+        n,
+        codes=partial(_around, posterior, n, _checked(radius)),
+        asked=own,
+        config=config,
+        seed=seed,
+        executor=executor,
+        batch_size=batch_size,
+        report=report,
+        should_stop=should_stop,
+    )
+    found = [(molecule, sources[(molecule.id - 1) // n]) for molecule in drawn.molecules]
+    variants = [Variant(m, s, tanimoto(m.smiles, s.seen.smiles)) for m, s in found]
+    return Variation(variants, drawn.summary)
+
+
+class Neighbor(NamedTuple):
+    """A molecule whose code was drawn near that of another one.
+
+    Attributes:
+        molecule: drawn for the other's own properties and for the targets.
+        tanimoto: similarity to the other, by Morgan fingerprints of radius 2.
+        distance: between the posterior means of both, as the root of the mean square over the
+            latent dimensions, in the unit of `radius`; NaN for a neighbor with a symbol that the
+            model does not know.
+    """
+
+    molecule: Generated
+    tanimoto: float
+    distance: float
+
+    def row(self) -> dict[str, Any]:
+        """Return the neighbor as a table's row, columns in their documented order."""
+        row = self.molecule.row()
+        near = {"tanimoto": self.tanimoto, "distance": self.distance}
+        return {"ID": row.pop("ID"), "SMILES": row.pop("SMILES"), **near, **row}
+
+
+class Neighborhood(NamedTuple):
+    """The neighbors, in the order of their IDs, and the account of how they came about."""
+
+    neighbors: list[Neighbor]
+    summary: Summary
+
+
+def neighbors(
+    generator: MoleculeGenerator,
+    center: Seen,
+    n: int,
+    *,
+    radius: float = 0.5,
+    targets: Targets | None = None,
+    keep_properties: bool = True,
+    config: GenerateConfig | None = None,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    batch_size: int = 1024,
+    report: Callable[[int], None] = lambda found: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Neighborhood:
+    """Draw `n` molecules around a molecule's code: distinct, and none of them the molecule itself.
+
+    Unlike `vary`, which goes as far in each direction as the molecule's own posterior is wide, all
+    directions count alike: a radius means the same for every molecule.
+
+    Args:
+        generator: the model; it must know every symbol of the molecule.
+        center: the molecule, with the model's measured properties as its values.
+        n: neighbors wanted.
+        radius: how far from the molecule's posterior mean codes are drawn: their standard deviation
+            in each latent dimension, in which all codes together have about 1, as N(0, I) has.
+        targets: asked of the neighbors, in place of the molecule's own properties of these names.
+        keep_properties: ask for the molecule's other properties as well; else these are left free.
+        config: temperature, filters; the tier is always "consistent".
+        seed: of all randomness; None draws one, which the summary reports.
+        executor: does the chemistry; None does it here.
+        batch_size: draws under way before their chemistry is done.
+        report: called with the number of neighbors found so far.
+        should_stop: asked between batches; true returns what is found.
+
+    Raises:
+        UsageError: for a number that cannot be meant, unknown targets, or another tier.
+    """
+    if n < 1:
+        raise UsageError(f"{n} neighbors: nothing to draw.")
+    mean = read(generator.checkpoint, [center.symbols]).mean
+    asked = generator.ranges(targets or {})
+    own = _own_properties(generator, center) if keep_properties else {}
+    # Posterior of the width that all codes have together, whatever the molecule's own is.
+    drawn = _draw(
+        generator,
+        [center],
+        n,
+        codes=partial(_around, Posterior(mean, torch.zeros_like(mean)), n, _checked(radius)),
+        asked=[{**own, **asked}],
+        config=config,
+        seed=seed,
+        executor=executor,
+        batch_size=batch_size,
+        report=report,
+        should_stop=should_stop,
+    )
+    distances = _distances(generator, mean, [molecule.smiles for molecule in drawn.molecules])
+    found = [
+        Neighbor(
+            molecule._replace(targets=asked), tanimoto(molecule.smiles, center.smiles), distance
+        )
+        for molecule, distance in zip(drawn.molecules, distances, strict=True)
+    ]
+    return Neighborhood(found, drawn.summary)
+
+
+def _draw(
+    generator: MoleculeGenerator,
+    centers: Sequence[Seen],
+    n: int,
+    *,
+    codes: Codes,
+    asked: Sequence[Mapping[str, Wanted]],
+    config: GenerateConfig | None,
+    seed: int | None,
+    executor: Executor | None,
+    batch_size: int,
+    report: Callable[[int], None],
+    should_stop: Callable[[], bool],
+) -> Generation:
+    """Draw `n` molecules for each center from given codes, and none of the centers."""
+    config = check(config or GenerateConfig())
     if config.tier != "consistent" or not config.unique:
         raise UsageError("variants are of the tier consistent, and unique.")
     seed = secrets.randbelow(2**32) if seed is None else seed
-    posterior = read(generator.checkpoint, [source.seen.symbols for source in sources])
-    asked = [_own_properties(generator, source) if keep_properties else {} for source in sources]
     drawing = Drawing(
-        partial(
-            write,
-            checkpoint=generator.checkpoint,
-            config=config,
-            seed=seed,
-            codes=partial(_around, posterior, n, radius),
-        ),
-        n * len(sources),
+        partial(write, checkpoint=generator.checkpoint, config=config, seed=seed, codes=codes),
+        n * len(centers),
         asked,
         config=config,
         seed=seed,
@@ -136,7 +258,7 @@ def vary(
         measured=generator.measured,
         standardization=generator.standardization,
     )
-    drawing.used |= {source.seen.smiles for source in sources}
+    drawing.used |= {center.smiles for center in centers}
     begun = time.monotonic()
     drawing.run(
         examine_all if executor is None else partial(spread, executor),
@@ -144,13 +266,17 @@ def vary(
         report=report,
         should_stop=should_stop,
     )
-    drawn = drawing.result(model=generator.name, seconds=time.monotonic() - begun)
-    variants = [_variant(molecule, sources[(molecule.id - 1) // n]) for molecule in drawn.molecules]
-    return Variation(variants, drawn.summary)
+    return drawing.result(model=generator.name, seconds=time.monotonic() - begun)
 
 
-def _own_properties(generator: MoleculeGenerator, source: Source) -> dict[str, tuple[float, float]]:
-    values = dict(zip(generator.measured, source.seen.values, strict=True))
+def _checked(radius: float) -> float:
+    if not (math.isfinite(radius) and 0.0 <= radius <= MAX_RADIUS):
+        raise UsageError(f"radius = {radius}: 0 to {MAX_RADIUS:g} standard deviations.")
+    return radius
+
+
+def _own_properties(generator: MoleculeGenerator, molecule: Seen) -> dict[str, Wanted]:
+    values = dict(zip(generator.measured, molecule.values, strict=True))
     return {name: (value, value) for name, value in values.items()}
 
 
@@ -162,12 +288,22 @@ def _around(
     conditions: Tensor,
     noise: Tensor,
 ) -> Tensor:
-    """Return codes around the means of the slots' sources; see `writer.Codes`."""
+    """Return codes around the means of the slots' centers; see `writer.Codes`."""
     rows = [slot // n for slot in slots]
     spread_out = (0.5 * posterior.log_var[rows]).exp() * noise.to(posterior.mean.device)
     return posterior.mean[rows] + radius * spread_out
 
 
-def _variant(molecule: Generated, source: Source) -> Variant:
-    prints = [fingerprint(Chem.MolFromSmiles(s)) for s in (molecule.smiles, source.seen.smiles)]
-    return Variant(molecule, source, DataStructs.TanimotoSimilarity(*prints))
+def _distances(generator: MoleculeGenerator, mean: Tensor, molecules: list[str]) -> list[float]:
+    """Return how far the codes of molecules are from a mean (1, Z), NaN where there is none."""
+    distances = [math.nan] * len(molecules)
+    known: dict[int, list[str]] = {}  # place -> symbols
+    for place, seen in enumerate(look(generator.standardization, (), molecules)):
+        found = known_to(generator.vocabulary, seen)
+        if not isinstance(found, Rejected):
+            known[place] = found.symbols
+    if known:
+        steps = read(generator.checkpoint, list(known.values())).mean - mean
+        for place, distance in zip(known, steps.square().mean(dim=1).sqrt().tolist(), strict=True):
+            distances[place] = distance
+    return distances
