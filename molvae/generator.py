@@ -35,7 +35,9 @@ from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError, did_
 from molvae.feasibility import Feasibility, PropertySample
 from molvae.generated import Generated, Generation
 from molvae.predictions import Prediction, measured_by, predict_all
+from molvae.reconstructions import Reconstruction, reconstruct_all
 from molvae.scores import Score, score_all
+from molvae.series import Step, interpolate, sweep
 from molvae.targets import (
     Range,
     Targets,
@@ -282,6 +284,58 @@ class MoleculeGenerator:
             UsageError: for no molecules, or one string in place of a list.
         """
         return score_all(self.checkpoint, self._look(smiles, "score"), codes=codes)
+
+    def reconstruct(self, smiles: Sequence[str], *, alone: bool = False) -> list[Reconstruction]:
+        """Encode molecules to their posterior means and write these back; see `reconstructions`.
+
+        Args:
+            smiles: the molecules.
+            alone: withhold the molecules' own properties from the decoder.
+
+        Raises:
+            Rejected: for a string that is no molecule, or a symbol that the model does not know.
+            UsageError: for no molecules, or one string in place of a list.
+        """
+        molecules = self._look(smiles, "reconstruct")
+        return reconstruct_all(self.checkpoint, molecules, alone=alone)
+
+    def interpolate(
+        self,
+        first: str,
+        last: str,
+        n: int = 9,
+        *,
+        path: str = "spherical",
+        targets: Targets | None = None,
+    ) -> list[Step]:
+        """Write the molecules on a path between the codes of two molecules; see `series`.
+
+        Args:
+            first: where it begins.
+            last: where it ends.
+            n: molecules, both ends included.
+            path: one of `series.PATHS`.
+            targets: properties that stay the same on all of the path; the others go along.
+
+        Raises:
+            Rejected: for a string that is no molecule, or a symbol that the model does not know.
+            UsageError: for a number, path or target that cannot be meant.
+        """
+        start, end = self._look([first, last], "interpolate")
+        ranges = self.ranges(targets or {})
+        return interpolate(self.checkpoint, (start, end), n, path=path, ranges=ranges)
+
+    def sweep(self, smiles: str, name: str, values: Sequence[float]) -> list[Step]:
+        """Ask for one property's values in turn, with all else of a molecule held; see `series`.
+
+        Raises:
+            Rejected: for a string that is no molecule, or a symbol that the model does not know.
+            UsageError: for an unknown property, a class label, or values that cannot be.
+        """
+        (start,) = self._look([smiles], "sweep")
+        for value in values:
+            self.ranges({name: value})
+        return sweep(self.checkpoint, start, self.spell(name), values)
 
     def _look(self, smiles: Sequence[str], asked: str) -> list[Seen]:
         if isinstance(smiles, str) or not len(smiles):

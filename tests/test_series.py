@@ -8,7 +8,7 @@ from molvae.chem.properties import measure
 from molvae.codes import read
 from molvae.data.molecules import Seen, look
 from molvae.decoded import decode_all, own_points, tanimoto, with_targets
-from molvae.errors import UsageError
+from molvae.errors import Rejected, UsageError
 from molvae.generator import MoleculeGenerator
 from molvae.reconstructions import reconstruct_all
 from molvae.series import PATHS, interpolate, sweep, sweep_values
@@ -155,3 +155,17 @@ def test_a_temperature_gives_each_slot_its_own_molecule_and_the_same_again(
     assert len(set(four)) > 1
     assert drawn(1, [3, 1]) == [four[3], four[1]]
     assert drawn(2, [0, 1, 2, 3]) != four
+
+
+def test_a_generator_takes_smiles(druglike: MoleculeGenerator, ends: tuple[Seen, Seen]) -> None:
+    first, last = (end.smiles for end in ends)
+    checkpoint = druglike.checkpoint
+    assert druglike.reconstruct([first]) == reconstruct_all(checkpoint, ends[:1])
+    assert druglike.interpolate(first, last, 3, targets={"qed": 0.9}) == interpolate(
+        checkpoint, ends, 3, ranges={"QED": (0.9, 0.9)}
+    )
+    assert druglike.sweep(first, "MolLogP", [1, 4]) == sweep(checkpoint, ends[0], "LogP", [1, 4])
+    with pytest.raises(Rejected, match="not a molecule"):
+        druglike.interpolate(first, "C1CC")
+    with pytest.raises(UsageError, match="impossible"):
+        druglike.sweep(first, "QED", [0.5, 1.5])

@@ -1,0 +1,131 @@
+"""The commands that make molecules of one or two that the command line names."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from molvae.cli.main import cli
+from tests.drugs import DRUGS
+
+Invoke = Callable[..., Result]
+LIDOCAINE, NAPROXEN = (dict(DRUGS)[name] for name in ("lidocaine", "naproxen"))
+MEASURED = ["MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB"]
+
+
+@pytest.fixture
+def molvae_here() -> Invoke:
+    """Run a command within this process."""
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="molvae")
+
+    return run
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+def test_a_path_lists_its_steps_and_how_like_the_ends_they_are(molvae_here: Invoke) -> None:
+    done = molvae_here("interpolate", LIDOCAINE, NAPROXEN, "-n", 5, "-t", "logp=3")
+    assert done.exit_code == 0, done.stderr
+    rows = rows_of(done.stdout)
+    assert list(rows[0]) == [
+        *("ID", "SMILES", "step", "tanimoto_A", "tanimoto_B", *MEASURED),
+        *("consistent", "nll", "target_LogP", "path", "model"),
+    ]
+    assert [row["step"] for row in rows] == ["0", "0.25", "0.5", "0.75", "1"]
+    assert float(rows[0]["tanimoto_A"]) > float(rows[-1]["tanimoto_A"])
+    assert float(rows[0]["tanimoto_B"]) < float(rows[-1]["tanimoto_B"])
+    assert rows[0]["model"].startswith("druglike-")
+    assert "5 steps, spherical, " in done.stderr
+
+
+def test_repeated_molecules_stay_unless_distinct_ones_are_asked_for(
+    molvae_here: Invoke, tmp_path: Path
+) -> None:
+    words = ("interpolate", LIDOCAINE, LIDOCAINE, "-n", 4, "--path", "linear")
+    rows = rows_of(molvae_here(*words).stdout)
+    assert len({row["SMILES"] for row in rows}) == 1
+    assert [row["ID"] for row in rows] == ["1", "2", "3", "4"]
+    told = json.loads(molvae_here(*words, "--distinct", "--json", "-q").stdout)
+    assert [row["step"] for row in told["rows"]] == [0.0]
+    assert (told["steps"], told["distinct"]) == (4, 1)
+    path = tmp_path / "path.csv"
+    assert molvae_here(*words, "--json", "-o", path).exit_code == 0
+    assert rows_of(path.read_text()) == rows
+
+
+def test_a_sweep_lists_what_was_asked_beside_what_came(molvae_here: Invoke) -> None:
+    words = ("--property", "mollogp", "--from", 0, "--to", 5, "-n", 3)
+    done = molvae_here("sweep", LIDOCAINE, *words)
+    assert done.exit_code == 0, done.stderr
+    rows = rows_of(done.stdout)
+    others = [name for name in MEASURED if name != "LogP"]
+    assert list(rows[0]) == [
+        *("ID", "SMILES", "target_LogP", "LogP", "tanimoto", *others),
+        *("consistent", "nll", "guidance", "model"),
+    ]
+    assert [row["target_LogP"] for row in rows] == ["0", "2.5", "5"]
+    assert float(rows[-1]["LogP"]) > float(rows[0]["LogP"])
+    assert "LogP: mean error" in done.stderr
+
+
+def test_values_beyond_the_training_range_are_warned_of_and_impossible_ones_refused(
+    molvae_here: Invoke,
+) -> None:
+    done = molvae_here("sweep", LIDOCAINE, "-p", "LogP", "--from", 20, "--to", 25, "-n", 2)
+    assert done.exit_code == 0, done.stderr
+    assert "Warning: LogP=20..25 lies outside the model's training range" in done.stderr
+    assert molvae_here("sweep", LIDOCAINE, "-p", "QED", "--from", 2, "--to", 3).exit_code == 2
+    assert molvae_here("sweep", LIDOCAINE, "-p", "QED", "--from", 1, "--to", 0).exit_code == 2
+    unknown = molvae_here("sweep", LIDOCAINE, "-p", "solubility")
+    assert unknown.exit_code == 2
+    assert "unknown property 'solubility'" in unknown.stderr
+
+
+def test_neighbors_come_with_similarity_and_distance(molvae_here: Invoke) -> None:
+    words = ("neighbors", LIDOCAINE, "-n", 4, "--seed", 1, "--shortlist", 1, "-t", "TPSA=30")
+    done = molvae_here(*words)
+    assert done.exit_code == 0, done.stderr
+    rows = rows_of(done.stdout)
+    assert list(rows[0]) == [
+        *("ID", "SMILES", "tanimoto", "distance", *MEASURED, "target_TPSA"),
+        *("novel", "ood", "nll", "radius", "model", "seed"),
+    ]
+    assert len({row["SMILES"] for row in rows}) == 4
+    assert {(row["radius"], row["seed"]) for row in rows} == {("0.5", "1")}
+    assert "4 of 4 neighbors of CCN(CC)CC(=O)Nc1c(C)cccc1C" in done.stderr
+    told = json.loads(molvae_here(*words, "--json", "-q").stdout)
+    assert [row["SMILES"] for row in told["rows"]] == [row["SMILES"] for row in rows]
+
+
+def test_fewer_neighbors_than_asked_for_exit_4(molvae_here: Invoke) -> None:
+    still = ("--radius", 0, "--temperature", 0, "--max-tries", 2, "--shortlist", 1)
+    done = molvae_here("neighbors", LIDOCAINE, "-n", 4, *still)
+    assert done.exit_code == 4
+    assert "of 4 neighbors were found. A larger --radius or --max-tries finds" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("interpolate", LIDOCAINE, "C1CC"),
+        ("sweep", "C1CC", "-p", "LogP"),
+        ("neighbors", "C1CC"),
+    ],
+)
+def test_what_is_no_molecule_is_named(molvae_here: Invoke, words: tuple[str, ...]) -> None:
+    done = molvae_here(*words)
+    assert done.exit_code == 3
+    assert "Error: 'C1CC': not a molecule: ring 1 is opened" in done.stderr
+
+
+def test_a_symbol_that_the_model_does_not_know_is_named(molvae_here: Invoke) -> None:
+    done = molvae_here("interpolate", LIDOCAINE, "OB(O)c1ccccc1")
+    assert done.exit_code == 3
+    assert "'OB(O)c1ccccc1': symbol unknown to the model: [B]" in done.stderr
