@@ -5,8 +5,8 @@ attempt alone, so the same molecules come out in whatever batches the work is do
 """
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,8 @@ from molvae.generated import Generated, Generation, Summary, control_errors, sha
 from molvae.normalizer import PropertyNormalizer, Reading
 from molvae.targets import Wanted, choose_point, is_hit, miss, unfamiliar
 
-BLOCK = 4096  # molecules that are under way at the same time
+BLOCK = 4096  # molecules of which all are found before the last try of the next is made
+PIECE = 256  # slots written before their chemistry begins: some tiles
 NOISE, SYMBOLS, POINTS = range(3)  # purposes of a slot's randomness
 
 
@@ -41,6 +42,14 @@ class Draw(NamedTuple):
     ended: bool
     nll: float
     predicted: Mapping[str, float]
+
+
+class _Round(NamedTuple):
+    """Draws of one attempt whose chemistry is under way."""
+
+    attempt: int
+    draws: list[Draw]
+    candidates: Iterable[Candidate]
 
 
 Write = Callable[[Sequence[int], np.ndarray, int], list[Draw]]
@@ -111,41 +120,51 @@ class Drawing:
     ) -> None:
         """Fill every slot, or spend its tries.
 
+        The chemistry of some draws goes on while the next are written: those of the same attempt,
+        and the first ones of the next block, which depend on nothing that is still unknown. What
+        comes back is judged in the order of blocks, attempts and slots all the same.
+
         Args:
-            examine: does the chemistry, in order.
-            at_once: slots handed to `write` and `examine` together.
+            examine: does the chemistry, in order; what it returns may still be under way.
+            at_once: slots whose chemistry is under way, at most.
             report: called with the number of molecules found so far.
             should_stop: asked between hand-overs; true leaves the rest of the slots empty.
         """
-        for begin in range(0, self.n, BLOCK):
-            slots = range(begin, min(begin + BLOCK, self.n))
-            points = {slot: self._point(slot) for slot in slots}
-            still_open = list(slots)
+        blocks = [range(begin, min(begin + BLOCK, self.n)) for begin in range(0, self.n, BLOCK)]
+        firsts = [_pieces(block, at_once) for block in blocks]
+        ahead: deque[_Round] = deque()
+        for number, block in enumerate(blocks):
+            rounds, ahead = ahead, deque()  # what is under way of this block, and of the next
+            still_open = list(block)
             for attempt in range(self.config.max_tries * self.config.best_of):
-                for piece in range(0, len(still_open), at_once):
+                pieces = firsts[number] if attempt == 0 else _pieces(still_open, at_once)
+                for piece in pieces:
                     if should_stop():
                         # Another run would find better ones for these rows: leave them out.
                         self.refusals["row not finished"] += sum(map(len, self.candidates.values()))
                         return
-                    self._round(still_open[piece : piece + at_once], points, attempt, examine)
-                    report(len(self.found))
+                    rounds.append(self._hand_over(piece, attempt, examine))
+                    while _under_way(rounds) >= at_once:
+                        self._judge_round(rounds.popleft(), report)
+                if attempt == 0 and number + 1 < len(blocks):
+                    while _under_way(ahead) < at_once and (more := next(firsts[number + 1], None)):
+                        ahead.append(self._hand_over(more, 0, examine))
+                while rounds:
+                    self._judge_round(rounds.popleft(), report)
                 still_open = [slot for slot in still_open if slot not in self.found]
                 if not still_open:
                     break
             for slot in still_open:  # fewer than --best-of were found: the best of those
                 self._settle(slot)
 
-    def _round(
-        self,
-        slots: Sequence[int],
-        points: Mapping[int, np.ndarray],
-        attempt: int,
-        examine: Examine,
-    ) -> None:
-        draws = self.write(slots, np.stack([points[slot] for slot in slots]), attempt)
-        work = [(draw.symbols, self.checks) for draw in draws]
-        for draw, candidate in zip(draws, examine(work), strict=True):
-            self._judge(draw, candidate, attempt)
+    def _hand_over(self, slots: Sequence[int], attempt: int, examine: Examine) -> "_Round":
+        draws = self.write(slots, np.stack([self._point(slot) for slot in slots]), attempt)
+        return _Round(attempt, draws, examine([(draw.symbols, self.checks) for draw in draws]))
+
+    def _judge_round(self, round: "_Round", report: Callable[[int], None]) -> None:
+        for draw, candidate in zip(round.draws, round.candidates, strict=True):
+            self._judge(draw, candidate, round.attempt)
+        report(len(self.found))
 
     def request(self, slot: int) -> Mapping[str, Wanted]:
         """Return what is asked of this slot."""
@@ -264,6 +283,16 @@ class Drawing:
             seconds=seconds,
         )
         return Generation(molecules, summary)
+
+
+def _pieces(slots: Sequence[int], at_once: int) -> Iterator[Sequence[int]]:
+    """Cut slots into pieces: small ones, so that the chemistry of the first begins early."""
+    size = min(PIECE, at_once)
+    return (slots[begin : begin + size] for begin in range(0, len(slots), size))
+
+
+def _under_way(rounds: Iterable[_Round]) -> int:
+    return sum(len(round.draws) for round in rounds)
 
 
 def slot_random(seed: int, slot: int, attempt: int, purpose: int) -> np.random.Generator:

@@ -161,30 +161,36 @@ def _check_versions(theirs: Mapping[str, str], ours: Mapping[str, str], *, worke
 def submit_all(
     executor: Executor, work: Callable[[Task], Result], tasks: Iterable[Task]
 ) -> Iterator[tuple[Task, Result | None]]:
-    """Have an executor do tasks, and yield each with its result, in order.
+    """Have an executor do tasks, from now on, and give each with its result, in order.
 
     Args:
         executor: its workers must be able to import `work`.
         work: what is done, one task at a time in each process.
         tasks: taken from as results are, `SUBMITTED` of them ahead.
 
-    Yields:
+    Returns:
         (task, result); None for a result whose worker died.
 
     Raises:
         MolvaeError: when the executor is gone, or a worker has other versions than this machine.
     """
-    take = partial(_work_in_turn, work, versions())
-    submitted: deque[tuple[Task, Future[Result]]] = deque()
+    submit = partial(_submit, executor, partial(_work_in_turn, work, versions()))
     coming = iter(tasks)
+    submitted = deque((task, submit(task)) for task in islice(coming, SUBMITTED))
+    return _in_order(submitted, coming, submit)
+
+
+def _in_order(
+    submitted: deque[tuple[Task, Future[Result]]],
+    coming: Iterator[Task],
+    submit: Callable[[Task], Future[Result]],
+) -> Iterator[tuple[Task, Result | None]]:
     try:
-        while True:
-            for task in islice(coming, SUBMITTED - len(submitted)):
-                submitted.append((task, _submit(executor, take, task)))
-            if not submitted:
-                return
+        while submitted:
             task, future = submitted.popleft()
-            yield task, _result(future)
+            result = _result(future)
+            submitted.extend((task, submit(task)) for task in islice(coming, 1))
+            yield task, result
     finally:
         for _, future in submitted:
             future.cancel()

@@ -193,12 +193,7 @@ class MoleculeGenerator:
         Raises:
             UsageError: for a request that cannot be meant.
         """
-        config = check(config or self.defaults)
-        if config.noise and not self.checkpoint.model.config.noise_conditional:
-            raise UsageError(
-                f"noise = {config.noise:g}: the decoder of this model was not taught noise; leave"
-                " it out, or train with --noise-conditional."
-            )
+        config = self.checked(config or self.defaults)
         if n < 1:
             raise UsageError(f"n = {n}: ask for at least one molecule.")
         many = [targets or {}] if targets is None or isinstance(targets, Mapping) else list(targets)
@@ -246,6 +241,20 @@ class MoleculeGenerator:
     def _is_ood(self, ranges: Mapping[str, Wanted]) -> bool:
         found = self.feasibility(ranges)
         return bool(unfamiliar(ranges, self.normalizer)) or (found is not None and found.ood)
+
+    def checked(self, config: GenerateConfig) -> GenerateConfig:
+        """Return a configuration that this model can draw with.
+
+        Raises:
+            ConfigError: for a value out of its range.
+            UsageError: for noise that the decoder was not taught.
+        """
+        if config.noise and not self.checkpoint.model.config.noise_conditional:
+            raise UsageError(
+                f"noise = {config.noise:g}: the decoder of this model was not taught noise; leave"
+                " it out, or train with --noise-conditional."
+            )
+        return check(config)
 
     def encode(self, smiles: Sequence[str]) -> np.ndarray:
         """Return the latent codes (posterior means) of molecules, float32, shape (N, Z).
@@ -372,11 +381,14 @@ class MoleculeGenerator:
 
 
 def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
-    """Examine draws in an executor's workers, in order; a death costs the one guilty draw only."""
-    return [
+    """Have an executor examine draws; what is returned waits for them, in order.
+
+    A worker's death costs the one guilty draw only.
+    """
+    return (
         Candidate("", False, refusal=found.reason) if isinstance(found, Lost) else found
         for _, found in map_chunks(examine_all, work, jobs=executor, chunk_size=PIECE)
-    ]
+    )
 
 
 def _defaults(checkpoint: Checkpoint) -> GenerateConfig:

@@ -57,8 +57,9 @@ def map_chunks(
     """Apply a function to items, in chunks, and yield each item with its result, in order.
 
     Memory is bounded: at most `CHUNKS_AHEAD` chunks for each worker process are read ahead of what
-    was yielded, and 256 for an executor. Close the iterator (`contextlib.closing`) to stop all
-    worker processes at once.
+    was yielded, and 256 for an executor, which begins at once, before the
+    first is asked for. Close the iterator (`contextlib.closing`) to stop all worker processes at
+    once.
 
     Args:
         function: takes a list of items, returns as many results; defined in a module (or a
@@ -79,20 +80,30 @@ def map_chunks(
     """
     chunks = iter(partial(_next_chunk, iter(items), chunk_size), [])
     if jobs == 0:
-        for chunk in chunks:
-            yield from zip(chunk, function(chunk), strict=True)
-        return
+        return ((item, found) for c in chunks for item, found in zip(c, function(c), strict=True))
     if isinstance(jobs, Executor):
         here = partial(map_chunks, function, jobs=1, chunk_size=chunk_size, timeout=timeout)
-        for chunk, answer in submit_all(jobs, partial(_attempt, function), chunks):
-            if isinstance(answer, MolvaeError):
-                raise answer
-            if answer is None or isinstance(answer, Lost):
-                yield from here(chunk)
-            else:
-                yield from zip(chunk, answer, strict=True)
-        return
-    crew = _Crew(function, jobs, timeout)
+        return _answers(submit_all(jobs, partial(_attempt, function), chunks), here)
+    return _run_and_stop(_Crew(function, jobs, timeout), chunks)
+
+
+def _answers(
+    answers: Iterable[tuple[list[Any], Any]],
+    here: Callable[[list[Any]], Iterable[tuple[Any, Any]]],
+) -> Generator[tuple[Any, Any], None, None]:
+    """Yield items with their results; what no worker of the executor brings back is done here."""
+    for chunk, answer in answers:
+        if isinstance(answer, MolvaeError):
+            raise answer
+        if answer is None or isinstance(answer, Lost):
+            yield from here(chunk)
+        else:
+            yield from zip(chunk, answer, strict=True)
+
+
+def _run_and_stop(
+    crew: "_Crew", chunks: Iterator[list[Any]]
+) -> Generator[tuple[Any, Any], None, None]:
     try:
         yield from _run(crew, chunks)
     finally:

@@ -504,3 +504,40 @@ def test_the_decoder_is_asked_for_all_columns_of_a_class() -> None:
     )
     np.testing.assert_array_equal(seen[0], [np.nan, 0.0, 1.0])
     assert np.isnan(seen[1]).all()
+
+
+def test_chemistry_goes_on_while_the_next_draws_are_written() -> None:
+    """What is handed over is looked at late, and the first draws of the next block come before."""
+    written: list[tuple[int, int]] = []
+
+    def script(slot: int, attempt: int) -> list[str]:
+        written.append((slot, attempt))
+        return REPAIRED if attempt == 0 and slot == 0 else SELFIES[slot]
+
+    looked_at: list[int] = []
+
+    def examine(work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
+        so_far = len(written)
+
+        def later() -> Iterable[Candidate]:
+            looked_at.append(len(written) - so_far)
+            yield from examine_all(work)
+
+        return later()
+
+    drawing = start(script, 60)
+    drawing.run(examine, at_once=16, report=lambda found: None, should_stop=lambda: False)
+    assert len(drawing.found) == 60
+    assert max(looked_at) == 0  # a piece is as large as what may be under way
+    written.clear()
+    looked_at.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("molvae.drawing.PIECE", 4)
+        patch.setattr("molvae.drawing.BLOCK", 32)
+        again = start(script, 60)
+        again.run(examine, at_once=16, report=lambda found: None, should_stop=lambda: False)
+    assert {k: m.smiles for k, m in again.found.items()} == {
+        k: m.smiles for k, m in drawing.found.items()
+    }
+    assert looked_at[0] == 12  # three more pieces were written before the first was looked at
+    assert written.index((32, 0)) < written.index((0, 1))
