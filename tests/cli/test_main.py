@@ -195,7 +195,7 @@ def test_package_runs_as_a_module(molvae) -> None:
 def test_every_file_of_a_command_is_in_the_table() -> None:
     folder = Path(main.__file__).parent
     shared = {"__init__", "main", "options", "outputs", "progress", "stopping", "terminal"}
-    shared |= {"annotation", "generators", "initial", "judged", "rejects", "reporting"}
+    shared |= {"annotation", "generators", "initial", "judged", "listing", "rejects", "reporting"}
     files = {path.stem for path in folder.glob("*.py")} - shared
     found = {name for name in files if not name.startswith("benchmark_")}  # parts of that group
     assert found <= {module.rpartition(".")[2] for module, _ in main.COMMANDS.values()}

@@ -1,0 +1,162 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from molvae.chem.smiles import canonicalize
+from molvae.cli.main import cli
+from molvae.generator import MoleculeGenerator
+from molvae.reconstructions import reconstruct_all
+from tests.drugs import DRUGS
+
+LINES = (
+    "name,smiles,potency",
+    *(f"{name},{smiles},1" for name, smiles in DRUGS[:6]),
+    "odd,C1CC,2",
+    "borole,OB(O)c1ccccc1,3",
+)
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "in.csv"
+    path.write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def molvae_here() -> Invoke:
+    """Run a command within this process."""
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="molvae")
+
+    return run
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines()))
+
+
+def test_each_molecule_comes_back_with_how_like_it_is(molvae_here: Invoke, table: Path) -> None:
+    done = molvae_here("reconstruct", table, "-j", 1, "--rejects", table.with_name("bad.csv"))
+    assert done.exit_code == 0, done.stderr
+    rows = rows_of(done.stdout)
+    assert list(rows[0]) == [
+        *("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model")
+    ]
+    assert [row["ID"] for row in rows] == [name for name, _ in DRUGS[:6]]
+    assert rows[0]["model"].startswith("druglike-")
+    generator = MoleculeGenerator.load("druglike")
+    expected = reconstruct_all(generator.checkpoint, generator._look(dict(DRUGS[:6]).values(), ""))
+    assert [row["reconstruction"] for row in rows] == [each.written for each in expected]
+    assert [row["exact"] for row in rows] == [str(each.exact).lower() for each in expected]
+    for row in rows:
+        assert canonicalize(row["SMILES"]) == row["SMILES"]
+        assert (row["exact"] == "true") == (row["reconstruction"] == row["SMILES"])
+    bad = rows_of(table.with_name("bad.csv").read_text())
+    assert [row["row"] for row in bad] == ["8", "9"]
+    assert bad[1]["reason"] == "symbol unknown to the model: [B]"
+    assert "is written anew" not in done.stderr
+
+
+def test_the_summary_tells_how_much_comes_back(molvae_here: Invoke, table: Path) -> None:
+    told, alone = (
+        json.loads(molvae_here("reconstruct", table, "-j", 1, "--json", "-q", *words).stdout)
+        for words in ((), ("--alone",))
+    )
+    assert told["molecules"] == len(told["rows"]) == 6
+    assert told["exact"] == sum(row["exact"] for row in told["rows"]) / 6
+    assert told["tanimoto"] == pytest.approx(sum(row["tanimoto"] for row in told["rows"]) / 6)
+    assert told["rejected"] == {"not a molecule": 1, "symbol unknown to the model": 1}
+    assert (told["alone"], alone["alone"]) == (False, True)
+    assert alone["tanimoto"] < told["tanimoto"]
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_what_is_encoded_and_decoded_is_what_is_reconstructed(
+    molvae_here: Invoke, table: Path, format: str
+) -> None:
+    codes = table.with_name(f"codes.{format}")
+    encoded = molvae_here("encode", table, "-j", 1, "-o", codes)
+    assert encoded.exit_code == 0, encoded.stderr
+    assert "6 molecules encoded by druglike-" in encoded.stderr
+    assert "; 2 rows rejected" in encoded.stderr
+    for words in ((), ("--alone",)) if format == "csv" else ((),):
+        decoded = molvae_here("decode", codes, *words)
+        assert decoded.exit_code == 0, decoded.stderr
+        back = rows_of(molvae_here("reconstruct", table, "-j", 1, *words).stdout)
+        rows = rows_of(decoded.stdout)
+        assert [row["ID"] for row in rows] == [row["ID"] for row in back]
+        assert [row["SMILES"] for row in rows] == [row["reconstruction"] for row in back]
+        assert [row["consistent"] for row in rows] == [row["consistent"] for row in back]
+
+
+def test_codes_are_the_posterior_means_to_the_last_bit(molvae_here: Invoke, table: Path) -> None:
+    rows = rows_of(molvae_here("encode", table, "-j", 1, "--deviations").stdout)
+    codes = MoleculeGenerator.load("druglike").encode([row["SMILES"] for row in rows])
+    size = codes.shape[1]
+    assert list(rows[0])[-2 * size - 1 :] == [
+        *(f"z{place}" for place in range(1, size + 1)),
+        *(f"sd{place}" for place in range(1, size + 1)),
+        "model",
+    ]
+    assert float(rows[0]["MW"]) == pytest.approx(180.16, abs=0.01)
+    for row, code in zip(rows, codes, strict=True):
+        assert [float(row[f"z{place}"]) for place in range(1, size + 1)] == pytest.approx(
+            code.tolist(), abs=1e-6
+        )
+        assert 0 < float(row["sd1"]) < 1.5
+
+
+def test_codes_from_elsewhere_are_decoded_for_what_is_asked(
+    molvae_here: Invoke, tmp_path: Path
+) -> None:
+    """A code needs no SMILES beside it; bad cells are named with their row and column."""
+    codes = tmp_path / "codes.csv"
+    head = ",".join(f"z{place}" for place in range(1, 33))
+    zeros = ",".join(["0"] * 31)
+    lines = (f"{head},logp,model", f"0.1,{zeros},2,", f"x,{zeros},,", f",{zeros},,")
+    lines += (f"1e40,{zeros},,", f"0,{zeros},,other-0123456789ab", f"0.1,{zeros},,")
+    codes.write_text("\n".join(lines))
+    done = molvae_here("decode", codes, "-t", "MW=300", "-t", "TPSA=40..60")
+    assert done.exit_code == 0, done.stderr
+    rows = rows_of(done.stdout)
+    assert [row["ID"] for row in rows] == ["2", "7"]
+    assert (rows[0]["target_MW"], rows[0]["target_TPSA"]) == ("300", "40..60")
+    assert "codes.csv:3: not a number: 'x'" in done.stderr
+    assert "codes.csv:4: no number: a code has one in each column" in done.stderr
+    assert "codes.csv:5: no number" in done.stderr
+    assert "codes.csv:6: code of another model: 'other-0123456789ab'" in done.stderr
+    assert "2 codes decoded by druglike-" in done.stderr
+    assert "4 rows rejected" in done.stderr
+
+
+def test_a_temperature_is_made_again_with_its_seed(molvae_here: Invoke, table: Path) -> None:
+    codes = table.with_name("codes.csv")
+    molvae_here("encode", table, "-j", 1, "-o", codes)
+    hot = ("decode", codes, "--temperature", 1, "--seed")
+    first, again, other = (rows_of(molvae_here(*hot, seed).stdout) for seed in (1, 1, 2))
+    assert first == again
+    assert [row["SMILES"] for row in other] != [row["SMILES"] for row in first]
+    assert (first[0]["temperature"], first[0]["seed"]) == ("1", "1")
+    assert "seed" not in rows_of(molvae_here("decode", codes).stdout)[0]
+
+
+def test_what_holds_no_codes_is_refused(molvae_here: Invoke, table: Path) -> None:
+    done = molvae_here("decode", table)
+    assert done.exit_code == 2
+    assert "no column 'z1'" in done.stderr
+    wide = table.with_name("wide.csv")
+    wide.write_text(",".join(f"z{place}" for place in range(1, 35)) + "\n" + ",".join(["0"] * 34))
+    done = molvae_here("decode", wide)
+    assert done.exit_code == 2
+    assert "codes of this model end with z32" in done.stderr
+    empty = table.with_name("empty.csv")
+    empty.write_text(",".join(f"z{place}" for place in range(1, 33)) + "\n" + ",".join(["x"] * 32))
+    assert molvae_here("decode", empty).exit_code == 3
+    assert molvae_here("encode", table, "-o", table.with_name("codes.smi")).exit_code == 2
