@@ -22,8 +22,8 @@ six.iteritems = lambda mapping: mapping.items()  # type: ignore[attr-defined]
 sys.modules["rdkit.six"] = six
 
 from moses.utils import OneHotVocab  # type: ignore[import-not-found]  # noqa: E402
-from moses.vae.config import get_parser  # type: ignore[import-not-found]  # noqa: E402
 from moses.vae import model as vae  # type: ignore[import-not-found]  # noqa: E402
+from moses.vae.config import get_parser  # type: ignore[import-not-found]  # noqa: E402
 
 
 class Torch(types.ModuleType):
