@@ -11,6 +11,7 @@ A scheduler and its workers run what their clients send them, and what they answ
 it comes: name only one that you trust.
 """
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -26,6 +27,7 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
+    ThreadPoolExecutor,
 )
 from contextlib import contextmanager, suppress
 from functools import cache, partial
@@ -94,10 +96,12 @@ def dask_executor(address: str, *, packages: Sequence[str] = PACKAGES) -> Iterat
     except ImportError as error:
         raise UsageError("a Dask scheduler needs an extra: pip install 'molvae[dask]'") from error
     url = f"{'tls' if parts[1] else 'tcp'}://{parts[2]}"
-    with _without_log("distributed"):
+    with _without_log("distributed.client"):
         try:
+            with ThreadPoolExecutor(1) as aside:  # in a notebook this thread has a loop of its own
+                aside.submit(asyncio.run, _knock(url)).result()
             client = Client(url, timeout=ANSWER_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError) as error:
+        except OSError as error:  # a TimeoutError is one
             raise MolvaeError(
                 f"{address}: no Dask scheduler answers there. Is it running, and is this the port"
                 " that `dask scheduler` named?"
@@ -105,6 +109,17 @@ def dask_executor(address: str, *, packages: Sequence[str] = PACKAGES) -> Iterat
         with client:
             _check_workers(client, address, packages)
             yield client.get_executor()
+
+
+async def _knock(url: str) -> None:
+    """Connect once: where something else than Dask listens, a client would wait for ever."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    with_certificates = Security().get_connection_args("client")
+    connecting = connect(url, timeout=ANSWER_SECONDS, **with_certificates)
+    connection = await asyncio.wait_for(connecting, ANSWER_SECONDS)
+    await connection.close()
 
 
 def _check_workers(client: Any, address: str, packages: Sequence[str]) -> None:

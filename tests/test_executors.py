@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -170,11 +171,16 @@ def test_a_worker_with_other_versions_that_comes_later_is_named_too(
     assert f"process {os.getpid()} has rdkit 2021.1, this machine 2020.1" in str(caught.value)
 
 
-def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("who", ["nobody", "something else"])
+def test_a_scheduler_that_does_not_answer_is_told(
+    who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("distributed", reason="needs the extra: pip install 'molvae[dask]'")
     monkeypatch.setattr(executors, "ANSWER_SECONDS", 0.3)
-    with ExitStack() as stack, pytest.raises(MolvaeError, match="no Dask scheduler answers"):
-        stack.enter_context(dask_executor("dask://127.0.0.1:9"))
+    with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as stack:
+        port = listening.getsockname()[1] if who == "something else" else 9
+        with pytest.raises(MolvaeError, match="no Dask scheduler answers"):
+            stack.enter_context(dask_executor(f"dask://127.0.0.1:{port}"))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8786", "tcp://127.0.0.1:8786", "dask://here"])
