@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from molvae.chem.candidates import examine_all
 from molvae.codes import TILE, read
-from molvae.config import GenerateConfig, check
+from molvae.config import GenerateConfig
 from molvae.data.molecules import Seen, known_to, look
 from molvae.decoded import tanimoto
 from molvae.drawing import Drawing
@@ -100,7 +101,8 @@ def vary(
             posterior, 0 stays at its mean, where variety comes from the temperature alone.
         keep_properties: ask the decoder for the source's own measured properties, so that variants
             stay near; else it is left free.
-        config: temperature, filters; the tier is always "consistent".
+        config: temperature, filters; the tier is always "consistent". A noise level above 0 leaves
+            less of the source, down to nothing but the properties at 1. None: `near_defaults`.
         seed: of all randomness; None draws one, which the summary reports.
         executor: does the chemistry; None does it here.
         batch_size: draws under way before their chemistry is done.
@@ -118,7 +120,7 @@ def vary(
         generator,
         [source.seen for source in sources],
         n,
-        codes=partial(_around, posterior, n, _checked(radius)),
+        codes=partial(_around, posterior, n, _checked(radius), _level(config)),
         asked=own,
         config=config,
         seed=seed,
@@ -189,7 +191,8 @@ def neighbors(
             in each latent dimension, in which all codes together have about 1, as N(0, I) has.
         targets: asked of the neighbors, in place of the molecule's own properties of these names.
         keep_properties: ask for the molecule's other properties as well; else these are left free.
-        config: temperature, filters; the tier is always "consistent".
+        config: as of `vary`: noise goes from "like this molecule" to "anything with these
+            properties".
         seed: of all randomness; None draws one, which the summary reports.
         executor: does the chemistry; None does it here.
         batch_size: draws under way before their chemistry is done.
@@ -204,12 +207,13 @@ def neighbors(
     mean = read(generator.checkpoint, [center.symbols]).mean
     asked = generator.ranges(targets or {})
     own = _own_properties(generator, center) if keep_properties else {}
-    # Posterior of the width that all codes have together, whatever the molecule's own is.
+    # Of the width that all codes have together, whatever that of the molecule's own posterior.
+    wide = Posterior(mean, torch.zeros_like(mean))
     drawn = _draw(
         generator,
         [center],
         n,
-        codes=partial(_around, Posterior(mean, torch.zeros_like(mean)), n, _checked(radius)),
+        codes=partial(_around, wide, n, _checked(radius), _level(config)),
         asked=[{**own, **asked}],
         config=config,
         seed=seed,
@@ -243,7 +247,7 @@ def _draw(
     should_stop: Callable[[], bool],
 ) -> Generation:
     """Draw `n` molecules for each center from given codes, and none of the centers."""
-    config = check(config or GenerateConfig())
+    config = generator.checked(config or near_defaults(generator))
     if config.tier != "consistent" or not config.unique:
         raise UsageError("variants are of the tier consistent, and unique.")
     seed = secrets.randbelow(2**32) if seed is None else seed
@@ -269,6 +273,15 @@ def _draw(
     return drawing.result(model=generator.name, seconds=time.monotonic() - begun)
 
 
+def near_defaults(generator: MoleculeGenerator) -> GenerateConfig:
+    """Return how a model draws best, and without noise, which leads away from a molecule."""
+    return replace(generator.defaults, tier="consistent", unique=True, noise=0.0)
+
+
+def _level(config: GenerateConfig | None) -> float:
+    return config.noise if config else 0.0
+
+
 def _checked(radius: float) -> float:
     if not (math.isfinite(radius) and 0.0 <= radius <= MAX_RADIUS):
         raise UsageError(f"radius = {radius}: 0 to {MAX_RADIUS:g} standard deviations.")
@@ -284,14 +297,19 @@ def _around(
     posterior: Posterior,
     n: int,
     radius: float,
+    level: float,
     slots: Sequence[int],
     conditions: Tensor,
     noise: Tensor,
 ) -> Tensor:
-    """Return codes around the means of the slots' centers; see `writer.Codes`."""
-    rows = [slot // n for slot in slots]
-    spread_out = (0.5 * posterior.log_var[rows]).exp() * noise.to(posterior.mean.device)
-    return posterior.mean[rows] + radius * spread_out
+    """Return codes around the means of the slots' centers; see `writer.Codes`.
+
+    They are as `latent.corrupt` leaves codes at this noise level: two independent normal
+    deviations, the radius' and the noise's, add up to one.
+    """
+    rows, kept = [slot // n for slot in slots], 1.0 - level
+    variance = (kept * radius) ** 2 * posterior.log_var[rows].exp() + level**2
+    return kept * posterior.mean[rows] + variance.sqrt() * noise.to(posterior.mean.device)
 
 
 def _distances(generator: MoleculeGenerator, mean: Tensor, molecules: list[str]) -> list[float]:

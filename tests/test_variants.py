@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rdkit import Chem, DataStructs
 
 from molvae.chem.properties import measure
@@ -15,8 +16,16 @@ from molvae.config import GenerateConfig
 from molvae.data.molecules import Seen, look
 from molvae.errors import ConfigError, UsageError
 from molvae.generator import MoleculeGenerator
+from molvae.model.latent import Posterior
 from molvae.train.package import package
-from molvae.variants import Source, Variation, vary
+from molvae.variants import (
+    Neighborhood,
+    Source,
+    Variation,
+    _around,
+    neighbors,
+    vary,
+)
 from tests import tiny
 from tests.conftest import Memorized
 from tests.drugs import DRUGS
@@ -193,3 +202,79 @@ def test_a_stop_leaves_what_is_found(druglike: MoleculeGenerator, tiny_model_fil
     )
     assert len(counts) == 1
     assert counts[0] == len(variation.variants) < 160
+
+
+@pytest.fixture(scope="module")
+def around(druglike: MoleculeGenerator, sources: list[Source]) -> Neighborhood:
+    return neighbors(druglike, sources[0].seen, 8, config=QUICK, seed=1)
+
+
+def test_neighbors_are_distinct_and_none_is_the_molecule(
+    around: Neighborhood, sources: list[Source]
+) -> None:
+    smiles = [neighbor.molecule.smiles for neighbor in around.neighbors]
+    assert len(set(smiles)) == 8
+    assert sources[0].seen.smiles not in smiles
+    assert around.summary.tier == "consistent"
+
+
+def test_a_neighbors_distance_is_that_of_the_codes(
+    around: Neighborhood, sources: list[Source], druglike: MoleculeGenerator
+) -> None:
+    center = druglike.encode([sources[0].seen.smiles])[0]
+    for neighbor in around.neighbors:
+        code = druglike.encode([neighbor.molecule.smiles])[0]
+        distance = float(np.sqrt(np.mean((code - center) ** 2)))
+        assert neighbor.distance == pytest.approx(distance, abs=1e-5)
+        assert 0 < neighbor.tanimoto < 1
+
+
+def test_a_larger_radius_leads_further(
+    around: Neighborhood, sources: list[Source], druglike: MoleculeGenerator
+) -> None:
+    far = neighbors(druglike, sources[0].seen, 8, radius=3.0, config=QUICK, seed=1)
+    near, away = (np.mean([n.distance for n in each.neighbors]) for each in (around, far))
+    assert away > 1.2 * near
+
+
+def test_targets_replace_the_molecules_own_properties(
+    druglike: MoleculeGenerator, sources: list[Source]
+) -> None:
+    low, high = (
+        neighbors(druglike, sources[0].seen, 8, targets={"tpsa": value}, config=QUICK, seed=1)
+        for value in (25.0, 110.0)
+    )
+    means = [
+        np.mean([neighbor.molecule.properties["TPSA"] for neighbor in each.neighbors])
+        for each in (low, high)
+    ]
+    assert means[1] > means[0] + 15
+    assert high.neighbors[0].row()["target_TPSA"] == "110"
+    with pytest.raises(UsageError, match="unknown property"):
+        neighbors(druglike, sources[0].seen, 1, targets={"sweetness": 1.0})
+    with pytest.raises(UsageError, match="0 neighbors"):
+        neighbors(druglike, sources[0].seen, 0)
+    with pytest.raises(UsageError, match="radius = "):
+        neighbors(druglike, sources[0].seen, 1, radius=-1.0)
+
+
+def test_noise_leaves_less_and_less_of_a_molecule(druglike: MoleculeGenerator) -> None:
+    """Half a code and half noise, as the decoder that is told of it was taught."""
+    posterior = Posterior(torch.ones(1, 4), torch.zeros(1, 4))
+    noise = torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0))
+    slots = [0] * len(noise)
+    for radius, level, mean, deviation in (
+        (0.5, 0.0, 1.0, 0.5),
+        (0.0, 0.5, 0.5, 0.5),
+        (1, 1, 0, 1),
+    ):
+        codes = _around(posterior, len(noise), radius, level, slots, noise, noise)
+        assert float(codes.mean()) == pytest.approx(mean, abs=0.02)
+        assert float(codes.std()) == pytest.approx(deviation, abs=0.02)
+    (aspirin,) = sources_of(druglike, ["CC(=O)Oc1ccccc1C(=O)O"])
+    for draw in (
+        lambda config: vary(druglike, [aspirin], 1, config=config),
+        lambda config: neighbors(druglike, aspirin.seen, 1, config=config),
+    ):
+        with pytest.raises(UsageError, match="was not taught noise"):
+            draw(GenerateConfig(noise=0.5))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from molvae.variants import Source, Variation
 
 SETTINGS = (
-    *("temperature", "top_p", "guidance", "shortlist", "best_of", "max_tries", "novel"),
+    *("temperature", "top_p", "guidance", "noise", "shortlist", "best_of", "max_tries", "novel"),
     *("filters", "smarts", "not_smarts"),
 )
 
@@ -92,9 +92,8 @@ def command(
     of FILE; what SELFIES would repair silently is drawn again.
     """
     from molvae.data.tables import open_table
-    from molvae.variants import vary
+    from molvae.variants import near_defaults, vary
 
-    config = options.config_from(GenerateConfig, settings)
     target = None if output == "-" else Path(output)
     check_table(Path(output), format=output_format, force=force, inputs=(file,))
     bad = Rejects(
@@ -105,6 +104,7 @@ def command(
         stdout_taken=target is None or as_json,
     )
     generator = generators.load(model, device)
+    config = options.config_from(GenerateConfig, settings, base=near_defaults(generator))
     table = open_table(file, smiles_column=smiles_column or "", format=input_format)
     sources = _sources(generator, table, bad, jobs=jobs or os.cpu_count() or 1)
     bad.finish(quiet=quiet)

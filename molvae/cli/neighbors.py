@@ -55,17 +55,19 @@ def command(
     Neighbors are distinct, and what SELFIES would repair silently is drawn again. Each row tells
     how similar it is to the molecule (Tanimoto, Morgan fingerprints of radius 2), how far its own
     latent code is from the molecule's (distance, in the unit of --radius), and what draws it again.
+    With a model that was taught it, --noise goes from molecules like this one to any with its
+    properties.
     `molvae augment` draws variants of a whole table, as far as each molecule's own code is wide.
 
     How like the molecule its neighbors are depends on how much the model's code holds, which
     `molvae info MODEL` tells as kl, in nats: the bundled druglike has short codes, and its
     neighbors are alike in properties and size first, in structure second.
     """
-    from molvae.variants import neighbors
+    from molvae.variants import near_defaults, neighbors
 
-    config = options.config_from(GenerateConfig, settings)
     run = Listing(model, **{name: settings[name] for name in Listing._fields[1:]})
     generator = run.load()
+    config = options.config_from(GenerateConfig, settings, base=near_defaults(generator))
     center = molecule(generator, smiles)
     warn_of_targets(generator, generator.ranges(targets), quiet=run.quiet)
     with (

@@ -16,8 +16,8 @@ def test_the_components_are_the_directions_of_most_variance() -> None:
     total = CODES.var(axis=0).sum()
     assert shares[0] == pytest.approx(CODES[:, 3].var() / total, rel=0.05)
     assert shares[1] == pytest.approx(CODES[:, 5].var() / total, rel=0.05)
-    assert np.abs(np.corrcoef(coordinates[:, 0], CODES[:, 3])[0, 1]) > 0.99
-    assert np.abs(np.corrcoef(coordinates[:, 1], CODES[:, 5])[0, 1]) > 0.99
+    assert np.abs(np.corrcoef(coordinates[:, 0], CODES[:, 3])[0, 1]) > 0.97
+    assert np.abs(np.corrcoef(coordinates[:, 1], CODES[:, 5])[0, 1]) > 0.97
     assert coordinates.mean(axis=0) == pytest.approx([0.0, 0.0], abs=1e-5)
 
 
