@@ -32,9 +32,9 @@ def command(file: Path, model: str, alone: bool, **options: Any) -> None:
     molecule's own measured properties is written: exact tells whether it is the same one, tanimoto
     how similar (Morgan fingerprints of radius 2), consistent whether SELFIES had nothing to repair.
 
-    How much comes back depends on how much the model's code holds, which `molvae info MODEL` tells
-    as kl, in nats. The bundled druglike has short codes: 2 % of its held-out molecules come back
-    exactly, and most come back as a relative.
+    How much comes back depends on how much the model's code holds: `molvae info MODEL` tells it as
+    kl, in nats, and exact_from_mean. The bundled druglike has short codes: 2 % of its held-out
+    molecules come back exactly, and most come back as a relative.
     """
 
     def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from molvae.checkpoint import find_model
 from molvae.chem.smiles import canonicalize
 from molvae.cli.main import cli
 from molvae.generator import MoleculeGenerator
 from molvae.reconstructions import reconstruct_all
+from molvae.store import read_header
 from tests.drugs import DRUGS
 
 LINES = (
@@ -160,3 +162,11 @@ def test_what_holds_no_codes_is_refused(molvae_here: Invoke, table: Path) -> Non
     empty.write_text(",".join(f"z{place}" for place in range(1, 33)) + "\n" + ",".join(["x"] * 32))
     assert molvae_here("decode", empty).exit_code == 3
     assert molvae_here("encode", table, "-o", table.with_name("codes.smi")).exit_code == 2
+
+
+def test_what_the_help_says_of_the_bundled_model_is_so(molvae_here: Invoke) -> None:
+    header = read_header(find_model("druglike"), kind="checkpoint", format=1)
+    exact = header["provenance"]["health"]["exact_from_mean"]
+    for name in ("reconstruct", "decode", "interpolate"):
+        said = " ".join(molvae_here(name, "--help").stdout.split())
+        assert f" {100 * exact:.0f} % of" in said, f"say in `{name}` what comes back: {exact}"
