@@ -1,22 +1,23 @@
 """Properties that a model can be asked for, each with its definition, unit, range and source.
 
-All values are RDKit's own, to the last digit, so that they can be checked anywhere; QED is computed
-faster than there.
+All values are RDKit's own, so that they can be checked anywhere. QED, SA, LogP and rotatable bonds
+are computed several times faster than there: the molecule is read once for all of them (see
+`environments`), and what was found out of an atom's surroundings once is looked up.
 """
 
-import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from rdkit import Chem, RDConfig, rdBase
+from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 
+from molvae.chem.accessibility import synthetic_accessibility
 from molvae.chem.druglikeness import qed
+from molvae.chem.lipophilicity import log_p
+from molvae.chem.rotatable import rotatable_bonds
 from molvae.errors import Rejected, UsageError, did_you_mean
 
 # What RDKit's calculators raise on molecules that they were not made for; QED, for one, fails on
@@ -116,28 +117,6 @@ def _by_any_name() -> dict[str, Property]:
     }
 
 
-@cache
-def _sa_scorer() -> ModuleType:
-    """RDKit ships the synthetic accessibility score as a script beside the package."""
-    path = Path(RDConfig.RDContribDir) / "SA_Score" / "sascorer.py"
-    specification = importlib.util.spec_from_file_location("molvae_sascorer", path)
-    if specification is None or specification.loader is None or not path.is_file():
-        raise UsageError(f"this RDKit lacks the SA score ({path}). pip install rdkit")
-    scorer = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(scorer)
-    return scorer
-
-
-def _synthetic_accessibility(mol: Chem.Mol) -> float:
-    score = _sa_scorer().calculateScore(mol)
-    return math.nan if score is None else float(score)
-
-
-def _log_p(mol: Chem.Mol) -> float:
-    log_p, _molar_refractivity = rdMolDescriptors.CalcCrippenDescriptors(mol)
-    return float(log_p)
-
-
 _MOLECULAR_WEIGHT = Property(
     name="MW",
     unit="Da",
@@ -152,7 +131,7 @@ _LOG_P = Property(
     name="LogP",
     unit="",
     definition="octanol-water partition coefficient, log10, estimated from atom types",
-    function=_log_p,
+    function=log_p,
     low=-math.inf,
     high=math.inf,
     source="Wildman & Crippen 1999, doi 10.1021/ci990307l",
@@ -182,7 +161,7 @@ _SA = Property(
     name="SA",
     unit="",
     definition="synthetic accessibility score; 1 is easy to make, 10 is hard",
-    function=_synthetic_accessibility,
+    function=synthetic_accessibility,
     low=1.0,
     high=10.0,
     source="Ertl & Schuffenhauer 2009, doi 10.1186/1758-2946-1-8",
@@ -218,7 +197,7 @@ _COUNTS = (
     _count(
         "RotB",
         "rotatable bonds, strict definition (amides and the like do not rotate)",
-        rdMolDescriptors.CalcNumRotatableBonds,
+        rotatable_bonds,
         "RDKit Descriptors.NumRotatableBonds",
         ("NumRotatableBonds", "RotatableBonds", "RB"),
     ),

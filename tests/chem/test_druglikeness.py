@@ -28,6 +28,9 @@ ODD = (
     "S1C=CSC1=S",
     "C[Si](C)(C)F",
     "O",
+    "c1ccc2c(c1)Nc1ccccc1S2",  # rings that RDKit closes through atoms that are not aromatic
+    "CN(C)(C)->B",  # a bond that has no order
+    "CC1=NCC(=O)N(C)c2ccccc21",
 )
 
 
@@ -54,22 +57,6 @@ def test_drugs_and_druglike_molecules_have_the_values_of_rdkit() -> None:
 def test_hydrogens_that_are_written_out_change_nothing() -> None:
     mol = Chem.AddHs(read("CC(=O)Oc1ccccc1C(=O)O"))
     assert druglikeness.qed(mol) == QED.qed(mol) == druglikeness.qed(Chem.RemoveHs(mol))
-
-
-def test_every_alert_is_tried_on_what_it_needs() -> None:
-    """A molecule made of the alert itself, where that is one, is found by it."""
-    found = 0
-    for smarts, pattern in zip(QED.StructuralAlertSmarts, QED.StructuralAlerts, strict=True):
-        need = druglikeness._need(pattern)
-        gate = None if need is None else Chem.MolFromSmarts(druglikeness.NEEDS[need])
-        for _, smiles in DRUGS:
-            mol = read(smiles)
-            if mol.HasSubstructMatch(pattern):
-                found += 1
-                assert gate is None or mol.HasSubstructMatch(gate), smarts
-    assert found > 100
-    groups = {druglikeness._need(pattern) for pattern in QED.StructuralAlerts}
-    assert groups == {None, *druglikeness.NEEDS}
 
 
 def test_what_rdkit_cannot_do_is_not_done_here_either() -> None:

@@ -1,0 +1,73 @@
+import pytest
+from rdkit import Chem
+from rdkit.Chem import QED
+
+from molvae.chem.environments import environments
+from molvae.chem.screens import Screen
+from tests.drugs import DRUGS
+
+MOLS = [Chem.MolFromSmiles(smiles) for _, smiles in DRUGS]
+
+
+def possible(smarts: str, smiles: str) -> bool:
+    read = environments(Chem.MolFromSmiles(smiles))
+    assert read is not None
+    return Screen([Chem.MolFromSmarts(smarts)]).possible(read) == [0]
+
+
+def test_no_alert_that_a_drug_contains_is_ruled_out_and_few_others_are_left() -> None:
+    screen, found, left = Screen(QED.StructuralAlerts), 0, 0
+    for (name, _), mol in zip(DRUGS, MOLS, strict=True):
+        read = environments(mol)
+        assert read is not None
+        there = {n for n, q in enumerate(QED.StructuralAlerts) if mol.HasSubstructMatch(q)}
+        assert there <= set(screen.possible(read)), name
+        found += len(there)
+        left += len(screen.possible(read))
+    assert found > 100
+    assert left < 10 * found
+
+
+@pytest.mark.parametrize(
+    ("smarts", "smiles"),
+    [
+        ("C1OC1", "CC1OC1"),
+        ("C1CCC1", "C1CC2CC1C2"),
+        ("[$(C=O)]N", "CC(=O)NC"),
+        ("[!$(C=O);C]N", "CNC(C)=O"),
+        ("[$([N;+0;X3;v3]);!$(N[C,S]=O)]", "CNC"),
+        ("C(F)(F)F", "CC(F)(F)F"),
+        ("F.F.F.F", "FC(F)(F)CF"),
+        ("C~N", "CC#N"),
+        ("C-!@C", "CCC1CC1"),
+        ("C-;@C", "C1CC1"),
+        ("[r5]", "C1CCCC1"),
+        ("[13C]", "[13CH3]O"),
+        ("[x2]", "C1CC1"),  # which a kind of atom does not tell
+        ("[C@H](C)(N)O", "C[C@H](N)O"),
+        ("*", "C"),
+    ],
+)
+def test_what_is_there_stays_possible(smarts: str, smiles: str) -> None:
+    assert Chem.MolFromSmiles(smiles).HasSubstructMatch(Chem.MolFromSmarts(smarts))
+    assert possible(smarts, smiles)
+
+
+@pytest.mark.parametrize(
+    ("smarts", "smiles"),
+    [
+        ("C1OC1", "CC1COC1"),
+        ("C1CCC1", "C1CCCC1"),
+        ("[$(S=O)]N", "CCN"),
+        ("[$([#7]),$([#8]C)]", "CCS"),
+        ("C(F)(F)F", "CC(F)F"),
+        ("C=O", "CO"),
+        ("C-!@C", "C1CC1"),
+        ("C1CCCCC1", "CCCCCC"),
+        ("[13C]", "CO"),
+    ],
+)
+def test_what_lacks_an_atom_a_bond_a_ring_or_a_neighbor_is_ruled_out(
+    smarts: str, smiles: str
+) -> None:
+    assert not possible(smarts, smiles)
