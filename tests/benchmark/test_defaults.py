@@ -1,0 +1,36 @@
+from dataclasses import replace
+
+import pytest
+
+from molvae.benchmark.defaults import held_out_moments, search, to_plain
+from molvae.config import GenerateConfig
+from molvae.dataset import MoleculeDataset
+from molvae.generator import MoleculeGenerator
+
+pytest.importorskip("fcd", reason="the extra fcd is not installed")
+
+
+@pytest.fixture(scope="module")
+def druglike() -> MoleculeGenerator:
+    return MoleculeGenerator.load("druglike")
+
+
+def test_setting_whose_molecules_are_nearest_to_real_ones_is_found_and_kept(
+    druglike: MoleculeGenerator, drug_dataset: MoleculeDataset
+) -> None:
+    reference = held_out_moments(drug_dataset, split="train", seed=0, jobs=0)
+    assert reference.molecules == len(drug_dataset.members("train"))
+    taught = druglike.checkpoint.model.config.noise_conditional
+    found = search(
+        druglike, reference, n=60, seed=1, jobs=0, levels=(1.0,), temperatures=(3.0, 0.5)
+    )
+    assert [tried.temperature for tried in found] == [0.5, 3.0]
+    assert {tried.noise for tried in found} == {1.0 if taught else 0.0}
+    assert found[0].fcd < found[1].fcd
+    assert found[0].acceptance > found[1].acceptance
+    changed = replace(druglike.checkpoint, provenance={
+        **druglike.checkpoint.provenance, "defaults": to_plain(found)
+    })  # fmt: skip
+    assert MoleculeGenerator(changed).defaults == GenerateConfig(
+        temperature=0.5, noise=found[0].noise
+    )
