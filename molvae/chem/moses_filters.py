@@ -1,8 +1,10 @@
 """What keeps a molecule out of MOSES: medicinal chemistry filters, PAINS, odd atoms, large rings.
 
-Polykovskiy 2020, https://doi.org/10.3389/fphar.2020.565644. Patterns are matched on the molecule
-with its hydrogens, as there. A pattern is tried only where a fingerprint of the molecule holds
-every bit of the pattern's own, which is all but a few of the 502 and changes no result.
+Polykovskiy 2020, https://doi.org/10.3389/fphar.2020.565644. There the 502 patterns are matched on
+the molecule with its hydrogens. Here a pattern's hydrogens become what it asks of the atoms that
+carry them, so that it is matched on the molecule as it is; the few patterns that could take a
+hydrogen for another atom, and molecules with hydrogens as atoms, are matched as there. `screens`
+rules out all but two or three patterns. None of this changes a result.
 """
 
 import csv
@@ -11,30 +13,34 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from rdkit import Chem, DataStructs, RDConfig
+from rdkit import Chem, RDConfig
 
+from molvae.chem.environments import environments, kind_of
+from molvae.chem.screens import Screen, asked
 from molvae.errors import UsageError
 
 MCF_FILE = Path(__file__).with_name("mcf.csv")  # says where it is from, and its licence
 PAINS_FILE = Path(RDConfig.RDDataDir) / "Pains" / "wehi_pains.csv"  # part of RDKit
 ELEMENTS = frozenset({"C", "N", "S", "O", "F", "Cl", "Br", "H"})
 LARGE_RING = 8  # atoms; a ring this large is not taken
-_SCREEN_BITS = 2048
 
 
 class Patterns(NamedTuple):
-    """Named SMARTS patterns, and what a molecule must have to contain one.
+    """Named SMARTS patterns.
 
     Attributes:
         names: K of them.
-        queries: the patterns.
-        screens: pattern fingerprints, shape (K, bits / 64) uint64.
+        queries: the patterns, for molecules with hydrogens.
+        merged: for molecules without, what of a pattern is found in these.
+        exact: whether that is all of it.
+        screen: which of them a molecule may contain.
     """
 
     names: tuple[str, ...]
     queries: tuple[Chem.Mol, ...]
-    screens: np.ndarray
+    merged: tuple[Chem.Mol, ...]
+    exact: tuple[bool, ...]
+    screen: Screen
 
 
 def moses_alert(mol: Chem.Mol) -> str | None:
@@ -45,13 +51,16 @@ def moses_alert(mol: Chem.Mol) -> str | None:
     >>> moses_alert(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O")) is None
     True
     """
-    if any(len(ring) >= LARGE_RING for ring in mol.GetRingInfo().AtomRings()):
+    read = environments(mol)
+    rings = mol.GetRingInfo().AtomRings() if read is None else read.rings
+    if any(len(ring) >= LARGE_RING for ring in rings):
         return f"ring of {LARGE_RING} atoms or more"
-    for atom in mol.GetAtoms():
-        if atom.GetFormalCharge():
-            return "charged"
-        if atom.GetSymbol() not in ELEMENTS:
-            return f"holds {atom.GetSymbol()}"
+    if read is None:
+        odd = [_odd(atom.GetFormalCharge(), atom.GetAtomicNum()) for atom in mol.GetAtoms()]
+    else:
+        odd = [_odd_kind(kind) for kind in read.kinds]
+    for reason in filter(None, odd):
+        return reason
     return next(_found(moses_patterns(), mol), None)
 
 
@@ -67,26 +76,24 @@ def mcf_alert(mol: Chem.Mol) -> str | None:
 @cache
 def mcf_patterns() -> Patterns:
     """Return the 22 medicinal chemistry filters of MOSES."""
-    with MCF_FILE.open(encoding="ascii", newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return _patterns((row["names"], row["smarts"]) for row in rows)
+    return _patterns(_mcf())
 
 
 @cache
 def moses_patterns() -> Patterns:
     """Return the medicinal chemistry filters and the 480 PAINS patterns (doi 10.1021/jm901137j)."""
-    mcf = mcf_patterns()
     try:
         with PAINS_FILE.open(encoding="ascii", newline="") as file:
-            rows = [(f"PAINS {_bare(name)}", smarts) for smarts, name in csv.reader(file)]
+            pains = [(f"PAINS {_bare(name)}", smarts) for smarts, name in csv.reader(file)]
     except OSError as error:
         raise UsageError(f"this RDKit lacks the PAINS patterns ({PAINS_FILE}).") from error
-    pains = _patterns(rows)
-    return Patterns(
-        mcf.names + pains.names,
-        mcf.queries + pains.queries,
-        np.concatenate([mcf.screens, pains.screens]),
-    )
+    return _patterns([*_mcf(), *pains])
+
+
+def _mcf() -> list[tuple[str, str]]:
+    with MCF_FILE.open(encoding="ascii", newline="") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return [(row["names"], row["smarts"]) for row in rows]
 
 
 def _bare(name: str) -> str:
@@ -94,35 +101,54 @@ def _bare(name: str) -> str:
     return name.removeprefix("<regId=").removesuffix(">")
 
 
+def _odd(charge: int, element: int) -> str:
+    """Return what MOSES has against an atom by itself, "" where nothing."""
+    if charge:
+        return "charged"
+    symbol = Chem.GetPeriodicTable().GetElementSymbol(element)
+    return "" if symbol in ELEMENTS else f"holds {symbol}"
+
+
+@cache
+def _odd_kind(number: int) -> str:
+    kind = kind_of(number)
+    return _odd(kind.charge, kind.element)
+
+
 def _patterns(rows: Iterable[tuple[str, str]]) -> Patterns:
     names, smarts = zip(*rows, strict=True)
     queries = tuple(map(Chem.MolFromSmarts, smarts))
-    screens = np.stack([_fingerprint(_without_hydrogens(query)) for query in queries])
-    return Patterns(names, queries, screens)
+    merged, exact = zip(*map(_merged, queries), strict=True)
+    return Patterns(names, queries, merged, exact, Screen(merged))
+
+
+def _merged(query: Chem.Mol) -> tuple[Chem.Mol, bool]:
+    """Return what of a pattern is found in a molecule without hydrogens, and whether that is all.
+
+    An atom of the pattern that could be found on a hydrogen, or that counts them among its bonds,
+    is left out.
+    """
+    water = Chem.AddHs(Chem.MolFromSmiles("O"))
+    merged = Chem.RWMol(Chem.MergeQueryHs(query))
+    open_to_hydrogen = [
+        atom.GetIdx()
+        for atom in merged.GetAtoms()
+        if asked(atom).may_be(water.GetAtomWithIdx(1)) or "ExplicitDegree" in atom.DescribeQuery()
+    ]
+    for index in reversed(open_to_hydrogen):
+        merged.RemoveAtom(index)
+    return merged.GetMol(), not open_to_hydrogen
 
 
 def _found(patterns: Patterns, mol: Chem.Mol) -> Iterator[str]:
     """Yield the names of the patterns that a molecule contains."""
-    missing = (patterns.screens & ~_fingerprint(mol)).any(axis=1)
-    possible = np.flatnonzero(~missing)
-    whole = Chem.AddHs(mol) if possible.size else mol
-    for number in possible:
-        if whole.HasSubstructMatch(patterns.queries[number]):
+    read = environments(mol)
+    whole = None
+    for number in range(len(patterns.names)) if read is None else patterns.screen.possible(read):
+        if read is not None and patterns.exact[number]:
+            found = mol.HasSubstructMatch(patterns.merged[number])
+        else:
+            whole = whole or Chem.AddHs(mol)
+            found = whole.HasSubstructMatch(patterns.queries[number])
+        if found:
             yield patterns.names[number]
-
-
-def _fingerprint(mol: Chem.Mol) -> np.ndarray:
-    bits = DataStructs.BitVectToBinaryText(Chem.PatternFingerprint(mol, fpSize=_SCREEN_BITS))
-    return np.frombuffer(bits, dtype=np.uint64)
-
-
-def _without_hydrogens(query: Chem.Mol) -> Chem.Mol:
-    """Return the part of a pattern that is found among heavy atoms.
-
-    The fingerprint is taken of the molecule without its hydrogens, which is twice as fast.
-    """
-    part = Chem.RWMol(query)
-    for atom in reversed(list(query.GetAtoms())):
-        if atom.GetAtomicNum() == 1:
-            part.RemoveAtom(atom.GetIdx())
-    return part.GetMol()

@@ -3,6 +3,7 @@ import pickle
 import pytest
 from rdkit import Chem
 
+from molvae.chem import filters
 from molvae.chem.filters import FILTERS, smarts_filter
 from molvae.errors import UsageError
 from tests.drugs import DRUGS
@@ -29,6 +30,32 @@ def test_a_notorious_group_is_named(name: str, smiles: str, words: str) -> None:
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_harmless_molecule_passes(name: str) -> None:
     assert FILTERS[name](ETHANOL) is None
+
+
+@pytest.mark.parametrize("name", ["PAINS", "BRENK", "NIH"])
+def test_the_alert_is_the_first_of_the_catalog(name: str) -> None:
+    found = []
+    for _, smiles in DRUGS[::3]:
+        match = filters._catalog(name).GetFirstMatch(Chem.MolFromSmiles(smiles))
+        found.append(None if match is None else match.GetDescription())
+    assert [FILTERS[name](Chem.MolFromSmiles(smiles)) for _, smiles in DRUGS[::3]] == found
+    assert len(set(found)) > 2
+
+
+@pytest.mark.parametrize("name", ["PAINS", "BRENK", "NIH"])
+def test_the_pattern_of_an_entry_is_the_one_that_is_looked_for(name: str) -> None:
+    catalog = filters._catalog(name)
+    mols = [Chem.MolFromSmiles(smiles) for _, smiles in DRUGS[::8]]
+    for number in range(catalog.GetNumEntries()):
+        entry = catalog.GetEntryWithIdx(number)
+        pattern = filters._pattern(entry)
+        for mol in mols:
+            assert entry.HasFilterMatch(mol) == mol.HasSubstructMatch(pattern)
+
+
+def test_hydrogens_as_atoms_change_no_alert() -> None:
+    mol = Chem.MolFromSmiles("CC(=O)Cl")
+    assert FILTERS["BRENK"](Chem.AddHs(mol)) == FILTERS["BRENK"](mol) is not None
 
 
 def test_most_drugs_pass_the_pan_assay_filter() -> None:
