@@ -18,14 +18,13 @@ from molvae.benchmark.latent import prior_gap, probe
 from molvae.benchmark.latent import verdicts as latent_verdicts
 from molvae.chem.selfies import decode_canonical
 from molvae.chem.similarity import bit_counts
-from molvae.codes import TILE, read
+from molvae.codes import read, write_codes
 from molvae.dataset import SPLIT_NAMES
 from molvae.errors import InputError, Rejected
 from molvae.evaluate.parsed import parse_molecules
 from molvae.evaluate.text import aligned, cell
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
-from molvae.model.sampling import sample
 from molvae.train.health import Health, examine
 
 FORMAT = 1  # of the JSON
@@ -143,7 +142,7 @@ def reconstruct(
     posterior = Posterior(posterior.mean.cpu(), posterior.log_var.cpu())
     own = torch.from_numpy(generator.normalizer.normalize(dataset.properties))
     originals = [decode_canonical(molecule) for molecule in symbols]
-    back = _written(generator, posterior, own, seed=seed)
+    back = _written(generator, posterior, dataset.properties, seed=seed)
     health = _health(generator, held_out, seed=seed)
     memorization = {}
     if training is not None:
@@ -173,11 +172,11 @@ def reconstruct(
 
 
 def _written(
-    generator: MoleculeGenerator, posterior: Posterior, own: torch.Tensor, *, seed: int
+    generator: MoleculeGenerator, posterior: Posterior, own: np.ndarray, *, seed: int
 ) -> dict[str, list[str]]:
     """Write molecules again in each of `WAYS`, their own properties (N, P) told or not."""
     noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(seed))
-    nothing = torch.full_like(own, float("nan"))
+    nothing = np.full_like(own, np.nan)
     mean, z = posterior.mean, posterior.sample(noise)
     return {
         "from_mean": _write(generator, mean, own),
@@ -187,24 +186,14 @@ def _written(
     }
 
 
-def _write(generator: MoleculeGenerator, z: torch.Tensor, conditions: torch.Tensor) -> list[str]:
+def _write(generator: MoleculeGenerator, z: torch.Tensor, points: np.ndarray) -> list[str]:
     """Write the likeliest molecule of each code (N, Z) as canonical SMILES, "" where none."""
-    steps = generator.max_symbols + 1
     molecules = []
-    for begin in range(0, len(z), TILE):
-        codes = z[begin : begin + TILE].to(generator.device)
-        written = sample(
-            generator.checkpoint.model,
-            codes,
-            conditions[begin : begin + TILE].to(generator.device),
-            torch.zeros(len(codes), steps, device=generator.device),
-            temperature=0.0,
-        )
-        for ids in written.ids.tolist():
-            try:
-                molecules.append(decode_canonical(generator.vocabulary.decode(ids)))
-            except Rejected:
-                molecules.append("")
+    for written in write_codes(generator.checkpoint, z, points):
+        try:
+            molecules.append(decode_canonical(written.symbols))
+        except Rejected:
+            molecules.append("")
     return molecules
 
 
