@@ -84,8 +84,7 @@ def command(
     where SELFIES had nothing to repair.
 
     How like the encoded molecule the written one is depends on how much the model's code holds,
-    which `molvae info MODEL` tells as kl, in nats: the bundled druglike has short codes, and 2 % of
-    its held-out molecules come back exactly.
+    which `molvae info MODEL` tells as kl, in nats, and exact_from_mean.
     """
     from molvae.data import tables
     from molvae.data.records import plain

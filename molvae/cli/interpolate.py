@@ -44,8 +44,7 @@ def command(
     (Morgan fingerprints of radius 2), consistent whether SELFIES had nothing to repair.
 
     How near the ends are to A and B depends on how much the model's code holds, which `molvae info
-    MODEL` tells as kl, in nats: of the bundled druglike, with its short codes, only 2 % of the
-    held-out molecules come back exactly.
+    MODEL` tells as kl, in nats, and exact_from_mean.
     """
     from molvae.series import interpolate
 

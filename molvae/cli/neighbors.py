@@ -60,8 +60,8 @@ def command(
     `molvae augment` draws variants of a whole table, as far as each molecule's own code is wide.
 
     How like the molecule its neighbors are depends on how much the model's code holds, which
-    `molvae info MODEL` tells as kl, in nats: the bundled druglike has short codes, and its
-    neighbors are alike in properties and size first, in structure second.
+    `molvae info MODEL` tells as kl, in nats: where that is little, they are alike in properties and
+    size first, in structure second.
     """
     from molvae.variants import near_defaults, neighbors
 

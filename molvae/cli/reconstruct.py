@@ -33,8 +33,7 @@ def command(file: Path, model: str, alone: bool, **options: Any) -> None:
     how similar (Morgan fingerprints of radius 2), consistent whether SELFIES had nothing to repair.
 
     How much comes back depends on how much the model's code holds: `molvae info MODEL` tells it as
-    kl, in nats, and exact_from_mean. The bundled druglike has short codes: 2 % of its held-out
-    molecules come back exactly, and most come back as a relative.
+    kl, in nats, and exact_from_mean. Where that is little, most come back as a relative.
     """
 
     def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:

@@ -53,8 +53,8 @@ def command(
     Morgan fingerprints of radius 2). consistent tells where SELFIES had nothing to repair.
 
     How like the molecule a series is depends on how much the model's code holds, which `molvae info
-    MODEL` tells as kl, in nats: the bundled druglike has short codes, and mostly keeps the
-    properties rather than the structure.
+    MODEL` tells as kl, in nats: where that is little, it keeps the properties rather than the
+    structure.
     """
     from molvae.series import sweep, sweep_values
 
