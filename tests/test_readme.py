@@ -129,6 +129,7 @@ def test_every_option_that_is_named_exists() -> None:
     )
     reference = script("cli-reference").reference()
     foreign = {"--index-url", "--nproc-per-node"}  # of pip, of torchrun
+    foreign |= {"--nworkers", "--nthreads"}  # of dask worker
     foreign |= {
         "--nodes",
         "--ntasks-per-node",
