@@ -10,11 +10,14 @@ them in a million molecules. `screens` rules out patterns with them.
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 from rdkit import Chem
 
 # An environment: the kind of an atom, and what `spoke` made of each neighbor, sorted.
 Environment = tuple[int, tuple[int, ...]]
 _KINDS = 2**20  # more than there can be
+_SPOKES = 2**32  # more than `spoke` makes
+_MAX_RINGS = 62  # that fit into the bits of a number
 _KEPT = "_molvaeEnvironments"  # sanitizing a changed molecule clears its computed properties
 
 
@@ -50,14 +53,12 @@ class Known(NamedTuple):
     Attributes:
         kinds: what is told of an atom -> its number.
         atoms: an atom of each kind.
-        bond_kinds: order, whether in a ring -> the number of that kind of bond.
-        bonds: a bond of each kind.
+        bonds: number of each kind of bond -> a bond of that kind.
     """
 
     kinds: dict[tuple[int, ...], int]
     atoms: list[Chem.Atom]
-    bond_kinds: dict[tuple[float, bool], int]
-    bonds: list[Chem.Bond]
+    bonds: dict[int, Chem.Bond]
 
 
 class Environments(NamedTuple):
@@ -85,7 +86,7 @@ class _Last:
 @cache
 def known() -> Known:
     """Return the kinds seen by this process so far."""
-    return Known({}, [], {}, [])
+    return Known({}, [], {})
 
 
 @cache
@@ -98,7 +99,7 @@ def kind_of(number: int) -> Kind:
 @cache
 def bond_of(number: int) -> tuple[float, bool]:
     """Return the order of a kind of bond, and whether it is in a ring."""
-    return list(known().bond_kinds)[number]
+    return number // 2 / 2, number % 2 == 1
 
 
 def spoke(bond: int, kind: int) -> int:
@@ -119,8 +120,8 @@ def environments(mol: Chem.Mol) -> Environments | None:
             cleared, as with RDKit's own.
 
     Returns:
-        None for a molecule with hydrogens as atoms or with bonds that have no order (dative, zero):
-        for these ask RDKit.
+        None for a molecule with hydrogens as atoms or with bonds that have no order (dative, zero),
+        or of more than 62 rings: for these ask RDKit.
     """
     last = _Last.kept
     if last is not None and last[0] is mol and mol.HasProp(_KEPT):
@@ -132,49 +133,49 @@ def environments(mol: Chem.Mol) -> Environments | None:
 
 
 def _read(mol: Chem.Mol) -> Environments | None:
-    count = mol.GetNumAtoms()
-    if count != mol.GetNumHeavyAtoms() or mol.HasSubstructMatch(_dative()):
-        return None
     rings = mol.GetRingInfo().AtomRings()
-    kinds = _kinds(mol, rings)
+    count = mol.GetNumAtoms()
+    if count != mol.GetNumHeavyAtoms() or len(rings) > _MAX_RINGS:
+        return None
+    if mol.HasSubstructMatch(_dative()):
+        return None
+    kinds, memberships = _kinds(mol, rings)
     orders = Chem.GetAdjacencyMatrix(mol, useBO=True)  # (N, N) float64, the order of each bond
-    begins, ends = orders.nonzero()
+    begins, ends = orders.nonzero()  # each bond from both its atoms, sorted by the first
     if len(begins) != 2 * mol.GetNumBonds():
         return None
-    cyclic = {pair for ring in rings for pair in zip(ring, ring[1:] + ring[:1], strict=True)}
-    numbers = known().bond_kinds
-    neighbors: list[list[tuple[int, int]]] = [[] for _ in kinds]
-    spokes: list[list[int]] = [[] for _ in kinds]
-    for begin, end, order in zip(
-        begins.tolist(), ends.tolist(), orders[begins, ends].tolist(), strict=True
-    ):
-        if begin > end:  # the other end of one that was seen
-            continue
-        key = (order, (begin, end) in cyclic or (end, begin) in cyclic)
-        number = numbers.get(key)
-        if number is None:
-            number = _new_bond(key, mol, begin, end)
-        neighbors[begin].append((number, end))
-        neighbors[end].append((number, begin))
-        base = number * _KINDS
-        spokes[begin].append(base + kinds[end])
-        spokes[end].append(base + kinds[begin])
-    found = [(kind, tuple(sorted(around))) for kind, around in zip(kinds, spokes, strict=True)]
-    return Environments(kinds, found, neighbors, rings)
+    shared = np.array(memberships, dtype=np.int64)
+    cyclic = (shared[begins] & shared[ends]) != 0  # a bond between atoms of a ring is in a ring
+    bonds = (orders[begins, ends] * 4).astype(np.int64) + cyclic  # as `bond_of` reads them
+    numbers, others = bonds.tolist(), ends.tolist()
+    for number in set(numbers) - known().bonds.keys():
+        place = numbers.index(number)
+        copy = Chem.Mol(mol)  # its owner may change the molecule
+        known().bonds[number] = copy.GetBondBetweenAtoms(int(begins[place]), others[place])
+    spokes = bonds * _KINDS + np.array(kinds, dtype=np.int64)[ends]
+    spokes = np.sort(begins * _SPOKES + spokes) & (_SPOKES - 1)  # sorted for each atom
+    around, neighbors = spokes.tolist(), list(zip(numbers, others, strict=True))
+    last = np.searchsorted(begins, np.arange(count), side="right").tolist()
+    places = list(zip([0, *last], last))  # noqa: B905 (the first is one longer)
+    return Environments(
+        kinds,
+        [(kind, tuple(around[a:b])) for kind, (a, b) in zip(kinds, places, strict=True)],
+        [neighbors[a:b] for a, b in places],
+        rings,
+    )
 
 
-def _kinds(mol: Chem.Mol, rings: tuple[tuple[int, ...], ...]) -> list[int]:
-    count = mol.GetNumAtoms()
-    memberships, smallest = [0] * count, [0] * count
-    for ring in rings:
-        size = len(ring)
+def _kinds(mol: Chem.Mol, rings: tuple[tuple[int, ...], ...]) -> tuple[list[int], list[int]]:
+    """Return the number of each atom's kind, and the rings that it belongs to, as bits."""
+    memberships, smallest = [0] * mol.GetNumAtoms(), [0] * mol.GetNumAtoms()
+    for number, ring in enumerate(sorted(rings, key=len, reverse=True)):
+        bit, size = 1 << number, len(ring)
         for index in ring:
-            memberships[index] += 1
-            if not 0 < smallest[index] <= size:
-                smallest[index] = size
+            memberships[index] |= bit
+            smallest[index] = size
     numbers = known().kinds
     kinds = []
-    for index in range(count):
+    for index, (members, size) in enumerate(zip(memberships, smallest, strict=True)):
         atom = mol.GetAtomWithIdx(index)  # twice as fast as iterating over them
         key = (
             atom.GetAtomicNum(),
@@ -184,12 +185,12 @@ def _kinds(mol: Chem.Mol, rings: tuple[tuple[int, ...], ...]) -> list[int]:
             atom.GetDegree(),
             atom.GetTotalValence(),
             atom.GetIsotope(),
-            memberships[index],
-            smallest[index],
+            members.bit_count(),
+            size,
         )
-        number = numbers.get(key)
-        kinds.append(_new_atom(key, atom) if number is None else number)
-    return kinds
+        known_as = numbers.get(key)
+        kinds.append(_new_atom(key, atom) if known_as is None else known_as)
+    return kinds, memberships
 
 
 def _new_atom(key: tuple[int, ...], atom: Chem.Atom) -> int:
@@ -197,12 +198,6 @@ def _new_atom(key: tuple[int, ...], atom: Chem.Atom) -> int:
     # Of a copy, since its owner may change the molecule.
     seen.atoms.append(Chem.Mol(atom.GetOwningMol()).GetAtomWithIdx(atom.GetIdx()))
     return seen.kinds.setdefault(key, len(seen.kinds))
-
-
-def _new_bond(key: tuple[float, bool], mol: Chem.Mol, begin: int, end: int) -> int:
-    seen = known()
-    seen.bonds.append(Chem.Mol(mol).GetBondBetweenAtoms(begin, end))
-    return seen.bond_kinds.setdefault(key, len(seen.bond_kinds))
 
 
 @cache
