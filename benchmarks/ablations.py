@@ -1,0 +1,248 @@
+"""What is each part of the model worth? One thing changed at a time, at equal molecules seen.
+
+    .venv/bin/python benchmarks/ablations.py DATASET [--only NAME] [--molecules 150000] [--seed 0]
+
+The starting point is the noise-conditional model of frontier.py on the same subset of MOSES. Parts
+that are not in the product live here: they enter it when this shows what they are worth. Each
+variant is drawn from without a code (noise level 1) and with half of one (level .5), tier RAW:
+FCD against MOSES test, acceptance, and control. `molecules per cpu second` is that of training, on
+a machine that other work shares. The trainings are kept in work/ablations and go on where they were
+stopped. Writes results/ablations.json, one variant after the other.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from frontier import ASKED, DRAWS, MIDDLE, MODEL, ROOT, TRAIN, control, distribution, subset
+from moses_data import FOLDER, machine, moses
+from torch import Tensor, nn
+
+import molvae.checkpoint
+import molvae.train.learner
+from molvae.checkpoint import MODEL_FILE, Checkpoint
+from molvae.config import GenerateConfig, ModelConfig
+from molvae.dataset import MoleculeDataset
+from molvae.evaluate.fcd import Moments
+from molvae.evaluate.references import reference
+from molvae.evaluate.work import Work
+from molvae.model.conditions import ConditionEmbedding
+from molvae.model.cvae import ConditionalVAE
+from molvae.model.decoder import Decoder, State
+from molvae.store import write_atomically
+from molvae.train.health import examine
+from molvae.train.trainer import Trainer
+
+RESULT = ROOT / "benchmarks" / "results" / "ablations.json"
+START = replace(MODEL, noise_conditional=True)
+RATE = {"beta": 0.1, "free_nats": 20.0}
+FREQUENCIES = 8  # of the Fourier features, log-spaced from 1/2 to 8 turns a standard deviation
+LEVELS = (0.5, 1.0)
+
+
+class FourierConditions(ConditionEmbedding):
+    """Each value with sines and cosines of multiples of it, as the recipe proposes."""
+
+    def __init__(self, n_conditions: int, size: int) -> None:
+        super().__init__(n_conditions, size)
+        hidden, inputs = 2 * size, n_conditions * (2 + 2 * FREQUENCIES)
+        self.layers[0] = nn.Linear(inputs, hidden)
+        self.register_buffer("turns", torch.pi * torch.logspace(0, 4, FREQUENCIES, base=2.0))
+
+    def forward(self, conditions: Tensor) -> Tensor:
+        """Embed conditions (B, P) as (B, C)."""
+        unspecified = torch.isnan(conditions)
+        values = torch.nan_to_num(conditions, nan=0.0)
+        known = (~unspecified).to(values.dtype)[:, :, None]
+        angles = values[:, :, None] * self.turns
+        waves = torch.cat([angles.sin(), angles.cos()], dim=2) * known
+        features = [values, unspecified.to(values.dtype), waves.flatten(1)]
+        embedded: Tensor = self.layers(torch.cat(features, dim=1))
+        return embedded
+
+
+class InitialStateOnly(Decoder):
+    """z and c in the initial state alone."""
+
+    def forward(self, state: State, context: Tensor, ids: Tensor) -> tuple[Tensor, State]:
+        """Predict what follows each symbol; see `Decoder`."""
+        return super().forward(state, torch.zeros_like(context), ids)
+
+
+class StepsOnly(Decoder):
+    """z and c at every step and at the output, not in the initial state."""
+
+    def start(self, z: Tensor, embedded: Tensor) -> tuple[State, Tensor]:
+        """Return initial state and context; see `Decoder`."""
+        state, context = super().start(z, embedded)
+        return [(torch.zeros_like(h), torch.zeros_like(c)) for h, c in state], context
+
+
+class NotAtOutput(Decoder):
+    """z and c at the output no more."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        super().__init__(config, vocabulary_size)
+        nn.init.zeros_(self.at_output.weight)
+        self.at_output.weight.requires_grad_(False)
+
+
+class FilmDecoder(Decoder):
+    """z and c scale and shift what the LSTMs write, besides (FiLM, arXiv 1709.07871)."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        super().__init__(config, vocabulary_size)
+        self.film = nn.Linear(config.latent_size + config.condition_size, 2 * config.decoder_size)
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, state: State, context: Tensor, ids: Tensor) -> tuple[Tensor, State]:
+        """Predict what follows each symbol; see `Decoder`."""
+        states = self.embedding(ids) + self.at_input(context)[:, None]
+        scale, shift = self.film(context)[:, None].chunk(2, dim=2)
+        written, last = self.lstms[0](states, state[0])
+        written = written * (1.0 + scale) + shift
+        logits = self.output(written) + self.at_output(context)[:, None]
+        return logits.float(), [last]
+
+
+class GruDecoder(Decoder):
+    """A GRU in place of the LSTM."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        super().__init__(config, vocabulary_size)
+        self.lstms = nn.ModuleList([nn.GRU(config.symbol_size, self.size, batch_first=True)])
+
+    def forward(self, state: State, context: Tensor, ids: Tensor) -> tuple[Tensor, State]:
+        """Predict what follows each symbol; see `Decoder`."""
+        states = self.embedding(ids) + self.at_input(context)[:, None]
+        written, hidden = self.lstms[0](states, state[0][0])
+        logits = self.output(written) + self.at_output(context)[:, None]
+        return logits.float(), [(hidden, state[0][1])]
+
+
+class Variant(ConditionalVAE):
+    """A model with some parts exchanged."""
+
+    decoder_kind: type[Decoder] = Decoder
+    conditions_kind: type[ConditionEmbedding] = ConditionEmbedding
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int, n_conditions: int) -> None:
+        super().__init__(config, vocabulary_size, n_conditions)
+        self.decoder = self.decoder_kind(config, vocabulary_size)
+        self.conditions = self.conditions_kind(n_conditions, config.condition_size)
+
+
+# Name -> parts exchanged, sizes, training.
+Change = tuple[dict[str, type], dict[str, Any], dict[str, Any]]
+VARIANTS: dict[str, Change] = {
+    "start": ({}, {}, {}),
+    "Fourier features": ({"conditions_kind": FourierConditions}, {}, {}),
+    "FiLM": ({"decoder_kind": FilmDecoder}, {}, {}),
+    "initial state only": ({"decoder_kind": InitialStateOnly}, {}, {}),
+    "steps only": ({"decoder_kind": StepsOnly}, {}, {}),
+    "not at the output": ({"decoder_kind": NotAtOutput}, {}, {}),
+    "GRU decoder": ({"decoder_kind": GruDecoder}, {}, {}),
+    "no property head": ({}, {}, {"property_weight": 0.0}),
+    "decoder of 384": ({}, {"decoder_size": 384}, {}),
+    "two layers": ({}, {"decoder_layers": 2}, {}),
+    "batches of 128": ({}, {}, {"batch_size": 128}),
+}
+
+
+def main() -> None:
+    """Train and measure every variant that is not in the result yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--only", action="append", choices=tuple(VARIANTS))
+    parser.add_argument("--molecules", type=int, default=150_000, help="of the training split")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, default=FOLDER)
+    parser.add_argument("--work", type=Path, default=ROOT / "work" / "ablations")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    dataset = subset(MoleculeDataset.load(arguments.dataset), arguments.molecules)
+    test = reference(moses(arguments.data).test, Work(), title="MOSES test", chemnet=True).chemnet
+    assert test is not None
+    for name in arguments.only or VARIANTS:
+        key = f"{name}, seed {arguments.seed}"
+        if key in read_result():
+            continue
+        with exchanged(VARIANTS[name][0]):
+            run = arguments.work / key.replace(" ", "_").replace(",", "")
+            row = train(name, dataset, run, seed=arguments.seed)
+            row |= measure(Checkpoint.load(run / MODEL_FILE), dataset, test)
+        row["command"] = f"benchmarks/ablations.py DATASET --only '{name}' --seed {arguments.seed}"
+        found = read_result() | {key: row}
+        write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
+        print(key, {k: v for k, v in row.items() if k in ("drawn", "molecules per cpu second")})
+
+
+def read_result() -> dict[str, Any]:
+    """Return what is measured already."""
+    return dict(json.loads(RESULT.read_text())) if RESULT.exists() else {}
+
+
+@contextmanager
+def exchanged(parts: dict[str, type]) -> Iterator[None]:
+    """Let trainings and checkpoints make the variant with these parts."""
+    kind = type("Exchanged", (Variant,), parts)
+    rooms = (molvae.train.learner, molvae.checkpoint)
+    try:
+        for room in rooms:
+            room.ConditionalVAE = kind  # type: ignore[attr-defined]
+        yield
+    finally:
+        for room in rooms:
+            room.ConditionalVAE = ConditionalVAE  # type: ignore[attr-defined]
+
+
+def train(name: str, dataset: MoleculeDataset, run: Path, *, seed: int) -> dict[str, Any]:
+    """Train one variant, or go on with it."""
+    _, sizes, changes = VARIANTS[name]
+    run.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(
+        dataset,
+        run,
+        model=replace(START, **sizes),
+        train=replace(TRAIN, **RATE, **changes, seed=seed),
+        resume=True,
+    )
+    seen, begun = trainer.seen, time.process_time()
+    trainer.fit()
+    rate = (trainer.seen - seen) / max(time.process_time() - begun, 1e-9)
+    return {
+        "weights": trainer.weights,
+        "molecules seen": trainer.seen,
+        "molecules per cpu second": rate,
+    }
+
+
+def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> dict[str, Any]:
+    """Return health and what is drawn."""
+    drawn = {}
+    for level in LEVELS:
+        config = GenerateConfig(tier="raw", shortlist=1, temperature=MIDDLE, noise=level)
+        found = distribution(checkpoint, config, test)
+        drawn[f"noise {level}"] = found | control(checkpoint, dataset, config)
+    return {
+        "drawn": drawn,
+        "health": examine(checkpoint.model, dataset, split="test")._asdict(),
+        "tier": "raw",
+        "temperature": MIDDLE,
+        "draws": DRAWS,
+        "asked": ASKED,
+        "machine": machine(),
+        "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies", "fcd")},
+    }
+
+
+if __name__ == "__main__":
+    main()
