@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,7 +56,7 @@ def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Gene
         for name in table.columns
         if name.lower().startswith(TARGET_PREFIX) and len(name) > len(TARGET_PREFIX)
     }
-    measurable = {heading: name for heading, name in asked.items() if _is_property(name)}
+    measurable = _measurable(asked, path)
     generated = Generated([], {name: [] for name in asked.values()})
     faults = 0
     line = 2 if table.has_header else 1
@@ -73,14 +74,29 @@ def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Gene
     return generated
 
 
-def _is_property(name: str) -> bool:
+def _measurable(asked: Mapping[str, str], path: Path) -> dict[str, str]:
+    """Return the columns, heading -> name, that ask for a property that can be measured.
+
+    Raises:
+        InputError: when two of them ask for the same.
+    """
     from molvae.chem.properties import resolve
 
-    try:
-        resolve(name)
-    except UsageError:
-        return False
-    return True
+    measurable: dict[str, str] = {}
+    headings: dict[str, str] = {}  # of each property
+    for heading, name in asked.items():
+        try:
+            known = resolve(name).name
+        except UsageError:
+            continue
+        if known in headings:
+            raise InputError(
+                f"{path}: columns '{headings[known]}' and '{heading}' both ask for {known}."
+                " Leave one of them out."
+            )
+        headings[known] = heading
+        measurable[heading] = name
+    return measurable
 
 
 def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:

@@ -59,6 +59,15 @@ def test_anyones_molecules_are_judged_by_their_target_columns(tmp_path: Path, he
     assert point["molecules"] == 30
 
 
+def test_two_columns_that_ask_for_one_property_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text(f"SMILES,target_LogP,target_MolLogP\n{SMILES[0]},2,3\n")
+    for command in (("evaluate", path), ("benchmark", "control", "--generated", path)):
+        done = CliRunner().invoke(cli, list(map(str, command)))
+        assert done.exit_code == 3, done.stderr
+        assert "columns 'target_LogP' and 'target_MolLogP' both ask for LogP" in done.stderr
+
+
 def test_what_cannot_be_meant_is_told(table: Path, tmp_path: Path) -> None:
     for words, code, said in (
         (("control", "druglike", "--generated", table), 2, "a model or --generated, not both"),
