@@ -1,8 +1,11 @@
+from collections.abc import Iterator
+
 import pytest
-from rdkit import Chem
+from rdkit import Chem, rdBase
 from rdkit.Chem import QED
 
 from molvae.chem.environments import environments
+from molvae.chem.moses_filters import moses_patterns
 from molvae.chem.screens import Screen
 from tests.drugs import DRUGS
 
@@ -71,3 +74,25 @@ def test_what_lacks_an_atom_a_bond_a_ring_or_a_neighbor_is_ruled_out(
     smarts: str, smiles: str
 ) -> None:
     assert not possible(smarts, smiles)
+
+
+def made_of(query: Chem.Mol) -> Iterator[Chem.Mol]:
+    """Yield molecules that contain a pattern, made of the pattern itself where that works."""
+    with rdBase.BlockLogs():
+        for text in (Chem.MolToSmiles(query), Chem.MolToSmiles(query).replace("*", "C")):
+            for atoms in (text, text.replace("H]", "]"), f"{text}.c1ccc2ccccc2c1"):
+                mol = Chem.MolFromSmiles(atoms)
+                if mol is not None and mol.HasSubstructMatch(query):
+                    yield mol
+
+
+def test_molecules_made_of_a_pattern_keep_it_possible() -> None:
+    queries = [*QED.StructuralAlerts, *moses_patterns().merged]
+    screen, tripped = Screen(queries), set()
+    for number, query in enumerate(queries):
+        for mol in made_of(query):
+            read = environments(mol)
+            if read is not None:
+                tripped.add(number)
+                assert number in screen.possible(read), Chem.MolToSmarts(query)
+    assert len(tripped) > 300, len(tripped)
