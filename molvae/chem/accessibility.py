@@ -16,7 +16,13 @@ from types import ModuleType
 from rdkit import Chem, RDConfig
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
-from molvae.chem.environments import Environment, Environments, environments, kind_of, read_spoke
+from molvae.chem.environments import (
+    Environments,
+    environment_of,
+    environments,
+    kind_of,
+    read_spoke,
+)
 from molvae.errors import UsageError
 
 _UNKNOWN = -4.0  # score of a fragment that is in no molecule that scores were made of
@@ -75,7 +81,7 @@ def _scaled(raw: float) -> float:
 
 def _stereocenters(mol: Chem.Mol, read: Environments) -> int:
     """Count stereocenters, assigned or not; RDKit's FindMolChiralCenters with includeUnassigned."""
-    possible = [i for i, environment in enumerate(read.found) if _may_be_center(environment)]
+    possible = [index for index, number in enumerate(read.found) if _may_be_center(number)]
     if not possible:
         return 0
     atoms = [mol.GetAtomWithIdx(index) for index in possible]
@@ -86,9 +92,10 @@ def _stereocenters(mol: Chem.Mol, read: Environments) -> int:
 
 
 @lru_cache(_REMEMBERED)
-def _may_be_center(environment: Environment) -> bool:
+def _may_be_center(number: int) -> bool:
     """Whether RDKit may find a stereocenter; where it is not sure that it cannot, it may."""
-    kind = kind_of(environment[0])
+    environment = environment_of(number)
+    kind = kind_of(environment.kind)
     bonds = kind.degree + kind.hydrogens
     if kind.element not in (_PHOSPHORUS, _ARSENIC) and kind.degree < 3:
         return False
@@ -96,7 +103,7 @@ def _may_be_center(environment: Environment) -> bool:
         return False
     if kind.element == _NITROGEN and bonds == 3 and kind.smallest_ring != 3 and kind.rings < 2:
         return False
-    ends = [spoke for spoke in environment[1] if kind_of(read_spoke(spoke)[1]).degree == 1]
+    ends = [spoke for spoke in environment.spokes if kind_of(read_spoke(spoke)[1]).degree == 1]
     return len(ends) == len(set(ends))
 
 

@@ -15,9 +15,9 @@ from rdkit import Chem
 from rdkit.Chem import QED, rdMolDescriptors
 
 from molvae.chem.environments import (
-    Environment,
     Environments,
     bond_of,
+    environment_of,
     environments,
     kind_of,
     known,
@@ -115,14 +115,15 @@ def _aromatic_rings(read: Environments) -> int:
 
 
 @lru_cache(_REMEMBERED)
-def _stays(environment: Environment) -> bool:
+def _stays(number: int) -> bool:
     """Whether an atom is in a ring and not one of RDKit's `[$([A;R][!a])]`."""
-    kind = kind_of(environment[0])
+    environment = environment_of(number)
+    kind = kind_of(environment.kind)
     return kind.rings > 0 and (
         kind.aromatic
         or all(
             kind_of(other).aromatic or bond_of(bond)[0] not in _SINGLE
-            for bond, other in map(read_spoke, environment[1])
+            for bond, other in map(read_spoke, environment.spokes)
         )
     )
 
@@ -134,13 +135,14 @@ def _root(part: dict[int, int], index: int) -> int:
 
 
 @lru_cache(_REMEMBERED)
-def _may_lack_form(environment: Environment) -> bool:
+def _may_lack_form(number: int) -> bool:
     """Whether an aromatic atom has a multiple bond of its own in a ring.
 
     Only rings with one of these can fail to be written with double bonds, once RDKit has read them.
     """
-    bonds = [bond_of(read_spoke(spoke)[0]) for spoke in environment[1]]
-    return kind_of(environment[0]).aromatic and any(
+    environment = environment_of(number)
+    bonds = [bond_of(read_spoke(spoke)[0]) for spoke in environment.spokes]
+    return kind_of(environment.kind).aromatic and any(
         cyclic and order >= _DOUBLE for order, cyclic in bonds
     )
 

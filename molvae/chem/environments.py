@@ -3,8 +3,8 @@
 RDKit's objects answer one question of one atom at a time. Here a molecule is read in one pass, as
 numbers: the kind of each atom (element, charge, hydrogens, rings ...), and with the kinds of its
 neighbors and the bonds to them its environment. Equal numbers mean equal atoms, in any molecule, so
-what was found out of an environment once need not be found out again: there are some thousands of
-them in a million molecules. `screens` rules out patterns with them.
+what was found out of an environment once need not be found out again: there are some ten thousand
+of them in ten thousand molecules. `screens` rules out patterns with them.
 """
 
 from functools import cache
@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from rdkit import Chem
 
-# An environment: the kind of an atom, and what `spoke` made of each neighbor, sorted.
-Environment = tuple[int, tuple[int, ...]]
 _KINDS = 2**20  # more than there can be
 _SPOKES = 2**32  # more than `spoke` makes
+_MAX_KNOWN = 300_000  # environments, a few hundred bytes each
 _MAX_RINGS = 62  # that fit into the bits of a number
 _KEPT = "_molvaeEnvironments"  # sanitizing a changed molecule clears its computed properties
 
@@ -47,18 +46,34 @@ class Kind(NamedTuple):
     smallest_ring: int
 
 
+class Environment(NamedTuple):
+    """An atom and what is bonded to it.
+
+    Attributes:
+        kind: number of the atom's kind.
+        spokes: what `spoke` made of each neighbor, sorted.
+    """
+
+    kind: int
+    spokes: tuple[int, ...]
+
+
 class Known(NamedTuple):
-    """Kinds of atoms and bonds that were seen, numbered in the order in which they came.
+    """What was seen of atoms and bonds, numbered in the order in which it came.
 
     Attributes:
         kinds: what is told of an atom -> its number.
         atoms: an atom of each kind.
         bonds: number of each kind of bond -> a bond of that kind.
+        numbers: environment -> its number.
+        environments: environment of each number.
     """
 
     kinds: dict[tuple[int, ...], int]
     atoms: list[Chem.Atom]
     bonds: dict[int, Chem.Bond]
+    numbers: dict[tuple[int, tuple[int, ...]], int]
+    environments: list[Environment]
 
 
 class Environments(NamedTuple):
@@ -66,13 +81,13 @@ class Environments(NamedTuple):
 
     Attributes:
         kinds: number of each atom's kind, N of them.
-        found: environment of each atom, N of them.
+        found: number of each atom's environment, N of them.
         neighbors: of each atom its bonds as (number of the bond's kind, other atom), N lists.
         rings: atoms of each ring.
     """
 
     kinds: list[int]
-    found: list[Environment]
+    found: list[int]
     neighbors: list[list[tuple[int, int]]]
     rings: tuple[tuple[int, ...], ...]
 
@@ -86,7 +101,7 @@ class _Last:
 @cache
 def known() -> Known:
     """Return the kinds seen by this process so far."""
-    return Known({}, [], {})
+    return Known({}, [], {}, {}, [])
 
 
 @cache
@@ -100,6 +115,11 @@ def kind_of(number: int) -> Kind:
 def bond_of(number: int) -> tuple[float, bool]:
     """Return the order of a kind of bond, and whether it is in a ring."""
     return number // 2 / 2, number % 2 == 1
+
+
+def environment_of(number: int) -> Environment:
+    """Return what a number in `Environments.found` stands for."""
+    return known().environments[number]
 
 
 def spoke(bond: int, kind: int) -> int:
@@ -121,7 +141,8 @@ def environments(mol: Chem.Mol) -> Environments | None:
 
     Returns:
         None for a molecule with hydrogens as atoms or with bonds that have no order (dative, zero),
-        or of more than 62 rings: for these ask RDKit.
+        or of more than 62 rings, and for one with something new when too much is known already:
+        for these ask RDKit.
     """
     last = _Last.kept
     if last is not None and last[0] is mol and mol.HasProp(_KEPT):
@@ -157,12 +178,15 @@ def _read(mol: Chem.Mol) -> Environments | None:
     around, neighbors = spokes.tolist(), list(zip(numbers, others, strict=True))
     last = np.searchsorted(begins, np.arange(count), side="right").tolist()
     places = list(zip([0, *last], last))  # noqa: B905 (the first is one longer)
-    return Environments(
-        kinds,
-        [(kind, tuple(around[a:b])) for kind, (a, b) in zip(kinds, places, strict=True)],
-        [neighbors[a:b] for a, b in places],
-        rings,
-    )
+    known_as = known().numbers
+    found = []
+    for kind, (first, end) in zip(kinds, places, strict=True):
+        key = (kind, tuple(around[first:end]))
+        number = known_as.get(key)
+        if number is None and (number := _new_environment(key)) is None:
+            return None
+        found.append(number)
+    return Environments(kinds, found, [neighbors[first:end] for first, end in places], rings)
 
 
 def _kinds(mol: Chem.Mol, rings: tuple[tuple[int, ...], ...]) -> tuple[list[int], list[int]]:
@@ -198,6 +222,14 @@ def _new_atom(key: tuple[int, ...], atom: Chem.Atom) -> int:
     # Of a copy, since its owner may change the molecule.
     seen.atoms.append(Chem.Mol(atom.GetOwningMol()).GetAtomWithIdx(atom.GetIdx()))
     return seen.kinds.setdefault(key, len(seen.kinds))
+
+
+def _new_environment(key: tuple[int, tuple[int, ...]]) -> int | None:
+    seen = known()
+    if len(seen.environments) >= _MAX_KNOWN:
+        return None
+    seen.environments.append(Environment(*key))
+    return seen.numbers.setdefault(key, len(seen.numbers))
 
 
 @cache

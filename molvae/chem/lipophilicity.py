@@ -6,7 +6,7 @@ oxygen, and for the hydrogen on it, at their neighbors too. So what RDKit says o
 all that have the same there, and it is asked only for what was not met before.
 """
 
-from functools import lru_cache, reduce
+from functools import cache, reduce
 from itertools import repeat
 from operator import add
 
@@ -14,9 +14,9 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
 from molvae.chem.environments import (
-    Environment,
     Environments,
     bond_of,
+    environment_of,
     environments,
     kind_of,
     read_spoke,
@@ -28,11 +28,13 @@ _OXYGEN = 8
 # order of each bond and the same of the other atom.
 Asked = tuple[int, ...]
 Around = tuple[Asked, tuple[tuple[float, Asked], ...]]
-Sight = Around | tuple[Around, tuple[tuple[float, Around], ...]]
+# The number of what is around an atom, of oxygen with those of its neighbors and the bonds to them.
+Sight = int | tuple[int, tuple[tuple[float, int], ...]]
 # Share of an atom, its hydrogens, the share of each of them.
 Share = tuple[float, int, float]
 
 _shares: dict[Sight, Share] = {}
+_numbers: dict[Around, int] = {}
 
 
 def log_p(mol: Chem.Mol) -> float:
@@ -62,22 +64,28 @@ def log_p(mol: Chem.Mol) -> float:
 
 def _sights(read: Environments) -> list[Sight]:
     """Return what the patterns see of each atom."""
-    around = [_around(environment) for environment in read.found]
+    around = list(map(_around, read.found))
     sights: list[Sight] = list(around)
-    for index, ((element, *_), _) in enumerate(around):
-        if element == _OXYGEN:
+    for index, kind in enumerate(read.kinds):
+        if _is_oxygen(kind):
             others = [(bond_of(bond)[0], around[end]) for bond, end in read.neighbors[index]]
             sights[index] = (around[index], tuple(sorted(others)))
     return sights
 
 
-@lru_cache(_REMEMBERED)
-def _around(environment: Environment) -> Around:
-    kind, spokes = environment
+@cache
+def _is_oxygen(kind: int) -> bool:
+    return kind_of(kind).element == _OXYGEN
+
+
+@cache
+def _around(number: int) -> int:
+    """Return the number of what the patterns see around an atom."""
+    environment = environment_of(number)
     neighbors = [
-        (bond_of(bond)[0], _asked(other)) for bond, other in (read_spoke(n) for n in spokes)
+        (bond_of(bond)[0], _asked(other)) for bond, other in map(read_spoke, environment.spokes)
     ]
-    return _asked(kind), tuple(sorted(neighbors))
+    return _numbers.setdefault((_asked(environment.kind), tuple(sorted(neighbors))), len(_numbers))
 
 
 def _asked(number: int) -> Asked:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from molvae.chem.environments import Environment, bond_of, environments, kind_of, read_spoke
+from molvae.chem.environments import bond_of, environment_of, environments, kind_of, read_spoke
 
 _MAX_ATOMS = 1000  # RDKit stops at a thousand matches
 _REMEMBERED = 50_000
@@ -39,7 +39,7 @@ def rotatable_bonds(mol: Chem.Mol) -> int:
     read = environments(mol)
     if read is None or len(read.kinds) > _MAX_ATOMS:
         return int(rdMolDescriptors.CalcNumRotatableBonds(mol))
-    parts = [_part(environment) for environment in read.found]
+    parts = list(map(_part, read.found))
     bonds = [
         (begin, end)
         for begin, neighbors in enumerate(read.neighbors)
@@ -67,9 +67,12 @@ def _turns(bond: int) -> bool:
 
 
 @lru_cache(_REMEMBERED)
-def _part(environment: Environment) -> Part:
-    kind = kind_of(environment[0])
-    around = [(bond_of(bond)[0], kind_of(other)) for bond, other in map(read_spoke, environment[1])]
+def _part(number: int) -> Part:
+    environment = environment_of(number)
+    kind = kind_of(environment.kind)
+    around = [
+        (bond_of(bond)[0], kind_of(other)) for bond, other in map(read_spoke, environment.spokes)
+    ]
     aliphatic_carbon = kind.element == _CARBON and not kind.aromatic
     tops = [
         [n.element for order, n in around if order == 1.0].count(halogen)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from rdkit import Chem
 
-from molvae.chem.environments import Environment, Environments, kind_of, known, read_spoke
+from molvae.chem.environments import Environments, environment_of, kind_of, known, read_spoke
 
 Test = Callable[[Chem.Atom], bool]
 
@@ -111,8 +111,8 @@ class Screen:
     def possible(self, mol: Environments) -> list[int]:
         """Return which patterns a molecule may contain, in order."""
         present = 0
-        for environment in set(mol.found):
-            present |= self._of_environment(environment)
+        for number in set(mol.found):
+            present |= self._of_environment(number)
         row = np.frombuffer(present.to_bytes(self._bytes, "little"), np.uint64)
         missing = (self._patterns & ~row).any(axis=1)
         found: list[int] = np.flatnonzero(~missing).tolist()
@@ -145,9 +145,9 @@ class Screen:
             len(self._spokes) * (min(count, _COUNTED) - 1) + number for number, count in spokes
         )
 
-    def _could_be(self, environment: Environment) -> int:
+    def _could_be(self, environment: int) -> int:
         """Return the stars that an atom in an environment could be, as bits."""
-        kind, neighbors = environment
+        kind, neighbors = environment_of(environment)
         times = [0] * _COUNTED  # the spokes that were found at least once, twice, ...
         for number in neighbors:
             bond, other = read_spoke(number)

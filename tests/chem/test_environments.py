@@ -1,6 +1,13 @@
+import pytest
 from rdkit import Chem
 
-from molvae.chem.environments import bond_of, environments, kind_of, read_spoke
+from molvae.chem.environments import (
+    bond_of,
+    environment_of,
+    environments,
+    kind_of,
+    read_spoke,
+)
 
 
 def test_an_atom_is_told_by_itself_and_by_its_neighbors() -> None:
@@ -15,7 +22,7 @@ def test_an_atom_is_told_by_itself_and_by_its_neighbors() -> None:
     )
     ring = kind_of(read.kinds[2])
     assert (ring.degree, ring.rings, ring.smallest_ring) == (3, 1, 3)
-    kind, spokes = read.found[2]
+    kind, spokes = environment_of(read.found[2])
     assert kind == read.kinds[2]
     found = [(bond_of(bond), kind_of(other).element) for bond, other in map(read_spoke, spokes)]
     assert sorted(found) == [((1.0, False), 7), ((1.0, True), 6), ((1.0, True), 6)]
@@ -46,3 +53,10 @@ def test_hydrogen_atoms_and_dative_bonds_are_left_to_rdkit() -> None:
     assert environments(Chem.AddHs(Chem.MolFromSmiles("CCO"))) is None
     assert environments(Chem.MolFromSmiles("CN(C)(C)->B")) is None
     assert environments(Chem.MolFromSmiles("[2H]C")) is None
+
+
+def test_what_is_known_does_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environments(Chem.MolFromSmiles("CCO")) is not None
+    monkeypatch.setattr("molvae.chem.environments._MAX_KNOWN", 0)
+    assert environments(Chem.MolFromSmiles("CCO")) is not None
+    assert environments(Chem.MolFromSmiles("[13CH3][15NH][18OH]")) is None
