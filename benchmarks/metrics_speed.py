@@ -40,7 +40,7 @@ PARTS = {
     "training_set": "read the sets",
     "reference": "read the sets",
     "spread_moments": "ChemNet, for both FCD",
-    "nearest": "nearest test molecules, for both SNN",
+    "_similarities": "nearest test molecules, for both SNN",
 }
 
 

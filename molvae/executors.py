@@ -50,6 +50,8 @@ PACKAGES = ("molvae", "rdkit", "selfies", "numpy")
 # Tasks ahead of the results taken, for all workers together, who may be many and come and go. One
 # process takes in what some twenty workers make: each of them then has ten tasks to come.
 SUBMITTED = 256
+# What numpy and torch ask for the number of threads of a matrix product.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _TURN = Lock()  # held by the task that is worked on in this process
 
 Task = TypeVar("Task")
@@ -250,7 +252,26 @@ def starting(module: str) -> ForkServerContext | SpawnContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([module])
+    from multiprocessing import forkserver  # which only systems with `fork` can import
+
+    with _one_thread_each():
+        forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let what starts within take one thread for its matrix products, unless the user said more.
+
+    Processes side by side, each with a thread for every core, would only fight.
+    """
+    added = [name for name in THREADS if name not in os.environ]
+    os.environ |= dict.fromkeys(added, "1")
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def settle(parent: Connection) -> None:

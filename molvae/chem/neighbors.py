@@ -58,6 +58,11 @@ def nearest(
     return search.similarity, search.index
 
 
+def nearest_each(pairs: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+    """Return the similarities of `nearest` for each pair of sets; for worker processes."""
+    return [nearest(first, second)[0] for first, second in pairs]
+
+
 class _Search:
     """The best found so far of each row."""
 

@@ -1,12 +1,12 @@
 """From what the caller gave to the sets that metrics look at, each read once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from molvae.chem.neighbors import nearest
-from molvae.errors import UsageError
+from molvae.chem.neighbors import nearest, nearest_each
+from molvae.errors import MolvaeError, UsageError
 from molvae.evaluate import guacamol
 from molvae.evaluate.descriptors import Described, describe
 from molvae.evaluate.fcd import MINIMUM, Moments, is_installed, join, spread_moments
@@ -30,7 +30,11 @@ from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets, drawn
 from molvae.evaluate.training import KnownMolecules, Training
 from molvae.evaluate.usage import Usage, usage_of
 from molvae.evaluate.work import Work
+from molvae.workers import Lost, map_chunks
 
+MANY_PAIRS = 300_000_000  # of molecules to be compared: some seconds, worth starting workers for
+PIECES = 8  # that a sample is cut into for workers whose number is not known
+SNN_SECONDS = 3600.0  # for one piece
 REFERENCE_LIMIT = 30_000  # molecules: means are then known to 0.006 standard deviations
 
 
@@ -108,18 +112,44 @@ def _moses(
             tests[label] = reference(_source(molecules), work, title=title, chemnet=chemnet)
     moments = _chemnet(parsed.molecules, work, seed=seed) if chemnet and tests else ()
     sets = Sets(parsed, tests.get("Test"), training, seed, tests, moments)
-    sample = sets.sample()
-    found = {
-        label: _similarity(sample, test.fingerprints, work, f"SNN/{label}")
-        for label, test in tests.items()
-    }
+    found = _similarities(
+        sets.sample(), {label: test.fingerprints for label, test in tests.items()}, work
+    )
     return sets._replace(similarities=found)
 
 
-def _similarity(sample: np.ndarray, test: np.ndarray, work: Work, name: str) -> np.ndarray:
-    if not len(test):
-        return np.full(len(sample), np.nan)
-    return nearest(sample, test, report=_reporter(work, name, len(test)))[0]
+def _similarities(
+    sample: np.ndarray, tests: Mapping[str, np.ndarray], work: Work
+) -> dict[str, np.ndarray]:
+    """Return the similarity of each row of a sample to its nearest of every test set, by label.
+
+    Much work is divided among the workers: the sample for the most part, of which each then
+    compares a piece with a whole test set.
+    """
+    found = {label: np.full(len(sample), np.nan) for label in tests}
+    tests = {label: test for label, test in tests.items() if len(test)}
+    pairs = len(sample) * sum(map(len, tests.values()))
+    if work.jobs == 0 or pairs < MANY_PAIRS:
+        for label, test in tests.items():
+            report = _reporter(work, f"SNN/{label}", len(test))
+            found[label] = nearest(sample, test, report=report)[0]
+        return found
+    pieces = max(1, round(work.jobs / len(tests))) if isinstance(work.jobs, int) else PIECES
+    cuts = np.array_split(np.arange(len(sample)), pieces)
+    places = [(label, rows) for label in tests for rows in cuts]
+    work_items = ((sample[rows], tests[label]) for label, rows in places)
+    report = _reporter(work, "SNN", len(sample) * len(tests))
+    compared = 0
+    results = map_chunks(
+        nearest_each, work_items, jobs=work.jobs, chunk_size=1, timeout=SNN_SECONDS
+    )
+    for (label, rows), (_, similarities) in zip(places, results, strict=True):
+        if isinstance(similarities, Lost):
+            raise MolvaeError(f"SNN/{label}: {similarities.reason} ({similarities.detail}).")
+        found[label][rows] = similarities
+        compared += len(rows)
+        report(compared)
+    return found
 
 
 def _reporter(work: Work, stage: str, total: int) -> Callable[[int], object]:
