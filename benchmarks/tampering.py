@@ -40,6 +40,8 @@ from molvae.config import (
     DataConfig,
     GenerateConfig,
     ModelConfig,
+    Preset,
+    PriorConfig,
     TrainConfig,
     read_toml,
     to_toml,
@@ -116,7 +118,7 @@ def make_files(folder: Path, molecules: int = 300) -> dict[str, Path]:
     dataset, config = folder / "dataset.safetensors", folder / "config.toml"
     prepare([table], DataConfig(validation=0.1, min_count=1), jobs=1).dataset.save(dataset)
     Trainer(MoleculeDataset.load(dataset), folder / "run", model=SMALL, train=BRIEF).fit()
-    config.write_text(to_toml(SMALL, BRIEF), encoding="utf-8")
+    config.write_text(to_toml(Preset(SMALL, BRIEF)), encoding="utf-8")
     return {"dataset": dataset, "state": folder / "run" / "state.safetensors", "config": config}
 
 
@@ -374,7 +376,8 @@ def read_config(path: Path, sound: Path) -> Use | None:
     tables = read_toml(path)
     model = updated(ModelConfig(), tables.get("model", {}))
     train = updated(TrainConfig(), tables.get("train", {}))
-    return None if (model, train) == (SMALL, BRIEF) else lambda: None
+    prior = updated(PriorConfig(), tables.get("prior", {}))
+    return None if (model, train, prior) == Preset(SMALL, BRIEF) else lambda: None
 
 
 READERS: dict[str, Callable[[Path, Path], Use | None]] = {
