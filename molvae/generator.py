@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -233,10 +233,14 @@ class MoleculeGenerator:
         Raises:
             UsageError: for a request that cannot be meant.
         """
-        sample = self.checkpoint.sample
-        if sample is None:
-            return None
-        return PropertySample(sample, self.normalizer).judge(self.ranges(targets))
+        ranges = self.ranges(targets)
+        return None if self._sample is None else self._sample.judge(ranges)
+
+    @cached_property
+    def _sample(self) -> PropertySample | None:
+        """The sample of the training set; it remembers what it found out for one request."""
+        conditions = self.checkpoint.sample
+        return None if conditions is None else PropertySample(conditions, self.normalizer)
 
     def _is_ood(self, ranges: Mapping[str, Wanted]) -> bool:
         found = self.feasibility(ranges)
