@@ -1,6 +1,5 @@
 """Stage 2: fit the flow prior to the codes of the training set, when the model is done."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -10,8 +9,10 @@ from torch.nn.utils import clip_grad_norm_
 from molvae.config import PriorConfig
 from molvae.model.conditions import hide
 from molvae.model.flow import FlowPrior, Velocity, flow_loss
+from molvae.train.averaging import follow
 from molvae.train.encoding import Codes
 from molvae.train.objective import one_seed
+from molvae.train.schedules import share_of_peak
 
 UNASKED = 0.15  # share of codes shown without any property, besides those that `hide` leaves bare
 WARMUP = 0.02  # share of steps
@@ -57,16 +58,14 @@ def fit_flow(
     for step in range(config.flow_steps):
         generator = torch.Generator().manual_seed(one_seed(seed, STAGE, step))
         for group in optimizer.param_groups:
-            group["lr"] = config.flow_learning_rate * _schedule(step / config.flow_steps)
+            share = share_of_peak(step / config.flow_steps, warmup=WARMUP, final=0.0)
+            group["lr"] = config.flow_learning_rate * share
         loss = _batch_loss(velocity, kept, config.flow_batch_size, groups, generator)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(velocity.parameters(), CLIP)
         optimizer.step()
-        decay = min(EMA, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, weight in velocity.state_dict().items():
-                averaged[name].lerp_(weight, 1.0 - decay)
+        follow(averaged, velocity, decay=EMA, steps=step)
         if step % 100 == 99 or step + 1 == config.flow_steps:
             report(step + 1, float(loss.detach()) / latent_size)
         if should_stop():
@@ -91,10 +90,3 @@ def _batch_loss(
     shown = shown.masked_fill(bare.to(rows.device), float("nan"))
     z = codes.means[rows] + drawn * torch.exp(0.5 * codes.log_vars[rows])
     return flow_loss(velocity, z, shown, noise, level.to(rows.device)).mean()
-
-
-def _schedule(progress: float) -> float:
-    """Return the share of the peak learning rate: a short warm-up, then a cosine to zero."""
-    if progress < WARMUP:
-        return max(progress / WARMUP, 1e-3)
-    return 0.5 * (1.0 + math.cos(math.pi * (progress - WARMUP) / (1.0 - WARMUP)))

@@ -11,6 +11,7 @@ from molvae.config import ModelConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
 from molvae.model.cvae import ConditionalVAE
+from molvae.train.averaging import follow
 from molvae.train.batches import Batch
 from molvae.train.evaluation import loss_of
 from molvae.train.gradients import Gradients
@@ -91,15 +92,8 @@ class Learner:
         if self.precision.scaler is None:  # a scaler skips such steps and lowers its scale
             must_be_finite("gradient", float(norm), number)
         self.precision.step(self.optimizer)
-        self._average(number + 1)
+        follow(self.averaged, self.model, decay=self.config.ema, steps=number + 1)
         return sums
-
-    def _average(self, steps: int) -> None:
-        # A young average would remember the random start: the decay grows with the steps.
-        decay = min(self.config.ema, (1 + steps) / (10 + steps))
-        with torch.no_grad():
-            for name, weight in self.model.state_dict().items():
-                self.averaged[name].lerp_(weight, 1.0 - decay)
 
     def averaged_model(self) -> ConditionalVAE:
         """Return a model of the averaged weights, in evaluation mode."""

@@ -7,11 +7,23 @@ from molvae.config import TrainConfig
 
 def learning_rate(config: TrainConfig, progress: float) -> float:
     """Return the learning rate: a linear warm-up, then a cosine down to the final share."""
-    if progress < config.warmup:
-        return config.learning_rate * max(progress / config.warmup, 1e-3)
-    through = (progress - config.warmup) / (1.0 - config.warmup)
+    share = share_of_peak(progress, warmup=config.warmup, final=config.final_rate)
+    return config.learning_rate * share
+
+
+def share_of_peak(progress: float, *, warmup: float, final: float) -> float:
+    """Return how much of the peak learning rate is due.
+
+    Args:
+        progress: of the training, 0 to 1.
+        warmup: share of it over which the rate rises.
+        final: share of the peak that the cosine comes down to.
+    """
+    if progress < warmup:
+        return max(progress / warmup, 1e-3)
+    through = (progress - warmup) / (1.0 - warmup)
     cosine = 0.5 * (1.0 + math.cos(math.pi * min(through, 1.0)))
-    return config.learning_rate * (config.final_rate + (1.0 - config.final_rate) * cosine)
+    return final + (1.0 - final) * cosine
 
 
 def kl_weight(config: TrainConfig, progress: float) -> float:
