@@ -10,8 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import click
-
 from molvae.cli import generators, options
 from molvae.cli.outputs import check_table, rounded
 from molvae.cli.progress import Report, progress
@@ -32,10 +30,7 @@ def annotating(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that `Annotation` takes, behind its own."""
     for decorate in reversed(
         (
-            options.output(
-                "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.",
-                default="-",
-            ),
+            options.table_output,
             options.input_format(),
             options.output_format("--output-format"),
             options.smiles_column,
@@ -44,12 +39,7 @@ def annotating(command: Callable[..., None]) -> Callable[..., None]:
             options.jobs,
             options.device,
             options.force,
-            click.option(
-                "--json",
-                "as_json",
-                is_flag=True,
-                help="Write the summary to stdout as JSON; without -o, the rows in it.",
-            ),
+            options.json_summary(),
             options.quiet,
         )
     ):

@@ -43,9 +43,7 @@ SETTINGS = (
     help="Ask for the molecule's own measured properties, so that variants stay near (default), or"
     " leave them free.",
 )
-@options.output(
-    "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.", default="-"
-)
+@options.table_output
 @options.input_format()
 @options.output_format("--output-format")
 @options.smiles_column
@@ -57,12 +55,7 @@ SETTINGS = (
 @options.jobs
 @options.device
 @options.force
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Write the summary to stdout as JSON; without -o, the variants in it.",
-)
+@options.json_summary("variants")
 @options.quiet
 def command(
     file: Path,

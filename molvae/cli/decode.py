@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.listing import warn_of_targets
 from molvae.cli.outputs import check_table, rounded
 from molvae.cli.progress import Report, progress
 from molvae.cli.rejects import Rejects, rejects_option, strict_option
@@ -42,9 +41,7 @@ PIECE = 256  # codes that are written before their rows are
     show_default=True,
     help="0 writes the likeliest molecule of each code; 1 draws as the model has learned.",
 )
-@options.output(
-    "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.", default="-"
-)
+@options.table_output
 @options.input_format()
 @options.output_format("--output-format")
 @rejects_option
@@ -52,12 +49,7 @@ PIECE = 256  # codes that are written before their rows are
 @options.seed("Seed of the temperature's randomness; drawn and reported when not given.")
 @options.device
 @options.force
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Write the summary to stdout as JSON; without -o, the rows in it.",
-)
+@options.json_summary()
 @options.quiet
 def command(
     file: Path,
@@ -100,7 +92,7 @@ def command(
     )
     generator = generators.load(model, device)
     ranges = generator.ranges(targets)
-    warn_of_targets(generator, ranges, quiet=quiet)
+    generators.warn_of_targets(generator, ranges, quiet=quiet)
     # Any column will do for the one that must be there: a code needs no SMILES beside it.
     table = tables.open_table(file, smiles_column="z1", format=input_format)
     seed = secrets.randbelow(2**32) if temperature and seed is None else seed

@@ -37,9 +37,7 @@ SHOWN_ODD = 3  # requests that are named when the training set has nothing like 
     help="Table with one set of targets a row: columns named like properties, cells like 2.5"
     " or 0.8..0.95, empty where free. In a table that `molvae generate` wrote, the target columns.",
 )
-@options.output(
-    "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.", default="-"
-)
+@options.table_output
 @options.output_format()
 @options.config_options(GenerateConfig)
 @options.seed()
@@ -48,12 +46,7 @@ SHOWN_ODD = 3  # requests that are named when the training set has nothing like 
 @options.executor
 @options.device
 @options.force
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Write the summary to stdout as JSON; without -o, the molecules in it.",
-)
+@options.json_summary("molecules")
 @options.quiet
 def command(
     model: str,
@@ -163,19 +156,12 @@ def _read_targets(path: Path) -> Iterator[options.Ranges]:
 
 
 def _warn(generator: "MoleculeGenerator", requests: Sequence[options.Ranges], quiet: bool) -> None:
-    """Say which targets lie outside what the model was trained on."""
-    from molvae.targets import format_range, unfamiliar
+    """Say which targets lie outside what the model was trained on, or nowhere together."""
+    from molvae.targets import unfamiliar
 
-    normalizer = generator.normalizer
-    strange = {name: r[name] for r in requests for name in unfamiliar(r, normalizer)}
-    for name, wanted in strange.items():
-        column = normalizer.names.index(name)
-        say(
-            f"Warning: {name}={format_range(wanted)} lies outside the model's training range"
-            f" {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the nearest value"
-            " there is used and the rows are marked ood.",
-            quiet=quiet,
-        )
+    strange = {n: r[n] for r in requests for n in unfamiliar(r, generator.normalizer)}
+    so = " and the rows are marked ood"
+    generators.warn_of_targets(generator, strange, quiet=quiet, so=so)
     if not strange:
         _tell_feasibility(generator, requests, quiet)
 

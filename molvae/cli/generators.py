@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from molvae.cli.terminal import say
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from molvae.cli.options import Ranges
     from molvae.generator import MoleculeGenerator
     from molvae.workers import Jobs
 
@@ -34,6 +36,30 @@ def title(model: str) -> str:
     """Name a model for people: of `my-run/model.safetensors` that is `my-run`."""
     path = Path(model).resolve()
     return path.parent.name if path.name == "model.safetensors" else path.name.partition(".")[0]
+
+
+def warn_of_targets(
+    generator: "MoleculeGenerator", ranges: "Ranges", *, quiet: bool, so: str = ""
+) -> None:
+    """Say which targets lie outside what the model was trained on.
+
+    Args:
+        generator: the model.
+        ranges: from `MoleculeGenerator.ranges`.
+        quiet: say nothing.
+        so: what follows from it besides.
+    """
+    from molvae.targets import format_range, unfamiliar
+
+    normalizer = generator.normalizer
+    for name in unfamiliar(ranges, normalizer):
+        column = normalizer.names.index(name)
+        say(
+            f"Warning: {name}={format_range(ranges[name])} lies outside the model's training range"
+            f" {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the nearest value"
+            f" there is used{so}.",
+            quiet=quiet,
+        )
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
-from molvae.cli.listing import Listing, listing, molecule, warn_of_targets
+from molvae.cli import generators, options
+from molvae.cli.listing import Listing, listing, molecule
 
 if TYPE_CHECKING:
     from molvae.series import Step
@@ -51,7 +51,7 @@ def command(
     run = Listing(model, **settings)
     generator = run.load()
     ranges = generator.ranges(targets)
-    warn_of_targets(generator, ranges, quiet=run.quiet)
+    generators.warn_of_targets(generator, ranges, quiet=run.quiet)
     ends = molecule(generator, first), molecule(generator, last)
     steps = interpolate(generator.checkpoint, ends, number, path=path, ranges=ranges)
     title = run.title(generator)

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
 from molvae.cli import generators, options
 from molvae.cli.outputs import check_table, rounded
 from molvae.cli.terminal import print_json, say
@@ -20,19 +18,11 @@ def listing(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that `Listing` takes, behind its own."""
     for decorate in reversed(
         (
-            options.output(
-                "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.",
-                default="-",
-            ),
+            options.table_output,
             options.output_format(),
             options.device,
             options.force,
-            click.option(
-                "--json",
-                "as_json",
-                is_flag=True,
-                help="Write the summary to stdout as JSON; without -o, the rows in it.",
-            ),
+            options.json_summary(),
             options.quiet,
         )
     ):
@@ -98,18 +88,3 @@ def molecule(generator: "MoleculeGenerator", smiles: str) -> "Seen":
     if isinstance(found, Rejected):
         raise InputError(f"'{smiles}': {found}") from found
     return found
-
-
-def warn_of_targets(generator: "MoleculeGenerator", ranges: options.Ranges, *, quiet: bool) -> None:
-    """Say which targets lie outside what the model was trained on."""
-    from molvae.targets import format_range, unfamiliar
-
-    normalizer = generator.normalizer
-    for name in unfamiliar(ranges, normalizer):
-        column = normalizer.names.index(name)
-        say(
-            f"Warning: {name}={format_range(ranges[name])} lies outside the model's training range"
-            f" {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the nearest value"
-            " there is used.",
-            quiet=quiet,
-        )

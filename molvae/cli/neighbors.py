@@ -7,7 +7,7 @@ import click
 
 from molvae.cli import generators, options
 from molvae.cli.augment import SETTINGS
-from molvae.cli.listing import Listing, listing, molecule, warn_of_targets
+from molvae.cli.listing import Listing, listing, molecule
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import say
@@ -69,7 +69,7 @@ def command(
     generator = run.load()
     config = options.config_from(GenerateConfig, settings, base=near_defaults(generator))
     center = molecule(generator, smiles)
-    warn_of_targets(generator, generator.ranges(targets), quiet=run.quiet)
+    generators.warn_of_targets(generator, generator.ranges(targets), quiet=run.quiet)
     with (
         stop_signals() as stopped,
         progress("Drawing", total=number, quiet=run.quiet) as report,

@@ -247,6 +247,25 @@ def output(help: str, *, default: str | None = None, required: bool = False) -> 
     )
 
 
+table_output = output(
+    "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.", default="-"
+)
+
+
+def json_summary(inside: str = "rows") -> Decorator:
+    """`--json`: the parameter `as_json`.
+
+    Args:
+        inside: what the summary holds besides where no table is written.
+    """
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help=f"Write the summary to stdout as JSON; without -o, the {inside} in it.",
+    )
+
+
 def _or_nothing(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str:
     return value or ""
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
-from molvae.cli.listing import Listing, listing, molecule, warn_of_targets
+from molvae.cli import generators, options
+from molvae.cli.listing import Listing, listing, molecule
 from molvae.config import GenerateConfig
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def command(
     name = generator.spell(name)
     values = sweep_values(generator.checkpoint, name, number, low=low, high=high)
     asked = generator.ranges({name: (values[0], values[-1])})
-    warn_of_targets(generator, asked, quiet=run.quiet)
+    generators.warn_of_targets(generator, asked, quiet=run.quiet)
     steps = sweep(generator.checkpoint, start, name, values, guidance=config.guidance)
     title = run.title(generator)
     more = {"guidance": config.guidance, "model": title}
