@@ -21,8 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from frontier import ASKED, DRAWS, MIDDLE, MODEL, ROOT, TRAIN, control, distribution, subset
-from moses_data import FOLDER, machine, moses
+from frontier import (
+    ASKED,
+    DRAWS,
+    MIDDLE,
+    MODEL,
+    ROOT,
+    TRAIN,
+    control,
+    distribution,
+    read_result,
+    read_sets,
+)
+from moses_data import FOLDER, machine
 from torch import Tensor, nn
 
 import molvae.checkpoint
@@ -31,8 +42,6 @@ from molvae.checkpoint import MODEL_FILE, Checkpoint
 from molvae.config import GenerateConfig, ModelConfig
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments
-from molvae.evaluate.references import reference
-from molvae.evaluate.work import Work
 from molvae.model.conditions import ConditionEmbedding
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.decoder import Decoder, State
@@ -168,26 +177,19 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "work" / "ablations")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    dataset = subset(MoleculeDataset.load(arguments.dataset), arguments.molecules)
-    test = reference(moses(arguments.data).test, Work(), title="MOSES test", chemnet=True).chemnet
-    assert test is not None
+    dataset, test = read_sets(arguments.dataset, arguments.molecules, arguments.data)
     for name in arguments.only or VARIANTS:
         key = f"{name}, seed {arguments.seed}"
-        if key in read_result():
+        if key in read_result(RESULT):
             continue
         with exchanged(VARIANTS[name][0]):
             run = arguments.work / key.replace(" ", "_").replace(",", "")
             row = train(name, dataset, run, seed=arguments.seed)
             row |= measure(Checkpoint.load(run / MODEL_FILE), dataset, test)
         row["command"] = f"benchmarks/ablations.py DATASET --only '{name}' --seed {arguments.seed}"
-        found = read_result() | {key: row}
+        found = read_result(RESULT) | {key: row}
         write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
         print(key, {k: v for k, v in row.items() if k in ("drawn", "molecules per cpu second")})
-
-
-def read_result() -> dict[str, Any]:
-    """Return what is measured already."""
-    return dict(json.loads(RESULT.read_text())) if RESULT.exists() else {}
 
 
 @contextmanager

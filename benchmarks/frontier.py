@@ -82,24 +82,29 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "work" / "frontier")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    dataset = subset(MoleculeDataset.load(arguments.dataset), arguments.molecules)
-    test = reference(moses(arguments.data).test, Work(), title="MOSES test", chemnet=True).chemnet
-    assert test is not None
+    dataset, test = read_sets(arguments.dataset, arguments.molecules, arguments.data)
     for name in arguments.only or VARIANTS:
-        if name in read_result():
+        if name in read_result(RESULT):
             continue
         run = arguments.work / name.replace(" ", "_").replace(",", "")
         train(name, dataset, run)
         row = measure(Checkpoint.load(run / MODEL_FILE), dataset, test)
         row["molecules seen"] = len(dataset.members("train")) * TRAIN.epochs
         row["changed"] = {"model": VARIANTS[name][0], "train": VARIANTS[name][1]}
-        found = read_result() | {name: row}
+        found = read_result(RESULT) | {name: row}
         write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
 
 
-def read_result() -> dict[str, Any]:
+def read_result(path: Path) -> dict[str, Any]:
     """Return what is measured already."""
-    return dict(json.loads(RESULT.read_text())) if RESULT.exists() else {}
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def read_sets(dataset: Path, molecules: int, data: Path) -> tuple[MoleculeDataset, Moments]:
+    """Return the molecules to train on and the moments of MOSES test."""
+    test = reference(moses(data).test, Work(), title="MOSES test", chemnet=True).chemnet
+    assert test is not None
+    return subset(MoleculeDataset.load(dataset), molecules), test
 
 
 def subset(dataset: MoleculeDataset, molecules: int) -> MoleculeDataset:

@@ -13,7 +13,6 @@ results/throughput.json.
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from metrics_speed import MOLSETS, environment
+from metrics_speed import MOLSETS, environment, run
 from moses_data import FOLDER, machine, moses
 
 from molvae.chem.selfies import encode
@@ -174,13 +173,6 @@ def matrix_rate() -> float:
         left @ right
         seconds.append(time.perf_counter() - start)
     return 2 * left.shape[0] * left.shape[1] * right.shape[1] / min(seconds)
-
-
-def run(command: list[str]) -> dict[str, Any]:
-    """Run a child that prints JSON."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 if __name__ == "__main__":
