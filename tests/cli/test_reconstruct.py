@@ -81,6 +81,8 @@ def test_the_summary_tells_how_much_comes_back(molvae_here: Invoke, table: Path)
 def test_what_is_encoded_and_decoded_is_what_is_reconstructed(
     molvae_here: Invoke, table: Path, format: str
 ) -> None:
+    if format == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     codes = table.with_name(f"codes.{format}")
     encoded = molvae_here("encode", table, "-j", 1, "-o", codes)
     assert encoded.exit_code == 0, encoded.stderr
