@@ -44,7 +44,7 @@ from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments
 from molvae.model.conditions import ConditionEmbedding
 from molvae.model.cvae import ConditionalVAE
-from molvae.model.decoder import Decoder, State
+from molvae.model.decoder import Decoder, State, Stepper
 from molvae.store import write_atomically
 from molvae.train.health import examine
 from molvae.train.trainer import Trainer
@@ -77,7 +77,36 @@ class FourierConditions(ConditionEmbedding):
         return embedded
 
 
-class InitialStateOnly(Decoder):
+class ByForward(Stepper):
+    """A step of a changed decoder: its `forward`, for one symbol."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+
+    def begin(self, state: State, context: Tensor) -> list[Tensor]:
+        """Return context and states; see `Stepper`."""
+        return [context, *(each[0] for pair in state for each in pair)]
+
+    def step(self, rows: list[Tensor], ids: Tensor) -> Tensor:
+        """Read one symbol of each string and predict the next; see `Stepper`."""
+        context, *states = rows
+        pairs = zip(states[::2], states[1::2], strict=True)
+        logits, after = self.decoder([(h[None], c[None]) for h, c in pairs], context, ids[:, None])
+        for row, now in zip(states, (each for pair in after for each in pair), strict=True):
+            row.copy_(now[0])
+        first: Tensor = logits[:, 0]
+        return first
+
+
+class Changed(Decoder):
+    """A decoder that does something else in `forward`."""
+
+    def stepper(self) -> Stepper:
+        """Return what writes as `forward` says."""
+        return ByForward(self)
+
+
+class InitialStateOnly(Changed):
     """z and c in the initial state alone."""
 
     def forward(self, state: State, context: Tensor, ids: Tensor) -> tuple[Tensor, State]:
@@ -103,7 +132,7 @@ class NotAtOutput(Decoder):
         self.at_output.weight.requires_grad_(False)
 
 
-class FilmDecoder(Decoder):
+class FilmDecoder(Changed):
     """z and c scale and shift what the LSTMs write, besides (FiLM, arXiv 1709.07871)."""
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
@@ -122,7 +151,7 @@ class FilmDecoder(Decoder):
         return logits.float(), [last]
 
 
-class GruDecoder(Decoder):
+class GruDecoder(Changed):
     """A GRU in place of the LSTM."""
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:

@@ -3,7 +3,7 @@
 Letters: N molecules, T symbols, Z latent dimensions, P properties.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from molvae.model.sampling import sample
 from molvae.vocabulary import EOS, PAD
 
 TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
+AT_ONCE = 16 * TILE  # strings handed over to be written, where there are more
 
 
 def standardization_of(checkpoint: Checkpoint) -> Standardization:
@@ -72,6 +73,19 @@ def _read_tile(checkpoint: Checkpoint, molecules: Sequence[Sequence[str]]) -> Po
     for number, row in enumerate(rows):
         ids[number, : len(row)] = torch.from_numpy(row)
     return read_ids(checkpoint, ids)
+
+
+def by_tile(compute: Callable[[Tensor], Tensor], count: int) -> Tensor:
+    """Compute a row for each of `count` things, in calls of `TILE` rows; the last is filled up.
+
+    Args:
+        compute: numbers of things, shape (TILE,) -> a row for each, shape (TILE, ...).
+        count: things, at least one.
+    """
+    parts = []
+    for begin in range(0, count, TILE):
+        parts.append(compute(torch.arange(begin, begin + TILE).clamp(max=count - 1)))
+    return torch.cat(parts)[:count]
 
 
 def read_ids(checkpoint: Checkpoint, ids: Tensor) -> Posterior:
@@ -130,44 +144,20 @@ def write_codes(
     steps = checkpoint.provenance["longest"] + 1
     if uniforms is None:
         uniforms = np.zeros((len(codes), steps))
-    written = []
-    for begin in range(0, len(codes), TILE):
-        rows = slice(begin, begin + TILE)
-        written += _write_tile(
-            checkpoint,
-            codes[rows],
-            points[rows],
-            uniforms[rows],
+    device = next(checkpoint.model.parameters()).device
+    conditions = torch.from_numpy(checkpoint.normalizer.normalize(points))
+    written: list[Written] = []
+    for begin in range(0, len(codes), AT_ONCE):
+        rows = slice(begin, begin + AT_ONCE)
+        drawn = sample(
+            checkpoint.model,
+            codes[rows].to(device),
+            conditions[rows].to(device),
+            torch.from_numpy(uniforms[rows]).to(device),
             temperature=temperature,
             guidance=guidance,
+            live=TILE,
         )
+        symbols = map(checkpoint.vocabulary.decode, drawn.ids.tolist())
+        written += map(Written, symbols, drawn.ended.tolist(), drawn.nll.tolist())
     return written
-
-
-def _write_tile(
-    checkpoint: Checkpoint,
-    codes: Tensor,
-    points: np.ndarray,
-    uniforms: np.ndarray,
-    *,
-    temperature: float,
-    guidance: float,
-) -> list[Written]:
-    """Write up to `TILE` codes; a smaller tile is filled up."""
-    device = next(checkpoint.model.parameters()).device
-    count = len(codes)
-    filled = np.minimum(np.arange(TILE), count - 1)  # the last row once more
-    conditions = torch.from_numpy(checkpoint.normalizer.normalize(points[filled]))
-    written = sample(
-        checkpoint.model,
-        codes[torch.from_numpy(filled)].to(device),
-        conditions.to(device),
-        torch.from_numpy(uniforms[filled]).to(device),
-        temperature=temperature,
-        guidance=guidance,
-    )
-    ids, nll, ended = (column[:count].tolist() for column in written)
-    return [
-        Written(checkpoint.vocabulary.decode(ids[row]), ended[row], nll[row])
-        for row in range(count)
-    ]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from molvae.bloom import BloomFilter, molecule_hash
-from molvae.chem.candidates import Candidate, Checks
+from molvae.chem.candidates import REPAIRED, Candidate, Checks
 from molvae.chem.filters import FILTERS, smarts_filter
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization
 from molvae.config import GenerateConfig, as_dict
@@ -22,7 +22,7 @@ from molvae.normalizer import PropertyNormalizer, Reading
 from molvae.targets import Wanted, choose_point, is_hit, miss, unfamiliar
 
 BLOCK = 4096  # molecules of which all are found before the last try of the next is made
-PIECE = 256  # slots written before their chemistry begins: some tiles
+PIECE = 512  # slots written before their chemistry begins: many tiles, whose rows follow on
 NOISE, SYMBOLS, POINTS = range(3)  # purposes of a slot's randomness
 
 
@@ -98,7 +98,12 @@ class Drawing:
         self.scale = normalizer.scales
         filters = tuple(_known_filter(name) for name in config.filters)
         self.checks = Checks(
-            self.measured, filters, config.smarts, config.not_smarts, standardization
+            self.measured,
+            filters,
+            config.smarts,
+            config.not_smarts,
+            standardization,
+            at_their_word=config.tier == "consistent",
         )
         for wanted, patterns in ((True, config.smarts), (False, config.not_smarts)):
             for pattern in patterns:
@@ -185,8 +190,8 @@ class Drawing:
             self.accepted_first += honest
             self.first.append(candidate.smiles)
         refusal = candidate.refusal
-        if not refusal and self.config.tier == "consistent" and not honest:
-            refusal = "repaired by SELFIES" if draw.ended else "did not end"
+        if candidate.smiles and self.config.tier == "consistent" and not honest:
+            refusal = REPAIRED if draw.ended else "did not end"
         if refusal:
             self.refusals[refusal] += 1
             return

@@ -204,7 +204,9 @@ class MoleculeGenerator:
         asked = [self.ranges(one) for one in many]
         seed = secrets.randbelow(2**32) if seed is None else seed
         drawing = Drawing(
-            partial(write, checkpoint=self.checkpoint, config=config, seed=seed),
+            partial(
+                write, checkpoint=self.checkpoint, config=config, seed=seed, read=bool(self.labels)
+            ),
             n,
             asked,
             config=config,

@@ -252,7 +252,14 @@ def _draw(
         raise UsageError("variants are of the tier consistent, and unique.")
     seed = secrets.randbelow(2**32) if seed is None else seed
     drawing = Drawing(
-        partial(write, checkpoint=generator.checkpoint, config=config, seed=seed, codes=codes),
+        partial(
+            write,
+            checkpoint=generator.checkpoint,
+            config=config,
+            seed=seed,
+            codes=codes,
+            read=bool(generator.labels),
+        ),
         n * len(centers),
         asked,
         config=config,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
-from molvae.codes import TILE, predict, read_ids
+from molvae.codes import TILE, by_tile, predict, read_ids
 from molvae.config import GenerateConfig
 from molvae.drawing import NOISE, SYMBOLS, Draw, slot_random
 from molvae.model.sampling import sample
@@ -17,6 +18,14 @@ RESAMPLES = 4  # draws from one latent code before a new one is taken
 
 # slots (B,), conditions (B, P), standard normal noise (B, Z) -> codes (B, Z)
 Codes = Callable[[Sequence[int], Tensor, Tensor], Tensor]
+
+
+class _Job(NamedTuple):
+    """One string to be written: for which slot, from its which code, its which try."""
+
+    slot: int
+    code: int
+    attempt: int
 
 
 def write(
@@ -28,8 +37,9 @@ def write(
     config: GenerateConfig,
     seed: int,
     codes: Codes | None = None,
+    read: bool = True,
 ) -> list[Draw]:
-    """Write one string for each slot, tile by tile; see `drawing.Write`.
+    """Write one string for each slot; see `drawing.Write`.
 
     Args:
         slots: the molecules to be, shape (S,).
@@ -39,34 +49,35 @@ def write(
         config: temperature, shortlist and the like.
         seed: of all randomness.
         codes: where latent codes come from; None: the model's prior.
+        read: let the property head read what was written; without, `predicted` may be empty.
     """
-    write_tile = partial(
-        _write_tile,
-        checkpoint=checkpoint,
-        config=config,
-        seed=seed,
-        codes=codes or partial(_from_prior, checkpoint, config.noise),
-    )
-    draws: list[Draw] = []
-    for begin in range(0, len(slots), TILE):
-        rows, wanted = slots[begin : begin + TILE], points[begin : begin + TILE]
-        count = config.shortlist if np.isfinite(wanted).any() else 1
+    draws: dict[int, Draw] = {}
+    asked = np.isfinite(points).any(axis=1)
+    # Apart, because who asks for nothing needs no guidance: another size of matrix products.
+    for alike, count in ((asked, config.shortlist), (~asked, 1)):
+        rows = np.flatnonzero(alike).tolist()
+        if not rows:
+            continue
         # A code of its own for every string that competes with others; else it has some tries.
         tries = 1 if config.best_of > 1 else RESAMPLES
-        lists = [
-            write_tile(
-                rows,
-                wanted,
-                code=attempt // tries * count + number,
-                attempt=attempt * count + number,
-            )
+        jobs = [
+            _Job(slots[row], attempt // tries * count + number, attempt * count + number)
+            for row in rows
             for number in range(count)
         ]
-        draws += [
-            min(strings, key=partial(_expected_miss, checkpoint, wanted[row]))
-            for row, strings in enumerate(zip(*lists, strict=True))
-        ]
-    return draws
+        strings = _write_jobs(
+            jobs,
+            points[rows].repeat(count, axis=0),
+            checkpoint=checkpoint,
+            config=config,
+            seed=seed,
+            codes=codes or partial(_from_prior, checkpoint, config.noise),
+            read=read or count > 1,
+        )
+        for number, row in enumerate(rows):
+            rivals = strings[number * count : (number + 1) * count]
+            draws[row] = min(rivals, key=partial(_expected_miss, checkpoint, points[row]))
+    return [draws[row] for row in range(len(slots))]
 
 
 def _from_prior(
@@ -82,54 +93,50 @@ def _expected_miss(checkpoint: Checkpoint, wanted: np.ndarray, draw: Draw) -> fl
     return float(np.nansum(((expected - wanted) / normalizer.scale) ** 2))
 
 
-def _write_tile(
-    slots: Sequence[int],
+def _write_jobs(
+    jobs: Sequence[_Job],
     points: np.ndarray,
     *,
     checkpoint: Checkpoint,
     config: GenerateConfig,
     seed: int,
     codes: Codes,
-    code: int,
-    attempt: int,
+    read: bool,
 ) -> list[Draw]:
-    """Write one string for each of up to `TILE` slots; a smaller tile is filled up."""
+    """Write a string for each job, with what it is asked for (J, P)."""
     model, normalizer = checkpoint.model, checkpoint.normalizer
-    short = TILE - len(slots)
-    filled = [*slots, *[slots[-1]] * short]
-    asked = np.pad(points, ((0, short), (0, 0)), mode="edge")
     steps = checkpoint.provenance["longest"] + 1
-    noise = np.stack(
-        [
-            slot_random(seed, slot, code, NOISE).standard_normal(model.config.latent_size)
-            for slot in filled
-        ]
+    size = model.config.latent_size
+    noise = [slot_random(seed, job.slot, job.code, NOISE).standard_normal(size) for job in jobs]
+    uniforms = [slot_random(seed, job.slot, job.attempt, SYMBOLS).random(steps) for job in jobs]
+    conditions = torch.from_numpy(normalizer.normalize(points))
+    z = by_tile(
+        lambda rows: codes(
+            [jobs[row].slot for row in rows],
+            conditions[rows],
+            torch.from_numpy(np.stack([noise[row] for row in rows]).astype(np.float32)),
+        ),
+        len(jobs),
     )
-    uniforms = np.stack(
-        [slot_random(seed, slot, attempt, SYMBOLS).random(steps) for slot in filled]
-    )
-    conditions = torch.from_numpy(normalizer.normalize(asked))
-    z = codes(filled, conditions, torch.from_numpy(noise.astype(np.float32)))
     device = next(model.parameters()).device
     written = sample(
         model,
         z.to(device),
         conditions.to(device),
-        torch.from_numpy(uniforms).to(device),
+        torch.from_numpy(np.stack(uniforms)).to(device),
         temperature=config.temperature,
         top_p=config.top_p,
         guidance=config.guidance,
         noise=config.noise,
+        live=TILE,
     )
-    read = predict(checkpoint, read_ids(checkpoint, written.ids).mean).tolist()
+    predicted: list[dict[str, float]] = [{}] * len(jobs)
+    if read:
+        means = by_tile(lambda rows: read_ids(checkpoint, written.ids[rows]).mean, len(jobs))
+        values = predict(checkpoint, means).tolist()
+        predicted = [dict(zip(normalizer.names, row, strict=True)) for row in values]
     ids, ended, nll = written.ids.tolist(), written.ended.tolist(), written.nll.tolist()
     return [
-        Draw(
-            slot,
-            checkpoint.vocabulary.decode(ids[row]),
-            ended[row],
-            nll[row],
-            dict(zip(normalizer.names, read[row], strict=True)),
-        )
-        for row, slot in enumerate(slots)
+        Draw(job.slot, checkpoint.vocabulary.decode(ids[row]), ended[row], nll[row], predicted[row])
+        for row, job in enumerate(jobs)
     ]

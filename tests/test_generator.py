@@ -13,10 +13,11 @@ from molvae.chem.properties import measure
 from molvae.chem.smiles import canonicalize
 from molvae.codes import TILE
 from molvae.config import GenerateConfig
+from molvae.drawing import Draw
 from molvae.errors import ArtifactError, ConfigError, InputError, Rejected, UsageError
 from molvae.generated import Generation
 from molvae.generator import MoleculeGenerator
-from molvae.model.sampling import Sampled, sample
+from molvae.model.decoder import Stepper
 from molvae.writer import RESAMPLES, write
 
 RAW = GenerateConfig(tier="raw")  # the tiny model is a poor chemist: few draws need no repair
@@ -87,16 +88,48 @@ def test_a_molecule_does_not_depend_on_the_others_of_its_tile(
     assert symbols([69, 3, 5]) == [together[69], together[3], together[5]]
 
 
+@pytest.mark.parametrize("attempt", [0, 5])
+def test_a_molecule_does_not_depend_on_what_others_are_asked_for(
+    generator: MoleculeGenerator, attempt: int
+) -> None:
+    points = np.full((6, 4), np.nan)
+    points[::2, 0] = 2.5
+
+    def drawn(slots: list[int]) -> list[Draw]:
+        settings = {"checkpoint": generator.checkpoint, "config": RAW, "seed": 1}
+        draws = write(slots, points[slots], attempt, **settings)  # type: ignore[arg-type]
+        return [draw._replace(predicted={}) for draw in draws]
+
+    together = drawn([0, 1, 2, 3, 4, 5])
+    assert drawn([0, 2, 4]) == together[::2]
+    assert drawn([1, 3, 5]) == together[1::2]
+    assert drawn([3]) == together[3:4]
+
+
+def test_what_the_property_head_reads_is_left_out_where_nobody_asks(
+    generator: MoleculeGenerator,
+) -> None:
+    points = np.full((2, 4), np.nan)
+    settings = {"checkpoint": generator.checkpoint, "config": RAW, "seed": 1}
+    read, unread = (
+        write([0, 1], points, 0, read=read, **settings)  # type: ignore[arg-type]
+        for read in (True, False)
+    )
+    assert [draw._replace(predicted={}) for draw in read] == unread
+    assert all(set(draw.predicted) == set(generator.normalizer.names) for draw in read)
+
+
 def test_every_matrix_product_has_the_same_rows(
     generator: MoleculeGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = []
+    step = Stepper.step
 
-    def spy(model: object, z: torch.Tensor, *arguments: object, **settings: object) -> Sampled:
-        rows.append(len(z))
-        return sample(model, z, *arguments, **settings)  # type: ignore[arg-type]
+    def spy(stepper: Stepper, strings: list[torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
+        rows.extend(map(len, (*strings, ids)))
+        return step(stepper, strings, ids)
 
-    monkeypatch.setattr("molvae.writer.sample", spy)
+    monkeypatch.setattr(Stepper, "step", spy)
     generator.generate(70, config=RAW, seed=1)
     assert set(rows) == {TILE}
 

@@ -11,6 +11,8 @@ from molvae.chem.selfies import decode_molecule, is_consistent
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standard_spelling
 from molvae.errors import Rejected
 
+REPAIRED = "repaired by SELFIES"
+
 
 class Checks(NamedTuple):
     """What is looked at; plain values, so that it reaches worker processes.
@@ -21,6 +23,7 @@ class Checks(NamedTuple):
         smarts: patterns that must be found.
         not_smarts: patterns that must not be found.
         standardization: of the training set.
+        at_their_word: refuse symbols that were repaired, before anything of them is measured.
     """
 
     properties: tuple[str, ...]
@@ -28,6 +31,7 @@ class Checks(NamedTuple):
     smarts: tuple[str, ...] = ()
     not_smarts: tuple[str, ...] = ()
     standardization: Standardization = DEFAULT_STANDARDIZATION
+    at_their_word: bool = False
 
 
 class Candidate(NamedTuple):
@@ -59,6 +63,8 @@ def examine(symbols: Sequence[str], checks: Checks) -> Candidate:
     if found is None:
         return Candidate("", False, refusal="no atom")
     smiles, mol = found
+    if checks.at_their_word and not consistent:
+        return Candidate(smiles, False, refusal=REPAIRED)
     try:
         values = tuple(float(value) for value in measure(mol, checks.properties))
         identity = standard_spelling(smiles, mol, checks.standardization)

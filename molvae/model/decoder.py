@@ -70,3 +70,76 @@ class Decoder(nn.Module):
             states = written if layer == 0 else states + written  # (B, T, H)
         logits = self.output(states) + self.at_output(context)[:, None]
         return logits.float(), after
+
+    def stepper(self) -> "Stepper":
+        """Return this decoder, as its weights are now, for writing one symbol at a time."""
+        return Stepper(self)
+
+
+class Stepper:
+    """What `Decoder.forward` computes, one symbol at a time and without what stays the same.
+
+    A step costs a product of every layer's state with its weights, and little else: what a symbol
+    adds to the gates of the first layer is a row of a table, what z and c add is computed once for
+    a string, and the gates are worked on in place.
+
+    Args:
+        decoder: in evaluation mode, with V symbols, L layers of size H and a context of size K.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+        self.layers = len(decoder.lstms)
+        enters, returns, biases = [], [], []
+        for lstm in decoder.lstms:
+            enters.append(lstm.get_parameter("weight_ih_l0"))  # (4H, E), then (4H, H) each
+            returns.append(lstm.get_parameter("weight_hh_l0"))  # (4H, H)
+            biases.append(lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0"))
+        self.enter = enters[0].T
+        self.symbols = decoder.embedding.weight @ self.enter + biases[0]  # (V, 4H)
+        self.first = returns[0].T.contiguous()  # (H, 4H)
+        self.others = [  # (2H, 4H) and (4H,): a layer's input and its state in one product
+            (torch.cat([enter, back], dim=1).T.contiguous(), bias)
+            for enter, back, bias in zip(enters[1:], returns[1:], biases[1:], strict=True)
+        ]
+
+    def begin(self, state: State, context: Tensor) -> list[Tensor]:
+        """Return all that belongs to B strings, tensors of B rows each, before the first symbol.
+
+        Args:
+            state: from `Decoder.start`.
+            context: from there too, shape (B, K).
+        """
+        hidden = [each[0] for each, _ in state]
+        cells = [each[0] for _, each in state]
+        at_gates = self.decoder.at_input(context) @ self.enter
+        return [at_gates, self.decoder.at_output(context), *hidden, *cells]
+
+    def step(self, rows: list[Tensor], ids: Tensor) -> Tensor:
+        """Read one symbol of each string and predict the next.
+
+        Args:
+            rows: from `begin`; the states among them are changed in place.
+            ids: the symbols before those to be predicted, shape (B,).
+
+        Returns:
+            Logits in float32, shape (B, V).
+        """
+        at_gates, at_output, *states = rows
+        hidden, cells = states[: self.layers], states[self.layers :]
+        gates = self.symbols.index_select(0, ids).add_(at_gates)
+        gates.addmm_(hidden[0], self.first)
+        written = _advance(gates, hidden[0], cells[0])
+        for layer, (weights, bias) in enumerate(self.others, start=1):
+            written = self.decoder.norms[layer - 1](written)
+            gates = torch.addmm(bias, torch.cat([written, hidden[layer]], dim=1), weights)
+            written = written + _advance(gates, hidden[layer], cells[layer])
+        logits: Tensor = self.decoder.output(written).add_(at_output)
+        return logits.float()
+
+
+def _advance(gates: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+    """Take an LSTM's state (B, H) one step on, in place, by its gates (B, 4H); return `hidden`."""
+    input, forget, new, output = gates.chunk(4, dim=1)  # the order of torch.nn.LSTM
+    cell.mul_(forget.sigmoid_()).addcmul_(input.sigmoid_(), new.tanh_())
+    return torch.mul(output.sigmoid_(), cell.tanh(), out=hidden)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from molvae.errors import ArtifactError
 from molvae.model.cvae import ConditionalVAE
+from molvae.model.decoder import Stepper
 from molvae.vocabulary import BOS, EOS, PAD, UNK
 
 NEVER_SAMPLED = [PAD, BOS, UNK]
@@ -39,8 +40,12 @@ def sample(
     top_p: float = 1.0,
     guidance: float = 1.0,
     noise: float = 0.0,
+    live: int | None = None,
 ) -> Sampled:
     """Write one molecule for each code.
+
+    As many strings as `live` are under way at once, and where one ends the next begins: no step is
+    spent on strings that ended long ago.
 
     Args:
         model: in evaluation mode.
@@ -55,39 +60,109 @@ def sample(
             (https://arxiv.org/abs/2407.09357): above 1, the conditions are heeded more than they
             were in the training set.
         noise: level of noise in the codes, 0 to 1; see `latent`.
+        live: rows of every matrix product, at least 1; fewer codes are filled up. Its size can
+            change the last bits of a result, so with one size a molecule is the same whatever
+            is written beside it. None: B.
 
     Raises:
         ArtifactError: when the model's numbers are not finite: nothing sensible can be drawn.
     """
-    rows, steps = uniforms.shape
-    never = torch.tensor(NEVER_SAMPLED, device=z.device)
+    count, steps = uniforms.shape
+    live = live or count
+    filled = torch.arange(max(count, live), device=z.device).clamp(max=count - 1)
+    z, conditions = z[filled], conditions[filled]
+    stepper = model.decoder.stepper()
     guided = guidance != 1.0 and not bool(torch.isnan(conditions).all())
-    if guided:  # both in one matrix product: the conditional rows, then the unconditional ones
-        conditions = torch.cat([conditions, torch.full_like(conditions, float("nan"))])
-        z = torch.cat([z, z])
-    state, context = model.start(z, conditions, z.new_full((len(z),), noise))
-    last = torch.full((rows, 1), BOS, dtype=torch.long, device=z.device)
-    ended = torch.zeros(rows, dtype=torch.bool, device=z.device)
-    nll = torch.zeros(rows, device=z.device)
-    written = []
-    for step in range(steps):
-        logits, state = model.decoder(state, context, last.repeat(2, 1) if guided else last)
-        if step == 0 and not bool(torch.isfinite(logits).all()):
-            raise ArtifactError("the model's weights give numbers that are not finite.")
-        log_p = logits[:, 0].index_fill(1, never, float("-inf")).log_softmax(dim=1)
-        wanted = log_p[:rows]
+    told = [conditions, torch.full_like(conditions, float("nan"))] if guided else [conditions]
+    starts = [_starts(model, stepper, z, each, noise=noise, live=live) for each in told]
+    writing = _Writing(stepper, starts, live)
+    # One row more than there are molecules: where those of `writing` write that have nothing to.
+    uniforms = torch.cat([uniforms[filled], uniforms[:1]])
+    ids = torch.full_like(uniforms, PAD, dtype=torch.long)
+    nll = torch.zeros(len(ids), device=z.device)
+    never = torch.tensor(NEVER_SAMPLED, device=z.device)
+    while writing.busy:
+        log_p = writing.logits().index_fill_(1, never, float("-inf")).log_softmax(dim=1)
+        wanted = log_p[:live]
         if guided:  # -inf minus -inf is NaN: rule the same symbols out again
-            wanted = (1.0 - guidance) * log_p[rows:] + guidance * wanted
+            wanted = (1.0 - guidance) * log_p[live:] + guidance * wanted
             wanted = wanted.index_fill(1, never, float("-inf"))
-        chosen = choose(wanted, uniforms[:, step], temperature=temperature, top_p=top_p)
-        nll = nll - log_p[:rows].gather(1, chosen[:, None])[:, 0].masked_fill(ended, 0.0)
-        chosen = chosen.masked_fill(ended, PAD)
-        written.append(chosen)
-        ended = ended | (chosen == EOS)
-        if bool(ended.all()):
-            break
-        last = chosen[:, None]
-    return Sampled(torch.stack(written, dim=1), nll, ended)
+        at = (writing.molecule, writing.position)
+        chosen = choose(wanted, uniforms[at], temperature=temperature, top_p=top_p)
+        nll[writing.molecule] -= log_p[:live].gather(1, chosen[:, None])[:, 0]
+        ids[at] = chosen
+        writing.go_on(chosen, (chosen == EOS) | (writing.position == steps - 1))
+    ids = ids[:count]
+    width = int((ids != PAD).sum(dim=1).max())
+    return Sampled(ids[:, :width], nll[:count], (ids == EOS).any(dim=1))
+
+
+def _starts(
+    model: ConditionalVAE,
+    stepper: Stepper,
+    z: Tensor,
+    conditions: Tensor,
+    *,
+    noise: float,
+    live: int,
+) -> list[Tensor]:
+    """Return what each string begins with, computed for `live` of them at a time."""
+    parts = []
+    for begin in range(0, len(z), live):
+        rows = torch.arange(begin, begin + live, device=z.device).clamp_(max=len(z) - 1)
+        level = z.new_full((live,), noise)
+        parts.append(stepper.begin(*model.start(z[rows], conditions[rows], level)))
+    return [torch.cat(column)[: len(z)] for column in zip(*parts, strict=True)]
+
+
+class _Writing:
+    """Strings under way, `live` at once, and those that wait.
+
+    Args:
+        stepper: the decoder.
+        starts: what each of B strings begins with, for each condition it is written under.
+        live: strings at once, at most B.
+
+    Attributes:
+        molecule: which string each row writes, shape (live,); B for a row that has nothing to.
+        position: of the symbol that comes next, shape (live,).
+        busy: rows that have something to write.
+    """
+
+    def __init__(self, stepper: Stepper, starts: list[list[Tensor]], live: int) -> None:
+        self.stepper, self.starts, self.live = stepper, starts, live
+        self.rows = [torch.cat([each[:live] for each in one]) for one in zip(*starts, strict=True)]
+        self.molecule = torch.arange(live, device=self.rows[0].device)
+        self.position = torch.zeros_like(self.molecule)
+        self.last = torch.full_like(self.molecule, BOS)
+        self.busy = self.begun = live
+
+    def logits(self) -> Tensor:
+        """Return what may follow, shape (conditions * live, V).
+
+        Raises:
+            ArtifactError: for numbers that are not finite.
+        """
+        logits = self.stepper.step(self.rows, self.last.repeat(len(self.starts)))
+        if not bool(torch.isfinite(logits).all()):
+            raise ArtifactError("the model's weights give numbers that are not finite.")
+        return logits
+
+    def go_on(self, chosen: Tensor, ended: Tensor) -> None:
+        """Put a symbol behind each string (live,), and a new string in place of what ended."""
+        waiting = len(self.starts[0][0])
+        free = (ended & (self.molecule < waiting)).nonzero()[:, 0]
+        following = torch.arange(self.begun, self.begun + len(free), device=free.device)
+        taken = following[following < waiting]
+        for side, start in enumerate(self.starts):
+            for row, begin in zip(self.rows, start, strict=True):
+                row[side * self.live + free[: len(taken)]] = begin[taken]
+        self.begun += len(taken)
+        self.busy += len(taken) - len(free)
+        self.last, self.position = chosen, self.position + 1
+        self.molecule[free] = following.clamp_(max=waiting)
+        self.last[free], self.position[free] = BOS, 0
+        self.position[self.molecule == waiting] = 0
 
 
 def choose(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float) -> Tensor:

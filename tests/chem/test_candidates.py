@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molvae.chem.candidates import Candidate, Checks, examine, examine_all
+from molvae.chem.candidates import REPAIRED, Candidate, Checks, examine, examine_all
 from molvae.chem.properties import PROPERTIES, measure
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import Standardization, canonicalize
@@ -89,6 +89,14 @@ def test_a_refused_molecule_is_measured_all_the_same() -> None:
     assert look_at(CATECHOL, properties=("MW",), filters=("PAINS",)).values == pytest.approx(
         [110.11], abs=0.01
     )
+
+
+def test_what_was_repaired_is_refused_before_it_is_measured_where_that_is_asked() -> None:
+    repaired = ["[C]", "[F]", "[C]"]  # fluorine has no bond left for the second carbon
+    checks = Checks(("MW",), at_their_word=True)
+    assert examine(repaired, checks) == Candidate("CF", False, refusal=REPAIRED)
+    assert examine(repaired, Checks(("MW",))).values == pytest.approx([34.03], abs=0.01)
+    assert examine(["[C]", "[F]"], checks).values == pytest.approx([34.03], abs=0.01)
 
 
 def test_work_and_result_cross_a_process_border() -> None:

@@ -28,6 +28,28 @@ def test_step_by_step_equals_teacher_forcing(layers: int) -> None:
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@torch.no_grad()
+def test_what_is_written_by_steps_equals_teacher_forcing(layers: int) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(layers)
+        decoder = Decoder(replace(CONFIG, decoder_layers=layers), 11).eval()
+        for norm in decoder.norms:  # as after training: they scale and shift
+            torch.nn.init.normal_(norm.weight)
+            torch.nn.init.normal_(norm.bias)
+        z, embedded = torch.randn(3, CONFIG.latent_size), torch.randn(3, CONFIG.condition_size)
+        ids = torch.randint(0, 11, (3, 9))
+    state, context = decoder.start(z, embedded)
+    whole, last = decoder(state, context, ids)
+    stepper = decoder.stepper()
+    rows = stepper.begin(state, context)
+    steps = [stepper.step(rows, column) for column in ids.T]
+    torch.testing.assert_close(torch.stack(steps, dim=1), whole, rtol=1e-5, atol=1e-5)
+    states = [*(hidden[0] for hidden, _ in last), *(cell[0] for _, cell in last)]
+    for one, other in zip(rows[2:], states, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
 @torch.no_grad()
 def test_code_and_conditions_are_in_sight_at_every_step() -> None:
     """A different code matters even for the state that is carried over from the same start."""

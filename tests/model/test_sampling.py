@@ -71,6 +71,42 @@ def test_molecule_does_not_depend_on_those_drawn_beside_it(
         assert bool((together.ids[row, width:] == PAD).all())
 
 
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+@pytest.mark.parametrize("live", [1, 3, 7, ROWS, 2 * ROWS])
+def test_strings_that_take_the_place_of_others_are_as_if_written_at_once(
+    memorized: Memorized, batch: Batch, codes, live: int, guidance: float
+) -> None:
+    together, in_turn = (
+        sample(
+            memorized.model,
+            codes,
+            batch.conditions,
+            uniforms()[:, :30],  # some end, some are cut off
+            temperature=1.0,
+            guidance=guidance,
+            live=rows,
+        )
+        for rows in (None, live)
+    )
+    assert 0 < int(together.ended.sum()) < ROWS
+    assert same(together, in_turn)
+    assert torch.equal(together.ended, in_turn.ended)
+    torch.testing.assert_close(together.nll, in_turn.nll, rtol=1e-4, atol=1e-4)
+
+
+def test_with_one_size_of_products_a_string_is_the_same_to_the_last_bit(
+    memorized: Memorized, batch: Batch, codes
+) -> None:
+    def drawn(rows: list[int]) -> Sampled:
+        given = (codes[rows], batch.conditions[rows], uniforms()[rows])
+        return sample(memorized.model, *given, temperature=1.0, live=8)
+
+    together, backwards = drawn(list(range(ROWS))), drawn(list(range(ROWS))[::-1])
+    assert torch.equal(together.nll, backwards.nll.flip(0))
+    for row in range(0, ROWS, 5):
+        assert torch.equal(drawn([row]).nll, together.nll[row : row + 1])
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 5.0])
 def test_special_symbols_are_never_sampled(
     memorized: Memorized, batch: Batch, codes, temperature: float
