@@ -167,8 +167,10 @@ class Drawing:
         return _Round(attempt, draws, examine([(draw.symbols, self.checks) for draw in draws]))
 
     def _judge_round(self, round: "_Round", report: Callable[[int], None]) -> None:
-        for draw, candidate in zip(round.draws, round.candidates, strict=True):
-            self._judge(draw, candidate, round.attempt)
+        candidates = list(round.candidates)
+        known = self.index.contains(molecule_hash([each.identity for each in candidates]))
+        for draw, candidate, is_known in zip(round.draws, candidates, known, strict=True):
+            self._judge(draw, candidate, round.attempt, novel=not is_known)
         report(len(self.found))
 
     def request(self, slot: int) -> Mapping[str, Wanted]:
@@ -182,7 +184,7 @@ class Drawing:
         random = slot_random(self.seed, slot, 0, POINTS)
         return choose_point(self.request(slot), self.normalizer, random)
 
-    def _judge(self, draw: Draw, candidate: Candidate, attempt: int) -> None:
+    def _judge(self, draw: Draw, candidate: Candidate, attempt: int, *, novel: bool) -> None:
         """Take a draw for its slot, or count why not."""
         self.draws += 1
         honest = candidate.consistent and draw.ended
@@ -195,7 +197,7 @@ class Drawing:
         if refusal:
             self.refusals[refusal] += 1
             return
-        molecule = self._molecule(draw, candidate)
+        molecule = self._molecule(draw, candidate, novel=novel)
         refusal = self._unwanted(molecule)
         if refusal:
             self.refusals[refusal] += 1
@@ -204,7 +206,7 @@ class Drawing:
         if len(self.candidates[draw.slot]) == self.config.best_of:
             self._settle(draw.slot)
 
-    def _molecule(self, draw: Draw, candidate: Candidate) -> Generated:
+    def _molecule(self, draw: Draw, candidate: Candidate, *, novel: bool) -> Generated:
         request = self.request(draw.slot)
         return Generated(
             id=draw.slot + 1,
@@ -212,7 +214,7 @@ class Drawing:
             properties=dict(zip(self.measured, candidate.values, strict=True)),
             predicted={name: self.normalizer.reading(draw.predicted, name) for name in self.labels},
             targets=request,
-            novel=not self.index.contains(molecule_hash([candidate.identity]))[0],
+            novel=novel,
             ood=self.ood[self._number(draw.slot)],
             nll=draw.nll,
         )
