@@ -21,7 +21,7 @@ from molvae.generated import Generated, Generation, Summary, control_errors, sha
 from molvae.normalizer import PropertyNormalizer, Reading
 from molvae.targets import Wanted, choose_point, is_hit, miss, unfamiliar
 
-BLOCK = 4096  # molecules of which all are found before the last try of the next is made
+BLOCK = 8192  # molecules of which all are found before the last try of the next is made
 PIECE = 512  # slots written before their chemistry begins: many tiles, whose rows follow on
 NOISE, SYMBOLS, POINTS = range(3)  # purposes of a slot's randomness
 

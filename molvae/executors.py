@@ -52,6 +52,7 @@ PACKAGES = ("molvae", "rdkit", "selfies", "numpy")
 SUBMITTED = 256
 # What numpy and torch ask for the number of threads of a matrix product.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+STAND_BACK = 5  # steps of niceness that the processes of a pool give way by
 _TURN = Lock()  # held by the task that is worked on in this process
 
 Task = TypeVar("Task")
@@ -70,9 +71,16 @@ def process_pool(jobs: int, *, module: str) -> Iterator[Executor]:
     """
     context = starting(module)
     theirs, ours = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=settle, initargs=(theirs,))
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_serve, initargs=(theirs,))
     with theirs, ours, pool:
         yield pool
+
+
+def _serve(parent: Connection) -> None:
+    """Settle, and stand back: the process that all of these wait for must not wait for a core."""
+    settle(parent)
+    if sys.platform != "win32":
+        os.nice(STAND_BACK)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from molvae import executors
 from molvae.cli.main import cli
 from molvae.errors import MolvaeError, UsageError
-from molvae.executors import SUBMITTED, dask_executor, process_pool
+from molvae.executors import STAND_BACK, SUBMITTED, dask_executor, process_pool
 from molvae.workers import Lost, map_chunks
 from tests.test_workers import double, hostile
 
@@ -216,6 +216,12 @@ def test_an_executor_gives_every_item_its_result_in_order() -> None:
     with ThreadPoolExecutor(3) as pool:
         pairs = list(map_chunks(double, range(100), jobs=pool, chunk_size=7))
     assert pairs == [(item, 2 * item) for item in range(100)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no niceness there")
+def test_processes_of_a_pool_stand_back_for_the_one_that_feeds_them() -> None:
+    with process_pool(1, module="molvae.chem.candidates") as pool:
+        assert pool.submit(os.nice, 0).result() == min(os.nice(0) + STAND_BACK, 19)
 
 
 def test_only_so_much_is_handed_to_an_executor_ahead() -> None:

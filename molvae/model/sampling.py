@@ -92,9 +92,11 @@ def sample(
         nll[writing.molecule] -= log_p[:live].gather(1, chosen[:, None])[:, 0]
         ids[at] = chosen
         writing.go_on(chosen, (chosen == EOS) | (writing.position == steps - 1))
-    ids = ids[:count]
+    ids, nll = ids[:count], nll[:count]
+    if not bool(torch.isfinite(nll).all()):
+        raise ArtifactError("the model's weights give numbers that are not finite.")
     width = int((ids != PAD).sum(dim=1).max())
-    return Sampled(ids[:, :width], nll[:count], (ids == EOS).any(dim=1))
+    return Sampled(ids[:, :width], nll, (ids == EOS).any(dim=1))
 
 
 def _starts(
@@ -138,31 +140,29 @@ class _Writing:
         self.busy = self.begun = live
 
     def logits(self) -> Tensor:
-        """Return what may follow, shape (conditions * live, V).
-
-        Raises:
-            ArtifactError: for numbers that are not finite.
-        """
-        logits = self.stepper.step(self.rows, self.last.repeat(len(self.starts)))
-        if not bool(torch.isfinite(logits).all()):
-            raise ArtifactError("the model's weights give numbers that are not finite.")
-        return logits
+        """Return what may follow, shape (conditions * live, V)."""
+        last = self.last if len(self.starts) == 1 else self.last.repeat(len(self.starts))
+        return self.stepper.step(self.rows, last)
 
     def go_on(self, chosen: Tensor, ended: Tensor) -> None:
         """Put a symbol behind each string (live,), and a new string in place of what ended."""
-        waiting = len(self.starts[0][0])
-        free = (ended & (self.molecule < waiting)).nonzero()[:, 0]
-        following = torch.arange(self.begun, self.begun + len(free), device=free.device)
-        taken = following[following < waiting]
-        for side, start in enumerate(self.starts):
-            for row, begin in zip(self.rows, start, strict=True):
-                row[side * self.live + free[: len(taken)]] = begin[taken]
-        self.begun += len(taken)
-        self.busy += len(taken) - len(free)
         self.last, self.position = chosen, self.position + 1
-        self.molecule[free] = following.clamp_(max=waiting)
+        free = ended.nonzero()[:, 0]
+        if len(free) == 0:
+            return
+        waiting = len(self.starts[0][0])
+        following = torch.arange(self.begun, self.begun + len(free), device=free.device)
+        following.clamp_(max=waiting)
+        come = min(len(free), waiting - self.begun)
+        if come:
+            taken, place = following[:come], free[:come]
+            for side, start in enumerate(self.starts):
+                for row, begin in zip(self.rows, start, strict=True):
+                    row.index_copy_(0, place + side * self.live, begin.index_select(0, taken))
+            self.begun += come
+        self.busy -= int((self.molecule[free] < waiting).sum()) - come
+        self.molecule[free] = following
         self.last[free], self.position[free] = BOS, 0
-        self.position[self.molecule == waiting] = 0
 
 
 def choose(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float) -> Tensor:
