@@ -1,7 +1,8 @@
 """`molvae prepare`: tables of molecules -> one dataset to train on."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from molvae.cli.outputs import check_output, check_table
 from molvae.cli.progress import progress
 from molvae.cli.terminal import describe_table, print_json, say
 from molvae.config import DataConfig
-from molvae.errors import UsageError
+from molvae.errors import MolvaeError, UsageError
 
 SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
 
@@ -75,7 +76,11 @@ def command(
 
     A label whose cells are words is a class label, such as active and inactive; write
     --label NAME:class where the classes are numbers.
+
+    A run that is cut short keeps the rows that are done beside DATASET; the same command goes on
+    with them.
     """
+    from molvae.data.journal import forget
     from molvae.data.prepare import prepare
     from molvae.data.tables import count_rows
 
@@ -90,10 +95,12 @@ def command(
             check_table(table, force=force, inputs=(*files, *others))
     if [rejects, conflicts].count(Path("-")) + as_json > 1:
         raise UsageError("stdout can take one of --rejects -, --conflicts - and --json.")
+    unfinished = target.with_name(f".{target.name}.unfinished")
     counts = [count_rows(path, format=input_format) for path in files]
     total = sum(counts) if all(counts) else None
     start = time.monotonic()
     with (
+        _kept(unfinished),
         generators.workers(jobs, executor) as workers,
         progress("Preparing", total=total, unit="rows", quiet=quiet) as report,
     ):
@@ -107,13 +114,17 @@ def command(
             strict=strict,
             format=input_format,
             known_symbols=known_symbols,
+            unfinished=unfinished,
         )
     sha256 = prepared.dataset.save(target)
+    forget(unfinished)
     seconds = time.monotonic() - start
     listed = _first(prepared.rejects, "rows left out", rejects, "--rejects")
     listed += _first(prepared.conflicts, "labels that disagree", conflicts, "--conflicts")
     for line in listed:
         say(line, quiet=quiet)
+    if prepared.recalled:
+        say(f"{prepared.recalled:,} rows were done by a run that was cut short.", quiet=quiet)
     for source in prepared.dataset.provenance["sources"]:
         said = describe_table(source["name"], source["rows"], source["smiles_column"])
         say(said, quiet=quiet)
@@ -123,6 +134,17 @@ def command(
     say(f"{target}: {seconds:.1f} s, {rate:,.0f} rows/s, sha256 {sha256[:12]}", quiet=quiet)
     if as_json:
         print_json({"dataset": output, "sha256": sha256, **prepared.tally.to_dict()})
+
+
+@contextmanager
+def _kept(unfinished: Path) -> Iterator[None]:
+    """Tell, when the work within is cut short, that it need not be done again."""
+    try:
+        yield
+    except (KeyboardInterrupt, MolvaeError):
+        if unfinished.exists():
+            say(f"The rows that are done are kept in {unfinished}: run the same command again.")
+        raise
 
 
 def _first(items: Sequence[object], what: str, file: Path | None, option: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Every row of every file: read, measured by the workers, and merged or rejected."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +13,14 @@ from molvae.config import DataConfig
 from molvae.data import records, splits, tables
 from molvae.data.collection import Collection, Place
 from molvae.data.files import name_of
+from molvae.data.journal import Journal, journaled
 from molvae.data.labels import Label
 from molvae.data.lines import to_bytes
 from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
 from molvae.data.tally import Reject
 from molvae.dataset import TRAIN
 from molvae.errors import InputError, Rejected
+from molvae.executors import versions
 from molvae.workers import Jobs, Lost, map_chunks
 
 CHUNK = 128  # rows handed to a worker at once: about 0.2 s of work
@@ -42,12 +45,21 @@ class Source(NamedTuple):
 
 
 class Gathered(NamedTuple):
-    """What all rows came to: distinct molecules, rejections in order, files, rows in all."""
+    """What all rows came to.
+
+    Attributes:
+        collection: the distinct molecules.
+        rejected: rejections, in order.
+        sources: the files.
+        rows: in all files.
+        recalled: how many of them an earlier run had done.
+    """
 
     collection: Collection
     rejected: list[Rejection]
     sources: list[Source]
     rows: int
+    recalled: int
 
 
 def gather(
@@ -60,6 +72,7 @@ def gather(
     progress: Callable[[int], None] | None,
     strict: bool,
     format: str = "",
+    unfinished: Path | None = None,
 ) -> Gathered:
     """Read and measure every row, and merge equal molecules.
 
@@ -72,21 +85,23 @@ def gather(
         progress: called with the number of rows done.
         strict: stop at the first bad row.
         format: of all tables, as in `tables.open_table`.
+        unfinished: where the rows that are done are kept, for a run that goes on with them.
 
     Raises:
         InputError: for a file that is no table, or a bad row when `strict`.
         UsageError: for a column that is not there.
     """
-    gathered = Gathered(Collection(labels, len(computed)), [], [], 0)
-    results = map_chunks(
-        partial(prepare_rows, _recipe(config, computed, labels)),
-        _items(paths, config, labels, gathered.sources, format),
-        jobs=jobs,
-        chunk_size=CHUNK,
-        timeout=SECONDS,
+    gathered = Gathered(Collection(labels, len(computed)), [], [], 0, 0)
+    recipe = _recipe(config, computed, labels)
+    work = partial(
+        map_chunks, partial(prepare_rows, recipe), jobs=jobs, chunk_size=CHUNK, timeout=SECONDS
     )
+    identity = json.dumps([versions(), repr(recipe)])
+    journal = None if unfinished is None else Journal(unfinished, identity=identity)
+    items = _items(paths, config, labels, gathered.sources, format)
+    results = journaled(items, work, chunk_size=CHUNK, journal=journal)
     rows = 0
-    with closing(results):
+    with closing(results), closing(journal) if journal else nullcontext():
         for rows, (item, result) in enumerate(results, 1):
             cause = _take(gathered.collection, item, result)
             if cause is not None:
@@ -97,7 +112,7 @@ def gather(
                 gathered.rejected.append(rejection)
             if progress is not None:
                 progress(rows)
-    return gathered._replace(rows=rows)
+    return gathered._replace(rows=rows, recalled=journal.recalled if journal else 0)
 
 
 def _recipe(config: DataConfig, computed: tuple[str, ...], labels: tuple[Label, ...]) -> Recipe:

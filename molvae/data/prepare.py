@@ -36,12 +36,14 @@ class Prepared(NamedTuple):
         tally: what became of every row.
         rejects: every row left out, in order of file and row.
         conflicts: every label that disagreed with an earlier row of an equal molecule.
+        recalled: rows that an unfinished run had done.
     """
 
     dataset: MoleculeDataset
     tally: Tally
     rejects: list[Reject]
     conflicts: list[Disagreement]
+    recalled: int = 0
 
 
 def prepare(
@@ -55,6 +57,7 @@ def prepare(
     strict: bool = False,
     format: str = "",
     known_symbols: Container[str] = (),
+    unfinished: Path | None = None,
 ) -> Prepared:
     """Turn tables of molecules into one dataset.
 
@@ -75,6 +78,8 @@ def prepare(
         strict: stop at the first bad row.
         format: of all tables, as in `tables.open_table`.
         known_symbols: of a model that will be trained further: never too rare.
+        unfinished: a file for the rows that are done (`journal.Journal`), so that a run that was
+            cut short is gone on with by the same call; whoever has saved the dataset removes it.
 
     Raises:
         InputError: for a file that is no table, a missing column, a bad row when `strict`, or
@@ -94,6 +99,7 @@ def prepare(
         progress=progress,
         strict=strict,
         format=format,
+        unfinished=unfinished,
     )
     chosen = _choose(gathered, config, known_symbols)
     listed = [as_reject(rejection, paths) for rejection in chosen.rejected]
@@ -120,7 +126,7 @@ def prepare(
         normalizer=columns.normalizer,
         provenance=_provenance(config, gathered.sources, tally),
     )
-    return Prepared(dataset, tally, listed, disagreements)
+    return Prepared(dataset, tally, listed, disagreements, gathered.recalled)
 
 
 class _Chosen(NamedTuple):

@@ -1,0 +1,185 @@
+"""Rows that are done, kept beside the dataset to be, so that a run that is killed is gone on with.
+
+What a row comes to depends on the row, the recipe and the versions of what reads molecules, on
+nothing else: it need not be found out twice. The rows are read again all the same, and those that
+have changed since are worked on anew.
+"""
+
+import hashlib
+import json
+import sqlite3
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import chain, islice
+from pathlib import Path
+
+from molvae.data.rows import Item, Molecule
+from molvae.errors import MolvaeError, Rejected
+from molvae.workers import Lost
+
+SECONDS_BETWEEN_SAVES = 5.0  # a run that is shorter leaves no trace
+LOCKED_SECONDS = 1.0  # to wait for another run
+
+Result = Molecule | Rejected | Lost
+Pairs = Generator[tuple[Item, Result], None, None]
+
+
+class Journal:
+    """What consecutive chunks of rows came to: an SQLite file of its own.
+
+    Args:
+        path: the file; it is made once there is something to keep.
+        identity: all that results depend on besides their rows; another one's are forgotten.
+
+    Attributes:
+        recalled: rows whose results came from the file.
+
+    Raises:
+        MolvaeError: when another run has it open, or it cannot be written.
+    """
+
+    def __init__(self, path: Path, *, identity: str) -> None:
+        self.path, self.identity = path, identity
+        self.recalled = 0
+        self._file: sqlite3.Connection | None = None
+        self._unsaved: list[tuple[int, bytes, bytes]] = []
+        self._saved = time.monotonic()
+        if path.exists():
+            self._open()
+
+    def recall(self, number: int, items: Sequence[Item]) -> list[Result] | None:
+        """Return what a chunk came to; None when it is not known, or is not the same any more."""
+        if self._file is None:
+            return None
+        try:
+            query = "SELECT digest, results FROM chunk WHERE number = ?"
+            found = self._file.execute(query, (number,)).fetchone()
+            if found is None or found[0] != self._digest(items, found[1]):
+                return None
+            results = [_result(entry) for entry in json.loads(zlib.decompress(found[1]))]
+        except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError):
+            return None  # damaged: worked on once more
+        self.recalled += len(results)
+        return results
+
+    def keep(self, number: int, pairs: Sequence[tuple[Item, Result]]) -> None:
+        """Note what a chunk came to; every few seconds what is noted is saved."""
+        entries = json.dumps([_entry(result) for _, result in pairs]).encode()
+        packed = zlib.compress(entries, level=1)
+        self._unsaved.append((number, self._digest([item for item, _ in pairs], packed), packed))
+        if time.monotonic() - self._saved >= SECONDS_BETWEEN_SAVES:
+            self.save()
+
+    def save(self) -> None:
+        """Write what is noted to the file."""
+        if self._file is None:
+            self._open()
+        assert self._file is not None
+        try:
+            with self._file:
+                self._file.executemany(
+                    "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)", self._unsaved
+                )
+        except sqlite3.Error as error:
+            raise MolvaeError(f"{self.path}: cannot be written ({error}).") from error
+        self._unsaved.clear()
+        self._saved = time.monotonic()
+
+    def close(self) -> None:
+        """Save, where anything was saved before, and let go of the file."""
+        if self._file is not None:
+            with closing(self._file):
+                self.save()
+            self._file = None
+
+    def _open(self) -> None:
+        """Open the file, or make it; what is of another identity, or no journal, is begun anew."""
+        try:
+            try:
+                self._file = self._begin()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:  # damaged, or somebody else's
+                self.path.unlink()
+                self._file = self._begin()
+        except (sqlite3.Error, OSError) as error:
+            raise MolvaeError(
+                f"{self.path}: cannot be written ({error}). Does another run prepare the same"
+                " dataset?"
+            ) from error
+
+    def _begin(self) -> sqlite3.Connection:
+        file = sqlite3.connect(self.path, timeout=LOCKED_SECONDS)
+        try:
+            file.execute("PRAGMA locking_mode = EXCLUSIVE")  # for as long as it is open
+            with file:
+                file.execute("CREATE TABLE IF NOT EXISTS run (identity TEXT)")
+                file.execute(
+                    "CREATE TABLE IF NOT EXISTS chunk"
+                    " (number INTEGER PRIMARY KEY, digest BLOB, results BLOB)"
+                )
+                if file.execute("SELECT identity FROM run").fetchall() != [(self.identity,)]:
+                    file.execute("DELETE FROM run")
+                    file.execute("DELETE FROM chunk")
+                    file.execute("INSERT INTO run VALUES (?)", (self.identity,))
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _digest(self, items: Sequence[Item], packed: bytes) -> bytes:
+        given = json.dumps([self.identity, items]).encode()
+        return hashlib.sha256(given + b"\0" + packed).digest()
+
+
+def journaled(
+    items: Iterator[Item],
+    work: Callable[[Iterator[Item]], Pairs],
+    *,
+    chunk_size: int,
+    journal: Journal | None,
+) -> Pairs:
+    """Yield every item with its result: from the journal as far as it goes, then worked on.
+
+    Args:
+        items: the rows, in order.
+        work: yields items with their results, in order.
+        chunk_size: rows that are kept as one.
+        journal: None keeps nothing.
+    """
+    number = 0
+    while journal is not None and (chunk := list(islice(items, chunk_size))):
+        known = journal.recall(number, chunk)
+        if known is None:
+            items = chain(chunk, items)
+            break
+        yield from zip(chunk, known, strict=True)
+        number += 1
+    with closing(work(items)) as results:
+        while pairs := list(islice(results, chunk_size)):
+            if journal is not None:
+                journal.keep(number, pairs)
+            yield from pairs
+            number += 1
+
+
+def forget(path: Path) -> None:
+    """Remove a journal that is not needed any more."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+
+
+def _entry(result: Result) -> list[object]:
+    if isinstance(result, Rejected):
+        return [result.reason, result.detail, result.field]
+    return list(result)
+
+
+def _result(entry: list[object]) -> Result:
+    if len(entry) == len(Molecule._fields):
+        hash, selfies, values, scaffold = entry
+        return Molecule(hash, selfies, tuple(values), scaffold)  # type: ignore[arg-type]
+    words = [str(word) for word in entry]
+    return Lost(*words) if len(words) == len(Lost._fields) else Rejected(*words[:2], field=words[2])
