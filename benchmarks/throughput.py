@@ -26,6 +26,7 @@ from metrics_speed import MOLSETS, environment, run
 from moses_data import FOLDER, machine, moses
 
 from molvae.chem.selfies import encode
+from molvae.codes import TILE
 from molvae.config import ModelConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.model.sampling import sample
@@ -124,7 +125,7 @@ def ours(smiles: list[str]) -> dict[str, Any]:
         free = torch.full((BATCH, len(dataset.normalizer.names)), float("nan"))
         uniforms = torch.rand(BATCH, LONGEST, generator=generator)
         start = time.perf_counter()
-        written = sample(model, z, free, uniforms, temperature=1.0)
+        written = sample(model, z, free, uniforms, temperature=1.0, live=TILE)
         [dataset.vocabulary.decode(ids) for ids in written.ids.tolist()]
         samples.append([BATCH, time.perf_counter() - start])
     rate = np.median([n / seconds for n, seconds in steps[1:]])
