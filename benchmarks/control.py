@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def main() -> None:
     checkpoint = Checkpoint.load(path)
     results = {
         "trained": ask(checkpoint, arguments.n, arguments.seed),
-        "trained, one string": ask(checkpoint, arguments.n, arguments.seed, shortlist=1),
+        "trained, one string": ask(checkpoint, arguments.n, arguments.seed, one_string=True),
         "random weights": ask(untrained(checkpoint), arguments.n, arguments.seed),
     }
     name = path.parent.name if path.name == "model.safetensors" else path.stem
@@ -62,7 +63,7 @@ def main() -> None:
         "command": f"benchmarks/control.py {name} -n {arguments.n} --seed {arguments.seed}",
         "model": f"{name} {checkpoint.sha256[:12]}",
         "tier": "raw",
-        "settings": as_dict(GenerateConfig(tier="raw")),
+        "settings": as_dict(raw(checkpoint)),
         "n": arguments.n,
         "seed": arguments.seed,
         "results": results,
@@ -80,12 +81,16 @@ def main() -> None:
     print(target)
 
 
-def ask(
-    checkpoint: Checkpoint, n: int, seed: int, *, shortlist: int = GenerateConfig().shortlist
-) -> dict[str, Any]:
+def raw(checkpoint: Checkpoint) -> GenerateConfig:
+    """Return how a model draws by default, without a filter."""
+    return replace(MoleculeGenerator(checkpoint).defaults, tier="raw")
+
+
+def ask(checkpoint: Checkpoint, n: int, seed: int, *, one_string: bool = False) -> dict[str, Any]:
     """Draw n molecules for each request; return errors and how far apart the means are."""
     generator = MoleculeGenerator(checkpoint)
-    config = GenerateConfig(tier="raw", shortlist=shortlist)
+    config = raw(checkpoint)
+    config = replace(config, shortlist=1) if one_string else config
     found: dict[str, dict[str, float]] = {}
     for text, request in REQUESTS.items():
         generation = generator.draw(n, request, config=config, seed=seed)

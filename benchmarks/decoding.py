@@ -10,12 +10,12 @@ import argparse
 import json
 import os
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-from molvae.config import GenerateConfig
 from molvae.executors import process_pool
 from molvae.generator import MoleculeGenerator
 
@@ -41,8 +41,12 @@ def main() -> None:
     with process_pool(os.cpu_count() or 1, module="molvae.chem.candidates") as executor:
         for temperature in TEMPERATURES:
             for guidance in GUIDANCE:
-                config = GenerateConfig(
-                    tier="raw", temperature=temperature, guidance=guidance, shortlist=1
+                config = replace(
+                    generator.defaults,
+                    tier="raw",
+                    temperature=temperature,
+                    guidance=guidance,
+                    shortlist=1,
                 )
                 requests = REQUESTS if guidance > 1 else {"": {}, **REQUESTS}
                 for text, request in requests.items():
@@ -67,6 +71,7 @@ def main() -> None:
         "tier": "raw",
         "n": arguments.n,
         "seed": arguments.seed,
+        "noise": generator.defaults.noise,
         "rows": rows,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies", "numpy")},

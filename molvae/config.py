@@ -207,6 +207,11 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 
+# How a model is drawn from whose decoder was taught noise, until its own settings are found: all
+# noise, where it is a language model that heeds the properties (benchmarks/frontier), and warmer,
+# since no code brings variety.
+TAUGHT_NOISE = GenerateConfig(noise=1.0, temperature=0.7)
+
 # What a trained model is trained further with (benchmarks/finetuning): half the rate of a new one,
 # few epochs, since a small set is soon known by heart, and the KL weight that it is used to.
 FINE_TUNING = TrainConfig(

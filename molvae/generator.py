@@ -28,7 +28,7 @@ from molvae.chem.selfies import (
     symbol_is_allowed,
 )
 from molvae.codes import TILE, read, standardization_of, symbols_of, write_codes
-from molvae.config import GenerateConfig, check, updated
+from molvae.config import TAUGHT_NOISE, GenerateConfig, check, updated
 from molvae.data.molecules import Seen, look
 from molvae.drawing import Drawing
 from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError, did_you_mean
@@ -398,10 +398,11 @@ def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable
 
 
 def _defaults(checkpoint: Checkpoint) -> GenerateConfig:
-    """Return how a model draws best, as was found after its training."""
+    """Return how a model draws best, as was found for it, or else for its kind."""
+    kind = TAUGHT_NOISE if checkpoint.model.config.noise_conditional else GenerateConfig()
     given = checkpoint.provenance.get("defaults", {})
     try:
-        return updated(GenerateConfig(), dict(given), where="the model's defaults")
+        return updated(kind, dict(given), where="the model's defaults")
     except (TypeError, ValueError, ConfigError) as error:
         raise ArtifactError(f"the model is damaged: its defaults: {error}") from error
 

@@ -281,8 +281,10 @@ def _draw(
 
 
 def near_defaults(generator: MoleculeGenerator) -> GenerateConfig:
-    """Return how a model draws best, and without noise, which leads away from a molecule."""
-    return replace(generator.defaults, tier="consistent", unique=True, noise=0.0)
+    """Return how molecules near a given one are drawn: without noise, which leads away from it."""
+    taught = generator.checkpoint.model.config.noise_conditional
+    base = GenerateConfig() if taught else generator.defaults  # which are for another noise level
+    return replace(base, tier="consistent", unique=True, noise=0.0)
 
 
 def _level(config: GenerateConfig | None) -> float:

@@ -80,8 +80,9 @@ def test_half_precision_halves_the_flow(drug_dataset: MoleculeDataset, tmp_path:
 def test_decoder_taught_noise_draws_at_any_level(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    from molvae.config import GenerateConfig
+    from molvae.config import TAUGHT_NOISE, GenerateConfig
     from molvae.generator import MoleculeGenerator
+    from molvae.variants import near_defaults
 
     taught = replace(MODEL, noise_conditional=True)
     trainer(drug_dataset, tmp_path, model=taught, train=BRIEF).fit()
@@ -94,3 +95,5 @@ def test_decoder_taught_noise_draws_at_any_level(
     ]
     texts = [[molecule.smiles for molecule in molecules] for molecules in drawn]
     assert texts[0] != texts[1] != texts[2]
+    assert generator.defaults == TAUGHT_NOISE
+    assert near_defaults(generator) == GenerateConfig()
