@@ -119,10 +119,7 @@ def untrained(checkpoint: Checkpoint) -> Checkpoint:
         torch.eye(size, dtype=torch.float64),
         config.latent_size,
     )
-    return Checkpoint(
-        model, prior, checkpoint.vocabulary, checkpoint.normalizer, checkpoint.index,
-        checkpoint.provenance,
-    )  # fmt: skip
+    return replace(checkpoint, model=model, prior=prior)
 
 
 if __name__ == "__main__":

@@ -147,14 +147,15 @@ class GenerateConfig:
         "consistent: samples that SELFIES would repair silently are drawn again; raw: as they come",
         choices=("consistent", "raw"),
     )
-    # Cool: variety comes from the latent code, and heat mostly adds mistakes (benchmarks/decoding).
-    temperature: float = setting(0.2, "1: the model's own spread; lower: safer", low=0.0, high=5.0)
+    temperature: float | None = setting(
+        None, "1: as spread as was learned; lower: safer", low=0.0, high=5.0
+    )
     top_p: float = setting(1.0, "sample among the likeliest symbols of this mass", low=0.01, high=1)
     guidance: float = setting(
         1.5, "how far to overstate the request; 1: as learned, more: nearer to it", low=0.0, high=10
     )
-    noise: float = setting(
-        0.0,
+    noise: float | None = setting(
+        None,
         "share of noise in the latent code: 0 draws whole codes, 1 leaves all to the properties;"
         " for models that were taught it",
         low=0.0,
@@ -207,10 +208,12 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 
-# How a model is drawn from whose decoder was taught noise, until its own settings are found: all
-# noise, where it is a language model that heeds the properties (benchmarks/frontier), and warmer,
-# since no code brings variety.
-TAUGHT_NOISE = GenerateConfig(noise=1.0, temperature=0.7)
+# What stands for None in `GenerateConfig` until a model's own settings are found. Cool: variety
+# comes from the code, and heat mostly adds mistakes (benchmarks/decoding). A decoder that was
+# taught noise is given nothing else, since that makes it a language model that heeds the properties
+# (benchmarks/frontier); warmer then, where no code brings variety.
+UNTAUGHT = {"noise": 0.0, "temperature": 0.2}
+TAUGHT_NOISE = {"noise": 1.0, "temperature": 0.7}
 
 # What a trained model is trained further with (benchmarks/finetuning): half the rate of a new one,
 # few epochs, since a small set is soon known by heart, and the KL weight that it is used to.
@@ -235,6 +238,10 @@ def check(config: Config) -> Config:
 
 
 def _check_value(item: Field[Any], value: object, kind: Any) -> None:
+    if kind == float | None:
+        if value is None:
+            return
+        kind = float
     if kind is bool or kind is str:
         good = isinstance(value, kind)
     elif kind is int:

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from molvae.chem.selfies import (
     symbol_is_allowed,
 )
 from molvae.codes import TILE, read, standardization_of, symbols_of, write_codes
-from molvae.config import TAUGHT_NOISE, GenerateConfig, check, updated
+from molvae.config import TAUGHT_NOISE, UNTAUGHT, GenerateConfig, check, updated
 from molvae.data.molecules import Seen, look
 from molvae.drawing import Drawing
 from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError, did_you_mean
@@ -193,7 +194,7 @@ class MoleculeGenerator:
         Raises:
             UsageError: for a request that cannot be meant.
         """
-        config = self.checked(config or self.defaults)
+        config = self.checked(config or GenerateConfig())
         if n < 1:
             raise UsageError(f"n = {n}: ask for at least one molecule.")
         many = [targets or {}] if targets is None or isinstance(targets, Mapping) else list(targets)
@@ -248,13 +249,24 @@ class MoleculeGenerator:
         found = self.feasibility(ranges)
         return bool(unfamiliar(ranges, self.normalizer)) or (found is not None and found.ood)
 
-    def checked(self, config: GenerateConfig) -> GenerateConfig:
-        """Return a configuration that this model can draw with.
+    def checked(
+        self, config: GenerateConfig, *, base: GenerateConfig | None = None
+    ) -> GenerateConfig:
+        """Return a configuration that this model can draw with; None becomes what `base` has.
+
+        Args:
+            config: what is wanted.
+            base: a whole configuration; None: `defaults`.
 
         Raises:
             ConfigError: for a value out of its range.
             UsageError: for noise that the decoder was not taught.
         """
+        base = base or self.defaults
+        if config.noise is None:
+            config = replace(config, noise=base.noise)
+        if config.temperature is None:
+            config = replace(config, temperature=base.temperature)
         if config.noise and not self.checkpoint.model.config.noise_conditional:
             raise UsageError(
                 f"noise = {config.noise:g}: the decoder of this model was not taught noise; leave"
@@ -399,10 +411,10 @@ def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable
 
 def _defaults(checkpoint: Checkpoint) -> GenerateConfig:
     """Return how a model draws best, as was found for it, or else for its kind."""
-    kind = TAUGHT_NOISE if checkpoint.model.config.noise_conditional else GenerateConfig()
+    kind = TAUGHT_NOISE if checkpoint.model.config.noise_conditional else UNTAUGHT
     given = checkpoint.provenance.get("defaults", {})
     try:
-        return updated(kind, dict(given), where="the model's defaults")
+        return updated(GenerateConfig(), {**kind, **given}, where="the model's defaults")
     except (TypeError, ValueError, ConfigError) as error:
         raise ArtifactError(f"the model is damaged: its defaults: {error}") from error
 

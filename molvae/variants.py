@@ -14,7 +14,7 @@ from torch import Tensor
 
 from molvae.chem.candidates import examine_all
 from molvae.codes import TILE, read
-from molvae.config import GenerateConfig
+from molvae.config import UNTAUGHT, GenerateConfig
 from molvae.data.molecules import Seen, known_to, look
 from molvae.decoded import tanimoto
 from molvae.drawing import Drawing
@@ -79,7 +79,7 @@ def vary(
     sources: Sequence[Source],
     n: int,
     *,
-    radius: float = 1.0,
+    radius: float = 2.0,
     keep_properties: bool = True,
     config: GenerateConfig | None = None,
     seed: int | None = None,
@@ -168,7 +168,7 @@ def neighbors(
     center: Seen,
     n: int,
     *,
-    radius: float = 0.5,
+    radius: float = 1.0,
     targets: Targets | None = None,
     keep_properties: bool = True,
     config: GenerateConfig | None = None,
@@ -247,7 +247,7 @@ def _draw(
     should_stop: Callable[[], bool],
 ) -> Generation:
     """Draw `n` molecules for each center from given codes, and none of the centers."""
-    config = generator.checked(config or near_defaults(generator))
+    config = generator.checked(config or GenerateConfig(), base=near_defaults(generator))
     if config.tier != "consistent" or not config.unique:
         raise UsageError("variants are of the tier consistent, and unique.")
     seed = secrets.randbelow(2**32) if seed is None else seed
@@ -283,12 +283,15 @@ def _draw(
 def near_defaults(generator: MoleculeGenerator) -> GenerateConfig:
     """Return how molecules near a given one are drawn: without noise, which leads away from it."""
     taught = generator.checkpoint.model.config.noise_conditional
-    base = GenerateConfig() if taught else generator.defaults  # which are for another noise level
-    return replace(base, tier="consistent", unique=True, noise=0.0)
+    own = replace(generator.defaults, tier="consistent", unique=True)
+    if not taught:
+        return own
+    # Its own are for another noise level.
+    return replace(own, noise=UNTAUGHT["noise"], temperature=UNTAUGHT["temperature"])
 
 
 def _level(config: GenerateConfig | None) -> float:
-    return config.noise if config else 0.0
+    return (config.noise if config else None) or 0.0
 
 
 def _checked(radius: float) -> float:

@@ -46,11 +46,12 @@ def write(
         points: values asked for, in their units, NaN = free, shape (S, P).
         attempt: how often these slots were written before.
         checkpoint: the model; its provenance names the longest molecule, which caps the strings.
-        config: temperature, shortlist and the like.
+        config: temperature, shortlist and the like, as `MoleculeGenerator.checked` returns it.
         seed: of all randomness.
         codes: where latent codes come from; None: the model's prior.
         read: let the property head read what was written; without, `predicted` may be empty.
     """
+    assert config.noise is not None
     draws: dict[int, Draw] = {}
     asked = np.isfinite(points).any(axis=1)
     # Apart, because who asks for nothing needs no guidance: another size of matrix products.
@@ -104,6 +105,8 @@ def _write_jobs(
     read: bool,
 ) -> list[Draw]:
     """Write a string for each job, with what it is asked for (J, P)."""
+    assert config.noise is not None
+    assert config.temperature is not None
     model, normalizer = checkpoint.model, checkpoint.normalizer
     steps = checkpoint.provenance["longest"] + 1
     size = model.config.latent_size

@@ -79,7 +79,9 @@ def test_a_molecule_does_not_depend_on_the_others_of_its_tile(
 ) -> None:
     def symbols(slots: list[int]) -> list[list[str]]:
         points = np.full((len(slots), 4), np.nan)
-        draws = write(slots, points, 0, checkpoint=generator.checkpoint, config=RAW, seed=1)
+        draws = write(
+            slots, points, 0, checkpoint=generator.checkpoint, config=generator.checked(RAW), seed=1
+        )
         assert [draw.slot for draw in draws] == slots
         return [draw.symbols for draw in draws]
 
@@ -96,7 +98,7 @@ def test_a_molecule_does_not_depend_on_what_others_are_asked_for(
     points[::2, 0] = 2.5
 
     def drawn(slots: list[int]) -> list[Draw]:
-        settings = {"checkpoint": generator.checkpoint, "config": RAW, "seed": 1}
+        settings = {"checkpoint": generator.checkpoint, "config": generator.checked(RAW), "seed": 1}
         draws = write(slots, points[slots], attempt, **settings)  # type: ignore[arg-type]
         return [draw._replace(predicted={}) for draw in draws]
 
@@ -110,7 +112,7 @@ def test_what_the_property_head_reads_is_left_out_where_nobody_asks(
     generator: MoleculeGenerator,
 ) -> None:
     points = np.full((2, 4), np.nan)
-    settings = {"checkpoint": generator.checkpoint, "config": RAW, "seed": 1}
+    settings = {"checkpoint": generator.checkpoint, "config": generator.checked(RAW), "seed": 1}
     read, unread = (
         write([0, 1], points, 0, read=read, **settings)  # type: ignore[arg-type]
         for read in (True, False)
@@ -138,7 +140,7 @@ def test_a_code_has_some_tries_and_with_best_of_each_candidate_has_its_own(
     generator: MoleculeGenerator,
 ) -> None:
     def nll(attempt: int, best_of: int) -> float:
-        config = GenerateConfig(temperature=0.0, best_of=best_of)  # the code decides alone
+        config = GenerateConfig(temperature=0.0, noise=0.0, best_of=best_of)  # the code decides
         points = np.full((1, 4), np.nan)
         (draw,) = write(
             [0], points, attempt, checkpoint=generator.checkpoint, config=config, seed=1

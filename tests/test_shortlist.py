@@ -21,7 +21,7 @@ def generator(tiny_model_file: Path) -> MoleculeGenerator:
 def written(generator: MoleculeGenerator, logp: float, shortlist: int) -> list[Draw]:
     wanted = np.full((len(SLOTS), len(generator.normalizer.names)), np.nan)
     wanted[:, generator.normalizer.names.index("LogP")] = logp
-    config = GenerateConfig(temperature=1.0, shortlist=shortlist)
+    config = GenerateConfig(temperature=1.0, noise=0.0, shortlist=shortlist)
     return write(SLOTS, wanted, 0, checkpoint=generator.checkpoint, config=config, seed=2)
 
 
@@ -47,7 +47,7 @@ def test_without_targets_nothing_is_shortlisted(generator: MoleculeGenerator) ->
             free,
             0,
             checkpoint=generator.checkpoint,
-            config=GenerateConfig(shortlist=count),
+            config=GenerateConfig(temperature=0.2, noise=0.0, shortlist=count),
             seed=2,
         )
         for count in (1, 16)

@@ -140,7 +140,7 @@ def prior_gap(
     random = torch.Generator().manual_seed(seed)
     shape = posterior.mean.shape
     z = posterior.sample(torch.randn(shape, generator=random).to(posterior.mean.device)).cpu()
-    level = generator.defaults.noise
+    level = generator.defaults.noise or 0.0
     if level:
         noise = torch.randn(shape, generator=random)
         z = corrupt(z, noise, torch.full((len(z),), level))

@@ -26,14 +26,14 @@ SETTINGS = (
 )
 
 
-@click.command(epilog="Try: molvae augment hits.csv -n 20 --radius 0.5 -o variants.csv")
+@click.command(epilog="Try: molvae augment hits.csv -n 20 --radius 1 -o variants.csv")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("model", default="druglike")
 @options.number(10, help="Variants of each molecule.")
 @click.option(
     "--radius",
     type=click.FloatRange(0.0),
-    default=1.0,
+    default=2.0,
     show_default=True,
     help="How far to go, in standard deviations of the molecule's own latent code.",
 )

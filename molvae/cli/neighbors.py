@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--radius",
     type=click.FloatRange(0.0),
-    default=0.5,
+    default=1.0,
     show_default=True,
     help="How far to go: standard deviation of the codes drawn around the molecule's own, in each"
     " latent dimension, where all codes together have about 1.",

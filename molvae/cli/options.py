@@ -106,7 +106,7 @@ def _config_option(item: Field[Any], hint: Any, default: object) -> Decorator:
         spelling = (f"--{dashed}/--no-{dashed}",)
     elif hint is int:
         more["type"] = click.IntRange(low, high)
-    elif hint is float:
+    elif hint in (float, float | None):
         more |= {"type": click.FloatRange(low, high), "callback": _finite}
     elif hint is str:
         more["type"] = click.Choice(choices) if choices else str
@@ -116,6 +116,8 @@ def _config_option(item: Field[Any], hint: Any, default: object) -> Decorator:
 
 
 def _default_text(default: object) -> str:
+    if default is None:
+        return " (default: the model's own)"
     if isinstance(default, bool):
         return f" (default {'yes' if default else 'no'})"
     if isinstance(default, float):

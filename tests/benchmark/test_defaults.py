@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from molvae.benchmark.defaults import held_out_moments, search, to_plain
+from molvae.benchmark.defaults import Tried, choose, held_out_moments, search, to_plain
 from molvae.config import GenerateConfig
 from molvae.dataset import MoleculeDataset
 from molvae.generator import MoleculeGenerator
@@ -29,8 +29,18 @@ def test_setting_whose_molecules_are_nearest_to_real_ones_is_found_and_kept(
     assert found[0].fcd < found[1].fcd
     assert found[0].acceptance > found[1].acceptance
     changed = replace(druglike.checkpoint, provenance={
-        **druglike.checkpoint.provenance, "defaults": to_plain(found)
+        **druglike.checkpoint.provenance, "defaults": to_plain(choose(found))
     })  # fmt: skip
     assert MoleculeGenerator(changed).defaults == GenerateConfig(
         temperature=0.5, noise=found[0].noise
     )
+
+
+def test_of_settings_as_good_as_the_best_the_one_with_the_fewest_repairs_is_taken() -> None:
+    best, as_good, worse = (
+        Tried(1.0, 0.9, 2.0, 0.6),
+        Tried(1.0, 0.7, 2.49, 0.7),
+        Tried(1, 0.3, 3, 0.9),
+    )
+    assert choose([worse, best, as_good]) == as_good
+    assert choose([best, worse]) == best

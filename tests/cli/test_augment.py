@@ -36,7 +36,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 
 
 def test_variants_come_with_their_provenance(augment: Augment) -> None:
-    done = augment("-n", 3, "--radius", 0.8)
+    done = augment("-n", 3, "--radius", 2.5)
     assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
@@ -48,11 +48,11 @@ def test_variants_come_with_their_provenance(augment: Augment) -> None:
     assert [row["source_ID"] for row in rows] == [*["lidocaine"] * 3, *["naproxen"] * 3]
     assert [row["source_row"] for row in rows] == [*["2"] * 3, *["5"] * 3]
     for row in rows:
-        assert (row["radius"], row["seed"]) == ("0.8", "1")
+        assert (row["radius"], row["seed"]) == ("2.5", "1")
         assert row["model"].startswith("druglike-")
         assert 0 < float(row["tanimoto"]) < 1
     assert "6 of 6 variants of 2 molecules" in done.stderr
-    assert "radius 0.8: similarity to the source" in done.stderr
+    assert "radius 2.5: similarity to the source" in done.stderr
 
 
 def test_rows_that_cannot_be_used_are_named(augment: Augment, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_batch_size_and_files_change_no_variant(augment: Augment, tmp_path: Path
         assert rows_of(path.read_text()) == expected
     found = json.loads(augment("-n", 2, "--json", "-q").stdout)
     assert [row["SMILES"] for row in found["molecules"]] == [row["SMILES"] for row in expected]
-    assert (found["sources"], found["radius"], found["found"]) == (2, 1.0, 4)
+    assert (found["sources"], found["radius"], found["found"]) == (2, 2.0, 4)
 
 
 def test_fewer_than_asked_for_is_said_and_exits_4(augment: Augment) -> None:

@@ -120,8 +120,9 @@ def test_codes_from_elsewhere_are_decoded_for_what_is_asked(
 ) -> None:
     """A code needs no SMILES beside it; bad cells are named with their row and column."""
     codes = tmp_path / "codes.csv"
-    head = ",".join(f"z{place}" for place in range(1, 33))
-    zeros = ",".join(["0"] * 31)
+    size = MoleculeGenerator.load("druglike").checkpoint.model.config.latent_size
+    head = ",".join(f"z{place}" for place in range(1, size + 1))
+    zeros = ",".join(["0"] * (size - 1))
     lines = (f"{head},logp,model", f"0.1,{zeros},2,", f"x,{zeros},,", f",{zeros},,")
     lines += (f"1e40,{zeros},,", f"0,{zeros},,other-0123456789ab", f"0.1,{zeros},,")
     codes.write_text("\n".join(lines))

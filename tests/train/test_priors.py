@@ -80,7 +80,7 @@ def test_half_precision_halves_the_flow(drug_dataset: MoleculeDataset, tmp_path:
 def test_decoder_taught_noise_draws_at_any_level(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    from molvae.config import TAUGHT_NOISE, GenerateConfig
+    from molvae.config import TAUGHT_NOISE, UNTAUGHT, GenerateConfig
     from molvae.generator import MoleculeGenerator
     from molvae.variants import near_defaults
 
@@ -95,5 +95,8 @@ def test_decoder_taught_noise_draws_at_any_level(
     ]
     texts = [[molecule.smiles for molecule in molecules] for molecules in drawn]
     assert texts[0] != texts[1] != texts[2]
-    assert generator.defaults == TAUGHT_NOISE
-    assert near_defaults(generator) == GenerateConfig()
+    assert generator.defaults == GenerateConfig(**TAUGHT_NOISE)
+    assert near_defaults(generator) == GenerateConfig(**UNTAUGHT)
+    unsaid = generator.draw(20, config=GenerateConfig(tier="raw"), seed=1)
+    assert unsaid.summary.settings["noise"] == 1.0
+    assert unsaid.summary.settings["temperature"] == 0.7
