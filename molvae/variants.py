@@ -79,7 +79,7 @@ def vary(
     sources: Sequence[Source],
     n: int,
     *,
-    radius: float = 2.0,
+    radius: float = 1.5,
     keep_properties: bool = True,
     config: GenerateConfig | None = None,
     seed: int | None = None,

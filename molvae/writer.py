@@ -59,8 +59,9 @@ def write(
         rows = np.flatnonzero(alike).tolist()
         if not rows:
             continue
-        # A code of its own for every string that competes with others; else it has some tries.
-        tries = 1 if config.best_of > 1 else RESAMPLES
+        # A code of its own for every string that competes with others, and where a code that
+        # brought nothing new the first time would not the next; else it has some tries.
+        tries = 1 if config.best_of > 1 or codes is not None else RESAMPLES
         jobs = [
             _Job(slots[row], attempt // tries * count + number, attempt * count + number)
             for row in rows

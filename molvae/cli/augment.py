@@ -33,7 +33,7 @@ SETTINGS = (
 @click.option(
     "--radius",
     type=click.FloatRange(0.0),
-    default=2.0,
+    default=1.5,
     show_default=True,
     help="How far to go, in standard deviations of the molecule's own latent code.",
 )

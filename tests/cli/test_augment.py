@@ -72,7 +72,7 @@ def test_batch_size_and_files_change_no_variant(augment: Augment, tmp_path: Path
         assert rows_of(path.read_text()) == expected
     found = json.loads(augment("-n", 2, "--json", "-q").stdout)
     assert [row["SMILES"] for row in found["molecules"]] == [row["SMILES"] for row in expected]
-    assert (found["sources"], found["radius"], found["found"]) == (2, 2.0, 4)
+    assert (found["sources"], found["radius"], found["found"]) == (2, 1.5, 4)
 
 
 def test_fewer_than_asked_for_is_said_and_exits_4(augment: Augment) -> None:

@@ -98,7 +98,7 @@ def test_neighbors_come_with_similarity_and_distance(molvae_here: Invoke) -> Non
         *("novel", "ood", "nll", "radius", "model", "seed"),
     ]
     assert len({row["SMILES"] for row in rows}) == 4
-    assert {(row["radius"], row["seed"]) for row in rows} == {("0.5", "1")}
+    assert {(row["radius"], row["seed"]) for row in rows} == {("1", "1")}
     assert "4 of 4 neighbors of CCN(CC)CC(=O)Nc1c(C)cccc1C" in done.stderr
     told = json.loads(molvae_here(*words, "--json", "-q").stdout)
     assert [row["SMILES"] for row in told["rows"]] == [row["SMILES"] for row in rows]
