@@ -1,13 +1,14 @@
 """How much faster is `molvae prepare` than the loop that everybody writes first?
 
     .venv/bin/python benchmarks/naive_prepare.py [-n 5000] [--jobs 2] [--data FOLDER] [--seed 1]
+                                                 [--table MOSES]
 
 The loop, in one process: RDKit reads a row, keeps the largest fragment, neutralizes it, writes
 canonical SMILES without stereo, drops what it has seen; selfies encodes; eight properties are
 computed by RDKit's own functions. `molvae prepare` does the same and more (it also proves that the
 symbols decode to the molecule, and accounts for every row), on `--jobs` processes. The same random
 rows of each table, taking turns: loop, prepare, loop, prepare; seconds by the clock, start-up
-included. Writes results/naive_prepare.json.
+included. Writes results/naive_prepare.json, one table after the other.
 """
 
 import argparse
@@ -45,26 +46,26 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--table", action="append", choices=tuple(MIX))
     parser.add_argument("--loop", type=Path, help=argparse.SUPPRESS)  # in a process of its own
     arguments = parser.parse_args()
     if arguments.loop:
         print(json.dumps(loop(arguments.loop.read_text().split("\n"))))
         return
-    tables = {}
-    for name in MIX:
+    for name in arguments.table or MIX:
         path = arguments.data / TABLES[name].file
         rows = shuffled(path, TABLES[name], arguments.seed)[: arguments.n]
-        tables[name] = compare(rows, arguments.jobs)
-        print(name, tables[name], flush=True)
-    result = {
-        "command": f"benchmarks/naive_prepare.py -n {arguments.n} --jobs {arguments.jobs}"
-        f" --seed {arguments.seed}",
-        "rows": arguments.n,
-        "tables": tables,
-        "machine": machine(),
-        "versions": {p: version(p) for p in ("molvae", "rdkit", "selfies", "numpy")},
-    }
-    write_atomically(RESULT, f"{json.dumps(result, indent=1)}\n".encode())
+        found: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+        found[name] = {
+            "command": f"benchmarks/naive_prepare.py -n {arguments.n} --jobs {arguments.jobs}"
+            f" --seed {arguments.seed} --table {name}",
+            "rows": arguments.n,
+            **compare(rows, arguments.jobs),
+            "machine": machine(),
+            "versions": {p: version(p) for p in ("molvae", "rdkit", "selfies", "numpy")},
+        }
+        print(name, found[name], flush=True)
+        write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
 
 
 def compare(rows: list[str], jobs: int) -> dict[str, Any]:
