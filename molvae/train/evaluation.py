@@ -25,7 +25,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def interruptible(model: ConditionalVAE, should_stop: Callable[[], bool]) -> Iterator[None]:
-    """Ask before each pass through the model whether to stop.
+    """Ask in each pass through the model whether to stop.
 
     What an evaluation does besides takes no time, so that a minute of it ends within one pass,
     and nothing that it calls has to know of stopping.
@@ -38,7 +38,9 @@ def interruptible(model: ConditionalVAE, should_stop: Callable[[], bool]) -> Ite
         if should_stop():
             raise Interrupted
 
-    hooks = [part.register_forward_pre_hook(ask) for part in (model.encoder, model.decoder)]
+    # The decoder's output comes at the end of a pass, and of every step where strings are written.
+    parts = (model.encoder, model.decoder.output)
+    hooks = [part.register_forward_pre_hook(ask) for part in parts]
     try:
         yield
     finally:
