@@ -130,7 +130,7 @@ def write_codes(
     temperature: float = 0.0,
     guidance: float = 1.0,
 ) -> list[Written]:
-    """Write a molecule for each code; whatever stands beside it changes nothing.
+    """Write a molecule for each code; without guidance, what stands beside it changes nothing.
 
     Args:
         checkpoint: the model; its provenance names the longest molecule, which caps the strings.

@@ -208,12 +208,20 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 
-# What stands for None in `GenerateConfig` until a model's own settings are found. Cool: variety
-# comes from the code, and heat mostly adds mistakes (benchmarks/decoding). A decoder that was
-# taught noise is given nothing else, since that makes it a language model that heeds the properties
-# (benchmarks/frontier); warmer then, where no code brings variety.
-UNTAUGHT = {"noise": 0.0, "temperature": 0.2}
-TAUGHT_NOISE = {"noise": 1.0, "temperature": 0.7}
+# How whole codes are drawn from: cool, since variety comes from them, and heat mostly adds mistakes
+# (benchmarks/decoding). And how a decoder that was taught noise is, with nothing but noise: then it
+# is a language model that heeds the properties (benchmarks/frontier), and warmer, since no code
+# brings variety. Until a model's own settings are found, the first is what models have that were
+# not taught noise, the second what those have that were.
+COOL, WARM = 0.2, 0.7
+WHOLE_CODES = GenerateConfig(noise=0.0, temperature=COOL)
+NO_CODES = GenerateConfig(noise=1.0, temperature=WARM)
+
+
+def temperature_at(noise: float) -> float:
+    """Return a temperature for a noise level that none was found for: between the two above."""
+    return COOL + noise * (WARM - COOL)
+
 
 # What a trained model is trained further with (benchmarks/finetuning): half the rate of a new one,
 # few epochs, since a small set is soon known by heart, and the KL weight that it is used to.

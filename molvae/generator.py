@@ -29,7 +29,14 @@ from molvae.chem.selfies import (
     symbol_is_allowed,
 )
 from molvae.codes import TILE, read, standardization_of, symbols_of, write_codes
-from molvae.config import TAUGHT_NOISE, UNTAUGHT, GenerateConfig, check, updated
+from molvae.config import (
+    NO_CODES,
+    WHOLE_CODES,
+    GenerateConfig,
+    check,
+    temperature_at,
+    updated,
+)
 from molvae.data.molecules import Seen, look
 from molvae.drawing import Drawing
 from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError, did_you_mean
@@ -263,10 +270,12 @@ class MoleculeGenerator:
             UsageError: for noise that the decoder was not taught.
         """
         base = base or self.defaults
+        if config.temperature is None:  # what was found for one noise level is not for another
+            other = config.noise is not None and config.noise != base.noise
+            fitting = temperature_at(config.noise or 0.0) if other else base.temperature
+            config = replace(config, temperature=fitting)
         if config.noise is None:
             config = replace(config, noise=base.noise)
-        if config.temperature is None:
-            config = replace(config, temperature=base.temperature)
         if config.noise and not self.checkpoint.model.config.noise_conditional:
             raise UsageError(
                 f"noise = {config.noise:g}: the decoder of this model was not taught noise; leave"
@@ -411,12 +420,15 @@ def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable
 
 def _defaults(checkpoint: Checkpoint) -> GenerateConfig:
     """Return how a model draws best, as was found for it, or else for its kind."""
-    kind = TAUGHT_NOISE if checkpoint.model.config.noise_conditional else UNTAUGHT
+    kind = NO_CODES if checkpoint.model.config.noise_conditional else WHOLE_CODES
     given = checkpoint.provenance.get("defaults", {})
     try:
-        return updated(GenerateConfig(), {**kind, **given}, where="the model's defaults")
+        found = updated(kind, dict(given), where="the model's defaults")
     except (TypeError, ValueError, ConfigError) as error:
         raise ArtifactError(f"the model is damaged: its defaults: {error}") from error
+    if found.noise is None or found.temperature is None:
+        raise ArtifactError("the model is damaged: its defaults hold null.")
+    return found
 
 
 def _alias(name: str) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from molvae.chem.candidates import examine_all
 from molvae.codes import TILE, read
-from molvae.config import UNTAUGHT, GenerateConfig
+from molvae.config import WHOLE_CODES, GenerateConfig
 from molvae.data.molecules import Seen, known_to, look
 from molvae.decoded import tanimoto
 from molvae.drawing import Drawing
@@ -102,7 +102,8 @@ def vary(
         keep_properties: ask the decoder for the source's own measured properties, so that variants
             stay near; else it is left free.
         config: temperature, filters; the tier is always "consistent". A noise level above 0 leaves
-            less of the source, down to nothing but the properties at 1. None: `near_defaults`.
+            less of the source, down to nothing but the properties at 1. None, and a noise or
+            temperature of None: `near_defaults`.
         seed: of all randomness; None draws one, which the summary reports.
         executor: does the chemistry; None does it here.
         batch_size: draws under way before their chemistry is done.
@@ -114,13 +115,14 @@ def vary(
     """
     if n < 1 or not sources:
         raise UsageError(f"{n} variants of {len(sources)} molecules: nothing to draw.")
+    config = _settled(generator, config)
     posterior = read(generator.checkpoint, [source.seen.symbols for source in sources])
     own = [_own_properties(generator, s.seen) if keep_properties else {} for s in sources]
     drawn = _draw(
         generator,
         [source.seen for source in sources],
         n,
-        codes=partial(_around, posterior, n, _checked(radius), _level(config)),
+        codes=partial(_around, posterior, n, _checked(radius), config.noise or 0.0),
         asked=own,
         config=config,
         seed=seed,
@@ -204,6 +206,7 @@ def neighbors(
     """
     if n < 1:
         raise UsageError(f"{n} neighbors: nothing to draw.")
+    config = _settled(generator, config)
     mean = read(generator.checkpoint, [center.symbols]).mean
     asked = generator.ranges(targets or {})
     own = _own_properties(generator, center) if keep_properties else {}
@@ -213,7 +216,7 @@ def neighbors(
         generator,
         [center],
         n,
-        codes=partial(_around, wide, n, _checked(radius), _level(config)),
+        codes=partial(_around, wide, n, _checked(radius), config.noise or 0.0),
         asked=[{**own, **asked}],
         config=config,
         seed=seed,
@@ -239,7 +242,7 @@ def _draw(
     *,
     codes: Codes,
     asked: Sequence[Mapping[str, Wanted]],
-    config: GenerateConfig | None,
+    config: GenerateConfig,
     seed: int | None,
     executor: Executor | None,
     batch_size: int,
@@ -247,7 +250,6 @@ def _draw(
     should_stop: Callable[[], bool],
 ) -> Generation:
     """Draw `n` molecules for each center from given codes, and none of the centers."""
-    config = generator.checked(config or GenerateConfig(), base=near_defaults(generator))
     if config.tier != "consistent" or not config.unique:
         raise UsageError("variants are of the tier consistent, and unique.")
     seed = secrets.randbelow(2**32) if seed is None else seed
@@ -287,11 +289,11 @@ def near_defaults(generator: MoleculeGenerator) -> GenerateConfig:
     if not taught:
         return own
     # Its own are for another noise level.
-    return replace(own, noise=UNTAUGHT["noise"], temperature=UNTAUGHT["temperature"])
+    return replace(own, noise=WHOLE_CODES.noise, temperature=WHOLE_CODES.temperature)
 
 
-def _level(config: GenerateConfig | None) -> float:
-    return (config.noise if config else None) or 0.0
+def _settled(generator: MoleculeGenerator, config: GenerateConfig | None) -> GenerateConfig:
+    return generator.checked(config or GenerateConfig(), base=near_defaults(generator))
 
 
 def _checked(radius: float) -> float:

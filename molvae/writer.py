@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
-from molvae.codes import TILE, by_tile, predict, read_ids
+from molvae.codes import AT_ONCE, TILE, by_tile, predict, read_ids
 from molvae.config import GenerateConfig
 from molvae.drawing import NOISE, SYMBOLS, Draw, slot_random
 from molvae.model.sampling import sample
@@ -67,15 +67,18 @@ def write(
             for row in rows
             for number in range(count)
         ]
-        strings = _write_jobs(
-            jobs,
-            points[rows].repeat(count, axis=0),
-            checkpoint=checkpoint,
-            config=config,
-            seed=seed,
-            codes=codes or partial(_from_prior, checkpoint, config.noise),
-            read=read or count > 1,
-        )
+        wanted = points[rows].repeat(count, axis=0)
+        strings = []
+        for begin in range(0, len(jobs), AT_ONCE):
+            strings += _write_jobs(
+                jobs[begin : begin + AT_ONCE],
+                wanted[begin : begin + AT_ONCE],
+                checkpoint=checkpoint,
+                config=config,
+                seed=seed,
+                codes=codes or partial(_from_prior, checkpoint, config.noise),
+                read=read or count > 1,
+            )
         for number, row in enumerate(rows):
             rivals = strings[number * count : (number + 1) * count]
             draws[row] = min(rivals, key=partial(_expected_miss, checkpoint, points[row]))

@@ -81,7 +81,7 @@ def ask(asked: Asked, questions: Questions, *, name: str, versions: Mapping[str,
     joint = questions.held_out if "joint" in questions.tests else None
     return Control(
         model=name,
-        settings=as_dict(asked.config),
+        settings=as_dict(asked.generator.checked(asked.config)),
         grid=grid,
         single=single,
         grid_mean=grid_mean(grid),

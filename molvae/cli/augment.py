@@ -12,7 +12,7 @@ from molvae.cli.progress import progress
 from molvae.cli.rejects import Rejects, rejects_option, strict_option
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import describe_table, print_json, say
-from molvae.config import GenerateConfig
+from molvae.config import WHOLE_CODES, GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ SETTINGS = (
 @options.smiles_column
 @rejects_option
 @strict_option
-@options.config_options(GenerateConfig, only=SETTINGS)
+@options.config_options(GenerateConfig, only=SETTINGS, shown=WHOLE_CODES)
 @options.seed()
 @options.batch_size
 @options.jobs
@@ -85,7 +85,7 @@ def command(
     of FILE; what SELFIES would repair silently is drawn again.
     """
     from molvae.data.tables import open_table
-    from molvae.variants import near_defaults, vary
+    from molvae.variants import vary
 
     target = None if output == "-" else Path(output)
     check_table(Path(output), format=output_format, force=force, inputs=(file,))
@@ -97,7 +97,7 @@ def command(
         stdout_taken=target is None or as_json,
     )
     generator = generators.load(model, device)
-    config = options.config_from(GenerateConfig, settings, base=near_defaults(generator))
+    config = options.config_from(GenerateConfig, settings)
     table = open_table(file, smiles_column=smiles_column or "", format=input_format)
     sources = _sources(generator, table, bad, jobs=jobs or os.cpu_count() or 1)
     bad.finish(quiet=quiet)

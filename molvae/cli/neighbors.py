@@ -11,7 +11,7 @@ from molvae.cli.listing import Listing, listing, molecule
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import say
-from molvae.config import GenerateConfig
+from molvae.config import WHOLE_CODES, GenerateConfig
 from molvae.errors import ShortfallError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     help="Ask for the molecule's own measured properties, so that neighbors stay near (default), or"
     " leave them free.",
 )
-@options.config_options(GenerateConfig, only=SETTINGS)
+@options.config_options(GenerateConfig, only=SETTINGS, shown=WHOLE_CODES)
 @options.seed()
 @listing
 def command(
@@ -63,11 +63,11 @@ def command(
     `molvae info MODEL` tells as kl, in nats: where that is little, they are alike in properties and
     size first, in structure second.
     """
-    from molvae.variants import near_defaults, neighbors
+    from molvae.variants import neighbors
 
     run = Listing(model, **{name: settings[name] for name in Listing._fields[1:]})
     generator = run.load()
-    config = options.config_from(GenerateConfig, settings, base=near_defaults(generator))
+    config = options.config_from(GenerateConfig, settings)
     center = molecule(generator, smiles)
     generators.warn_of_targets(generator, generator.ranges(targets), quiet=run.quiet)
     with (

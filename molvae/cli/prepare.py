@@ -99,24 +99,24 @@ def command(
     counts = [count_rows(path, format=input_format) for path in files]
     total = sum(counts) if all(counts) else None
     start = time.monotonic()
-    with (
-        _kept(unfinished),
-        generators.workers(jobs, executor) as workers,
-        progress("Preparing", total=total, unit="rows", quiet=quiet) as report,
-    ):
-        prepared = prepare(
-            files,
-            config,
-            jobs=workers,
-            rejects=rejects,
-            conflicts=conflicts,
-            progress=report,
-            strict=strict,
-            format=input_format,
-            known_symbols=known_symbols,
-            unfinished=unfinished,
-        )
-    sha256 = prepared.dataset.save(target)
+    with _kept(unfinished):
+        with (
+            generators.workers(jobs, executor) as workers,
+            progress("Preparing", total=total, unit="rows", quiet=quiet) as report,
+        ):
+            prepared = prepare(
+                files,
+                config,
+                jobs=workers,
+                rejects=rejects,
+                conflicts=conflicts,
+                progress=report,
+                strict=strict,
+                format=input_format,
+                known_symbols=known_symbols,
+                unfinished=unfinished,
+            )
+        sha256 = prepared.dataset.save(target)
     forget(unfinished)
     seconds = time.monotonic() - start
     listed = _first(prepared.rejects, "rows left out", rejects, "--rejects")
@@ -141,9 +141,9 @@ def _kept(unfinished: Path) -> Iterator[None]:
     """Tell, when the work within is cut short, that it need not be done again."""
     try:
         yield
-    except (KeyboardInterrupt, MolvaeError):
+    except (KeyboardInterrupt, SystemExit, MolvaeError, OSError):
         if unfinished.exists():
-            say(f"The rows that are done are kept in {unfinished}: run the same command again.")
+            say(f"The rows that are done are kept in {unfinished}: the same command goes on.")
         raise
 
 

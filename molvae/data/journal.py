@@ -1,8 +1,9 @@
 """Rows that are done, kept beside the dataset to be, so that a run that is killed is gone on with.
 
 What a row comes to depends on the row, the recipe and the versions of what reads molecules, on
-nothing else: it need not be found out twice. The rows are read again all the same, and those that
-have changed since are worked on anew.
+nothing else: it need not be found out twice. The rows are read again all the same; from the first
+chunk on in which one has changed since, all are worked on anew. A chunk in which a row was lost
+(its worker died or took too long, which another try may not) is not kept.
 """
 
 import hashlib
@@ -35,6 +36,7 @@ class Journal:
 
     Attributes:
         recalled: rows whose results came from the file.
+        chunks: numbers of the chunks that the file had to begin with.
 
     Raises:
         MolvaeError: when another run has it open, or it cannot be written.
@@ -43,6 +45,7 @@ class Journal:
     def __init__(self, path: Path, *, identity: str) -> None:
         self.path, self.identity = path, identity
         self.recalled = 0
+        self.chunks: frozenset[int] = frozenset()
         self._file: sqlite3.Connection | None = None
         self._unsaved: list[tuple[int, bytes, bytes]] = []
         self._saved = time.monotonic()
@@ -65,7 +68,9 @@ class Journal:
         return results
 
     def keep(self, number: int, pairs: Sequence[tuple[Item, Result]]) -> None:
-        """Note what a chunk came to; every few seconds what is noted is saved."""
+        """Note what a chunk came to, if no row was lost; it is saved within some seconds."""
+        if any(isinstance(result, Lost) for _, result in pairs):
+            return
         entries = json.dumps([_entry(result) for _, result in pairs]).encode()
         packed = zlib.compress(entries, level=1)
         self._unsaved.append((number, self._digest([item for item, _ in pairs], packed), packed))
@@ -74,15 +79,14 @@ class Journal:
 
     def save(self) -> None:
         """Write what is noted to the file."""
-        if self._file is None:
-            self._open()
-        assert self._file is not None
+        file = self._file or self._open()
         try:
-            with self._file:
-                self._file.executemany(
-                    "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)", self._unsaved
-                )
+            with file:
+                statement = "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?)"
+                file.executemany(statement, self._unsaved)
         except sqlite3.Error as error:
+            self._file = None  # closing must not try again
+            file.close()
             raise MolvaeError(f"{self.path}: cannot be written ({error}).") from error
         self._unsaved.clear()
         self._saved = time.monotonic()
@@ -94,7 +98,7 @@ class Journal:
                 self.save()
             self._file = None
 
-    def _open(self) -> None:
+    def _open(self) -> sqlite3.Connection:
         """Open the file, or make it; what is of another identity, or no journal, is begun anew."""
         try:
             try:
@@ -109,12 +113,14 @@ class Journal:
                 f"{self.path}: cannot be written ({error}). Does another run prepare the same"
                 " dataset?"
             ) from error
+        return self._file
 
     def _begin(self) -> sqlite3.Connection:
         file = sqlite3.connect(self.path, timeout=LOCKED_SECONDS)
         try:
             file.execute("PRAGMA locking_mode = EXCLUSIVE")  # for as long as it is open
             with file:
+                file.execute("BEGIN EXCLUSIVE")  # also where nothing is written yet
                 file.execute("CREATE TABLE IF NOT EXISTS run (identity TEXT)")
                 file.execute(
                     "CREATE TABLE IF NOT EXISTS chunk"
@@ -124,6 +130,8 @@ class Journal:
                     file.execute("DELETE FROM run")
                     file.execute("DELETE FROM chunk")
                     file.execute("INSERT INTO run VALUES (?)", (self.identity,))
+                found = file.execute("SELECT number FROM chunk").fetchall()
+            self.chunks = frozenset(number for (number,) in found)
         except BaseException:
             file.close()
             raise
@@ -150,14 +158,23 @@ def journaled(
         journal: None keeps nothing.
     """
     number = 0
-    while journal is not None and (chunk := list(islice(items, chunk_size))):
+    last = max(journal.chunks, default=-1) if journal else -1
+    while journal is not None and number <= last and (chunk := list(islice(items, chunk_size))):
         known = journal.recall(number, chunk)
-        if known is None:
+        if known is not None:
+            yield from zip(chunk, known, strict=True)
+        elif number not in journal.chunks:  # a row of it was lost
+            yield from _kept(work(iter(chunk)), number, chunk_size, journal)
+        else:
             items = chain(chunk, items)
             break
-        yield from zip(chunk, known, strict=True)
         number += 1
-    with closing(work(items)) as results:
+    yield from _kept(work(items), number, chunk_size, journal)
+
+
+def _kept(results: Pairs, number: int, chunk_size: int, journal: Journal | None) -> Pairs:
+    """Yield results, and keep them by chunks from this number on."""
+    with closing(results):
         while pairs := list(islice(results, chunk_size)):
             if journal is not None:
                 journal.keep(number, pairs)
@@ -172,14 +189,15 @@ def forget(path: Path) -> None:
 
 
 def _entry(result: Result) -> list[object]:
-    if isinstance(result, Rejected):
-        return [result.reason, result.detail, result.field]
-    return list(result)
+    if isinstance(result, Molecule):
+        return list(result)
+    assert isinstance(result, Rejected)
+    return [result.reason, result.detail, result.field]
 
 
 def _result(entry: list[object]) -> Result:
     if len(entry) == len(Molecule._fields):
         hash, selfies, values, scaffold = entry
         return Molecule(hash, selfies, tuple(values), scaffold)  # type: ignore[arg-type]
-    words = [str(word) for word in entry]
-    return Lost(*words) if len(words) == len(Lost._fields) else Rejected(*words[:2], field=words[2])
+    reason, detail, field = map(str, entry)
+    return Rejected(reason, detail, field=field)

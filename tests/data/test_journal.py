@@ -24,7 +24,7 @@ ITEMS = [Item(0, line, "CCO", ("1.5",), 0, "") for line in range(1, 5)]
 RESULTS: list[Molecule | Rejected | Lost] = [
     Molecule(2**64 - 1, "[C][C][O]", (46.069, math.nan, 1 / 3), 7),
     Rejected("not a molecule", "\ud800 at character 1", field="label"),
-    Lost("worker died", "exit -11"),
+    Rejected("rare", "", field=""),
     Molecule(0, "", (), 0),
 ]
 # molvae prepare, which tells its parent when rows are saved, and then takes its time.
@@ -174,16 +174,49 @@ def test_what_another_run_has_open_is_left_to_it(tmp_path: Path) -> None:
     first.close()
 
 
+def test_of_two_runs_that_go_on_with_one_file_the_second_is_refused(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "kept", identity="a")
+    first.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
+    first.close()
+    again = Journal(tmp_path / "kept", identity="a")  # which has written nothing yet
+    with pytest.raises(MolvaeError, match="Does another run prepare the same dataset"):
+        Journal(tmp_path / "kept", identity="a")
+    again.keep(1, list(zip(ITEMS, RESULTS, strict=True)))
+    again.close()
+
+
+def test_a_lost_row_is_tried_again_and_what_follows_it_is_recalled(
+    table: Path, worked: list[Item], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spied = gather.prepare_rows
+
+    def losing(recipe: Recipe, items: Sequence[Item]) -> list[Any]:
+        results: list[Any] = spied(recipe, items)
+        results[:] = [
+            Lost("worker died", "") if item.line == 20 else result
+            for item, result in zip(items, results, strict=True)
+        ]
+        return results
+
+    monkeypatch.setattr(gather, "prepare_rows", losing)
+    kept = cut_short(table, 55)
+    monkeypatch.setattr(gather, "prepare_rows", spied)
+    worked.clear()
+    again = run(table, unfinished=kept)
+    assert [item.line for item in worked][:8] == list(range(18, 26)), "its chunk, and then the rest"
+    assert again.recalled == 48
+    assert same(again, run(table), tmp_path)
+
+
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
     kept = Journal(tmp_path / "kept", identity="a")
     kept.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
     assert kept._file is not None
     kept._file.execute("PRAGMA max_page_count = 1")  # no page more, as where there is no room
-    many = [(Item(0, line, "C", (), 0, ""), Lost("a", os.urandom(99).hex())) for line in range(400)]
+    many = [(Item(0, n, "C", (), 0, ""), Rejected("a", os.urandom(99).hex())) for n in range(400)]
     with pytest.raises(MolvaeError, match=r"kept: cannot be written \(.*full"):
         kept.keep(1, many)
-    with pytest.raises(MolvaeError):
-        kept.close()
+    kept.close()  # which tries nothing more
     assert sqlite3.connect(tmp_path / "kept").execute("SELECT number FROM chunk").fetchall() == [
         (0,)
     ]

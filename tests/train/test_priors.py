@@ -80,7 +80,7 @@ def test_half_precision_halves_the_flow(drug_dataset: MoleculeDataset, tmp_path:
 def test_decoder_taught_noise_draws_at_any_level(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    from molvae.config import TAUGHT_NOISE, UNTAUGHT, GenerateConfig
+    from molvae.config import NO_CODES, WHOLE_CODES, GenerateConfig
     from molvae.generator import MoleculeGenerator
     from molvae.variants import near_defaults
 
@@ -95,8 +95,10 @@ def test_decoder_taught_noise_draws_at_any_level(
     ]
     texts = [[molecule.smiles for molecule in molecules] for molecules in drawn]
     assert texts[0] != texts[1] != texts[2]
-    assert generator.defaults == GenerateConfig(**TAUGHT_NOISE)
-    assert near_defaults(generator) == GenerateConfig(**UNTAUGHT)
+    assert generator.defaults == NO_CODES
+    assert near_defaults(generator) == WHOLE_CODES
     unsaid = generator.draw(20, config=GenerateConfig(tier="raw"), seed=1)
     assert unsaid.summary.settings["noise"] == 1.0
     assert unsaid.summary.settings["temperature"] == 0.7
+    assert generator.checked(GenerateConfig(noise=0.5)).temperature == pytest.approx(0.45)
+    assert generator.checked(GenerateConfig(noise=0.5, temperature=1.0)).temperature == 1.0
