@@ -201,7 +201,7 @@ class MoleculeGenerator:
         Raises:
             UsageError: for a request that cannot be meant.
         """
-        config = self.checked(config or GenerateConfig())
+        config = self.checked(config or self.defaults)
         if n < 1:
             raise UsageError(f"n = {n}: ask for at least one molecule.")
         many = [targets or {}] if targets is None or isinstance(targets, Mapping) else list(targets)

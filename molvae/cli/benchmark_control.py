@@ -118,9 +118,7 @@ def command(
             )
         else:
             generator = generators.load(model or "druglike", device)
-            config = options.config_from(
-                GenerateConfig, {"tier": "raw"} | given(drawing), base=generator.defaults
-            )
+            config = generators.drawing_config(generator, {"tier": "raw"} | given(drawing))
             questions = Questions(
                 n=number,
                 seed=seed,

@@ -74,7 +74,7 @@ def command(
     target = None if output == "-" else Path(output)
     check_table(Path(output), format=output_format, force=force)
     generator = generators.load(model, device)
-    config = options.config_from(GenerateConfig, settings)
+    config = generators.drawing_config(generator, settings)
     requests, n = _requests(generator, targets, targets_file, number)
     _warn(generator, requests, quiet)
     with (

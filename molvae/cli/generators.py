@@ -1,12 +1,15 @@
 """What the commands that draw or read molecules need: a model, and processes for the chemistry."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from molvae.cli.options import config_from
 from molvae.cli.terminal import say
+from molvae.config import GenerateConfig
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +39,16 @@ def title(model: str) -> str:
     """Name a model for people: of `my-run/model.safetensors` that is `my-run`."""
     path = Path(model).resolve()
     return path.parent.name if path.name == "model.safetensors" else path.name.partition(".")[0]
+
+
+def drawing_config(generator: "MoleculeGenerator", settings: Mapping[str, Any]) -> GenerateConfig:
+    """Return how a model draws by default, with the options that the user gave.
+
+    A noise level that is given brings a temperature of its own, as `MoleculeGenerator.checked` has
+    it: the model's own is for the model's own level.
+    """
+    unsaid = replace(generator.defaults, noise=None, temperature=None)
+    return generator.checked(config_from(GenerateConfig, settings, base=unsaid))
 
 
 def warn_of_targets(
