@@ -30,6 +30,7 @@ from rdkit.Chem import QED, Crippen, FilterCatalog, rdMolDescriptors
 from molvae.chem.accessibility import synthetic_accessibility
 from molvae.chem.druglikeness import qed
 from molvae.chem.filters import FILTERS
+from molvae.chem.hydrogen_bonds import acceptors, donors
 from molvae.chem.lipophilicity import log_p
 from molvae.chem.moses_filters import mcf_patterns
 from molvae.chem.rotatable import rotatable_bonds
@@ -97,6 +98,8 @@ def pairs() -> dict[str, Pair]:
         "SA": Pair(synthetic_accessibility, sascorer.calculateScore),
         "LogP": Pair(log_p, Crippen.MolLogP),
         "RotB": Pair(rotatable_bonds, rdMolDescriptors.CalcNumRotatableBonds),
+        "HBD": Pair(donors, rdMolDescriptors.CalcNumHBD),
+        "HBA": Pair(acceptors, rdMolDescriptors.CalcNumHBA),
         "MCF": Pair(FILTERS["MCF"], first_mcf, slow=True),
     }
     for name in ("PAINS", "BRENK", "NIH"):

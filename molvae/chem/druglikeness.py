@@ -23,6 +23,7 @@ from molvae.chem.environments import (
     known,
     read_spoke,
 )
+from molvae.chem.hydrogen_bonds import donors
 from molvae.chem.lipophilicity import log_p
 from molvae.chem.rotatable import rotatable_bonds
 from molvae.chem.screens import Screen, asked
@@ -58,7 +59,7 @@ def qed(mol: Chem.Mol) -> float:
         rdMolDescriptors._CalcMolWt(mol),
         log_p(mol),
         _acceptors(mol, read),
-        rdMolDescriptors.CalcNumHBD(mol),
+        donors(mol),
         rdMolDescriptors.CalcTPSA(mol),
         rotatable_bonds(mol),
         _aromatic_rings(read),
