@@ -96,6 +96,7 @@ class Checkpoint:
             "model": as_dict(self.model.config),
             "prior": as_dict(self.prior.config),
             "symbols": list(self.vocabulary.symbols),
+            "merges": list(self.vocabulary.merges),
             "normalizer": self.normalizer.to_dict(),
             "index": {"hashes": self.index.hashes},
             "provenance": self.provenance,
@@ -113,7 +114,8 @@ class Checkpoint:
         """
         stored = store.look(path, kind=KIND, format=FORMAT)
         config = _part(stored, "model", lambda plain: updated(ModelConfig(), {**plain}))
-        vocabulary = _part(stored, "symbols", Vocabulary)
+        merges = stored.header.get("merges", [])  # the first models have none
+        vocabulary = _part(stored, "symbols", lambda symbols: Vocabulary(symbols, merges))
         normalizer = _part(stored, "normalizer", PropertyNormalizer.from_dict)
         prior = _part(stored, "prior", _prior_config)
         hashes = _part(stored, "index", _hashes)

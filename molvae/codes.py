@@ -1,6 +1,6 @@
 """Latent codes of molecules: read from them, and written back as molecules.
 
-Letters: N molecules, T symbols, Z latent dimensions, P properties.
+Letters: N molecules, T tokens, Z latent dimensions, P properties.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -138,7 +138,7 @@ def write_codes(
         points: properties that the decoder is told, in their units, NaN = free, shape (N, P).
         uniforms: numbers in [0, 1), all the randomness there is, shape (N, longest + 1); nothing
             where the temperature is 0.
-        temperature: divides the logits; 0 takes the likeliest symbol (greedy).
+        temperature: divides the logits; 0 takes the likeliest token (greedy).
         guidance: how far to overstate the properties; see `sampling.sample`.
     """
     steps = checkpoint.provenance["longest"] + 1

@@ -66,7 +66,7 @@ class DataConfig:
 class ModelConfig:
     """Sizes of the conditional VAE."""
 
-    symbol_size: int = setting(128, "width of a symbol's embedding", low=4, high=4096)
+    symbol_size: int = setting(128, "width of a token's embedding", low=4, high=4096)
     encoder_size: int = setting(256, "width of the encoder LSTM, each direction", low=4, high=4096)
     decoder_size: int = setting(512, "width of each decoder LSTM", low=4, high=4096)
     decoder_layers: int = setting(2, "number of decoder LSTMs", low=1, high=8)
@@ -105,6 +105,12 @@ class PriorConfig:
 class TrainConfig:
     """How a model is trained."""
 
+    merges: int = setting(
+        32,
+        "frequent runs of symbols that become tokens (byte-pair encoding); 0: symbols alone",
+        low=0,
+        high=4096,
+    )
     epochs: int = setting(30, "passes over the training split", low=1, high=100_000)
     patience: int = setting(
         0, "epochs without a better validation loss before training ends; 0: never", low=0
@@ -150,7 +156,7 @@ class GenerateConfig:
     temperature: float | None = setting(
         None, "1: as spread as was learned; lower: safer", low=0.0, high=5.0
     )
-    top_p: float = setting(1.0, "sample among the likeliest symbols of this mass", low=0.01, high=1)
+    top_p: float = setting(1.0, "sample among the likeliest tokens of this mass", low=0.01, high=1)
     guidance: float = setting(
         1.5, "how far to overstate the request; 1: as learned, more: nearer to it", low=0.0, high=10
     )

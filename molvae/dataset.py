@@ -20,12 +20,12 @@ class MoleculeDataset(NamedTuple):
     """N distinct molecules: symbols, properties and split, with what is needed to read them.
 
     Attributes:
-        ids: symbol ids of all molecules end to end, without BOS and EOS, uint16.
+        ids: token ids of all molecules end to end, without BOS and EOS, uint16.
         offsets: molecule i is `ids[offsets[i]:offsets[i + 1]]`, int64, shape (N + 1,).
         properties: values in their units, NaN where a label is missing, float32, shape (N, P).
         split: 0 train, 1 validation, 2 test, uint8, shape (N,).
         hashes: 64-bit hash of each canonical SMILES, uint64, shape (N,).
-        vocabulary: the symbols behind the ids.
+        vocabulary: the tokens behind the ids; in a file, one for each symbol.
         normalizer: names and scale of the properties, fitted on the training split.
         provenance: where the rows came from and what was done: data configuration, sources with
             sha256, tally, versions, SELFIES constraints.
@@ -47,18 +47,37 @@ class MoleculeDataset(NamedTuple):
 
     @property
     def lengths(self) -> np.ndarray:
-        """Symbols of each molecule, int64, shape (N,)."""
+        """Tokens of each molecule, int64, shape (N,)."""
         return np.diff(self.offsets)
 
     @property
     def fingerprint(self) -> str:
         """The sha256 of all that is trained on: molecules, properties, split, vocabulary."""
-        header = {"symbols": self.vocabulary.symbols, "properties": self.normalizer.names}
+        header: dict[str, Any] = {
+            "symbols": self.vocabulary.symbols,
+            "properties": self.normalizer.names,
+        }
+        if self.vocabulary.merges:
+            header["merges"] = self.vocabulary.merges
         return store.digest({name: getattr(self, name) for name in _TYPES}, header)
 
     def molecule(self, index: int) -> np.ndarray:
         """Return the symbol ids of one molecule, shape (T,)."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def in_tokens_of(self, vocabulary: Vocabulary) -> "MoleculeDataset":
+        """Return the same molecules in the ids of another vocabulary, which has all the symbols."""
+        if vocabulary == self.vocabulary:
+            return self
+        found = [
+            vocabulary.encode(self.vocabulary.decode(self.molecule(index).tolist()))
+            for index in range(self.size)
+        ]
+        return self._replace(
+            ids=np.concatenate(found).astype(np.uint16),
+            offsets=np.concatenate([[0], np.cumsum([len(ids) for ids in found])]).astype(np.int64),
+            vocabulary=vocabulary,
+        )
 
     def members(self, name: str) -> np.ndarray:
         """Return the indices of the molecules in split `name`, int64.

@@ -16,7 +16,7 @@ from molvae.chem.properties import PROPERTIES
 from molvae.chem.similarity import fingerprint
 from molvae.codes import Written, predict, read, standardization_of, write_codes
 from molvae.data.molecules import Seen
-from molvae.drawing import SYMBOLS, slot_random
+from molvae.drawing import TOKENS, slot_random
 from molvae.generated import predicted_cells
 from molvae.normalizer import Reading
 from molvae.predictions import measured_by
@@ -69,7 +69,7 @@ def decode_all(
         checkpoint: the model.
         codes: shape (N, Z).
         points: properties that the decoder is told, in their units, NaN = free, shape (N, P).
-        temperature: 0 writes the likeliest symbols (greedy), without any randomness.
+        temperature: 0 writes the likeliest tokens (greedy), without any randomness.
         guidance: how far to overstate the properties; see `sampling.sample`.
         seed: of all randomness.
         slots: a number for each code that its randomness depends on besides, so that a code is
@@ -78,7 +78,7 @@ def decode_all(
     uniforms = None
     if temperature > 0.0:
         steps = checkpoint.provenance["longest"] + 1
-        random = [slot_random(seed, slot, 0, SYMBOLS).random(steps) for slot in slots]
+        random = [slot_random(seed, slot, 0, TOKENS).random(steps) for slot in slots]
         uniforms = np.stack(random)
     written = write_codes(
         checkpoint,

@@ -23,7 +23,7 @@ from molvae.targets import Wanted, choose_point, is_hit, miss, unfamiliar
 
 BLOCK = 8192  # molecules of which all are found before the last try of the next is made
 PIECE = 512  # slots written before their chemistry begins: many tiles, whose rows follow on
-NOISE, SYMBOLS, POINTS = range(3)  # purposes of a slot's randomness
+NOISE, TOKENS, POINTS = range(3)  # purposes of a slot's randomness
 
 
 class Draw(NamedTuple):

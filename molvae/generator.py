@@ -60,7 +60,7 @@ from molvae.workers import Lost, map_chunks
 from molvae.writer import write
 
 PIECE = 32  # draws that a worker process takes at once
-MAX_SYMBOLS = 1024  # the longest molecule that a model can have been trained on
+MAX_TOKENS = 1024  # of the longest molecule that a model can have been trained on
 
 
 class MoleculeGenerator:
@@ -91,11 +91,11 @@ class MoleculeGenerator:
             raise ArtifactError(f"the model is damaged: {odd[0]!r} is no symbol that can be used.")
         self.standardization = standardization_of(checkpoint)
         longest = checkpoint.provenance.get("longest")
-        if not isinstance(longest, int) or not 1 <= longest <= MAX_SYMBOLS:
+        if not isinstance(longest, int) or not 1 <= longest <= MAX_TOKENS:
             raise ArtifactError(
-                f"the model is damaged: its longest molecule has {longest!r} symbols."
+                f"the model is damaged: its longest molecule has {longest!r} tokens."
             )
-        self.max_symbols = longest
+        self.max_tokens = longest
         self.defaults = _defaults(checkpoint)
         self.measured = measured_by(checkpoint)
         self.labels = tuple(n for n in self.normalizer.quantities if n not in PROPERTIES)

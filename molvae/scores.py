@@ -100,11 +100,12 @@ def _score_tile(
     checkpoint: Checkpoint, tile: Sequence[Seen], typicality: Typicality | None, codes: int
 ) -> list[Score]:
     model, device = checkpoint.model, next(checkpoint.model.parameters()).device
-    ids = torch.full((len(tile), max(len(m.symbols) for m in tile) + 1), PAD)
-    for row, molecule in enumerate(tile):
-        symbols = np.append(checkpoint.vocabulary.encode(molecule.symbols), EOS)
-        ids[row, : len(symbols)] = torch.from_numpy(symbols)
+    written = [np.append(checkpoint.vocabulary.encode(m.symbols), EOS) for m in tile]
+    ids = torch.full((len(tile), max(map(len, written))), PAD)
+    for row, tokens in enumerate(written):
+        ids[row, : len(tokens)] = torch.from_numpy(tokens)
     lengths = (ids != PAD).sum(dim=1).to(device)
+    symbols = torch.tensor([len(m.symbols) + 1 for m in tile], device=device)
     noise = noise_of(
         molecule_hash(m.smiles for m in tile).tolist(),
         codes=max(codes, typicality.codes if typicality else 1),
@@ -113,7 +114,7 @@ def _score_tile(
     conditions = _conditions(checkpoint, tile, typicality)
     found = likelihood(model, ids.to(device), lengths, conditions.to(device), noise.to(device))
     nll = found.nll(codes)
-    columns = (-nll, nll / lengths, found.costs[:codes].mean(dim=0), found.kl, found.misreading)
+    columns = (-nll, nll / symbols, found.costs[:codes].mean(dim=0), found.kl, found.misreading)
     rows = torch.stack(columns, dim=1).tolist()
     if not np.isfinite(rows).all():
         raise ArtifactError("the model's weights give numbers that are not finite.")
@@ -123,7 +124,7 @@ def _score_tile(
     ]
     if typicality is None:
         return scores
-    points = found.figures(lengths, codes=typicality.codes)
+    points = found.figures(symbols, codes=typicality.codes)
     distances = typicality.distance(points)
     levels, odd = typicality.level(distances), typicality.is_odd(distances)
     return [

@@ -1,4 +1,10 @@
-"""SELFIES symbols <-> ids."""
+"""SELFIES symbols <-> ids of tokens.
+
+A token is a symbol, or a run of symbols that is so frequent that it is read and written as one: a
+ring of benzene is one token of eight symbols. Runs are found by merging frequent pairs (byte-pair
+encoding, Sennrich 2016, arXiv 1508.07909; `molvae.train.merges`), which makes strings about a third
+as long and everything that goes along them as much faster.
+"""
 
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -15,27 +21,48 @@ _SYMBOL = re.compile(r"\[[!-Z\\^-~]{1,30}\]|\.")
 
 
 class Vocabulary:
-    """The symbols that a model knows, each with its id.
+    """The tokens that a model knows, each with its id.
 
     Ids 0 to 3 are padding, beginning and end of a molecule, and the unknown symbol; padding,
-    beginning and unknown are never sampled. The symbols follow in alphabetical order.
+    beginning and unknown are never sampled. The symbols follow in alphabetical order, then the
+    merged ones.
+
+    Args:
+        symbols: distinct, in alphabetical order.
+        merges: runs of two symbols or more that are tokens of their own.
+
+    Raises:
+        ArtifactError: for what is no SELFIES symbol, or no run of the symbols.
 
     Example:
-        >>> vocabulary = Vocabulary(["[C]", "[O]"])
+        >>> vocabulary = Vocabulary(["[C]", "[O]"], [("[C]", "[O]")])
         >>> vocabulary.encode(["[C]", "[C]", "[O]"])
-        array([4, 4, 5])
-        >>> vocabulary.decode([4, 5, 2])
-        ['[C]', '[O]']
+        array([4, 6])
+        >>> vocabulary.decode([4, 6, 2])
+        ['[C]', '[C]', '[O]']
     """
 
-    def __init__(self, symbols: Sequence[str]) -> None:
+    def __init__(self, symbols: Sequence[str], merges: Sequence[Sequence[str]] = ()) -> None:
         odd = [symbol for symbol in symbols if not _is_symbol(symbol)]
         if odd:
             raise ArtifactError(f"the vocabulary holds {odd[0]!r:.40}, which is no SELFIES symbol.")
         if any(a >= b for a, b in pairwise(symbols)):
             raise ArtifactError("the vocabulary's symbols are not distinct and in order.")
         self.symbols = tuple(symbols)
+        self.merges = tuple(map(tuple, merges))
         self._ids = {symbol: number for number, symbol in enumerate(self.symbols, len(SPECIAL))}
+        if any(len(run) < 2 or self.unknown(run) for run in self.merges):
+            raise ArtifactError("the vocabulary's merges are not runs of its symbols.")
+        self._tokens = [*((symbol,) for symbol in self.symbols), *self.merges]
+        self._runs = {run: number for number, run in enumerate(self._tokens, len(SPECIAL))}
+        if len(self._runs) < len(self._tokens):
+            raise ArtifactError("the vocabulary's merges are not distinct.")
+        # Symbols that each id stands for; the end of a string counts as one, padding as none.
+        self.sizes = np.array([0, 0, 1, 1, *map(len, self._tokens)], dtype=np.int64)
+        self._sizes = {  # of the runs that begin with a symbol, the longest first
+            symbol: sorted({len(run) for run in self.merges if run[0] == symbol}, reverse=True)
+            for symbol in self.symbols
+        }
 
     @classmethod
     def from_counts(
@@ -60,32 +87,56 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """Return the number of ids, the four special ones included."""
-        return len(SPECIAL) + len(self.symbols)
+        return len(SPECIAL) + len(self._tokens)
 
     def __eq__(self, other: object) -> bool:
-        """Two vocabularies are equal when every id means the same symbol."""
-        return isinstance(other, Vocabulary) and self.symbols == other.symbols
+        """Two vocabularies are equal when every id means the same symbols."""
+        return (
+            isinstance(other, Vocabulary)
+            and self.symbols == other.symbols
+            and self.merges == other.merges
+        )
 
     def __hash__(self) -> int:
         """Hash by content, as equality compares it."""
-        return hash(self.symbols)
+        return hash((self.symbols, self.merges))
+
+    @property
+    def tokens(self) -> tuple[tuple[str, ...], ...]:
+        """What each id beyond the special ones stands for: the symbols, then the merged ones."""
+        return tuple(self._tokens)
 
     def unknown(self, symbols: Iterable[str]) -> list[str]:
         """Return those of `symbols` that have no id, each once, in order of appearance."""
         return [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._ids]
 
     def encode(self, symbols: Iterable[str]) -> np.ndarray:
-        """Return the ids of `symbols`, int64, shape (T,); an unknown symbol becomes UNK."""
-        return np.array([self._ids.get(symbol, UNK) for symbol in symbols], dtype=np.int64)
+        """Return the ids of `symbols`, int64, shape (T,); an unknown symbol becomes UNK.
+
+        From left to right, each token is the longest that fits.
+        """
+        if not self.merges:
+            return np.array([self._ids.get(symbol, UNK) for symbol in symbols], dtype=np.int64)
+        rest, begin, found = tuple(symbols), 0, []
+        while begin < len(rest):
+            for size in self._sizes.get(rest[begin], ()):
+                number = self._runs.get(rest[begin : begin + size])
+                if number is not None:
+                    break
+            else:
+                number, size = self._ids.get(rest[begin], UNK), 1
+            found.append(number)
+            begin += size
+        return np.array(found, dtype=np.int64)
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """Return the symbols of `ids` up to the first EOS; padding and BOS are skipped."""
-        symbols = []
+        symbols: list[str] = []
         for number in ids:
             if number == EOS:
                 break
             if number >= len(SPECIAL):
-                symbols.append(self.symbols[number - len(SPECIAL)])
+                symbols += self._tokens[number - len(SPECIAL)]
         return symbols
 
 

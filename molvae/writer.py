@@ -11,7 +11,7 @@ from torch import Tensor
 from molvae.checkpoint import Checkpoint
 from molvae.codes import AT_ONCE, TILE, by_tile, predict, read_ids
 from molvae.config import GenerateConfig
-from molvae.drawing import NOISE, SYMBOLS, Draw, slot_random
+from molvae.drawing import NOISE, TOKENS, Draw, slot_random
 from molvae.model.sampling import sample
 
 RESAMPLES = 4  # draws from one latent code before a new one is taken
@@ -115,7 +115,7 @@ def _write_jobs(
     steps = checkpoint.provenance["longest"] + 1
     size = model.config.latent_size
     noise = [slot_random(seed, job.slot, job.code, NOISE).standard_normal(size) for job in jobs]
-    uniforms = [slot_random(seed, job.slot, job.attempt, SYMBOLS).random(steps) for job in jobs]
+    uniforms = [slot_random(seed, job.slot, job.attempt, TOKENS).random(steps) for job in jobs]
     conditions = torch.from_numpy(normalizer.normalize(points))
     z = by_tile(
         lambda rows: codes(

@@ -14,7 +14,7 @@ from molvae.chem.properties import measure
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import canonicalize
 from molvae.config import GenerateConfig
-from molvae.drawing import NOISE, POINTS, SYMBOLS, Draw, Drawing, slot_random
+from molvae.drawing import NOISE, POINTS, TOKENS, Draw, Drawing, slot_random
 from molvae.errors import UsageError
 from molvae.generated import Generation
 from molvae.normalizer import PropertyNormalizer
@@ -109,7 +109,7 @@ def the_first_again_and_again(slot: int, attempt: int) -> list[str]:
 
 def at_random(slot: int, attempt: int) -> list[str]:
     """Half of what a decoder can do wrong, the same for a slot and attempt in any order."""
-    random = slot_random(5, slot, attempt, SYMBOLS)
+    random = slot_random(5, slot, attempt, TOKENS)
     kinds = [NOTHING, REPAIRED, CATECHOL, *(SELFIES[i] for i in random.integers(0, 60, 4))]
     return kinds[random.integers(len(kinds))]
 
@@ -417,7 +417,7 @@ def test_the_randomness_of_a_slot_is_its_own() -> None:
 
     assert numbers(1, 2, 3, NOISE) == numbers(1, 2, 3, NOISE)
     others = [(1, 2, 3, NOISE), (2, 2, 3, NOISE), (1, 3, 3, NOISE), (1, 2, 4, NOISE)]
-    others += [(1, 3, 2, NOISE), (1, 2, 3, SYMBOLS), (1, 2, 3, POINTS)]
+    others += [(1, 3, 2, NOISE), (1, 2, 3, TOKENS), (1, 2, 3, POINTS)]
     assert len({numbers(*other) for other in others}) == len(others)
 
 
@@ -426,7 +426,7 @@ def test_no_two_streams_share_a_number() -> None:
         slot_random(0, slot, attempt, purpose).random(500)
         for slot in range(3)
         for attempt in range(3)
-        for purpose in (NOISE, SYMBOLS, POINTS)
+        for purpose in (NOISE, TOKENS, POINTS)
     ]
     assert len(np.unique(np.concatenate(streams))) == 27 * 500
 

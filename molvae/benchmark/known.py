@@ -175,15 +175,17 @@ def _known(
 ) -> Known:
     """Write molecules in a model's symbols; those with others are left out and counted."""
     vocabulary = generator.vocabulary
-    readable = []
+    readable, ids = [], []
     for row, molecule in enumerate(symbols):
         if vocabulary.unknown(molecule):
             left_out["symbol unknown to the model"] += 1
-        elif len(molecule) > generator.max_symbols:
+            continue
+        tokens = vocabulary.encode(molecule)
+        if len(tokens) > generator.max_tokens:
             left_out["longer than the model writes"] += 1
         else:
             readable.append(row)
-    ids = [vocabulary.encode(symbols[row]) for row in readable]
+            ids.append(tokens)
     dataset = MoleculeDataset(
         ids=np.concatenate(ids).astype(np.uint16) if ids else np.empty(0, np.uint16),
         offsets=np.cumsum([0, *map(len, ids)], dtype=np.int64),

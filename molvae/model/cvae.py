@@ -51,12 +51,12 @@ class ConditionalVAE(nn.Module):
     def decode(
         self, z: Tensor, conditions: Tensor, ids: Tensor, level: Tensor | None = None
     ) -> Tensor:
-        """Return the logits of every symbol given those before it (teacher forcing).
+        """Return the logits of every token given those before it (teacher forcing).
 
         Args:
             z: latent codes, shape (B, Z).
             conditions: standardized properties, NaN = unspecified, shape (B, P).
-            ids: the symbols to be predicted, with EOS, padded, shape (B, T).
+            ids: the tokens to be predicted, with EOS, padded, shape (B, T).
             level: noise levels of the codes, shape (B,); None: they are whole.
 
         Returns:

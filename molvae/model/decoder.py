@@ -1,4 +1,4 @@
-"""p(x given z, c): an LSTM that writes a molecule symbol by symbol."""
+"""p(x given z, c): an LSTM that writes a molecule token by token."""
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +10,9 @@ State = list[tuple[Tensor, Tensor]]  # (h, c) of each layer, each (1, B, H)
 
 
 class Decoder(nn.Module):
-    """Write symbols one after the other, with z and c in sight at every step.
+    """Write tokens one after the other, with z and c in sight at every step.
 
-    z and c enter three times: in the initial states, added to every symbol's embedding (adding is
+    z and c enter three times: in the initial states, added to every token's embedding (adding is
     the same as concatenating and projecting, at a third of the cost, because they do not change
     from step to step), and at the output.
     """
@@ -50,15 +50,15 @@ class Decoder(nn.Module):
         return state, context
 
     def forward(self, state: State, context: Tensor, ids: Tensor) -> tuple[Tensor, State]:
-        """Read symbols and predict what follows each: a whole molecule or one step.
+        """Read tokens and predict what follows each: a whole molecule or one step.
 
         Args:
             state: of every layer, from `start` or from the step before.
             context: from `start`, shape (B, Z + C).
-            ids: the symbols before those to be predicted, shape (B, T).
+            ids: the tokens before those to be predicted, shape (B, T).
 
         Returns:
-            Logits in float32, shape (B, T, V), and the state after the last symbol.
+            Logits in float32, shape (B, T, V), and the state after the last token.
         """
         states = self.embedding(ids) + self.at_input(context)[:, None]  # (B, T, E)
         after: State = []
@@ -72,19 +72,19 @@ class Decoder(nn.Module):
         return logits.float(), after
 
     def stepper(self) -> "Stepper":
-        """Return this decoder, as its weights are now, for writing one symbol at a time."""
+        """Return this decoder, as its weights are now, for writing one token at a time."""
         return Stepper(self)
 
 
 class Stepper:
-    """What `Decoder.forward` computes, one symbol at a time and without what stays the same.
+    """What `Decoder.forward` computes, one token at a time and without what stays the same.
 
-    A step costs a product of every layer's state with its weights, and little else: what a symbol
+    A step costs a product of every layer's state with its weights, and little else: what a token
     adds to the gates of the first layer is a row of a table, what z and c add is computed once for
     a string, and the gates are worked on in place.
 
     Args:
-        decoder: in evaluation mode, with V symbols, L layers of size H and a context of size K.
+        decoder: in evaluation mode, with V tokens, L layers of size H and a context of size K.
     """
 
     def __init__(self, decoder: Decoder) -> None:
@@ -96,7 +96,7 @@ class Stepper:
             returns.append(lstm.get_parameter("weight_hh_l0"))  # (4H, H)
             biases.append(lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0"))
         self.enter = enters[0].T
-        self.symbols = decoder.embedding.weight @ self.enter + biases[0]  # (V, 4H)
+        self.tokens = decoder.embedding.weight @ self.enter + biases[0]  # (V, 4H)
         self.first = returns[0].T.contiguous()  # (H, 4H)
         self.others = [  # (2H, 4H) and (4H,): a layer's input and its state in one product
             (torch.cat([enter, back], dim=1).T.contiguous(), bias)
@@ -104,7 +104,7 @@ class Stepper:
         ]
 
     def begin(self, state: State, context: Tensor) -> list[Tensor]:
-        """Return all that belongs to B strings, tensors of B rows each, before the first symbol.
+        """Return all that belongs to B strings, tensors of B rows each, before the first token.
 
         Args:
             state: from `Decoder.start`.
@@ -116,18 +116,18 @@ class Stepper:
         return [at_gates, self.decoder.at_output(context), *hidden, *cells]
 
     def step(self, rows: list[Tensor], ids: Tensor) -> Tensor:
-        """Read one symbol of each string and predict the next.
+        """Read one token of each string and predict the next.
 
         Args:
             rows: from `begin`; the states among them are changed in place.
-            ids: the symbols before those to be predicted, shape (B,).
+            ids: the tokens before those to be predicted, shape (B,).
 
         Returns:
             Logits in float32, shape (B, V).
         """
         at_gates, at_output, *states = rows
         hidden, cells = states[: self.layers], states[self.layers :]
-        gates = self.symbols.index_select(0, ids).add_(at_gates)
+        gates = self.tokens.index_select(0, ids).add_(at_gates)
         gates.addmm_(hidden[0], self.first)
         written = _advance(gates, hidden[0], cells[0])
         for layer, (weights, bias) in enumerate(self.others, start=1):

@@ -1,4 +1,4 @@
-"""q(z given x): a bidirectional LSTM over the symbols of a molecule."""
+"""q(z given x): a bidirectional LSTM over the tokens of a molecule."""
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +33,8 @@ class Encoder(nn.Module):
         """Encode molecules.
 
         Args:
-            ids: symbol ids, padded, shape (B, T).
-            lengths: symbols of each molecule that count, shape (B,).
+            ids: token ids, padded, shape (B, T).
+            lengths: tokens of each molecule that count, shape (B,).
         """
         steps = torch.arange(ids.shape[1], device=ids.device)
         inside = steps < lengths[:, None]  # (B, T)

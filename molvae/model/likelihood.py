@@ -43,10 +43,15 @@ class Likelihood(NamedTuple):
         """
         return math.log(codes) - torch.logsumexp(self.weights[:codes], dim=0)
 
-    def figures(self, lengths: Tensor, *, codes: int) -> np.ndarray:
-        """Return the points of molecules, float64, shape (B, F); see `typicality.FIGURES`."""
+    def figures(self, symbols: Tensor, *, codes: int) -> np.ndarray:
+        """Return the points of molecules, float64, shape (B, F); see `typicality.FIGURES`.
+
+        Args:
+            symbols: SELFIES symbols of each, and one for its end, shape (B,).
+            codes: that are looked at.
+        """
         nll = self.nll(codes)
-        columns = torch.stack([nll, nll / lengths, self.misreading], dim=1)
+        columns = torch.stack([nll, nll / symbols, self.misreading], dim=1)
         return columns.double().cpu().numpy()
 
 
@@ -56,7 +61,7 @@ def without_code(model: ConditionalVAE, conditions: Tensor, ids: Tensor) -> Tens
     Args:
         model: in evaluation mode, `noise_conditional`.
         conditions: standardized properties, NaN = unspecified, shape (B, P).
-        ids: symbols, EOS, then padding, shape (B, T).
+        ids: tokens, EOS, then padding, shape (B, T).
     """
     nothing = conditions.new_zeros(len(ids), model.config.latent_size)
     logits = model.decode(nothing, conditions, ids, level=conditions.new_ones(len(ids)))
@@ -84,8 +89,8 @@ def likelihood(
 
     Args:
         model: in evaluation mode.
-        ids: symbols, EOS, then padding, shape (B, T).
-        lengths: symbols of each molecule, EOS included, shape (B,).
+        ids: tokens, EOS, then padding, shape (B, T).
+        lengths: tokens of each molecule, EOS included, shape (B,).
         conditions: standardized properties, NaN = unspecified, shape (B, P).
         noise: standard normal, shape (K, B, Z).
     """

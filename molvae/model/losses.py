@@ -27,11 +27,11 @@ class Elbo(NamedTuple):
 
 
 def reconstruction_loss(logits: Tensor, ids: Tensor) -> Tensor:
-    """Return -log p of each molecule's symbols, its EOS included and padding not, nats, (B,).
+    """Return -log p of each molecule's tokens, its EOS included and padding not, nats, (B,).
 
     Args:
         logits: shape (B, T, V).
-        ids: the symbols to be predicted, shape (B, T).
+        ids: the tokens to be predicted, shape (B, T).
     """
     each = functional.cross_entropy(
         logits.flatten(0, 1), ids.flatten(), ignore_index=PAD, reduction="none"

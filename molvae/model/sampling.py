@@ -1,4 +1,4 @@
-"""z and c -> symbols."""
+"""z and c -> tokens."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class Sampled(NamedTuple):
     """Molecules as the decoder wrote them.
 
     Attributes:
-        ids: symbols, EOS and padding, int64, shape (B, T); a molecule that never ended has no EOS.
+        ids: tokens, EOS and padding, int64, shape (B, T); a molecule that never ended has no EOS.
         nll: -log p(x given z, c) of what was written, nats, without temperature and guidance,
             shape (B,).
         ended: whether EOS was reached, shape (B,).
@@ -51,10 +51,10 @@ def sample(
         model: in evaluation mode.
         z: codes, shape (B, Z).
         conditions: standardized properties, NaN = unspecified, shape (B, P).
-        uniforms: one number in [0, 1) for each symbol to be drawn, shape (B, T): all the
+        uniforms: one number in [0, 1) for each token to be drawn, shape (B, T): all the
             randomness there is, so the caller decides what is reproducible. T caps the length.
-        temperature: divides the logits; 0 takes the likeliest symbol (greedy).
-        top_p: draw among the likeliest symbols that together hold this probability
+        temperature: divides the logits; 0 takes the likeliest token (greedy).
+        top_p: draw among the likeliest tokens that together hold this probability
             (nucleus sampling, https://arxiv.org/abs/1904.09751).
         guidance: w of `(1 - w) * unconditional + w * conditional` on the log-probabilities
             (https://arxiv.org/abs/2407.09357): above 1, the conditions are heeded more than they
@@ -84,7 +84,7 @@ def sample(
     while writing.busy:
         log_p = writing.logits().index_fill_(1, never, float("-inf")).log_softmax(dim=1)
         wanted = log_p[:live]
-        if guided:  # -inf minus -inf is NaN: rule the same symbols out again
+        if guided:  # -inf minus -inf is NaN: rule the same tokens out again
             wanted = (1.0 - guidance) * log_p[live:] + guidance * wanted
             wanted = wanted.index_fill(1, never, float("-inf"))
         at = (writing.molecule, writing.position)
@@ -127,7 +127,7 @@ class _Writing:
 
     Attributes:
         molecule: which string each row writes, shape (live,); B for a row that has nothing to.
-        position: of the symbol that comes next, shape (live,).
+        position: of the token that comes next, shape (live,).
         busy: rows that have something to write.
     """
 
@@ -145,7 +145,7 @@ class _Writing:
         return self.stepper.step(self.rows, last)
 
     def go_on(self, chosen: Tensor, ended: Tensor) -> None:
-        """Put a symbol behind each string (live,), and a new string in place of what ended."""
+        """Put a token behind each string (live,), and a new string in place of what ended."""
         self.last, self.position = chosen, self.position + 1
         free = ended.nonzero()[:, 0]
         if len(free) == 0:
@@ -166,7 +166,7 @@ class _Writing:
 
 
 def choose(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float) -> Tensor:
-    """Draw one symbol for each row of logits (B, V) by inverting its distribution, (B,)."""
+    """Draw one token for each row of logits (B, V) by inverting its distribution, (B,)."""
     if temperature < GREEDY:
         return logits.argmax(dim=1)
     probabilities = torch.softmax(logits.double() / temperature, dim=1)

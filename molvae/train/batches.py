@@ -16,8 +16,8 @@ class Batch(NamedTuple):
     """Molecules side by side.
 
     Attributes:
-        ids: symbols, EOS, then padding, int64, shape (B, T).
-        lengths: symbols of each molecule, EOS included, shape (B,).
+        ids: tokens, EOS, then padding, int64, shape (B, T).
+        lengths: tokens of each molecule, EOS included, shape (B,).
         conditions: standardized properties, NaN = unknown, float32, shape (B, P).
     """
 
@@ -34,7 +34,7 @@ def order(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> lis
     """Deal molecules into batches of similar length, shuffled anew each epoch.
 
     Args:
-        lengths: symbols of each molecule, shape (N,).
+        lengths: tokens of each molecule, shape (N,).
         batch_size: molecules in a batch; the last one may be smaller.
         seed: of the training.
         epoch: 0, 1, ...

@@ -23,16 +23,16 @@ APART = 0.1  # standard deviations of its kin between a new symbol and their mea
 
 
 def add_symbols(weights: dict[str, Tensor], before: Vocabulary, after: Vocabulary) -> None:
-    """Put a row for every new symbol between those of the known ones."""
+    """Put a row for every new symbol between those of the known ones; merges are the same."""
     generator = torch.Generator().manual_seed(0)
-    own = {symbol: row for row, symbol in enumerate((*SPECIAL, *before.symbols))}
+    own = {token: row for row, token in enumerate((*SPECIAL, *before.tokens))}
     for name in PER_SYMBOL:
         rows = []
-        for symbol in (*SPECIAL, *after.symbols):
-            if symbol in own:
-                rows.append(weights[name][own[symbol]])
+        for token in (*SPECIAL, *after.tokens):
+            if token in own:
+                rows.append(weights[name][own[token]])
                 continue
-            kin = [own[other] for other in before.symbols if _kind(other) == _kind(symbol)]
+            kin = [own[other,] for other in before.symbols if _kind(other) == _kind(token[0])]
             like = weights[name][kin or list(own.values())[len(SPECIAL) :]]
             noise = torch.randn(like.shape[1:], generator=generator)
             rows.append(like.mean(dim=0) + APART * like.std(dim=0, correction=0) * noise)

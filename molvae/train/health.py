@@ -136,7 +136,7 @@ def _examine_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generat
 
 
 def _exact(model: ConditionalVAE, z: Tensor, batch: Batch) -> Tensor:
-    """Tell for each molecule whether greedy decoding writes it back symbol for symbol, (B,)."""
+    """Tell for each molecule whether greedy decoding writes it back token for token, (B,)."""
     steps = batch.ids.shape[1]
     written = sample(model, z, batch.conditions, z.new_zeros(len(z), steps), temperature=0.0).ids
     padded = torch.full_like(batch.ids, PAD)

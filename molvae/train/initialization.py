@@ -13,7 +13,7 @@ from molvae.model.cvae import ConditionalVAE
 from molvae.normalizer import PropertyNormalizer, class_column, class_key
 from molvae.train.extension import add_columns, add_symbols, relate_labels
 from molvae.train.priors import fit_joint_gaussian
-from molvae.vocabulary import SPECIAL, Vocabulary
+from molvae.vocabulary import Vocabulary
 
 PRIOR_MOLECULES = 5_000  # the prior before training is fitted to: enough for a beginning
 STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")
@@ -64,7 +64,8 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
     """
     _check_alike(checkpoint, dataset, name)
     before, known = checkpoint.vocabulary, checkpoint.normalizer
-    vocabulary = Vocabulary(sorted({*before.symbols, *dataset.vocabulary.symbols}))
+    symbols = sorted({*before.symbols, *dataset.vocabulary.symbols})
+    vocabulary = Vocabulary(symbols, before.merges)
     normalizer = merge(known, dataset.normalizer)
     dataset = _in_form_of(vocabulary, normalizer, dataset)
     weights = {key: weight.clone() for key, weight in checkpoint.model.state_dict().items()}
@@ -217,8 +218,6 @@ def _in_form_of(
     vocabulary: Vocabulary, normalizer: PropertyNormalizer, dataset: MoleculeDataset
 ) -> MoleculeDataset:
     """Write a dataset's molecules in another vocabulary, its values in other columns."""
-    ids = np.arange(len(dataset.vocabulary), dtype=dataset.ids.dtype)
-    ids[len(SPECIAL) :] = vocabulary.encode(dataset.vocabulary.symbols)
     spelled = _spellings(normalizer, dataset.normalizer)
     values = np.full((dataset.size, len(normalizer.names)), np.nan, dtype=np.float32)
     for column, name in enumerate(dataset.normalizer.names):
@@ -227,6 +226,4 @@ def _in_form_of(
         columns = normalizer.columns(label)
         known = np.isfinite(values[:, columns]).any(axis=1, keepdims=True)
         values[:, columns] = np.where(known, np.nan_to_num(values[:, columns]), np.nan)
-    return dataset._replace(
-        ids=ids[dataset.ids], properties=values, vocabulary=vocabulary, normalizer=normalizer
-    )
+    return dataset.in_tokens_of(vocabulary)._replace(properties=values, normalizer=normalizer)

@@ -97,5 +97,5 @@ def _sample(dataset: MoleculeDataset, *, seed: int) -> np.ndarray:
 
 
 def _longest(provenance: Mapping[str, Any]) -> int:
-    """Return the symbols of the longest molecule that the model began with, 0 for none."""
+    """Return the tokens of the longest molecule that the model began with, 0 for none."""
     return int(provenance.get("init", {}).get("longest", 0))

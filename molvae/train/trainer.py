@@ -31,6 +31,7 @@ from molvae.train.folder import (
 from molvae.train.history import Epoch, write_log
 from molvae.train.identity import identity
 from molvae.train.learner import Learner, must_be_finite
+from molvae.train.merges import with_merges
 from molvae.train.package import package
 from molvae.train.priors import fit_prior
 from molvae.train.processes import ALONE, Processes
@@ -100,7 +101,7 @@ class Trainer:
         notice: Callable[[str], None] = lambda text: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.dataset, self.run, self.config = dataset, run, train
+        self.run, self.config = run, train
         self.settings = Preset(model, train, prior)
         self.device, self.processes = torch.device(device), processes
         self.report, self.report_prior = report, report_prior
@@ -115,8 +116,11 @@ class Trainer:
             )
         if tensorboard:
             require_tensorboard()
+        self.dataset = dataset
+        if initial is None:  # a model that is trained further has its tokens
+            self.dataset = with_merges(dataset, train.merges, seed=train.seed)
         self.learner = Learner(
-            dataset,
+            self.dataset,
             model=model,
             train=train,
             device=device,
