@@ -44,7 +44,7 @@ RESULT = ROOT / "benchmarks" / "results" / "frontier.json"
 MODEL = ModelConfig(
     symbol_size=64, encoder_size=64, decoder_size=256, decoder_layers=1, latent_size=64
 )
-TRAIN = TrainConfig(epochs=2, batch_size=64, learning_rate=3e-3)
+TRAIN = TrainConfig(merges=0, epochs=2, batch_size=64, learning_rate=3e-3)
 FLOW = PriorConfig(prior="flow", flow_steps=4000, flow_batch_size=512)
 NO_CODE = {"beta": 100.0, "kl_hold": 0.0, "kl_warmup": 0.0, "free_nats": 0.0}
 # Name -> what is changed in the model, in the training, and whether it sees properties.
@@ -127,7 +127,7 @@ def train(name: str, dataset: MoleculeDataset, run: Path) -> None:
 
 def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> dict[str, Any]:
     """Return health and, for every prior, noise level and temperature, what is drawn."""
-    health = examine(checkpoint.model, dataset, split="test")
+    health = examine(checkpoint.model, dataset.in_tokens_of(checkpoint.vocabulary), split="test")
     codes = encode_split(checkpoint.model, dataset, split="train", limit=100_000, seed=0)
     flow = fit_flow(
         codes, FLOW, groups=dataset.normalizer.groups, device=torch.device("cpu"), seed=0

@@ -5,8 +5,10 @@
 Two networks of equal layer sizes (bidirectional encoder of 256, decoder of 3 x 512, 128 latent
 dimensions, batches of 512) on the same molecules of MOSES, in processes that take turns: ours, an
 LSTM that reads SELFIES, and molsets 0.3.1's, a GRU that reads SMILES, in an environment of its own
-that is built in the cache. Weights are random: a string of ours ends when an end is drawn, all of
-theirs are written to 100 characters, as `sample` does by default. Beside them the rate of a plain
+that is built in the cache. Ours reads tokens as `molvae train` makes them by default; the same
+without merges, a token a symbol, stands beside. Weights are random: a string of ours ends when an
+end is drawn, or with the tokens of the longest molecule, as in `generate`; all of theirs are
+written to 100 characters, as `sample` does by default. Beside them the rate of a plain
 matrix product of the size that a step of ours takes most of its time for. Writes
 results/throughput.json.
 """
@@ -34,6 +36,7 @@ from molvae.normalizer import PropertyNormalizer
 from molvae.store import write_atomically
 from molvae.train.batches import collate
 from molvae.train.learner import Learner
+from molvae.train.merges import with_merges
 from molvae.vocabulary import Vocabulary
 
 RESULT = Path(__file__).parent / "results" / "throughput.json"
@@ -43,7 +46,6 @@ MODEL = ModelConfig(
 BATCH = 512
 STEPS = 5  # of each round; the first warms up and does not count
 SAMPLES = 3  # calls, likewise
-LONGEST = 100  # symbols
 SEED = 0
 
 
@@ -54,10 +56,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--ours", type=Path, help=argparse.SUPPRESS)  # in a process of its own
+    parser.add_argument("--merges", type=int, default=TrainConfig().merges, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
         torch.set_num_threads(arguments.threads)
-        print(json.dumps(ours(arguments.ours.read_text().split())))
+        print(json.dumps(ours(arguments.ours.read_text().split(), arguments.merges)))
         return
     training = moses(arguments.data).training.read()
     chosen = np.random.default_rng(SEED).choice(len(training), BATCH * STEPS, replace=False)
@@ -69,7 +72,7 @@ def main() -> None:
         "samples": SAMPLES,
         "threads": arguments.threads,
     }
-    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "molsets": []}
+    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "symbols": [], "molsets": []}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "molecules.smi"
         path.write_text("\n".join(training[row] for row in chosen))
@@ -77,7 +80,11 @@ def main() -> None:
         theirs = [str(environment() / "bin" / "python")]
         theirs += [str(Path(__file__).with_name("molsets_vae.py")), str(path), json.dumps(sizes)]
         for _ in range(arguments.rounds):
-            for who, command in (("ours", mine), ("molsets", theirs)):
+            for who, command in (
+                ("ours", mine),
+                ("symbols", [*mine, "--merges", "0"]),
+                ("molsets", theirs),
+            ):
                 runs[who].append(run(command))
     result = {
         "command": f"benchmarks/throughput.py --threads {arguments.threads}"
@@ -104,12 +111,16 @@ def compared(runs: dict[str, list[dict[str, Any]]], what: str) -> dict[str, floa
         who: float(np.median([n / seconds for each in turns for n, seconds in each[what][1:]]))
         for who, turns in runs.items()
     }
-    return {**rates, "times as fast": rates["ours"] / rates["molsets"]}
+    return {
+        **rates,
+        "times as fast": rates["ours"] / rates["molsets"],
+        "times as fast, symbols": rates["symbols"] / rates["molsets"],
+    }
 
 
-def ours(smiles: list[str]) -> dict[str, Any]:
+def ours(smiles: list[str], merges: int) -> dict[str, Any]:
     """Time the steps of a training and the drawing of strings, and a matrix product."""
-    dataset = encoded(smiles)
+    dataset = with_merges(encoded(smiles), merges, seed=SEED)
     learner = Learner(dataset, model=MODEL, train=TrainConfig(batch_size=BATCH))
     members = dataset.members("train")
     steps = []
@@ -123,7 +134,7 @@ def ours(smiles: list[str]) -> dict[str, Any]:
     for _ in range(SAMPLES):
         z = torch.randn(BATCH, MODEL.latent_size, generator=generator)
         free = torch.full((BATCH, len(dataset.normalizer.names)), float("nan"))
-        uniforms = torch.rand(BATCH, LONGEST, generator=generator)
+        uniforms = torch.rand(BATCH, int(dataset.lengths.max()) + 1, generator=generator)
         start = time.perf_counter()
         written = sample(model, z, free, uniforms, temperature=1.0, live=TILE)
         [dataset.vocabulary.decode(ids) for ids in written.ids.tolist()]
@@ -132,6 +143,7 @@ def ours(smiles: list[str]) -> dict[str, Any]:
     return {
         "steps": steps,
         "samples": samples,
+        "tokens a molecule": float(dataset.lengths.mean()),
         "weights": sum(weight.numel() for weight in model.parameters()),
         "share": float(rate * operations(dataset) / matrix_rate()),
     }
