@@ -1,0 +1,137 @@
+"""What does refusing the strings that SELFIES repaired bring, and at which temperature?
+
+    .venv/bin/python benchmarks/consistency.py MODEL DATASET [-n 5000] [--draws 20000] [--seed 1]
+
+Strings are drawn once at each temperature, without a request and without a shortlist. Of the same
+strings the first N are taken as they come (off), the first N that encode to themselves again
+(re-encode), and the first N in canonical spelling besides (canonical). FCD is to the test split of
+DATASET, whose own structure stands beside: what is repaired is smaller and less aromatic, with
+odd rings. N is equal for all three, or fewer where the draws did not suffice, which is then said.
+Writes results/consistency_MODEL.json.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from moses_data import machine
+from rdkit import Chem
+
+from molvae.benchmark.defaults import held_out_moments
+from molvae.chem.selfies import decode_canonical, is_consistent
+from molvae.chem.smiles import parse
+from molvae.dataset import MoleculeDataset
+from molvae.evaluate.fcd import Moments, activations, frechet_distance, moments_of
+from molvae.generator import MoleculeGenerator
+from molvae.store import write_atomically
+from molvae.writer import write
+
+TEMPERATURES = (0.5, 0.7, 0.85, 1.0)
+TESTS: dict[str, Callable[[Sequence[str]], bool]] = {
+    "off": lambda symbols: True,
+    "re-encode": is_consistent,
+    "canonical": partial(is_consistent, canonical=True),
+}
+
+
+def main() -> None:
+    """Draw at every temperature, apply every test and write down what is left."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("-n", type=int, default=5000)
+    parser.add_argument("--draws", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    generator = MoleculeGenerator.load(arguments.model)
+    dataset = MoleculeDataset.load(arguments.dataset)
+    held_out = held_out_moments(dataset, split="test", seed=0, jobs=0)
+    rows = []
+    for temperature in TEMPERATURES:
+        strings = draw(generator, arguments.draws, temperature=temperature, seed=arguments.seed)
+        rows += [
+            {"temperature": temperature} | row for row in compare(strings, arguments.n, held_out)
+        ]
+        print(*rows[-len(TESTS) :], sep="\n", flush=True)
+    members = dataset.members("test")[: arguments.n]
+    name = Path(arguments.model).stem
+    report = {
+        "command": f"benchmarks/consistency.py {name} DATASET -n {arguments.n} "
+        f"--draws {arguments.draws} --seed {arguments.seed}",
+        "model": f"{name} {generator.name}",
+        "tier": "raw, then each test",
+        "noise": generator.defaults.noise,
+        "held out": {"molecules": held_out.molecules}
+        | structure(
+            [decode_canonical(dataset.vocabulary.decode(dataset.molecule(m))) for m in members]
+        ),
+        "rows": rows,
+        "machine": machine(),
+        "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies", "fcd")},
+    }  # fmt: skip
+    target = Path(__file__).parent / "results" / f"consistency_{name}.json"
+    write_atomically(target, f"{json.dumps(report, indent=1)}\n".encode())
+
+
+def draw(
+    generator: MoleculeGenerator, n: int, *, temperature: float, seed: int
+) -> list[Sequence[str]]:
+    """Draw strings of symbols that came to an end."""
+    config = replace(
+        generator.defaults, tier="raw", shortlist=1, temperature=temperature, unique=False
+    )
+    free = np.full((n, len(generator.checkpoint.normalizer.names)), np.nan)
+    draws = write(range(n), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed)
+    return [draw.symbols for draw in draws if draw.ended]
+
+
+def compare(strings: list[Sequence[str]], n: int, held_out: Moments) -> list[dict[str, Any]]:
+    """Return, for each test, what the first `n` strings that pass it are like."""
+    rows = []
+    for name, passes in TESTS.items():
+        passed = [passes(symbols) for symbols in strings]
+        taken = [symbols for symbols, good in zip(strings, passed, strict=True) if good][:n]
+        smiles = [text for text in map(decode_canonical, taken) if text]
+        moments = moments_of(np.concatenate(list(activations(smiles))))
+        rows.append(
+            {
+                "test": name,
+                "passed": sum(passed) / len(passed),
+                "molecules": len(smiles),
+                "FCD": frechet_distance(moments, held_out),
+                "unique": len(set(smiles)) / len(smiles),
+            }
+            | structure(smiles)
+        )
+    return rows
+
+
+def structure(smiles: Sequence[str]) -> dict[str, float]:
+    """Return what repairs change: size, aromatic atoms, and rings of neither five nor six atoms."""
+    molecules = [parse(text) for text in smiles]
+    atoms = [mol.GetNumHeavyAtoms() for mol in molecules]
+    return {
+        "heavy atoms": float(np.mean(atoms)),
+        "aromatic atoms": sum(map(_aromatic, molecules)) / sum(atoms),
+        "with odd rings": float(np.mean([_has_odd_ring(mol) for mol in molecules])),
+    }
+
+
+def _aromatic(mol: Chem.Mol) -> int:
+    return sum(atom.GetIsAromatic() for atom in mol.GetAtoms())
+
+
+def _has_odd_ring(mol: Chem.Mol) -> bool:
+    return any(len(ring) not in (5, 6) for ring in mol.GetRingInfo().AtomRings())
+
+
+if __name__ == "__main__":
+    main()
