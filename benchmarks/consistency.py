@@ -24,7 +24,7 @@ import torch
 from moses_data import machine
 from rdkit import Chem
 
-from molvae.benchmark.defaults import held_out_moments
+from molvae.benchmark.defaults import REFERENCE, held_out_moments
 from molvae.chem.selfies import decode_canonical, is_consistent
 from molvae.chem.smiles import parse
 from molvae.dataset import MoleculeDataset
@@ -61,7 +61,7 @@ def main() -> None:
             {"temperature": temperature} | row for row in compare(strings, arguments.n, held_out)
         ]
         print(*rows[-len(TESTS) :], sep="\n", flush=True)
-    members = dataset.members("test")[: arguments.n]
+    members = np.random.default_rng(0).permutation(dataset.members("test"))[:REFERENCE]
     name = Path(arguments.model).stem
     report = {
         "command": f"benchmarks/consistency.py {name} DATASET -n {arguments.n} "

@@ -127,7 +127,8 @@ def train(name: str, dataset: MoleculeDataset, run: Path) -> None:
 
 def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> dict[str, Any]:
     """Return health and, for every prior, noise level and temperature, what is drawn."""
-    health = examine(checkpoint.model, dataset.in_tokens_of(checkpoint.vocabulary), split="test")
+    dataset = dataset.in_tokens_of(checkpoint.vocabulary)
+    health = examine(checkpoint.model, dataset, split="test")
     codes = encode_split(checkpoint.model, dataset, split="train", limit=100_000, seed=0)
     flow = fit_flow(
         codes, FLOW, groups=dataset.normalizer.groups, device=torch.device("cpu"), seed=0

@@ -145,7 +145,7 @@ def ours(smiles: list[str], merges: int) -> dict[str, Any]:
         "samples": samples,
         "tokens a molecule": float(dataset.lengths.mean()),
         "weights": sum(weight.numel() for weight in model.parameters()),
-        "share": float(rate * operations(dataset) / matrix_rate()),
+        "share": float(rate * operations(dataset) / matrix_rate(dataset)),
     }
 
 
@@ -176,9 +176,9 @@ def operations(dataset: MoleculeDataset) -> float:
     return float(3 * 2 * (encoder + decoder) * (dataset.lengths.mean() + 1))
 
 
-def matrix_rate() -> float:
+def matrix_rate(dataset: MoleculeDataset) -> float:
     """Return the operations a second of a product as large as a decoder layer's over all steps."""
-    left = torch.randn(BATCH * 36, MODEL.decoder_size)
+    left = torch.randn(BATCH * (round(dataset.lengths.mean()) + 1), MODEL.decoder_size)
     right = torch.randn(MODEL.decoder_size, 4 * MODEL.decoder_size)
     seconds = []
     for _ in range(5):

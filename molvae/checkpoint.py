@@ -46,7 +46,7 @@ class Checkpoint:
     Attributes:
         model: in evaluation mode, float32.
         prior: p(z given c).
-        vocabulary: the symbols behind the ids.
+        vocabulary: the tokens behind the ids.
         normalizer: names and scale of the properties.
         index: the training set, for novelty.
         sample: standardized properties of some training molecules, NaN where unknown, float32,

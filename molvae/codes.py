@@ -17,7 +17,7 @@ from molvae.chem.smiles import Standardization
 from molvae.errors import ArtifactError, Rejected
 from molvae.model.latent import Posterior
 from molvae.model.sampling import sample
-from molvae.vocabulary import EOS, PAD
+from molvae.vocabulary import EOS, PAD, Vocabulary
 
 TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
 AT_ONCE = 16 * TILE  # strings handed over to be written, where there are more
@@ -62,17 +62,23 @@ def read(checkpoint: Checkpoint, molecules: Sequence[Sequence[str]]) -> Posterio
 
 
 def _read_tile(checkpoint: Checkpoint, molecules: Sequence[Sequence[str]]) -> Posterior:
-    rows = []
     for symbols in molecules:
         unknown = checkpoint.vocabulary.unknown(symbols)
         if unknown:
             detail = f"{', '.join(unknown)} in {decode_canonical(symbols)}"
             raise Rejected("symbol unknown to the model", detail)
-        rows.append(np.append(checkpoint.vocabulary.encode(symbols), EOS))
-    ids = torch.full((len(rows), max(map(len, rows))), PAD)
+    return read_ids(checkpoint, padded_ids(checkpoint.vocabulary, molecules))
+
+
+def padded_ids(
+    vocabulary: Vocabulary, molecules: Sequence[Sequence[str]], *, width: int = 0
+) -> Tensor:
+    """Return the tokens of N molecules with EOS and padding, shape (N, T), T at least `width`."""
+    rows = [np.append(vocabulary.encode(symbols), EOS) for symbols in molecules]
+    ids = torch.full((len(rows), max(width, *map(len, rows))), PAD)
     for number, row in enumerate(rows):
         ids[number, : len(row)] = torch.from_numpy(row)
-    return read_ids(checkpoint, ids)
+    return ids
 
 
 def by_tile(compute: Callable[[Tensor], Tensor], count: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Molecules as numbers, ready to train on; no chemistry from here on."""
 
+from array import array
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,20 +63,25 @@ class MoleculeDataset(NamedTuple):
         return store.digest({name: getattr(self, name) for name in _TYPES}, header)
 
     def molecule(self, index: int) -> np.ndarray:
-        """Return the symbol ids of one molecule, shape (T,)."""
+        """Return the token ids of one molecule, shape (T,)."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
     def in_tokens_of(self, vocabulary: Vocabulary) -> "MoleculeDataset":
         """Return the same molecules in the ids of another vocabulary, which has all the symbols."""
         if vocabulary == self.vocabulary:
             return self
-        found = [
-            vocabulary.encode(self.vocabulary.decode(self.molecule(index).tolist()))
-            for index in range(self.size)
-        ]
+        if not vocabulary.merges and not self.vocabulary.merges:
+            table = np.arange(len(self.vocabulary), dtype=np.uint16)
+            table[len(SPECIAL) :] = vocabulary.encode(self.vocabulary.symbols)
+            return self._replace(ids=table[self.ids], vocabulary=vocabulary)
+        ids, offsets = array("H"), array("q", [0])
+        for index in range(self.size):
+            symbols = self.vocabulary.decode(self.molecule(index).tolist())
+            ids.extend(vocabulary.encode(symbols).tolist())
+            offsets.append(len(ids))
         return self._replace(
-            ids=np.concatenate(found).astype(np.uint16),
-            offsets=np.concatenate([[0], np.cumsum([len(ids) for ids in found])]).astype(np.int64),
+            ids=np.array(ids, dtype=np.uint16),
+            offsets=np.array(offsets, dtype=np.int64),
             vocabulary=vocabulary,
         )
 
@@ -90,8 +96,9 @@ class MoleculeDataset(NamedTuple):
         return np.flatnonzero(self.split == SPLIT_NAMES.index(name))
 
     def save(self, path: Path) -> str:
-        """Write the dataset to one file, atomically; return its sha256."""
-        arrays = {name: getattr(self, name) for name in _TYPES}
+        """Write the dataset to one file, in symbols, atomically; return its sha256."""
+        plain = self.in_tokens_of(Vocabulary(self.vocabulary.symbols))
+        arrays = {name: getattr(plain, name) for name in _TYPES}
         header = {
             "symbols": list(self.vocabulary.symbols),
             "normalizer": self.normalizer.to_dict(),

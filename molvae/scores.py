@@ -11,13 +11,13 @@ import torch
 
 from molvae.bloom import molecule_hash
 from molvae.checkpoint import Checkpoint
-from molvae.codes import TILE
+from molvae.codes import TILE, padded_ids
 from molvae.data.molecules import Seen
 from molvae.errors import ArtifactError, UsageError
 from molvae.model.likelihood import likelihood, noise_of
 from molvae.predictions import measured_by, unfamiliar
 from molvae.typicality import CODES, MAX_CODES, Typicality
-from molvae.vocabulary import EOS, PAD
+from molvae.vocabulary import PAD
 
 
 class Score(NamedTuple):
@@ -100,10 +100,7 @@ def _score_tile(
     checkpoint: Checkpoint, tile: Sequence[Seen], typicality: Typicality | None, codes: int
 ) -> list[Score]:
     model, device = checkpoint.model, next(checkpoint.model.parameters()).device
-    written = [np.append(checkpoint.vocabulary.encode(m.symbols), EOS) for m in tile]
-    ids = torch.full((len(tile), max(map(len, written))), PAD)
-    for row, tokens in enumerate(written):
-        ids[row, : len(tokens)] = torch.from_numpy(tokens)
+    ids = padded_ids(checkpoint.vocabulary, [molecule.symbols for molecule in tile])
     lengths = (ids != PAD).sum(dim=1).to(device)
     symbols = torch.tensor([len(m.symbols) + 1 for m in tile], device=device)
     noise = noise_of(

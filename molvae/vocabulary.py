@@ -2,8 +2,8 @@
 
 A token is a symbol, or a run of symbols that is so frequent that it is read and written as one: a
 ring of benzene is one token of eight symbols. Runs are found by merging frequent pairs (byte-pair
-encoding, Sennrich 2016, arXiv 1508.07909; `molvae.train.merges`), which makes strings about a third
-as long and everything that goes along them as much faster.
+encoding, Sennrich 2016, arXiv 1508.07909; `molvae.train.merges`), which makes strings half as long
+and everything that goes along them as much faster.
 """
 
 import re
@@ -16,6 +16,7 @@ from molvae.errors import ArtifactError
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
+MAX_RUN = 64  # symbols that are one token: what is written has a length that can be told
 # Brackets around visible ASCII that is none, or the dot between the fragments of a mixture.
 _SYMBOL = re.compile(r"\[[!-Z\\^-~]{1,30}\]|\.")
 
@@ -51,7 +52,7 @@ class Vocabulary:
         self.symbols = tuple(symbols)
         self.merges = tuple(map(tuple, merges))
         self._ids = {symbol: number for number, symbol in enumerate(self.symbols, len(SPECIAL))}
-        if any(len(run) < 2 or self.unknown(run) for run in self.merges):
+        if any(not 2 <= len(run) <= MAX_RUN or self.unknown(run) for run in self.merges):
             raise ArtifactError("the vocabulary's merges are not runs of its symbols.")
         self._tokens = [*((symbol,) for symbol in self.symbols), *self.merges]
         self._runs = {run: number for number, run in enumerate(self._tokens, len(SPECIAL))}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
-from molvae.codes import AT_ONCE, TILE, by_tile, predict, read_ids
+from molvae.codes import AT_ONCE, TILE, by_tile, padded_ids, predict, read_ids
 from molvae.config import GenerateConfig
 from molvae.drawing import NOISE, TOKENS, Draw, slot_random
 from molvae.model.sampling import sample
@@ -138,12 +138,14 @@ def _write_jobs(
         live=TILE,
     )
     predicted: list[dict[str, float]] = [{}] * len(jobs)
-    if read:
-        means = by_tile(lambda rows: read_ids(checkpoint, written.ids[rows]).mean, len(jobs))
+    strings = [checkpoint.vocabulary.decode(ids) for ids in written.ids.tolist()]
+    if read:  # in the tokens that molecules are read in, which a string need not be written in
+        ids = padded_ids(checkpoint.vocabulary, strings, width=written.ids.shape[1])
+        means = by_tile(lambda rows: read_ids(checkpoint, ids[rows]).mean, len(jobs))
         values = predict(checkpoint, means).tolist()
         predicted = [dict(zip(normalizer.names, row, strict=True)) for row in values]
-    ids, ended, nll = written.ids.tolist(), written.ended.tolist(), written.nll.tolist()
+    ended, nll = written.ended.tolist(), written.nll.tolist()
     return [
-        Draw(job.slot, checkpoint.vocabulary.decode(ids[row]), ended[row], nll[row], predicted[row])
+        Draw(job.slot, strings[row], ended[row], nll[row], predicted[row])
         for row, job in enumerate(jobs)
     ]

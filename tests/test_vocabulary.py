@@ -62,7 +62,9 @@ def test_merged_symbols_follow_the_symbols_in_their_own_order() -> None:
     assert MERGING == Vocabulary(MERGING.symbols, [list(run) for run in MERGING.merges])
 
 
-@pytest.mark.parametrize("runs", [[["[C]"]], [["[C]", "[N]"]], [RING, RING], [[]], ["CC"]])
+@pytest.mark.parametrize(
+    "runs", [[["[C]"]], [["[C]", "[N]"]], [RING, RING], [[]], ["CC"], [["[C]"] * 65]]
+)
 def test_what_are_no_runs_of_the_symbols_are_refused(runs: list[list[str]]) -> None:
     with pytest.raises(ArtifactError, match="merges"):
         Vocabulary(MERGING.symbols, runs)

@@ -28,7 +28,7 @@ class Known(NamedTuple):
     """Real molecules as a model reads them.
 
     Attributes:
-        dataset: N molecules in the model's symbols and columns, all in one split.
+        dataset: N molecules in the model's tokens and columns, all in one split.
         source: rows of that split, or of the table; of more than were wanted a part was drawn.
         left_out: molecules that the model cannot read, by reason; they are not among the N.
         name: of the file.
@@ -173,7 +173,7 @@ def _known(
     name: str,
     left_out: "Counter[str]",
 ) -> Known:
-    """Write molecules in a model's symbols; those with others are left out and counted."""
+    """Write molecules in a model's tokens; those with other symbols are left out and counted."""
     vocabulary = generator.vocabulary
     readable, ids = [], []
     for row, molecule in enumerate(symbols):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import options
-from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings_of
+from molvae.cli.initial import check_merges, check_sizes, find_initial, keep_initial, settings_of
 from molvae.cli.progress import Report, progress
 from molvae.cli.stopping import WARNING, stop_signals
 from molvae.cli.terminal import say
@@ -241,11 +241,13 @@ def _resolve(
     train = updated(base.train, tables.get("train", {}), where=f"{origin} [train]")
     prior = updated(base.prior, tables.get("prior", {}), where=f"{origin} [prior]")
     model = options.config_from(ModelConfig, settings, base=model)
+    train = options.config_from(TrainConfig, settings, base=train)
     if initial:
         check_sizes(initial, model)
+        check_merges(initial, train)
     return Preset(
         model,
-        options.config_from(TrainConfig, settings, base=train),
+        train,
         options.config_from(PriorConfig, settings, base=prior),
     )
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from molvae import store
 from molvae.config import Preset, as_dict
 from molvae.dataset import MoleculeDataset
+from molvae.vocabulary import SPECIAL
 
 # On a resume these may differ: more epochs stretch the schedule, the others change no weight. The
 # prior may be another one too: it is fitted when the model is done.
@@ -29,7 +30,7 @@ def identity(
         "data": {
             "training molecules": len(dataset.members("train")),
             "validation molecules": len(dataset.members("validation")),
-            "symbols": len(dataset.vocabulary),
+            "symbols": len(SPECIAL) + len(dataset.vocabulary.symbols),
             "properties": ", ".join(dataset.normalizer.names),
             "fingerprint": dataset.fingerprint,
         },

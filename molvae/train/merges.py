@@ -8,10 +8,10 @@ is certain. With a hundred merges MOSES has 13 tokens a molecule instead of 34 s
 import numpy as np
 
 from molvae.dataset import MoleculeDataset
-from molvae.vocabulary import Vocabulary
+from molvae.vocabulary import MAX_RUN, Vocabulary
 
 MOLECULES = 20_000  # that are looked at
-LEAST = 100  # occurrences among them that a run needs: a token has to be learned
+LEAST = 100  # occurrences that a pair needs to be merged: a token has to be learned
 _BREAK = -1  # between molecules
 
 
@@ -36,7 +36,8 @@ def frequent_runs(molecules: list[np.ndarray], count: int) -> list[tuple[int, ..
 
     Args:
         molecules: ids of each, shape (T,).
-        count: runs at most; fewer where no pair is left that occurs `LEAST` times.
+        count: runs at most; fewer where no pair is left that occurs `LEAST` times, or where a run
+            would become longer than `MAX_RUN`.
     """
     ends = np.array([_BREAK], dtype=np.int64)
     line = np.concatenate([part for ids in molecules for part in (ids.astype(np.int64), ends)])
@@ -52,6 +53,8 @@ def frequent_runs(molecules: list[np.ndarray], count: int) -> list[tuple[int, ..
             break
         left, right = divmod(best, len(runs))
         run = runs[left] + runs[right]
+        if len(run) > MAX_RUN:
+            break
         number = known.setdefault(run, len(runs))  # two ways may lead to one run
         if number == len(runs):
             runs.append(run)

@@ -13,7 +13,7 @@ from molvae import store
 from molvae.config import TABLES
 from molvae.errors import ArtifactError, MolvaeError
 from molvae.train.history import Epoch
-from molvae.train.identity import differences
+from molvae.train.identity import BEFORE, differences
 from molvae.train.learner import Learner
 
 FORMAT = 1
@@ -132,7 +132,9 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     tables = {name: identity.get(name) for name in TABLES}
     if not all(isinstance(table, dict) for table in tables.values()):
         raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")
-    return {name: dict(table or {}) for name, table in tables.items()}
+    settings = {name: dict(table or {}) for name, table in tables.items()}
+    settings["train"] = BEFORE | settings["train"]
+    return settings
 
 
 def _identity(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ class Trainer:
         )
         self.precision = self.learner.precision
         self.identity = identity(
-            dataset, settings=self.settings, precision=self.precision.name, initial=initial
+            self.dataset, settings=self.settings, precision=self.precision.name, initial=initial
         )
         self.weights = sum(weight.numel() for weight in self.learner.model.parameters())
         self.per_epoch = -(-len(self.members) // train.batch_size)

@@ -94,6 +94,19 @@ def test_resuming_takes_the_settings_of_the_run(
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
+def test_a_training_older_than_merges_goes_on_without_any(train: Train, tmp_path: Path) -> None:
+    assert train("-o", tmp_path, "--epochs", 1, "--merges", 0, "-q", "--force").exit_code == 0
+    state = tmp_path / "state.safetensors"
+    arrays, header = store.read(state, kind="training state", format=1)
+    del header["identity"]["train"]["merges"]
+    store.write(state, arrays, header, kind="training state", format=1)
+    done = train("-o", tmp_path, "--epochs", 2, "-q", "--resume")
+    assert done.exit_code == 0, done.stderr
+    assert Checkpoint.load(tmp_path / "model.safetensors").vocabulary.merges == ()
+    refused = train("-o", tmp_path, "--epochs", 3, "--resume", "--merges", 8)
+    assert "train.merges: 0 then, 8 now" in refused.stderr
+
+
 def test_resuming_with_other_settings_is_refused(train: Train, tmp_path: Path) -> None:
     assert train("-o", tmp_path, "--epochs", 1, "-q", "--force").exit_code == 0
     refused = train("-o", tmp_path, "--resume", "--epochs", 1, "--learning-rate", 0.5)

@@ -10,14 +10,17 @@ import pytest
 from molvae import store
 from molvae.checkpoint import FORMAT, KIND, Checkpoint
 from molvae.chem.selfies import decode_canonical
+from molvae.cli.initial import settings_of
+from molvae.codes import predict, read
 from molvae.config import GenerateConfig
 from molvae.dataset import MoleculeDataset
-from molvae.errors import ArtifactError
+from molvae.errors import ArtifactError, MolvaeError
 from molvae.generator import MoleculeGenerator
 from molvae.train import merges
 from molvae.train.initialization import begin_with
 from molvae.train.merges import frequent_runs, with_merges
-from molvae.vocabulary import SPECIAL
+from molvae.vocabulary import MAX_RUN, SPECIAL
+from molvae.writer import write
 from tests.train.runs import TRAIN, assert_same, trainer
 
 COUNT = 10
@@ -74,6 +77,8 @@ def test_a_run_never_reaches_into_the_next_molecule_and_rare_ones_are_none() -> 
     assert frequent_runs(molecules[1:], 5) == []
     row = [np.array([oxygen] * 3)] * merges.LEAST
     assert frequent_runs(row, 5) == [(oxygen, oxygen), (oxygen, oxygen, oxygen)]
+    chain = [np.array([carbon] * 4 * MAX_RUN)] * merges.LEAST
+    assert max(map(len, frequent_runs(chain, 50))) == MAX_RUN
 
 
 def test_without_merges_every_symbol_is_a_token(drug_dataset: MoleculeDataset) -> None:
@@ -129,6 +134,48 @@ def test_further_training_keeps_the_tokens_of_the_model(
     assert initial.dataset.vocabulary == checkpoint.vocabulary
     assert symbols_of(initial.dataset) == symbols_of(drug_dataset)
     weights = initial.checkpoint.model.state_dict()
-    further = trainer(initial.dataset, tmp_path, train=replace(MERGING, merges=3), initial=weights)
-    assert further.fit()
+    assert trainer(initial.dataset, tmp_path, train=MERGING, initial=weights).fit()
     assert Checkpoint.load(tmp_path / "model.safetensors").vocabulary == checkpoint.vocabulary
+
+
+def test_a_model_of_symbols_is_trained_further_in_symbols(
+    drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    plain = trainer(drug_dataset, tmp_path / "plain", train=replace(MERGING, merges=0, epochs=1))
+    assert plain.fit()
+    initial = begin_with(Checkpoint.load(plain.run / "model.safetensors"), drug_dataset, name="it")
+    assert settings_of(initial, None).train.merges == 0
+    weights = initial.checkpoint.model.state_dict()
+    assert trainer(initial.dataset, tmp_path, train=MERGING, initial=weights).fit()
+    assert Checkpoint.load(tmp_path / "model.safetensors").vocabulary.merges == ()
+
+
+def test_a_training_goes_on_with_the_same_tokens_only(
+    model_file: Path, drug_dataset: MoleculeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges, "LEAST", 150)  # as another version of molvae might choose
+    assert len(with_merges(drug_dataset, 3, seed=0).vocabulary.merges) == 3
+    with pytest.raises(MolvaeError, match="the dataset is another one"):
+        trainer(drug_dataset, model_file.parent, train=MERGING, resume=True)
+
+
+def test_a_generated_molecule_is_read_as_any_other(
+    labelled_model_file: Path,
+) -> None:
+    checkpoint = Checkpoint.load(labelled_model_file)
+    assert checkpoint.vocabulary.merges
+    generator = MoleculeGenerator(checkpoint)
+    config = GenerateConfig(tier="raw", temperature=1.5, noise=0.0, shortlist=1)
+    free = np.full((200, len(generator.normalizer.names)), np.nan)
+    draws = write(range(200), free, 0, checkpoint=checkpoint, config=config, seed=1)
+    strings = [draw.symbols for draw in draws]
+    expected = predict(checkpoint, read(checkpoint, strings).mean)
+    given = [list(draw.predicted.values()) for draw in draws]
+    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_a_dataset_in_tokens_is_kept_in_symbols(
+    merged: MoleculeDataset, drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    merged.save(tmp_path / "tokens.molvae")
+    assert MoleculeDataset.load(tmp_path / "tokens.molvae").fingerprint == drug_dataset.fingerprint
