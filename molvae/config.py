@@ -106,7 +106,7 @@ class TrainConfig:
     """How a model is trained."""
 
     merges: int = setting(
-        32,
+        0,
         "frequent runs of symbols that become tokens (byte-pair encoding); 0: symbols alone",
         low=0,
         high=4096,

@@ -2,8 +2,8 @@
 
 A token is a symbol, or a run of symbols that is so frequent that it is read and written as one: a
 ring of benzene is one token of eight symbols. Runs are found by merging frequent pairs (byte-pair
-encoding, Sennrich 2016, arXiv 1508.07909; `molvae.train.merges`), which makes strings half as long
-and everything that goes along them as much faster.
+encoding, Sennrich 2016, arXiv 1508.07909; `molvae.train.merges`): 32 of them make strings half as
+long, and everything that goes along them as much faster.
 """
 
 import re
