@@ -1,8 +1,9 @@
-"""The model that ships: it writes molecules, heeds requests, and tells nothing of its maker."""
+"""The models that ship: they write molecules, heed requests, and tell nothing of their maker."""
 
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from molvae.config import DEFAULT_PROPERTIES, GenerateConfig
 from molvae.generator import MoleculeGenerator
 
 pytestmark = pytest.mark.skipif(
-    "druglike" not in bundled_models(), reason="no bundled model in this checkout"
+    not {"druglike", "moses"} <= bundled_models().keys(),
+    reason="no bundled models in this checkout",
 )
 RAW = GenerateConfig(tier="raw")
+CARDS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +58,27 @@ def test_most_draws_need_no_repair(druglike: MoleculeGenerator) -> None:
     assert summary.novelty >= 0.9
 
 
-def test_it_knows_the_default_properties_and_has_a_card(druglike: MoleculeGenerator) -> None:
-    assert druglike.normalizer.names == DEFAULT_PROPERTIES
-    provenance = druglike.checkpoint.provenance
+@pytest.mark.parametrize("name", ["druglike", "moses"])
+def test_it_knows_the_default_properties_and_has_a_card(name: str) -> None:
+    generator = MoleculeGenerator.load(name)
+    assert generator.normalizer.names == DEFAULT_PROPERTIES
+    provenance = generator.checkpoint.provenance
     assert provenance["licence"]
     assert provenance["title"]
     assert set(provenance["measured"]["calibration"]) == set(DEFAULT_PROPERTIES)
     assert provenance["health"]["split"] == "test"
+    assert all(provenance["health"]["passed"].values()), "its code is used"
+    card = json.loads((CARDS / f"model_card_{name}.json").read_text("utf-8"))
+    assert card["sha256"] == generator.checkpoint.sha256
+
+
+def test_molecules_like_those_of_moses_come_as_ordered() -> None:
+    generator = MoleculeGenerator.load("moses")
+    assert generator.vocabulary.merges
+    drawn = generator.draw(40, {"LogP": 2.0}, seed=1)
+    assert len({molecule.smiles for molecule in drawn.molecules}) == 40
+    assert np.mean([m.properties["LogP"] for m in drawn.molecules]) == pytest.approx(2.0, abs=0.4)
+    assert drawn.summary.acceptance > 0.5
 
 
 def texts(value: object) -> Iterator[str]:
@@ -75,8 +92,9 @@ def texts(value: object) -> Iterator[str]:
         yield value
 
 
-def test_the_file_is_small_and_tells_no_path() -> None:
-    path = bundled_models()["druglike"]
+@pytest.mark.parametrize("name", ["druglike", "moses"])
+def test_the_file_is_small_and_tells_no_path(name: str) -> None:
+    path = bundled_models()[name]
     assert path.stat().st_size <= 16 * 2**20
     header = read_header(path)
     json.dumps(header, allow_nan=False)
