@@ -164,7 +164,9 @@ def test_a_file_that_is_no_table_exits_3(molvae: Run, tmp_path: Path) -> None:
     assert molvae("prepare", tmp_path / "no.csv", "-o", tmp_path / "a.molvae").returncode == 3
 
 
-def test_ctrl_c_ends_it_at_once_and_leaves_nothing(drugs: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_at_once_and_leaves_what_is_done_at_most(
+    drugs: Path, tmp_path: Path
+) -> None:
     with drugs.open("a", encoding="utf-8") as file:
         for size in range(20_000):
             file.write(f"x{size},{'C' * (1 + size % 40)}{'N' * (size % 7)}c1ccccc1,1\n")
@@ -175,7 +177,8 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(drugs: Path, tmp_path: Path) 
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
         assert process.stderr.read().splitlines()[-1] == "Interrupted."
-    assert [path.name for path in tmp_path.iterdir()] == ["drugs.csv"]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left <= {"drugs.csv", ".a.molvae.unfinished"}, "finished rows, where there were any"
 
 
 # The first line of progress comes after a moment here, rather than after ten seconds.
