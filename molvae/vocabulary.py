@@ -54,13 +54,14 @@ class Vocabulary:
         self._ids = {symbol: number for number, symbol in enumerate(self.symbols, len(SPECIAL))}
         if any(not 2 <= len(run) <= MAX_RUN or self.unknown(run) for run in self.merges):
             raise ArtifactError("the vocabulary's merges are not runs of its symbols.")
-        self._tokens = [*((symbol,) for symbol in self.symbols), *self.merges]
-        self._runs = {run: number for number, run in enumerate(self._tokens, len(SPECIAL))}
-        if len(self._runs) < len(self._tokens):
+        # What each id beyond the special ones stands for.
+        self.tokens = (*((symbol,) for symbol in self.symbols), *self.merges)
+        self._runs = {run: number for number, run in enumerate(self.tokens, len(SPECIAL))}
+        if len(self._runs) < len(self.tokens):
             raise ArtifactError("the vocabulary's merges are not distinct.")
         # Symbols that each id stands for; the end of a string counts as one, padding as none.
-        self.sizes = np.array([0, 0, 1, 1, *map(len, self._tokens)], dtype=np.int64)
-        self._sizes = {  # of the runs that begin with a symbol, the longest first
+        self.sizes = np.array([0, 0, 1, 1, *map(len, self.tokens)], dtype=np.int64)
+        self._run_sizes = {  # of the runs that begin with a symbol, the longest first
             symbol: sorted({len(run) for run in self.merges if run[0] == symbol}, reverse=True)
             for symbol in self.symbols
         }
@@ -88,7 +89,7 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """Return the number of ids, the four special ones included."""
-        return len(SPECIAL) + len(self._tokens)
+        return len(SPECIAL) + len(self.tokens)
 
     def __eq__(self, other: object) -> bool:
         """Two vocabularies are equal when every id means the same symbols."""
@@ -101,11 +102,6 @@ class Vocabulary:
     def __hash__(self) -> int:
         """Hash by content, as equality compares it."""
         return hash((self.symbols, self.merges))
-
-    @property
-    def tokens(self) -> tuple[tuple[str, ...], ...]:
-        """What each id beyond the special ones stands for: the symbols, then the merged ones."""
-        return tuple(self._tokens)
 
     def unknown(self, symbols: Iterable[str]) -> list[str]:
         """Return those of `symbols` that have no id, each once, in order of appearance."""
@@ -120,7 +116,7 @@ class Vocabulary:
             return np.array([self._ids.get(symbol, UNK) for symbol in symbols], dtype=np.int64)
         rest, begin, found = tuple(symbols), 0, []
         while begin < len(rest):
-            for size in self._sizes.get(rest[begin], ()):
+            for size in self._run_sizes.get(rest[begin], ()):
                 number = self._runs.get(rest[begin : begin + size])
                 if number is not None:
                     break
@@ -137,7 +133,7 @@ class Vocabulary:
             if number == EOS:
                 break
             if number >= len(SPECIAL):
-                symbols += self._tokens[number - len(SPECIAL)]
+                symbols += self.tokens[number - len(SPECIAL)]
         return symbols
 
 

@@ -39,10 +39,15 @@ class Tried(NamedTuple):
     acceptance: float
 
 
+def held_out(dataset: MoleculeDataset, *, split: str, seed: int) -> list[str]:
+    """Return canonical SMILES of molecules of a split, `REFERENCE` of them at most."""
+    members = np.random.default_rng(seed).permutation(dataset.members(split))[:REFERENCE]
+    return [decode_canonical(dataset.vocabulary.decode(dataset.molecule(m))) for m in members]
+
+
 def held_out_moments(dataset: MoleculeDataset, *, split: str, seed: int, jobs: int) -> Moments:
     """Return ChemNet's moments of molecules of a split."""
-    members = np.random.default_rng(seed).permutation(dataset.members(split))[:REFERENCE]
-    smiles = [decode_canonical(dataset.vocabulary.decode(dataset.molecule(m))) for m in members]
+    smiles = held_out(dataset, split=split, seed=seed)
     return join(map(moments_of, activations(smiles, jobs=jobs)))
 
 

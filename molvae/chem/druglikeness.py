@@ -17,6 +17,7 @@ from rdkit.Chem import QED, rdMolDescriptors
 from molvae.chem.environments import (
     Environments,
     bond_of,
+    countable,
     environment_of,
     environments,
     kind_of,
@@ -33,7 +34,6 @@ SHAPES = tuple(QED.adsParameters[name] for name in QED.QEDproperties._fields)
 _REMEMBERED = 50_000  # environments
 _DOUBLE = 2.0
 _SINGLE = (1.0, 1.5)  # orders of the bonds that are meant where a pattern names none
-_MAX_ATOMS = 1000  # RDKit stops at a thousand matches of a pattern
 
 
 def qed(mol: Chem.Mol) -> float:
@@ -48,8 +48,8 @@ def qed(mol: Chem.Mol) -> float:
     >>> round(qed(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O")), 3)
     0.55
     """
-    read = environments(mol)
-    if read is None or not 0 < len(read.kinds) <= _MAX_ATOMS:
+    read = countable(mol)
+    if read is None or not read.kinds:
         return float(QED.qed(mol))  # type: ignore[no-untyped-call]
     if any(
         map(_may_lack_form, read.found)

@@ -17,6 +17,7 @@ _KINDS = 2**20  # more than there can be
 _SPOKES = 2**32  # more than `spoke` makes
 _MAX_KNOWN = 300_000  # environments, a few hundred bytes each
 _MAX_RINGS = 62  # that fit into the bits of a number
+_MAX_MATCHES = 1000  # at which RDKit stops looking for more
 _KEPT = "_molvaeEnvironments"  # sanitizing a changed molecule clears its computed properties
 
 
@@ -151,6 +152,16 @@ def environments(mol: Chem.Mol) -> Environments | None:
     mol.SetBoolProp(_KEPT, True, computed=True)
     _Last.kept = (mol, found)
     return found
+
+
+def countable(mol: Chem.Mol) -> Environments | None:
+    """Read a molecule in which RDKit counts the matches of a pattern to the end.
+
+    Returns:
+        None for a larger one too, whose count is where RDKit stops; see `environments`.
+    """
+    read = environments(mol)
+    return None if read is None or len(read.kinds) > _MAX_MATCHES else read
 
 
 def _read(mol: Chem.Mol) -> Environments | None:

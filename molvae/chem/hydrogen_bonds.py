@@ -14,9 +14,8 @@ from typing import NamedTuple
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from molvae.chem.environments import bond_of, environment_of, environments, kind_of, read_spoke
+from molvae.chem.environments import bond_of, countable, environment_of, kind_of, read_spoke
 
-_MAX_ATOMS = 1000  # RDKit stops at a thousand matches
 _REMEMBERED = 50_000
 _NITROGEN, _OXYGEN, _PHOSPHORUS, _SULFUR = 7, 8, 15, 16
 _SINGLE, _DOUBLE = 1.0, 2.0
@@ -41,8 +40,8 @@ def donors(mol: Chem.Mol) -> int:
     >>> donors(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O"))
     1
     """
-    read = environments(mol)
-    if read is None or len(read.kinds) > _MAX_ATOMS:
+    read = countable(mol)
+    if read is None:
         return int(rdMolDescriptors.CalcNumHBD(mol))
     return sum(map(_donates, read.kinds))
 
@@ -56,8 +55,8 @@ def acceptors(mol: Chem.Mol) -> int:
     >>> acceptors(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O"))
     3
     """
-    read = environments(mol)
-    if read is None or len(read.kinds) > _MAX_ATOMS:
+    read = countable(mol)
+    if read is None:
         return int(rdMolDescriptors.CalcNumHBA(mol))
     parts = list(map(_part, read.found))
     count = 0

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from molvae.chem.environments import bond_of, environment_of, environments, kind_of, read_spoke
+from molvae.chem.environments import bond_of, countable, environment_of, kind_of, read_spoke
 
-_MAX_ATOMS = 1000  # RDKit stops at a thousand matches
 _REMEMBERED = 50_000
 _CARBON, _NITROGEN, _OXYGEN, _FLUORINE, _SULFUR, _CHLORINE, _BROMINE = 6, 7, 8, 9, 16, 17, 35
 
@@ -36,8 +35,8 @@ def rotatable_bonds(mol: Chem.Mol) -> int:
     >>> rotatable_bonds(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O"))
     2
     """
-    read = environments(mol)
-    if read is None or len(read.kinds) > _MAX_ATOMS:
+    read = countable(mol)
+    if read is None:
         return int(rdMolDescriptors.CalcNumRotatableBonds(mol))
     parts = list(map(_part, read.found))
     bonds = [

@@ -13,7 +13,6 @@ from molvae.vocabulary import SPECIAL
 # On a resume these may differ: more epochs stretch the schedule, the others change no weight. The
 # prior may be another one too: it is fitted when the model is done.
 MAY_CHANGE = ("epochs", "patience", "accumulate", "save_every")
-BEFORE = {"merges": 0}  # what a training did that is older than the setting
 
 
 def identity(
@@ -60,8 +59,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def _changes(old: object, new: object) -> list[tuple[str, object, object]]:
     before, after = (dict(table) if isinstance(table, dict) else {} for table in (old, new))
     keys = sorted(before.keys() | after.keys())
-    pairs = [(k, before.get(k, BEFORE.get(k)), after.get(k)) for k in keys]
-    return [(key, then, now) for key, then, now in pairs if then != now]
+    return [(k, before.get(k), after.get(k)) for k in keys if before.get(k) != after.get(k)]
 
 
 def _compare_data(old: object, new: object) -> str:

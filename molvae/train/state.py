@@ -13,11 +13,12 @@ from molvae import store
 from molvae.config import TABLES
 from molvae.errors import ArtifactError, MolvaeError
 from molvae.train.history import Epoch
-from molvae.train.identity import BEFORE, differences
+from molvae.train.identity import differences
 from molvae.train.learner import Learner
 
 FORMAT = 1
 KIND = "training state"
+BEFORE = {"merges": 0}  # what a training did that is older than the setting
 TERMS = 4  # molecules, reconstruction, KL, property error
 
 
@@ -132,9 +133,7 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     tables = {name: identity.get(name) for name in TABLES}
     if not all(isinstance(table, dict) for table in tables.values()):
         raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")
-    settings = {name: dict(table or {}) for name, table in tables.items()}
-    settings["train"] = BEFORE | settings["train"]
-    return settings
+    return {name: dict(table or {}) for name, table in tables.items()}
 
 
 def _identity(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +141,8 @@ def _identity(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     identity = header.get("identity")
     if not isinstance(identity, dict):
         raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")
-    return identity
+    train = identity.get("train")
+    return {**identity, "train": BEFORE | train} if isinstance(train, dict) else identity
 
 
 def _moments(arrays: dict[str, np.ndarray], count: int) -> dict[int, dict[str, Tensor]]:
