@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 from moses_data import machine
-from rdkit import Chem
 
 from molvae.benchmark.defaults import held_out
 from molvae.chem.selfies import decode_canonical, is_consistent
-from molvae.chem.smiles import parse
 from molvae.dataset import MoleculeDataset
+from molvae.evaluate.distributions import rings
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, moments_of
+from molvae.evaluate.parsed import parse_molecules
 from molvae.generator import MoleculeGenerator
 from molvae.store import write_atomically
 from molvae.writer import write
@@ -111,23 +111,10 @@ def compare(strings: list[Sequence[str]], n: int, reference: Moments) -> list[di
     return rows
 
 
-def structure(smiles: Sequence[str]) -> dict[str, float]:
-    """Return what repairs change: size, aromatic atoms, and rings of neither five nor six atoms."""
-    molecules = [parse(text) for text in smiles]
-    atoms = [mol.GetNumHeavyAtoms() for mol in molecules]
-    return {
-        "heavy atoms": float(np.mean(atoms)),
-        "aromatic atoms": sum(map(_aromatic, molecules)) / sum(atoms),
-        "with odd rings": float(np.mean([_has_odd_ring(mol) for mol in molecules])),
-    }
-
-
-def _aromatic(mol: Chem.Mol) -> int:
-    return sum(atom.GetIsAromatic() for atom in mol.GetAtoms())
-
-
-def _has_odd_ring(mol: Chem.Mol) -> bool:
-    return any(len(ring) not in (5, 6) for ring in mol.GetRingInfo().AtomRings())
+def structure(smiles: Sequence[str]) -> dict[str, float | None]:
+    """Return what repairs change: rings, aromatic atoms and size, as `evaluate` counts them."""
+    shapes = rings(parse_molecules(smiles, [], jobs=0))
+    return {name: found["generated"] for name, found in shapes.items()}
 
 
 if __name__ == "__main__":
