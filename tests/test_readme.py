@@ -113,8 +113,9 @@ def test_the_figures_are_those_of_the_committed_results() -> None:
     needed = [RESULTS / f"{name}_druglike.json" for name in ("model_card", "control")]
     if not all(path.is_file() for path in needed):
         pytest.skip("no results of the bundled model in this checkout")
-    expected = script("figures").figures()
-    assert section("figures") == f"{expected}\n", "run scripts/figures --write in .venv"
+    figures = script("figures")
+    for name, expected in (("figures", figures.figures()), ("speed", figures.speed())):
+        assert section(name) == f"{expected}\n", "run scripts/figures --write in .venv"
 
 
 def test_every_link_leads_to_a_file() -> None:
