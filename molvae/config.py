@@ -122,7 +122,13 @@ class TrainConfig:
         low=1,
         high=65_536,
     )
-    learning_rate: float = setting(2e-3, "peak learning rate of AdamW", low=1e-7, high=1.0)
+    optimizer: str = setting(
+        "muon",
+        "what moves the weights; muon: matrices by their orthogonalized momentum, in half the"
+        " epochs (benchmarks/optimizers); adamw",
+        choices=("muon", "adamw"),
+    )
+    learning_rate: float = setting(2e-3, "peak learning rate", low=1e-7, high=1.0)
     weight_decay: float = setting(0.01, "decay of weight matrices", low=0.0, high=1.0)
     warmup: float = setting(0.02, "share of steps over which the rate rises", low=0.0, high=0.5)
     final_rate: float = setting(0.02, "final learning rate, as share of the peak", low=0, high=1)
@@ -232,7 +238,13 @@ def temperature_at(noise: float) -> float:
 # What a trained model is trained further with (benchmarks/finetuning): half the rate of a new one,
 # few epochs, since a small set is soon known by heart, and the KL weight that it is used to.
 FINE_TUNING = TrainConfig(
-    epochs=12, batch_size=16, learning_rate=1e-3, warmup=0.05, kl_hold=0.0, kl_warmup=0.0
+    epochs=12,
+    batch_size=16,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    warmup=0.05,
+    kl_hold=0.0,
+    kl_warmup=0.0,
 )
 OBJECTIVE = ("beta", "free_nats", "property_weight")  # stay what the model was trained for
 

@@ -16,6 +16,7 @@ from molvae.train.batches import Batch
 from molvae.train.evaluation import loss_of
 from molvae.train.gradients import Gradients
 from molvae.train.objective import DrawnBatch, one_seed
+from molvae.train.optimizer import optimizer_for
 from molvae.train.precision import Precision
 from molvae.train.processes import ALONE, Processes
 from molvae.train.schedules import kl_weight, learning_rate
@@ -56,7 +57,7 @@ class Learner:
             _begin_from(initial, self.model)
         self.model.to(self.precision.device)
         self.averaged = {n: w.detach().clone() for n, w in self.model.state_dict().items()}
-        self.optimizer = _adamw(self.model, train)
+        self.optimizer = optimizer_for(self.model, train)
         self.gradients = Gradients(
             self.model, config=train, precision=self.precision, processes=processes, notice=notice
         )
@@ -133,13 +134,3 @@ def _begin_from(initial: Mapping[str, Tensor], model: ConditionalVAE) -> None:
             f" {own.get(odd[0])} here."
         )
     model.load_state_dict(dict(initial))
-
-
-def _adamw(model: ConditionalVAE, config: TrainConfig) -> torch.optim.AdamW:
-    """Return AdamW that decays matrices only: a bias or a norm has no reason to be small."""
-    weights = list(model.parameters())
-    groups = [
-        {"params": [w for w in weights if w.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [w for w in weights if w.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))

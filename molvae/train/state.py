@@ -18,7 +18,7 @@ from molvae.train.learner import Learner
 
 FORMAT = 1
 KIND = "training state"
-BEFORE = {"merges": 0}  # what a training did that is older than the setting
+BEFORE = {"merges": 0, "optimizer": "adamw"}  # what a training did that is older than these
 TERMS = 4  # molecules, reconstruction, KL, property error
 
 

@@ -1,0 +1,124 @@
+"""How weights move."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from molvae.config import TrainConfig
+from molvae.dataset import MoleculeDataset
+from molvae.model.cvae import ConditionalVAE
+from molvae.train.batches import collate
+from molvae.train.learner import network
+from molvae.train.objective import DrawnBatch, terms
+from molvae.train.optimizer import Muon, optimizer_for, orthogonalized
+from molvae.train.precision import Precision
+from tests import tiny
+
+TRAIN = TrainConfig(learning_rate=0.01, weight_decay=0.0, precision="fp32")
+
+
+def with_gradients(dataset: MoleculeDataset) -> ConditionalVAE:
+    """Return an untrained model with the gradients of 64 molecules."""
+    model = network(dataset, tiny.MODEL, seed=0)
+    batch = collate(dataset, dataset.members("train")[:64])
+    generator = torch.Generator().manual_seed(0)
+    drawn = DrawnBatch.draw(batch, generator, model=tiny.MODEL, groups=dataset.normalizer.groups)
+    found = terms(model, drawn, Precision.choose("fp32", torch.device("cpu")))
+    (found.reconstruction + found.kl + found.property_error).mean().backward()
+    return model
+
+
+def steps_of(model: ConditionalVAE, train: TrainConfig) -> dict[str, Tensor]:
+    """Return how far each weight goes in one step."""
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    optimizer_for(model, train).step()
+    return {name: weight.detach() - before[name] for name, weight in model.named_parameters()}
+
+
+def test_orthogonalizing_turns_no_direction_and_evens_out_their_lengths(
+    drug_dataset: MoleculeDataset,
+) -> None:
+    gradient = with_gradients(drug_dataset).decoder.lstms[0].weight_hh_l0.grad
+    assert gradient is not None
+    gates = gradient.view(4, -1, gradient.shape[1])
+    u, sizes, v = torch.linalg.svd(gates)
+    along = (u.mT @ orthogonalized(gates) @ v.mT).diagonal(dim1=1, dim2=2)
+    strong = sizes > 0.01 * sizes.amax(dim=1, keepdim=True)
+    assert sizes[strong].max() > 30 * sizes[strong].min()
+    assert along[strong].min() > 0.4
+    assert along[strong].max() < 1.6
+    assert torch.dist((u * along[:, None, :]) @ v, orthogonalized(gates)) < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(1, 48, 16), (1, 16, 48), (4, 24, 24), (1, 8, 1)])
+def test_a_matrix_of_any_shape_comes_out_in_its_own(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    found = orthogonalized(matrices)
+    assert found.shape == shape
+    assert 0.4 < torch.linalg.svdvals(found).min() <= torch.linalg.svdvals(found).max() < 1.6
+
+
+def test_no_gradient_is_no_step() -> None:
+    assert not orthogonalized(torch.zeros(1, 4, 4)).any()
+
+
+def test_matrices_step_as_far_as_adamw_takes_them_and_the_rest_as_adamw_does(
+    drug_dataset: MoleculeDataset,
+) -> None:
+    model = with_gradients(drug_dataset)
+    ours = steps_of(model, TRAIN)
+    model.load_state_dict(network(drug_dataset, tiny.MODEL, seed=0).state_dict())
+    theirs = steps_of(model, replace(TRAIN, optimizer="adamw"))
+    moved = {name for name in ours if not torch.equal(ours[name], theirs[name])}
+    assert moved == {
+        name
+        for name, weight in model.named_parameters()
+        if weight.dim() > 1
+        and "embedding.weight" not in name
+        and not name.startswith(("decoder.output", "decoder.at_output"))
+    }
+    for name in moved:
+        assert 0.5 < ours[name].square().mean().sqrt() / (0.2 * TRAIN.learning_rate) < 1.6, name
+
+
+def test_a_gate_of_large_gradients_takes_nothing_from_the_others(
+    drug_dataset: MoleculeDataset,
+) -> None:
+    model = with_gradients(drug_dataset)
+    name = "encoder.forwards.weight_hh_l0"
+    even = steps_of(model, TRAIN)[name].chunk(4)
+    weight = model.get_parameter(name)
+    assert weight.grad is not None
+    weight.grad[: len(weight) // 4] *= 1000
+    loud = steps_of(model, TRAIN)[name].chunk(4)
+    for one, other in zip(even, loud, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=0.0)  # of .002
+
+
+def test_decay_shrinks_matrices_and_nothing_else(drug_dataset: MoleculeDataset) -> None:
+    model = network(drug_dataset, tiny.MODEL, seed=0)
+    for weight in model.parameters():
+        weight.grad = torch.zeros_like(weight)
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    optimizer_for(model, replace(TRAIN, weight_decay=0.5)).step()
+    for name, weight in model.named_parameters():
+        kept = 1.0 - 0.5 * TRAIN.learning_rate if weight.dim() > 1 else 1.0
+        torch.testing.assert_close(weight.detach(), kept * before[name], msg=name)
+
+
+def test_a_weight_without_a_gradient_stays(drug_dataset: MoleculeDataset) -> None:
+    model = with_gradients(drug_dataset)
+    model.get_parameter("encoder.forwards.weight_hh_l0").grad = None
+    assert not steps_of(model, TRAIN)["encoder.forwards.weight_hh_l0"].any()
+
+
+def test_every_weight_is_moved_by_one_of_the_two(drug_dataset: MoleculeDataset) -> None:
+    model = network(drug_dataset, tiny.MODEL, seed=0)
+    optimizer = optimizer_for(model, TRAIN)
+    assert isinstance(optimizer, Muon)
+    listed = [id(weight) for group in optimizer.param_groups for weight in group["params"]]
+    assert sorted(listed) == sorted(map(id, model.parameters()))
+    lstms = sum(isinstance(module, nn.LSTM) for module in model.modules())
+    assert sum(len(g["params"]) for g in optimizer.param_groups if g["blocks"] == 4) == 2 * lstms
