@@ -18,7 +18,6 @@ from molvae.model.cvae import ConditionalVAE
 BETAS = (0.9, 0.99)
 MOMENTUM = 0.95
 RMS = 0.2  # of a matrix's step at a rate of 1, as AdamW's has: one rate and one decay fit both
-GATES = 4  # matrices that torch.nn.LSTM keeps in one
 # Odd polynomials that take singular values from (.001, 1] near to 1 one after the other, the best
 # there are of degree 5: Amsel et al. 2025, "The Polar Express", https://arxiv.org/abs/2505.16932.
 POLYNOMIALS = (
@@ -103,13 +102,14 @@ def optimizer_for(model: ConditionalVAE, config: TrainConfig) -> torch.optim.Ada
 
 
 def _hidden_matrices(model: ConditionalVAE) -> Iterator[tuple[Tensor, int]]:
-    """Yield the matrices between hidden states, and how many each is made of.
+    """Yield the matrices between hidden states, and of how many each is made, one for each gate.
 
     Embeddings and the output are lists of vectors, one for each token: AdamW suits them better.
     """
     at_tokens = (model.decoder.output, model.decoder.at_output)
     for module in model.modules():
-        if isinstance(module, nn.LSTM):
-            yield from ((each, GATES) for each in module.parameters() if each.dim() > 1)
+        if isinstance(module, nn.RNNBase):
+            size = module.hidden_size
+            yield from ((each, len(each) // size) for each in module.parameters() if each.dim() > 1)
         elif isinstance(module, nn.Linear) and module not in at_tokens:
             yield module.weight, 1
