@@ -61,7 +61,9 @@ class Muon(torch.optim.AdamW):
     def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if not state:
+            state["step"] = torch.zeros(())  # AdamW asks every state that is loaded for it
             state["momentum"] = torch.zeros_like(weight)
+        state["step"] += 1
         momentum = state["momentum"].lerp_(gradient, 1.0 - MOMENTUM)
         ahead = torch.lerp(gradient, momentum, MOMENTUM)  # Nesterov's
         rows = len(weight) // group["blocks"]
