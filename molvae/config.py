@@ -124,8 +124,8 @@ class TrainConfig:
     )
     optimizer: str = setting(
         "muon",
-        "what moves the weights; muon: matrices by their orthogonalized momentum, in half the"
-        " epochs (benchmarks/optimizers); adamw",
+        "what moves the weights; muon: matrices by their orthogonalized momentum, which takes"
+        " fewer epochs; adamw",
         choices=("muon", "adamw"),
     )
     learning_rate: float = setting(2e-3, "peak learning rate", low=1e-7, high=1.0)

@@ -84,7 +84,7 @@ def require_space(run: Path, *, weights: int, molecules: int) -> None:
     Raises:
         MolvaeError: naming the space that is there and that is needed, in MiB.
     """
-    state = 4 * 4 * weights  # float32: the weights, their average, and AdamW's two moments
+    state = 4 * 4 * weights  # float32: the weights, their average, and at most two moments
     model = 4 * weights + 2 * molecules
     there = sum(
         path.stat().st_size

@@ -3,7 +3,7 @@
 AdamW scales every number's step by itself. Muon (Jordan et al. 2024,
 https://kellerjordan.github.io/posts/muon/) takes a matrix for what it is, a linear map, and makes
 its step equally long in all directions, the rare ones included. Trainings that are short for want
-of arithmetic gain by it (benchmarks/optimizers).
+of arithmetic gain by it (benchmarks/ablations).
 """
 
 from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ POLYNOMIALS = (
 class Muon(torch.optim.AdamW):
     """AdamW, but matrices go the way of their orthogonalized momentum.
 
-    torch.optim.Muon computes in bfloat16, which many processors emulate at a hundredth of their
-    speed, and takes the four gates of an LSTM for one matrix.
+    torch.optim.Muon computes in bfloat16 everywhere, which many processors emulate at a hundredth
+    of their speed, and takes the four gates of an LSTM for one matrix.
 
     Args:
         groups: as AdamW takes them, each with `blocks`: of how many matrices, one below the other,
@@ -52,7 +52,9 @@ class Muon(torch.optim.AdamW):
         finally:
             self.param_groups = every
         for group in every:
-            for weight in group["params"] if group["blocks"] else ():
+            if not group["blocks"]:
+                continue
+            for weight in group["params"]:
                 if weight.grad is not None:
                     self._move(weight, weight.grad, group)
         return loss
@@ -67,7 +69,8 @@ class Muon(torch.optim.AdamW):
         momentum = state["momentum"].lerp_(gradient, 1.0 - MOMENTUM)
         ahead = torch.lerp(gradient, momentum, MOMENTUM)  # Nesterov's
         rows = len(weight) // group["blocks"]
-        direction = orthogonalized(ahead.view(-1, rows, weight.shape[1]))
+        matrices = ahead.view(-1, rows, weight.shape[1])
+        direction = orthogonalized(matrices.to(_arithmetic(weight.device))).to(weight.dtype)
         length = RMS * max(rows, weight.shape[1]) ** 0.5
         weight.mul_(1.0 - group["lr"] * group["weight_decay"])
         weight.add_(direction.reshape_as(weight), alpha=-group["lr"] * length)
@@ -82,6 +85,12 @@ def orthogonalized(matrices: Tensor) -> Tensor:
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x if wide else x.mT
+
+
+def _arithmetic(device: torch.device) -> torch.dtype:
+    """Return the fastest type of a device: the direction of a step need not be exact."""
+    units = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if units else torch.float32
 
 
 def optimizer_for(model: ConditionalVAE, config: TrainConfig) -> torch.optim.AdamW:

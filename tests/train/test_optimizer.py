@@ -60,6 +60,12 @@ def test_a_matrix_of_any_shape_comes_out_in_its_own(shape: tuple[int, int, int])
     assert 0.4 < torch.linalg.svdvals(found).min() <= torch.linalg.svdvals(found).max() < 1.6
 
 
+def test_bfloat16_which_gpus_take_is_exact_enough() -> None:
+    matrices = torch.randn((4, 48, 48), generator=torch.Generator().manual_seed(1))
+    exact, rough = orthogonalized(matrices), orthogonalized(matrices.bfloat16()).float()
+    assert 0.99 < torch.cosine_similarity(exact.flatten(), rough.flatten(), dim=0) < 1.0
+
+
 def test_no_gradient_is_no_step() -> None:
     assert not orthogonalized(torch.zeros(1, 4, 4)).any()
 
