@@ -94,17 +94,24 @@ def test_resuming_takes_the_settings_of_the_run(
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
-def test_a_training_older_than_merges_goes_on_without_any(train: Train, tmp_path: Path) -> None:
-    assert train("-o", tmp_path, "--epochs", 1, "--merges", 0, "-q", "--force").exit_code == 0
+@pytest.mark.parametrize(
+    ("setting", "before", "now"), [("merges", 0, 8), ("optimizer", "adamw", "muon")]
+)
+def test_a_training_older_than_a_setting_goes_on_as_it_began(
+    train: Train, tmp_path: Path, setting: str, before: object, now: object
+) -> None:
+    begin = ("-o", tmp_path, "--epochs", 1, f"--{setting}", before, "-q", "--force")
+    assert train(*begin).exit_code == 0
     state = tmp_path / "state.safetensors"
     arrays, header = store.read(state, kind="training state", format=1)
-    del header["identity"]["train"]["merges"]
+    del header["identity"]["train"][setting]
     store.write(state, arrays, header, kind="training state", format=1)
     done = train("-o", tmp_path, "--epochs", 2, "-q", "--resume")
     assert done.exit_code == 0, done.stderr
-    assert Checkpoint.load(tmp_path / "model.safetensors").vocabulary.merges == ()
-    refused = train("-o", tmp_path, "--epochs", 3, "--resume", "--merges", 8)
-    assert "train.merges: 0 then, 8 now" in refused.stderr
+    trained = Checkpoint.load(tmp_path / "model.safetensors").provenance["train"]
+    assert trained[setting] == before
+    refused = train("-o", tmp_path, "--epochs", 3, "--resume", f"--{setting}", now)
+    assert f"train.{setting}: {before} then, {now} now" in refused.stderr
 
 
 def test_resuming_with_other_settings_is_refused(train: Train, tmp_path: Path) -> None:
