@@ -257,7 +257,7 @@ def train(name: str, dataset: MoleculeDataset, run: Path, *, seed: int) -> dict[
         dataset,
         run,
         model=replace(START, **sizes),
-        train=replace(TRAIN, **TRAINING, **changes, seed=seed),
+        train=replace(TRAIN, **(TRAINING | changes), seed=seed),
         resume=True,
     )
     seen, begun = trainer.seen, time.process_time()
