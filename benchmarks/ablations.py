@@ -229,7 +229,10 @@ def main() -> None:
             run = arguments.work / key.replace(" ", "_").replace(",", "")
             row = train(name, dataset, run, seed=arguments.seed)
             row |= measure(Checkpoint.load(run / MODEL_FILE), dataset, test)
-        row["command"] = f"benchmarks/ablations.py DATASET --only '{name}' --seed {arguments.seed}"
+        row["command"] = (
+            f"benchmarks/ablations.py DATASET --only '{name}' --molecules {arguments.molecules}"
+            f" --seed {arguments.seed}"
+        )
         found = read_result(RESULT) | {key: row}
         write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
         print(key, {k: v for k, v in row.items() if k in ("drawn", "molecules a CPU second")})
