@@ -94,7 +94,7 @@ def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
         needed = math.ceil(10 * size / 2**20) / 10
         raise MolvaeError(
             f"{path}: {needed:,.1f} MiB could not be written: {error.strerror};"
-            f" {_free(folder):,.1f} MiB are free. What was there before is unchanged."
+            f" {free(folder):,.1f} MiB are free. What was there before is unchanged."
         ) from error
     finally:
         _remove(file, temporary)
@@ -158,7 +158,7 @@ def _remove(file: BinaryIO, temporary: str) -> None:
         os.unlink(temporary)
 
 
-def _free(folder: str) -> float:
+def free(folder: str | Path) -> float:
     """Return the space left for files in a folder, in MiB; NaN where nobody knows."""
     with suppress(OSError):
         return shutil.disk_usage(folder).free / 2**20

@@ -95,7 +95,9 @@ def command(
             check_table(table, force=force, inputs=(*files, *others))
     if [rejects, conflicts].count(Path("-")) + as_json > 1:
         raise UsageError("stdout can take one of --rejects -, --conflicts - and --json.")
-    unfinished = target.with_name(f".{target.name}.unfinished")
+    # Beside a device, such as /dev/null, nothing is kept.
+    kept_here = target.is_file() or not target.exists()
+    unfinished = target.with_name(f".{target.name}.unfinished") if kept_here else None
     counts = [count_rows(path, format=input_format) for path in files]
     total = sum(counts) if all(counts) else None
     start = time.monotonic()
@@ -117,7 +119,8 @@ def command(
                 unfinished=unfinished,
             )
         sha256 = prepared.dataset.save(target)
-    forget(unfinished)
+    if unfinished is not None:
+        forget(unfinished)
     seconds = time.monotonic() - start
     listed = _first(prepared.rejects, "rows left out", rejects, "--rejects")
     listed += _first(prepared.conflicts, "labels that disagree", conflicts, "--conflicts")
@@ -137,12 +140,12 @@ def command(
 
 
 @contextmanager
-def _kept(unfinished: Path) -> Iterator[None]:
+def _kept(unfinished: Path | None) -> Iterator[None]:
     """Tell, when the work within is cut short, that it need not be done again."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit, MolvaeError, OSError):
-        if unfinished.exists():
+        if unfinished is not None and unfinished.exists():
             say(f"The rows that are done are kept in {unfinished}: the same command goes on.")
         raise
 

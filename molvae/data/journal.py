@@ -18,6 +18,7 @@ from pathlib import Path
 
 from molvae.data.rows import Item, Molecule
 from molvae.errors import MolvaeError, Rejected
+from molvae.store import free
 from molvae.workers import Lost
 
 SECONDS_BETWEEN_SAVES = 5.0  # a run that is shorter leaves no trace
@@ -48,7 +49,7 @@ class Journal:
         self.chunks: frozenset[int] = frozenset()
         self._file: sqlite3.Connection | None = None
         self._unsaved: list[tuple[int, bytes, bytes]] = []
-        self._saved = time.monotonic()
+        self._saved: float | None = None
         if path.exists():
             self._open()
 
@@ -74,6 +75,8 @@ class Journal:
         entries = json.dumps([_entry(result) for _, result in pairs]).encode()
         packed = zlib.compress(entries, level=1)
         self._unsaved.append((number, self._digest([item for item, _ in pairs], packed), packed))
+        if self._saved is None:  # not before: workers may take long to start
+            self._saved = time.monotonic()
         if time.monotonic() - self._saved >= SECONDS_BETWEEN_SAVES:
             self.save()
 
@@ -87,7 +90,7 @@ class Journal:
         except sqlite3.Error as error:
             self._file = None  # closing must not try again
             file.close()
-            raise MolvaeError(f"{self.path}: cannot be written ({error}).") from error
+            raise self._refusal(error) from error
         self._unsaved.clear()
         self._saved = time.monotonic()
 
@@ -109,11 +112,21 @@ class Journal:
                 self.path.unlink()
                 self._file = self._begin()
         except (sqlite3.Error, OSError) as error:
-            raise MolvaeError(
-                f"{self.path}: cannot be written ({error}). Does another run prepare the same"
-                " dataset?"
-            ) from error
+            raise self._refusal(error) from error
         return self._file
+
+    def _refusal(self, error: Exception) -> MolvaeError:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            return MolvaeError(
+                f"{self.path}: another run has it open. Does it prepare the same dataset?"
+            )
+        with suppress(OSError):  # made, and nothing could be written to it
+            if self.path.stat().st_size == 0:
+                self.path.unlink()
+        return MolvaeError(
+            f"{self.path}: cannot be written ({error}); {free(self.path.parent):,.1f} MiB are"
+            " free. It keeps the rows that are done until the dataset is there."
+        )
 
     def _begin(self) -> sqlite3.Connection:
         file = sqlite3.connect(self.path, timeout=LOCKED_SECONDS)

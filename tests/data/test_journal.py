@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from molvae.cli.main import cli
 from molvae.config import DataConfig
 from molvae.data import gather, journal, rows
 from molvae.data.journal import Journal
@@ -169,7 +171,7 @@ def test_every_kind_of_result_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_what_another_run_has_open_is_left_to_it(tmp_path: Path) -> None:
     first = Journal(tmp_path / "kept", identity="a")
     first.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
-    with pytest.raises(MolvaeError, match="Does another run prepare the same dataset"):
+    with pytest.raises(MolvaeError, match="another run has it open"):
         Journal(tmp_path / "kept", identity="a")
     first.close()
 
@@ -179,7 +181,7 @@ def test_of_two_runs_that_go_on_with_one_file_the_second_is_refused(tmp_path: Pa
     first.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
     first.close()
     again = Journal(tmp_path / "kept", identity="a")  # which has written nothing yet
-    with pytest.raises(MolvaeError, match="Does another run prepare the same dataset"):
+    with pytest.raises(MolvaeError, match="another run has it open"):
         Journal(tmp_path / "kept", identity="a")
     again.keep(1, list(zip(ITEMS, RESULTS, strict=True)))
     again.close()
@@ -220,6 +222,27 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     assert sqlite3.connect(tmp_path / "kept").execute("SELECT number FROM chunk").fetchall() == [
         (0,)
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files there")
+def test_a_disk_that_is_full_from_the_beginning_is_told_and_left_as_it_was(tmp_path: Path) -> None:
+    import resource
+
+    kept = Journal(tmp_path / "kept", identity="a")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(MolvaeError, match=r"kept: cannot be written \(.* MiB are free"):
+            kept.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_kept_beside_a_device(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Journal, "save", lambda self: pytest.fail(f"{self.path} is written"))
+    done = CliRunner().invoke(cli, ["prepare", str(table), "-o", os.devnull, "-j", "1", "-q"])
+    assert done.exit_code == 0, done.stderr
 
 
 def test_a_short_run_leaves_no_trace(
