@@ -17,7 +17,9 @@ from molvae.model.cvae import ConditionalVAE
 
 BETAS = (0.9, 0.99)
 MOMENTUM = 0.95
-RMS = 0.2  # of a matrix's step at a rate of 1, as AdamW's has: one rate and one decay fit both
+# Of a matrix's step at a rate of 1, as AdamW's has, so that one rate and one decay fit both: Liu et
+# al. 2025, https://arxiv.org/abs/2502.16982.
+RMS = 0.2
 # Odd polynomials that take singular values from (.001, 1] near to 1 one after the other, the best
 # there are of degree 5: Amsel et al. 2025, "The Polar Express", https://arxiv.org/abs/2505.16932.
 POLYNOMIALS = (
