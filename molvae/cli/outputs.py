@@ -8,6 +8,11 @@ from pathlib import Path
 from molvae.errors import UsageError
 
 
+def is_device(path: Path) -> bool:
+    """Tell whether a file is a device or a pipe, which hold nothing that could be lost."""
+    return path.exists() and not path.is_file()
+
+
 def check_output(path: Path, *, force: bool, inputs: Iterable[Path | None] = ()) -> None:
     """Check that a file can be written.
 
@@ -24,8 +29,8 @@ def check_output(path: Path, *, force: bool, inputs: Iterable[Path | None] = ())
         raise UsageError(f"{path}: is read or written already by the same command.")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file in it.")
-    if path.exists() and not path.is_file():
-        return  # a device or a pipe holds nothing that could be lost
+    if is_device(path):
+        return
     if path.exists() and not force:
         raise UsageError(f"{path}: exists; --force overwrites it.")
     if not os.access(os.path.dirname(place), os.W_OK | os.X_OK):

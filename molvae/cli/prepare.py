@@ -10,7 +10,7 @@ import click
 
 from molvae.cli import generators, options
 from molvae.cli.initial import prepared_like
-from molvae.cli.outputs import check_output, check_table
+from molvae.cli.outputs import check_output, check_table, is_device
 from molvae.cli.progress import progress
 from molvae.cli.terminal import describe_table, print_json, say
 from molvae.config import DataConfig
@@ -96,8 +96,7 @@ def command(
     if [rejects, conflicts].count(Path("-")) + as_json > 1:
         raise UsageError("stdout can take one of --rejects -, --conflicts - and --json.")
     # Beside a device, such as /dev/null, nothing is kept.
-    kept_here = target.is_file() or not target.exists()
-    unfinished = target.with_name(f".{target.name}.unfinished") if kept_here else None
+    unfinished = None if is_device(target) else target.with_name(f".{target.name}.unfinished")
     counts = [count_rows(path, format=input_format) for path in files]
     total = sum(counts) if all(counts) else None
     start = time.monotonic()
