@@ -131,9 +131,12 @@ class Checkpoint:
             {name: torch.from_numpy(arrays[f"model.{name}"].astype(np.float32)) for name in shapes},
             assign=True,
         )
+        fitted = _fitted(prior, arrays, (config.latent_size, len(normalizer.names)), path)
+        if isinstance(fitted, FlowPrior):
+            fitted.velocity.to(device)
         return cls(
             model=model.eval().to(device),
-            prior=_fitted(prior, arrays, (config.latent_size, len(normalizer.names)), path),
+            prior=fitted,
             vocabulary=vocabulary,
             normalizer=normalizer,
             index=BloomFilter(arrays["index.bits"], hashes),

@@ -38,7 +38,7 @@ class DataConfig:
     """How a table of molecules becomes a dataset."""
 
     properties: tuple[str, ...] = setting(
-        DEFAULT_PROPERTIES, "properties to compute and condition on"
+        DEFAULT_PROPERTIES, "properties to compute and condition on, or none"
     )
     labels: tuple[str, ...] = setting(
         (),
@@ -143,7 +143,7 @@ class TrainConfig:
     property_weight: float = setting(0.5, "weight of the property head's squared error", low=0.0)
     precision: str = setting(
         "auto",
-        "arithmetic of the matrix products; auto: the fastest that this machine has",
+        "arithmetic of the matrix products; auto: bf16 on a CPU with units for it, else fp32",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
     seed: int = setting(0, "seed of weights, order and noise", low=0, high=MAX_SEED)
@@ -186,9 +186,13 @@ class GenerateConfig:
     max_tries: int = setting(20, "draws for each molecule before giving up", low=1, high=100_000)
     unique: bool = setting(True, "no molecule twice (tier consistent)")
     novel: bool = setting(False, "only molecules that are not in the training set")
-    in_range: bool = setting(False, "only molecules within every requested range")
-    filters: tuple[str, ...] = setting((), "structural alerts to leave out: PAINS, BRENK, NIH")
-    smarts: tuple[str, ...] = setting((), "only molecules with this SMARTS pattern")
+    in_range: bool = setting(False, "only molecules within every range or class asked for")
+    filters: tuple[str, ...] = setting(
+        (), "structural alerts to leave out: PAINS, BRENK, NIH, MCF, MOSES"
+    )
+    smarts: tuple[str, ...] = setting(
+        (), "only molecules with this SMARTS pattern: what is drawn without it is refused"
+    )
     not_smarts: tuple[str, ...] = setting((), "only molecules without this SMARTS pattern")
 
 
@@ -235,13 +239,23 @@ def temperature_at(noise: float) -> float:
     return COOL + noise * (WARM - COOL)
 
 
-# What a trained model is trained further with (benchmarks/finetuning): half the rate of a new one,
-# few epochs, since a small set is soon known by heart, and the KL weight that it is used to.
+# How molecules near a given one are drawn by a decoder that was taught noise: a whole code mostly
+# writes the molecule itself, and with this much noise others that are about as similar.
+NEAR_CODES = GenerateConfig(noise=0.4, temperature=temperature_at(0.4))
+
+
+# How each molecule of a series is looked for: how many are written for it, and the most noise that
+# is mixed into their codes; more leaves little of the molecule that the series begins with.
+SERIES_TRIES = 64
+SERIES_NOISE = 0.75
+
+# What a trained model is trained further with (benchmarks/finetuning): few epochs, since a small
+# set is soon known by heart, and the KL weight that it is used to.
 FINE_TUNING = TrainConfig(
     epochs=12,
     batch_size=16,
     optimizer="adamw",
-    learning_rate=1e-3,
+    learning_rate=3e-3,
     warmup=0.05,
     kl_hold=0.0,
     kl_warmup=0.0,

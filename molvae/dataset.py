@@ -107,12 +107,13 @@ class MoleculeDataset(NamedTuple):
         return store.write(path, arrays, header, kind="dataset", format=FORMAT)
 
     @classmethod
-    def load(cls, path: Path) -> "MoleculeDataset":
+    def load(cls, path: str | Path) -> "MoleculeDataset":
         """Read a dataset that `save` wrote.
 
         Raises:
             ArtifactError: when the file is damaged, foreign, or written by a newer molvae.
         """
+        path = Path(path)
         stored = store.look(path, kind="dataset", format=FORMAT)
         try:
             vocabulary = Vocabulary(stored.header["symbols"])

@@ -161,16 +161,15 @@ def memorized(drug_dataset: "MoleculeDataset") -> Memorized:
         z = posterior.sample(torch.randn(posterior.mean.shape, generator=generator))
         logits = model.decode(z, hide(batch.conditions, generator), batch.ids)
         predicted = model.predict_properties(posterior.mean)
-        elbo = weigh(
+        loss = weigh(
             reconstruction_loss(logits, batch.ids),
             posterior.kl().sum(dim=1),
             property_loss(predicted, batch.conditions),
             beta=0.0,
-            free_nats=0.0,
             property_weight=0.5,
         )
         optimizer.zero_grad()
-        elbo.loss.backward()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     return Memorized(model.eval(), dataset)

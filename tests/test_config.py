@@ -40,11 +40,11 @@ def test_presets_are_within_their_ranges(preset: str) -> None:
         check(config)
 
 
-def test_a_model_is_trained_further_gently_and_for_what_it_was_trained_for() -> None:
+def test_a_model_is_trained_further_briefly_and_for_what_it_was_trained_for() -> None:
     config = fine_tuning({"beta": 0.1, "free_nats": 20.0, "learning_rate": 0.5, "of": "later"})
     assert (config.beta, config.free_nats) == (0.1, 20.0)
     assert config == replace(FINE_TUNING, beta=0.1, free_nats=20.0)
-    assert config.learning_rate < TrainConfig().learning_rate
+    assert config.epochs < TrainConfig().epochs
     assert config.kl_hold == config.kl_warmup == 0, "the KL weight does not begin at zero again"
     with pytest.raises(ConfigError, match=r"beta = 'much': expected float"):
         fine_tuning({"beta": "much"})

@@ -16,6 +16,7 @@ from molvae.cli.terminal import describe_table, print_json, say
 from molvae.config import DataConfig
 from molvae.errors import MolvaeError, UsageError
 
+NOT_A_NUMBER = "not a number"
 SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
 
 
@@ -125,6 +126,12 @@ def command(
     listed += _first(prepared.conflicts, "labels that disagree", conflicts, "--conflicts")
     for line in listed:
         say(line, quiet=quiet)
+    if NOT_A_NUMBER in prepared.tally.rejected:
+        say(
+            "A row with a label that is no number is left out whole; with an empty cell its"
+            " molecule stays, and only the label is missing.",
+            quiet=quiet,
+        )
     if prepared.recalled:
         say(f"{prepared.recalled:,} rows were done by a run that was cut short.", quiet=quiet)
     for source in prepared.dataset.provenance["sources"]:

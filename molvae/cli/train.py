@@ -24,9 +24,10 @@ from molvae.config import (
     read_toml,
     updated,
 )
-from molvae.errors import UsageError
+from molvae.errors import ArtifactError, InputError, UsageError
 
 if TYPE_CHECKING:
+    from molvae.dataset import MoleculeDataset
     from molvae.train.initialization import Initial
     from molvae.train.trainer import Progress, Trainer
 
@@ -101,18 +102,20 @@ def command(
     and SIGUSR1, the warning of a batch system, save first and exit with 130, 143 and 138; whatever
     else ends it costs what came after the last save. The same command with --resume goes on.
 
+    The defaults below are those of the preset tiny. Another preset, and --init, which trains on
+    with AdamW, bring their own; config.toml in the folder has all that was used.
+
     On several GPUs: torchrun --nproc-per-node 4 -m molvae train DATASET -o FOLDER. Each step's
     molecules are shared out, and the model is the one that a single process trains.
     """
     import torch
 
-    from molvae.dataset import MoleculeDataset
     from molvae.train.folder import hold
     from molvae.train.processes import joined
     from molvae.train.trainer import Trainer
 
     run = Path(output)
-    data = MoleculeDataset.load(dataset)
+    data = _dataset(dataset)
     if threads:
         torch.set_num_threads(threads)
     with joined(os.environ, device) as processes:
@@ -194,6 +197,29 @@ def _tell_end(trainer: "Trainer", quiet: bool) -> None:
         quiet=quiet,
     )
     say(f"molvae info {run} shows more; molvae generate {run} draws molecules.", quiet=quiet)
+
+
+def _dataset(path: Path) -> "MoleculeDataset":
+    """Load what is to be trained on; of a table in its place, tell what it needs first.
+
+    Raises:
+        InputError: for no file, or a table.
+        ArtifactError: for a damaged or foreign one.
+    """
+    from molvae.dataset import MoleculeDataset
+
+    if not path.exists():
+        raise InputError(f"{path}: no such file; a dataset is what molvae prepare writes.")
+    try:
+        return MoleculeDataset.load(path)
+    except ArtifactError as error:
+        endings = {suffix.lower().removeprefix(".") for suffix in path.suffixes}
+        if endings.isdisjoint(options.FORMATS):
+            raise
+        name = path.name.partition(".")[0]
+        raise InputError(
+            f"{path}: a table: first molvae prepare {path} -o {name}.molvae"
+        ) from error
 
 
 def _measure(run: Path, quiet: bool) -> None:

@@ -1,5 +1,6 @@
 """Properties, any of them unspecified, -> condition embedding."""
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -17,7 +18,7 @@ class ConditionEmbedding(nn.Module):
         super().__init__()
         hidden = 2 * size
         self.layers = nn.Sequential(
-            nn.Linear(2 * n_conditions, hidden),
+            layer(2 * n_conditions, hidden),
             nn.SiLU(),
             nn.Linear(hidden, hidden),
             nn.SiLU(),
@@ -30,6 +31,13 @@ class ConditionEmbedding(nn.Module):
         values = torch.nan_to_num(conditions, nan=0.0)
         features: Tensor = self.layers(torch.cat([values, unspecified.to(values.dtype)], dim=1))
         return features
+
+
+def layer(inputs: int, outputs: int) -> nn.Linear:
+    """Return a layer that reads properties or tells them; without any, torch need not warn."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+        return nn.Linear(inputs, outputs)
 
 
 def hide(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from molvae.config import ModelConfig
-from molvae.model.conditions import ConditionEmbedding
+from molvae.model.conditions import ConditionEmbedding, layer
 from molvae.model.decoder import Decoder, State
 from molvae.model.encoder import Encoder
 from molvae.model.latent import Posterior, expected
@@ -34,7 +34,7 @@ class ConditionalVAE(nn.Module):
         self.property_head = nn.Sequential(
             nn.Linear(config.latent_size, config.condition_size),
             nn.SiLU(),
-            nn.Linear(config.condition_size, n_conditions),
+            layer(config.condition_size, n_conditions),
         )
         if config.noise_conditional:
             self.noise_embedding = nn.Sequential(

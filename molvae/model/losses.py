@@ -1,29 +1,10 @@
 """The evidence lower bound, term by term, in nats per molecule."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from molvae.vocabulary import PAD
-
-
-class Elbo(NamedTuple):
-    """One batch's loss and its terms.
-
-    Attributes:
-        loss: what training minimizes: a scalar.
-        reconstruction: -log p(x given z, c), nats, shape (B,).
-        kl: KL(q(z given x) to N(0, I)), nats, shape (B,).
-        property_error: half the squared error over a molecule's known standardized properties,
-            shape (B,): nats of a unit Gaussian, up to a constant.
-    """
-
-    loss: Tensor
-    reconstruction: Tensor
-    kl: Tensor
-    property_error: Tensor
 
 
 def reconstruction_loss(logits: Tensor, ids: Tensor) -> Tensor:
@@ -52,14 +33,7 @@ def weigh(
     property_error: Tensor,
     *,
     beta: float,
-    free_nats: float,
     property_weight: float,
-) -> Elbo:
-    """Combine the terms into the loss.
-
-    The first `free_nats` of the batch's mean KL cost nothing (free bits on the total, Kingma et
-    al. 2016, https://arxiv.org/abs/1606.04934), so that the code is worth using from the start.
-    """
-    charged = kl.mean().clamp(min=free_nats)
-    loss = reconstruction.mean() + beta * charged + property_weight * property_error.mean()
-    return Elbo(loss, reconstruction, kl, property_error)
+) -> Tensor:
+    """Return the loss, a scalar: the weighed sum of the terms' means; each has the shape (B,)."""
+    return reconstruction.mean() + beta * kl.mean() + property_weight * property_error.mean()

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from molvae.config import PriorConfig
 from molvae.errors import ArtifactError
@@ -133,7 +133,9 @@ class JointGaussian(NamedTuple):
         size = self.latent_size
         asked, normal = conditions.cpu().double(), noise.cpu().double()
         codes = torch.empty_like(normal)
-        patterns, which = torch.unique(~torch.isnan(asked), dim=0, return_inverse=True)
+        # A column more, since no rows are unique that have none.
+        known = nn.functional.pad(~torch.isnan(asked), (0, 1))
+        patterns, which = torch.unique(known, dim=0, return_inverse=True)
         for number, pattern in enumerate(patterns):
             named, members = pattern.nonzero()[:, 0], which == number
             gain, factor = self.given(named, level=level)

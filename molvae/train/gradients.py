@@ -96,9 +96,8 @@ class Gradients:
                 loss = weigh(
                     *found,
                     beta=beta if charged else 0.0,
-                    free_nats=0.0,
                     property_weight=config.property_weight,
-                ).loss
+                )
                 precision.backward(loss * (len(piece.ids) / len(batch.ids)))
                 sums += found.sums()
         except torch.OutOfMemoryError:
@@ -122,7 +121,9 @@ class Gradients:
 class _Charge:
     """Does a batch's mean KL exceed the free nats? Asked once, of all its molecules together.
 
-    The floor is on the mean over the batch, which no piece of it knows. The answer is kept, since
+    Below them it costs nothing (free bits on the total, Kingma et al. 2016,
+    https://arxiv.org/abs/1606.04934), so that the code is worth using from the start. That floor is
+    on the mean over the batch, which no piece of it knows. The answer is kept, since
     a process that runs out of memory tries again while the others have theirs.
     """
 

@@ -11,8 +11,9 @@ from molvae.dataset import MoleculeDataset
 from molvae.vocabulary import SPECIAL
 
 # On a resume these may differ: more epochs stretch the schedule, the others change no weight. The
-# prior may be another one too: it is fitted when the model is done.
-MAY_CHANGE = ("epochs", "patience", "accumulate", "save_every")
+# prior may be another one too: it is fitted when the model is done. What counts of the precision is
+# which one it comes to: "auto" here may be what has to be named there.
+MAY_CHANGE = ("epochs", "patience", "accumulate", "save_every", "precision")
 
 
 def identity(
@@ -46,7 +47,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if key not in MAY_CHANGE
     ]
     if old.get("precision") != new.get("precision"):
-        rows.append(f"precision: {old.get('precision')} then, {new.get('precision')} now")
+        before = old.get("precision")
+        rows.append(
+            f"precision: {before} then, {new.get('precision')} now (--precision {before} goes on)"
+        )
     if old.get("data") != new.get("data"):
         rows.append(
             f"the dataset is another one: {_compare_data(old.get('data'), new.get('data'))}"

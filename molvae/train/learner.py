@@ -87,11 +87,12 @@ class Learner:
         )
         self.model.train()
         sums = self.gradients.compute(drawn, beta=beta, seed=seed)
-        must_be_finite("loss", loss_of(sums[1:] / sums[0], self.config, beta=beta), number)
+        loss = loss_of(sums[1:] / sums[0], self.config, beta=beta)
+        must_be_finite("loss", loss, number, precision=self.precision.name)
         self.precision.unscale(self.optimizer)
         norm = clip_grad_norm_(self.model.parameters(), self.config.clip)
         if self.precision.scaler is None:  # a scaler skips such steps and lowers its scale
-            must_be_finite("gradient", float(norm), number)
+            must_be_finite("gradient", float(norm), number, precision=self.precision.name)
         self.precision.step(self.optimizer)
         follow(self.averaged, self.model, decay=self.config.ema, steps=number + 1)
         return sums
@@ -110,16 +111,18 @@ def network(dataset: MoleculeDataset, config: ModelConfig, *, seed: int) -> Cond
         return ConditionalVAE(config, len(dataset.vocabulary), len(dataset.normalizer.names))
 
 
-def must_be_finite(name: str, value: float, step: int) -> None:
+def must_be_finite(name: str, value: float, step: int, *, precision: str) -> None:
     """Refuse a number that is none.
 
     Raises:
-        MolvaeError: with what helps.
+        MolvaeError: with what helps: other settings, which a training cannot be resumed with.
     """
     if not np.isfinite(value):
+        exact = "" if precision == "fp32" else " or with --precision fp32"
         raise MolvaeError(
-            f"the {name} is {value} at step {step}. The state saved last is sound; try a smaller"
-            " --learning-rate, or --precision fp32."
+            f"the {name} is {value} at step {step}. What was saved last is sound; train in a new"
+            f" folder with a smaller --learning-rate{exact}, from the beginning or with --init from"
+            " the best epoch of this one."
         )
 
 

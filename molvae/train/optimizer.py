@@ -33,8 +33,10 @@ POLYNOMIALS = (
 class Muon(torch.optim.AdamW):
     """AdamW, but matrices go the way of their orthogonalized momentum.
 
-    torch.optim.Muon computes in bfloat16 everywhere, which many processors emulate at a hundredth
-    of their speed, and takes the four gates of an LSTM for one matrix.
+    torch.optim.Muon computes in bfloat16, which many processors emulate at a hundredth of their
+    speed, and takes the four gates of an LSTM for one matrix. Here it is the weights' own float32,
+    also on a GPU: beside the passes these products are few, and rounded to bfloat16 the largest
+    singular value of a narrow matrix leaves the interval where `POLYNOMIALS` hold, and explodes.
 
     Args:
         groups: as AdamW takes them, each with `blocks`: of how many matrices, one below the other,
@@ -72,7 +74,7 @@ class Muon(torch.optim.AdamW):
         ahead = torch.lerp(gradient, momentum, MOMENTUM)  # Nesterov's
         rows = len(weight) // group["blocks"]
         matrices = ahead.view(-1, rows, weight.shape[1])
-        direction = orthogonalized(matrices.to(_arithmetic(weight.device))).to(weight.dtype)
+        direction = orthogonalized(matrices)
         length = RMS * max(rows, weight.shape[1]) ** 0.5
         weight.mul_(1.0 - group["lr"] * group["weight_decay"])
         weight.add_(direction.reshape_as(weight), alpha=-group["lr"] * length)
@@ -87,12 +89,6 @@ def orthogonalized(matrices: Tensor) -> Tensor:
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x if wide else x.mT
-
-
-def _arithmetic(device: torch.device) -> torch.dtype:
-    """Return the fastest type of a device: the direction of a step need not be exact."""
-    units = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if units else torch.float32
 
 
 def optimizer_for(model: ConditionalVAE, config: TrainConfig) -> torch.optim.AdamW:
@@ -124,5 +120,5 @@ def _hidden_matrices(model: ConditionalVAE) -> Iterator[tuple[Tensor, int]]:
         if isinstance(module, nn.RNNBase):
             size = module.hidden_size
             yield from ((each, len(each) // size) for each in module.parameters() if each.dim() > 1)
-        elif isinstance(module, nn.Linear) and module not in at_tokens:
-            yield module.weight, 1
+        elif isinstance(module, nn.Linear) and module not in at_tokens and module.weight.numel():
+            yield module.weight, 1  # without any property, that of the head is empty

@@ -1,10 +1,12 @@
 """p(z given c), fitted to the codes of the training set when the model is done."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from molvae.config import PriorConfig
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
+from molvae.model.flow import FlowPrior
 from molvae.model.prior import JointGaussian, Prior, StandardNormal
 from molvae.train.encoding import encode_split
 from molvae.train.flow import fit_flow
@@ -19,6 +21,20 @@ def fit_joint_gaussian(
     """Fit p(z, c) in closed form to the codes of up to `limit` training molecules."""
     codes = encode_split(model, dataset, split="train", limit=limit, seed=seed)
     return JointGaussian.fit(codes.means, codes.log_vars.exp(), codes.conditions)
+
+
+def adapted(prior: Prior, config: PriorConfig) -> Prior | None:
+    """Return a prior with other settings of its use; None where they ask for another fit."""
+    had = prior.config
+    if isinstance(prior, FlowPrior):
+        used = replace(
+            had, flow_guidance=config.flow_guidance, integration_steps=config.integration_steps
+        )
+        return FlowPrior(prior.velocity, config) if used == config else None
+    if had.prior != config.prior:  # all other settings are a flow's
+        return None
+    assert isinstance(prior, JointGaussian | StandardNormal)
+    return prior._replace(config=config)
 
 
 def fit_prior(

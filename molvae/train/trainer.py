@@ -33,12 +33,13 @@ from molvae.train.identity import identity
 from molvae.train.learner import Learner, must_be_finite
 from molvae.train.merges import with_merges
 from molvae.train.package import package
-from molvae.train.priors import fit_prior
+from molvae.train.priors import adapted, fit_prior
 from molvae.train.processes import ALONE, Processes
 from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
 
 GAUSSIAN = PriorConfig()
+OF_A_PRIOR = ("measured", "defaults")  # of what a model says: true of the prior that drew it
 
 
 class Progress(NamedTuple):
@@ -259,7 +260,12 @@ class Trainer:
             if held_out is None:
                 return False
             epoch = self._row(held_out)
-            must_be_finite("validation loss", epoch.validation_loss, self.state.step)
+            must_be_finite(
+                "validation loss",
+                epoch.validation_loss,
+                self.state.step,
+                precision=self.precision.name,
+            )
             try:
                 if epoch.validation_loss < self.state.best and self.processes.leads:
                     checkpoint = self._package(model, epoch)
@@ -284,17 +290,19 @@ class Trainer:
         if self.processes.leads:
             checkpoint = Checkpoint.load(self.run / MODEL_FILE, self.device)
             if checkpoint.prior.config != self.settings.prior:
-                prior = fit_prior(
+                prior = adapted(checkpoint.prior, self.settings.prior) or fit_prior(
                     checkpoint.model,
                     self.dataset,
                     self.settings.prior,
                     seed=self.config.seed,
                     report=self.report_prior,
-                    should_stop=self.should_stop,
+                    should_stop=self.processes.at_work(self.should_stop),
                 )
                 stopped = prior is None
                 if prior is not None:
-                    replace(checkpoint, prior=prior).save(self.run / MODEL_FILE)
+                    told = {k: v for k, v in checkpoint.provenance.items() if k not in OF_A_PRIOR}
+                    replace(checkpoint, prior=prior, provenance=told).save(self.run / MODEL_FILE)
+        self.processes.wait_for_the_leader()
         return not self.processes.any(stopped)
 
     def _row(self, held_out: Validation) -> Epoch:

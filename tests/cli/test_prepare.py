@@ -32,6 +32,7 @@ def test_a_table_becomes_a_dataset_and_every_bad_row_is_named(
     line = len(DRUGS) + 2
     assert f"drugs.csv:{line}: not a molecule: ring 1 is opened" in done.stderr
     assert f"drugs.csv:{line + 1}: not a number: 'x'" in done.stderr
+    assert "with an empty cell its molecule stays" in done.stderr
     assert "\x1b" not in done.stderr
     assert f"{len(DRUGS) + 2} rows: " in done.stderr
     assert "rows/s" in done.stderr
@@ -115,6 +116,16 @@ def test_options_reach_the_configuration(molvae: Run, drugs: Path, tmp_path: Pat
     config = MoleculeDataset.load(output).provenance["data"]
     assert (config["split"], config["stereo"], config["seed"]) == ("scaffold", True, 7)
     assert (config["test"], config["properties"]) == (0.2, ["MW", "LogP"])
+
+
+def test_molecules_alone_are_prepared_by_the_word_none(
+    molvae: Run, drugs: Path, tmp_path: Path
+) -> None:
+    """Left out, the option means its default, so an empty list needs a word."""
+    output = tmp_path / "a.molvae"
+    done = molvae("prepare", drugs, "-o", output, "--properties", "none", "-j", 1)
+    assert done.returncode == 0
+    assert MoleculeDataset.load(output).normalizer.names == ()
 
 
 def test_what_exists_is_overwritten_only_by_force(molvae: Run, drugs: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import csv
+import gzip
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from molvae.cli import main
 from molvae.cli.stopping import stop_signals
 from molvae.config import TrainConfig, read_toml, updated
 from molvae.train import package
+from tests.conftest import Run
 
 SIZES = (
     *("--symbol-size", 16, "--encoder-size", 24, "--decoder-size", 48, "--latent-size", 8),
@@ -58,6 +60,19 @@ def test_dataset_becomes_a_model_a_log_and_a_configuration(
     assert model.model.config.latent_size == 8
     assert updated(TrainConfig(), read_toml(run / "config.toml")["train"]) == told
     assert [row["epoch"] for row in log_of(run)] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("a.csv.gz", "a table: first molvae prepare "), ("none.molvae", "no such file; a dataset is")],
+)
+def test_what_is_no_dataset_is_told_what_makes_one(
+    molvae: Run, tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"smiles\nCCO\n"))
+    done = molvae("train", tmp_path / name, "-o", tmp_path / "run")
+    assert done.returncode == 3
+    assert f"{tmp_path / name}: {words}" in done.stderr
 
 
 def test_existing_run_needs_resume_or_force(train: Train, tmp_path: Path) -> None:
@@ -153,7 +168,7 @@ def test_what_is_no_dataset_is_refused(
             {"table": b"smiles\nCCO\n", "model": tiny_model_file.read_bytes()}.get(kind, content)
         )
     refused = CliRunner().invoke(main.cli, ["train", str(file), "-o", str(run)])
-    assert refused.exit_code == 1
+    assert refused.exit_code == (3 if kind == "none" else 1)
     assert refused.stderr.startswith(f"Error: {file}: ")
     assert refused.stderr.count("\n") == 1
     assert not run.exists()

@@ -66,6 +66,50 @@ def test_another_prior_can_be_had_without_training_the_model_again(
         np.testing.assert_array_equal(weight, before[name])
 
 
+@pytest.mark.parametrize("prior", ["flow", "standard"])
+def test_figures_of_another_prior_go_with_it(
+    prior: str, drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    trainer(drug_dataset, tmp_path, train=BRIEF).fit()
+    path = tmp_path / "model.safetensors"
+    checkpoint = Checkpoint.load(path)
+    checkpoint.provenance |= {"measured": {"acceptance": 0.5}, "defaults": {"temperature": 0.3}}
+    checkpoint.save(path)
+    assert trainer(drug_dataset, tmp_path, train=BRIEF, resume=True).fit()
+    assert Checkpoint.load(path).provenance == checkpoint.provenance
+    other = replace(FLOW, prior=prior)
+    assert trainer(drug_dataset, tmp_path, train=BRIEF, prior=other, resume=True).fit()
+    kept = Checkpoint.load(path).provenance
+    assert checkpoint.provenance.keys() - kept.keys() == {"measured", "defaults"}
+
+
+def test_other_steps_and_another_guidance_need_no_other_fit(
+    drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    trainer(drug_dataset, tmp_path, train=BRIEF, prior=FLOW).fit()
+    before = prior_of(tmp_path).arrays()
+    for changed, fits in (
+        (replace(FLOW, integration_steps=3, flow_guidance=1.5), []),
+        (replace(FLOW, integration_steps=3, flow_guidance=1.5, flow_steps=9), [9]),
+    ):
+        fitted: list[int] = []
+        made = trainer(drug_dataset, tmp_path, train=BRIEF, prior=changed, resume=True)
+        made.report_prior = lambda steps, loss, fitted=fitted: fitted.append(steps)
+        assert made.fit()
+        assert fitted == fits
+        after = prior_of(tmp_path)
+        assert after.config == changed
+        same = [np.array_equal(array, before[name]) for name, array in after.arrays().items()]
+        assert all(same) == (not fits)
+
+
+def test_the_flow_goes_where_the_model_goes(drug_dataset: MoleculeDataset, tmp_path: Path) -> None:
+    trainer(drug_dataset, tmp_path, train=BRIEF, prior=FLOW).fit()
+    prior = Checkpoint.load(tmp_path / "model.safetensors", "meta").prior
+    assert isinstance(prior, FlowPrior)
+    assert {weight.device.type for weight in prior.velocity.parameters()} == {"meta"}
+
+
 def test_half_precision_halves_the_flow(drug_dataset: MoleculeDataset, tmp_path: Path) -> None:
     trainer(drug_dataset, tmp_path, train=BRIEF, prior=FLOW).fit()
     checkpoint = Checkpoint.load(tmp_path / "model.safetensors")
@@ -80,7 +124,7 @@ def test_half_precision_halves_the_flow(drug_dataset: MoleculeDataset, tmp_path:
 def test_decoder_taught_noise_draws_at_any_level(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    from molvae.config import NO_CODES, WHOLE_CODES, GenerateConfig
+    from molvae.config import NEAR_CODES, NO_CODES, GenerateConfig
     from molvae.generator import MoleculeGenerator
     from molvae.variants import near_defaults
 
@@ -96,7 +140,7 @@ def test_decoder_taught_noise_draws_at_any_level(
     texts = [[molecule.smiles for molecule in molecules] for molecules in drawn]
     assert texts[0] != texts[1] != texts[2]
     assert generator.defaults == NO_CODES
-    assert near_defaults(generator) == WHOLE_CODES
+    assert near_defaults(generator) == NEAR_CODES
     unsaid = generator.draw(20, config=GenerateConfig(tier="raw"), seed=1)
     assert unsaid.summary.settings["noise"] == 1.0
     assert unsaid.summary.settings["temperature"] == 0.7

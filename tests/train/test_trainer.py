@@ -8,16 +8,20 @@ import torch
 
 from molvae import store
 from molvae.checkpoint import Checkpoint
-from molvae.config import TrainConfig, read_toml, updated
+from molvae.config import DataConfig, GenerateConfig, TrainConfig, read_toml, updated
+from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, InputError, MolvaeError
+from molvae.generator import MoleculeGenerator
 from molvae.model.cvae import ConditionalVAE
+from molvae.train import precision
 from molvae.train.evaluation import Validation
 from molvae.train.history import Epoch
 from molvae.train.precision import Precision
 from molvae.train.state import read_settings
 from molvae.train.trainer import Progress, Trainer
 from tests import tiny
+from tests.drugs import DRUGS
 from tests.train.runs import MODEL, TRAIN, assert_same, state_of, trainer
 
 
@@ -267,6 +271,19 @@ def test_weights_of_another_network_are_refused(
         trainer(drug_dataset, tmp_path, initial=initial)
 
 
+def test_what_auto_came_to_may_be_named_on_a_resume_and_nothing_else(
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine with units for bf16 takes up what one without them began."""
+    auto = replace(TRAIN, precision="auto")
+    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: False)
+    trainer(drug_dataset, tmp_path, train=auto, stop_after=1).fit()
+    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: True)
+    with pytest.raises(MolvaeError, match=r"fp32 then, bf16 now \(--precision fp32 goes on\)"):
+        trainer(drug_dataset, tmp_path, train=auto, resume=True)
+    assert trainer(drug_dataset, tmp_path, train=TRAIN, resume=True).state.step == 1
+
+
 def test_what_changes_no_weight_may_change(finished: Path, drug_dataset: MoleculeDataset) -> None:
     config = replace(TRAIN, epochs=5, save_every=5.0, accumulate=3, patience=9)
     assert trainer(drug_dataset, finished, resume=True, train=config).state.step == 12
@@ -333,7 +350,21 @@ def test_both_splits_are_needed(
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_labels_and_no_properties_at_all_can_be_trained_on(
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_molecules_without_any_property_can_be_trained_on(optimizer: str, tmp_path: Path) -> None:
+    table = tmp_path / "drugs.csv"
+    table.write_text("\n".join(["smiles", *(smiles for _, smiles in DRUGS)]))
+    config = DataConfig(properties=(), min_count=1, validation=0.1)
+    dataset = prepare([table], config, jobs=0).dataset
+    assert dataset.properties.shape[1] == 0
+    run = tmp_path / "run"
+    assert trainer(dataset, run, train=replace(TRAIN, epochs=1, optimizer=optimizer)).fit()
+    assert (
+        len(MoleculeGenerator.load(run).generate(3, config=GenerateConfig(tier="raw"), seed=1)) == 3
+    )
+
+
+def test_molecules_with_missing_labels_can_be_trained_on(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     properties = drug_dataset.properties.copy()
