@@ -14,13 +14,31 @@ from molvae.checkpoint import Checkpoint
 from molvae.chem.gate import admit
 from molvae.chem.selfies import decode_canonical
 from molvae.chem.smiles import Standardization
-from molvae.errors import ArtifactError, Rejected
+from molvae.errors import ArtifactError, Rejected, UsageError
 from molvae.model.latent import Posterior
 from molvae.model.sampling import sample
 from molvae.vocabulary import EOS, PAD, Vocabulary
 
 TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
 AT_ONCE = 16 * TILE  # strings handed over to be written, where there are more
+
+
+def check_noise(checkpoint: Checkpoint, noise: float | None) -> None:
+    """Refuse a noise level that the decoder was not taught.
+
+    Raises:
+        UsageError: telling what to do.
+    """
+    if noise and not checkpoint.model.config.noise_conditional:
+        raise UsageError(
+            f"noise = {noise:g}: the decoder of this model was not taught noise; leave it out, or"
+            " train with --noise-conditional."
+        )
+
+
+def strings_at_once(device: torch.device) -> int:
+    """Return how many strings are under way at once: on a GPU, where no bits are promised, many."""
+    return TILE if device.type == "cpu" else AT_ONCE
 
 
 def standardization_of(checkpoint: Checkpoint) -> Standardization:
@@ -135,6 +153,7 @@ def write_codes(
     uniforms: np.ndarray | None = None,
     temperature: float = 0.0,
     guidance: float = 1.0,
+    noise: float = 0.0,
 ) -> list[Written]:
     """Write a molecule for each code; without guidance, what stands beside it changes nothing.
 
@@ -146,6 +165,7 @@ def write_codes(
             where the temperature is 0.
         temperature: divides the logits; 0 takes the likeliest token (greedy).
         guidance: how far to overstate the properties; see `sampling.sample`.
+        noise: level of it in the codes, 0 to 1; see `latent`.
     """
     steps = checkpoint.provenance["longest"] + 1
     if uniforms is None:
@@ -162,7 +182,8 @@ def write_codes(
             torch.from_numpy(uniforms[rows]).to(device),
             temperature=temperature,
             guidance=guidance,
-            live=TILE,
+            noise=noise,
+            live=strings_at_once(device),
         )
         symbols = map(checkpoint.vocabulary.decode, drawn.ids.tolist())
         written += map(Written, symbols, drawn.ended.tolist(), drawn.nll.tolist())

@@ -60,6 +60,7 @@ def decode_all(
     *,
     temperature: float = 0.0,
     guidance: float = 1.0,
+    noise: float = 0.0,
     seed: int = 0,
     slots: Sequence[int] = (),
 ) -> list[Decoded]:
@@ -71,6 +72,7 @@ def decode_all(
         points: properties that the decoder is told, in their units, NaN = free, shape (N, P).
         temperature: 0 writes the likeliest tokens (greedy), without any randomness.
         guidance: how far to overstate the properties; see `sampling.sample`.
+        noise: level of it in the codes, 0 to 1; see `latent`.
         seed: of all randomness.
         slots: a number for each code that its randomness depends on besides, so that a code is
             written the same in whatever company; none where the temperature is 0.
@@ -87,6 +89,7 @@ def decode_all(
         uniforms=uniforms,
         temperature=temperature,
         guidance=guidance,
+        noise=noise,
     )
     names = measured_by(checkpoint)
     checks = Checks(names, standardization=standardization_of(checkpoint))

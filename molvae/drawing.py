@@ -24,6 +24,7 @@ from molvae.targets import Wanted, choose_point, is_hit, miss, unfamiliar
 BLOCK = 8192  # molecules of which all are found before the last try of the next is made
 PIECE = 512  # slots written before their chemistry begins: many tiles, whose rows follow on
 NOISE, TOKENS, POINTS = range(3)  # purposes of a slot's randomness
+EXCLUDED = "excluded"
 
 
 class Draw(NamedTuple):
@@ -71,6 +72,8 @@ class Drawing:
         measured: the properties that can be computed from a structure.
         standardization: of the training set, so that novelty compares like with like.
         ood: for each request, whether the training set has nothing like it; None: not known.
+        excluded: canonical SMILES of molecules that are not wanted, as the training set spells
+            them.
 
     Raises:
         UsageError: for a filter that does not exist or a SMARTS pattern that is none.
@@ -89,7 +92,9 @@ class Drawing:
         measured: Sequence[str],
         standardization: Standardization = DEFAULT_STANDARDIZATION,
         ood: Sequence[bool] | None = None,
+        excluded: Iterable[str] = (),
     ) -> None:
+        self.excluded = frozenset(excluded)
         self.write, self.n, self.asked = write, n, asked
         self.ood = ood or [bool(unfamiliar(request, normalizer)) for request in asked]
         self.config, self.seed = config, seed
@@ -198,7 +203,7 @@ class Drawing:
             self.refusals[refusal] += 1
             return
         molecule = self._molecule(draw, candidate, novel=novel)
-        refusal = self._unwanted(molecule)
+        refusal = EXCLUDED if candidate.identity in self.excluded else self._unwanted(molecule)
         if refusal:
             self.refusals[refusal] += 1
             return

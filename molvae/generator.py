@@ -28,7 +28,7 @@ from molvae.chem.selfies import (
     distribution_version,
     symbol_is_allowed,
 )
-from molvae.codes import TILE, read, standardization_of, symbols_of, write_codes
+from molvae.codes import TILE, check_noise, read, standardization_of, symbols_of, write_codes
 from molvae.config import (
     NO_CODES,
     WHOLE_CODES,
@@ -45,9 +45,9 @@ from molvae.generated import Generated, Generation
 from molvae.predictions import Prediction, measured_by, predict_all
 from molvae.reconstructions import Reconstruction, reconstruct_all
 from molvae.scores import Score, score_all
-from molvae.series import Step, interpolate, sweep
+from molvae.series import SEARCH, Search, Step, interpolate, sweep
 from molvae.targets import (
-    Range,
+    Ends,
     Targets,
     Wanted,
     as_ranges,
@@ -57,7 +57,7 @@ from molvae.targets import (
 )
 from molvae.typicality import CODES
 from molvae.workers import Lost, map_chunks
-from molvae.writer import write
+from molvae.writer import Codes, write
 
 PIECE = 32  # draws that a worker process takes at once
 MAX_TOKENS = 1024  # of the longest molecule that a model can have been trained on
@@ -78,7 +78,6 @@ class MoleculeGenerator:
         self.checkpoint = checkpoint
         self.normalizer = checkpoint.normalizer
         self.vocabulary = checkpoint.vocabulary
-        self.device = next(checkpoint.model.parameters()).device
         # Atoms that have joined the table since then are no matter to it.
         theirs, ours = checkpoint.provenance.get("constraints"), constraints()
         if not isinstance(theirs, Mapping) or not theirs.items() <= ours.items():
@@ -121,7 +120,7 @@ class MoleculeGenerator:
         Raises:
             UsageError: for an unknown name or class, an empty range, or a value that cannot be.
         """
-        spelled: dict[str, float | Range | str] = {}
+        spelled: dict[str, float | Ends | str] = {}
         for name, wanted in targets.items():
             same = self.spell(name)
             if same in spelled:
@@ -176,6 +175,7 @@ class MoleculeGenerator:
         *,
         config: GenerateConfig | None = None,
         seed: int | None = None,
+        exclude: Iterable[str] = (),
         executor: Executor | None = None,
         batch_size: int = 1024,
         report: Callable[[int], None] = lambda found: None,
@@ -192,6 +192,7 @@ class MoleculeGenerator:
                 first n / k are for the first one, and so on.
             config: tier, temperature, filters; None: `defaults`, what this model does best with.
             seed: of all randomness; None draws one, which the summary reports.
+            exclude: SMILES of molecules that are not wanted, as `standardize` spells them.
             executor: does the chemistry, for example that of `executors.process_pool`; None does it
                 here.
             batch_size: draws under way before their chemistry is done.
@@ -210,10 +211,59 @@ class MoleculeGenerator:
         if n < len(many):
             raise UsageError(f"n = {n}: fewer molecules than the {len(many)} sets of targets.")
         asked = [self.ranges(one) for one in many]
+        return self.fill(
+            n,
+            asked,
+            config=config,
+            seed=seed,
+            executor=executor,
+            batch_size=batch_size,
+            report=report,
+            should_stop=should_stop,
+            ood=[self._is_ood(one) for one in asked],
+            excluded=exclude,
+        )
+
+    def fill(
+        self,
+        n: int,
+        asked: Sequence[Mapping[str, Wanted]],
+        *,
+        config: GenerateConfig,
+        seed: int | None,
+        executor: Executor | None,
+        batch_size: int,
+        report: Callable[[int], None],
+        should_stop: Callable[[], bool],
+        codes: Codes | None = None,
+        excluded: Iterable[str] = (),
+        ood: Sequence[bool] | None = None,
+    ) -> Generation:
+        """Draw `n` molecules from given codes: what `draw` and the variants of a molecule share.
+
+        Args:
+            n: molecules wanted.
+            asked: the requests, of which each has the same share of the molecules.
+            config: as `checked` returns it.
+            seed: as of `draw`, like the next four.
+            executor: does the chemistry.
+            batch_size: draws under way.
+            report: called with the number of molecules found.
+            should_stop: asked between batches.
+            codes: where latent codes come from; None: the model's prior.
+            excluded: canonical SMILES that are not wanted, as the training set spells them.
+            ood: for each request, whether the training set has nothing like it; None: told by its
+                properties one by one.
+        """
         seed = secrets.randbelow(2**32) if seed is None else seed
         drawing = Drawing(
             partial(
-                write, checkpoint=self.checkpoint, config=config, seed=seed, read=bool(self.labels)
+                write,
+                checkpoint=self.checkpoint,
+                config=config,
+                seed=seed,
+                codes=codes,
+                read=bool(self.labels),
             ),
             n,
             asked,
@@ -223,11 +273,12 @@ class MoleculeGenerator:
             index=self.checkpoint.index,
             measured=self.measured,
             standardization=self.standardization,
-            ood=[self._is_ood(one) for one in asked],
+            ood=ood,
+            excluded=excluded,
         )
         begun = time.monotonic()
         drawing.run(
-            examine_all if executor is None else partial(spread, executor),
+            examine_all if executor is None else partial(_spread, executor),
             at_once=max(1, batch_size // TILE) * TILE,
             report=report,
             should_stop=should_stop,
@@ -276,12 +327,17 @@ class MoleculeGenerator:
             config = replace(config, temperature=fitting)
         if config.noise is None:
             config = replace(config, noise=base.noise)
-        if config.noise and not self.checkpoint.model.config.noise_conditional:
-            raise UsageError(
-                f"noise = {config.noise:g}: the decoder of this model was not taught noise; leave"
-                " it out, or train with --noise-conditional."
-            )
+        check_noise(self.checkpoint, config.noise)
         return check(config)
+
+    def standardize(self, smiles: Sequence[str]) -> list[str]:
+        """Return molecules as the model's training set spells them: canonical, in its form.
+
+        Raises:
+            Rejected: for a string that is no molecule.
+            UsageError: for no molecules, or one string in place of a list.
+        """
+        return [seen.smiles for seen in self._look(smiles, "standardize")]
 
     def encode(self, smiles: Sequence[str]) -> np.ndarray:
         """Return the latent codes (posterior means) of molecules, float32, shape (N, Z).
@@ -343,6 +399,7 @@ class MoleculeGenerator:
         *,
         path: str = "spherical",
         targets: Targets | None = None,
+        search: Search = SEARCH,
     ) -> list[Step]:
         """Write the molecules on a path between the codes of two molecules; see `series`.
 
@@ -352,6 +409,7 @@ class MoleculeGenerator:
             n: molecules, both ends included.
             path: one of `series.PATHS`.
             targets: properties that stay the same on all of the path; the others go along.
+            search: how the molecules between are looked for.
 
         Raises:
             Rejected: for a string that is no molecule, or a symbol that the model does not know.
@@ -359,10 +417,20 @@ class MoleculeGenerator:
         """
         start, end = self._look([first, last], "interpolate")
         ranges = self.ranges(targets or {})
-        return interpolate(self.checkpoint, (start, end), n, path=path, ranges=ranges)
+        return interpolate(
+            self.checkpoint, (start, end), n, path=path, ranges=ranges, search=search
+        )
 
-    def sweep(self, smiles: str, name: str, values: Sequence[float]) -> list[Step]:
-        """Ask for one property's values in turn, with all else of a molecule held; see `series`.
+    def sweep(
+        self, smiles: str, name: str, values: Sequence[float], *, search: Search = SEARCH
+    ) -> list[Step]:
+        """Give a molecule one property's values in turn and change little else; see `series`.
+
+        Args:
+            smiles: the molecule.
+            name: the property.
+            values: in its unit.
+            search: how the molecules are looked for.
 
         Raises:
             Rejected: for a string that is no molecule, or a symbol that the model does not know.
@@ -371,7 +439,8 @@ class MoleculeGenerator:
         (start,) = self._look([smiles], "sweep")
         for value in values:
             self.ranges({name: value})
-        return sweep(self.checkpoint, start, self.spell(name), values)
+        name = self.spell(name)
+        return sweep(self.checkpoint, start, name, values, search=search)
 
     def _look(self, smiles: Sequence[str], asked: str) -> list[Seen]:
         if isinstance(smiles, str) or not len(smiles):
@@ -407,7 +476,7 @@ class MoleculeGenerator:
         return [decode_canonical(each.symbols) for each in written]
 
 
-def spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
+def _spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
     """Have an executor examine draws; what is returned waits for them, in order.
 
     A worker's death costs the one guilty draw only.

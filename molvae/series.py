@@ -1,9 +1,16 @@
-"""Series of molecules: along a path between two codes, or along one property at the same code.
+"""Series of molecules: along a path between two codes, or along one property near one molecule.
 
-Nothing is left to chance: each code is written greedily, so that a series comes out the same again.
+A code that holds a molecule whole leaves a property little say, and between two such codes there
+is often nothing but the two molecules. So each place of a series is written many times, from codes
+with more and more noise in them, and the best of these molecules stays. The noise is the same at
+all places and follows from a seed, and each code is written greedily: a series comes out the same
+again.
+
+Letters: N places, Z latent dimensions, P properties.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,14 +19,49 @@ from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
-from molvae.codes import read
+from molvae.codes import check_noise, read
+from molvae.config import SERIES_NOISE, SERIES_TRIES
 from molvae.data.molecules import Seen
 from molvae.decoded import Decoded, decode_all, own_points, tanimoto, with_targets
 from molvae.errors import UsageError, did_you_mean
-from molvae.targets import Wanted
+from molvae.model.latent import Posterior, corrupt
+from molvae.targets import Wanted, miss
 
 PARALLEL = 1e-4  # radians from parallel or opposite: below, no great circle is defined
 ENDS = (0.01, 0.99)  # levels of the training set between which a property is swept by default
+MAX_TRIES = 10_000
+LEVELS = 5  # of noise, evenly up to the most, besides none
+WIDE = 1.5  # posterior standard deviations in place of noise, for a decoder that was taught none
+
+
+class Search(NamedTuple):
+    """How the molecule at each place of a series is looked for.
+
+    Attributes:
+        noise: the most that is mixed into codes, 0 to 1; 0 holds the code itself, which is then
+            written once. None: .75, or the width of the posterior for a decoder not taught noise.
+        tries: molecules written for each place.
+        seed: of the noise.
+    """
+
+    noise: float | None = None
+    tries: int = SERIES_TRIES
+    seed: int = 0
+
+    def check(self, checkpoint: Checkpoint) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UsageError: naming it.
+        """
+        if not 1 <= self.tries <= MAX_TRIES:
+            raise UsageError(f"tries = {self.tries}: 1 to {MAX_TRIES:,}.")
+        if self.noise is not None and not 0.0 <= self.noise <= 1.0:
+            raise UsageError(f"noise = {self.noise:g}: 0 to 1.")
+        check_noise(checkpoint, self.noise)
+
+
+SEARCH = Search()
 
 
 class Step(NamedTuple):
@@ -30,11 +72,13 @@ class Step(NamedTuple):
         molecule: what was written there.
         tanimoto: its similarity to each molecule that the series was made from, by Morgan
             fingerprints of radius 2.
+        noise: share of it in the code that it was written from.
     """
 
     at: float
     molecule: Decoded
     tanimoto: tuple[float, ...]
+    noise: float
 
 
 def interpolate(
@@ -44,10 +88,14 @@ def interpolate(
     *,
     path: str = "spherical",
     ranges: Mapping[str, Wanted] | None = None,
+    search: Search = SEARCH,
 ) -> list[Step]:
     """Write the molecules on a path between two molecules' codes.
 
-    The decoder is told the properties of both ends, blended as the codes are.
+    The decoder is told the properties of both ends, blended as the codes are. Between the ends
+    stands, of the consistent molecules that are written for a place, the one most similar to both,
+    weighed by how near they are, and nearest to the targets; neither of them, and none that stood
+    before.
 
     Args:
         checkpoint: the model.
@@ -55,6 +103,7 @@ def interpolate(
         n: molecules, both ends included; at these stands what the model makes of their codes.
         path: one of `PATHS`.
         ranges: from `MoleculeGenerator.ranges`: properties that stay the same on all of the path.
+        search: how the molecules between are looked for.
 
     Raises:
         UsageError: for a number or a path that cannot be meant.
@@ -65,13 +114,25 @@ def interpolate(
     if path not in PATHS:
         hint = did_you_mean(path, PATHS) or f"; known: {', '.join(PATHS)}."
         raise UsageError(f"unknown path '{path}'{hint}")
-    first, last = read(checkpoint, [end.symbols for end in ends]).mean
+    (first, last), (narrow, wide) = read(checkpoint, [end.symbols for end in ends])
     shares = np.linspace(0.0, 1.0, n)
-    codes = torch.stack([PATHS[path](first, last, share) for share in shares.tolist()])
+    along = [PATHS[path](first, last, share) for share in shares.tolist()]
+    widths = [_linear(narrow, wide, share) for share in shares.tolist()]
     start, end = own_points(checkpoint, ends)
     points = start + shares[:, None] * (end - start)
     points = with_targets(checkpoint, points, ranges or {})
-    return _steps(shares, decode_all(checkpoint, codes, points), ends)
+    codes = Posterior(torch.stack(along), torch.stack(widths))
+    tried = _try_all(checkpoint, codes, points, search)
+    met = {each.smiles for each in ends} | {tried[-1][0].molecule.smiles}
+    steps = []
+    for place, (share, written) in enumerate(zip(shares.tolist(), tried, strict=True)):
+        chosen = _step(share, written[0], ends)
+        if 0 < place < n - 1:
+            new = [_step(share, each, ends) for each in written if each.is_new(met)]
+            chosen = max(new, key=partial(_fitness, checkpoint, ranges or {}), default=chosen)
+        met.add(chosen.molecule.smiles)
+        steps.append(chosen)
+    return steps
 
 
 def sweep(
@@ -81,8 +142,13 @@ def sweep(
     values: Sequence[float],
     *,
     guidance: float = 1.0,
+    search: Search = SEARCH,
 ) -> list[Step]:
-    """Change one property of a molecule, its code and its other properties held: a matched series.
+    """Change one property of a molecule and as little else as may be: a matched series.
+
+    The decoder is told the molecule's other properties. Of the consistent molecules that are
+    written for a value stays the most similar one that has it, nearer than to the next value and
+    than a quarter of a standard deviation; where none has, the one that comes nearest.
 
     Args:
         checkpoint: the model.
@@ -91,6 +157,7 @@ def sweep(
         values: asked for one after the other, in the property's unit; beyond the training range
             its nearest end is asked for.
         guidance: how far to overstate what is asked for; see `sampling.sample`.
+        search: how the molecules are looked for.
 
     Raises:
         UsageError: for a class label, or no values.
@@ -99,11 +166,85 @@ def sweep(
     column = _column(checkpoint, name)
     if not len(values):
         raise UsageError(f"no values of {name} to sweep over.")
-    codes = read(checkpoint, [start.symbols]).mean.repeat(len(values), 1)
+    found = read(checkpoint, [start.symbols])
+    codes = Posterior(*(part.repeat(len(values), 1) for part in found))
     points = own_points(checkpoint, [start]).repeat(len(values), axis=0)
     points[:, column] = values
-    molecules = decode_all(checkpoint, codes, points, guidance=guidance)
-    return _steps(values, molecules, (start,))
+    tried = _try_all(checkpoint, codes, points, search, guidance=guidance)
+    apart = np.diff(np.unique(values)).min(initial=checkpoint.normalizer.scales[name] / 2)
+    return [
+        _nearest(name, float(value), float(apart) / 2, written, start)
+        for value, written in zip(values, tried, strict=True)
+    ]
+
+
+class _Try(NamedTuple):
+    """One molecule of those that are written for a place, and the noise in its code."""
+
+    molecule: Decoded
+    noise: float
+
+    def is_new(self, met: set[str]) -> bool:
+        return self.molecule.consistent and self.molecule.smiles not in met
+
+
+def _try_all(
+    checkpoint: Checkpoint,
+    codes: Posterior,
+    points: np.ndarray,
+    search: Search,
+    *,
+    guidance: float = 1.0,
+) -> list[list[_Try]]:
+    """Write molecules for N places: from the mean of each code, and then from what surrounds it.
+
+    Args:
+        checkpoint: the model.
+        codes: the places.
+        points: what the decoder is told at each, shape (N, P).
+        search: how many, and how far around.
+        guidance: how far to overstate what is asked for.
+    """
+    search.check(checkpoint)
+    taught = checkpoint.model.config.noise_conditional
+    furthest = SERIES_NOISE if search.noise is None else search.noise
+    random = torch.Generator().manual_seed(search.seed)
+    n, size = codes.mean.shape
+    tried: list[list[_Try]] = [[] for _ in range(n)]
+    for number in range(LEVELS + 1 if furthest else 1):
+        reach = number / LEVELS
+        times = (search.tries - 1 + LEVELS - number) // LEVELS if number else 1
+        if not times:
+            continue
+        level = furthest * reach if taught else 0.0
+        noise = torch.randn(times, 1, size, generator=random).expand(times, n, size).flatten(0, 1)
+        means, widths = (part.repeat(times, 1) for part in codes)
+        noise = noise.to(means.device)
+        if taught:
+            mixed = corrupt(means, noise, means.new_full((len(means),), level))
+        else:
+            mixed = Posterior(means, widths).sample(WIDE * reach * noise)
+        written = decode_all(
+            checkpoint, mixed, np.tile(points, (times, 1)), guidance=guidance, noise=level
+        )
+        for place, molecule in enumerate(written):
+            tried[place % n].append(_Try(molecule, level))
+    return tried
+
+
+def _nearest(name: str, value: float, tolerance: float, tried: Sequence[_Try], start: Seen) -> Step:
+    """Choose the molecule for one value of a property."""
+
+    def gap(step: Step) -> float:
+        got = step.molecule.value(name)
+        return abs(got - value) if isinstance(got, float) else np.inf
+
+    sound = [each for each in tried if each.molecule.consistent] or tried[:1]
+    steps = [_step(value, each, (start,)) for each in sound]
+    hits = [step for step in steps if gap(step) <= tolerance]
+    if hits:
+        return max(hits, key=lambda step: (step.tanimoto, -gap(step)))
+    return min(steps, key=gap)
 
 
 def sweep_values(
@@ -146,13 +287,22 @@ def _column(checkpoint: Checkpoint, name: str) -> int:
     return normalizer.names.index(name)
 
 
-def _steps(
-    places: Sequence[float] | np.ndarray, molecules: Sequence[Decoded], near: Sequence[Seen]
-) -> list[Step]:
-    return [
-        Step(float(at), each, tuple(tanimoto(each.smiles, other.smiles) for other in near))
-        for at, each in zip(places, molecules, strict=True)
+def _fitness(checkpoint: Checkpoint, ranges: Mapping[str, Wanted], step: Step) -> float:
+    """Return how similar a step is to both ends of its path, the nearer one counting more.
+
+    A target that is missed by a standard deviation costs as much as all similarity brings.
+    """
+    first, last = step.tanimoto
+    scales = checkpoint.normalizer.scales
+    missed = [
+        miss(step.molecule.value(name), wanted) / scales[name] for name, wanted in ranges.items()
     ]
+    return (1.0 - step.at) * first + step.at * last - sum(missed)
+
+
+def _step(at: float, tried: _Try, near: Sequence[Seen]) -> Step:
+    likeness = tuple(tanimoto(tried.molecule.smiles, other.smiles) for other in near)
+    return Step(at, tried.molecule, likeness, tried.noise)
 
 
 def _linear(first: Tensor, last: Tensor, share: float) -> Tensor:

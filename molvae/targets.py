@@ -10,7 +10,8 @@ from molvae.normalizer import PropertyNormalizer, Reading, class_key
 
 Range = tuple[float, float]  # low, high; equal for a point, infinite where an end is open
 Wanted = Range | str  # of a class label: a class, or several as `a|b`
-Targets = Mapping[str, float | Range | str]
+Ends = tuple[float | None, float | None]  # the same as people write it: None where it is open
+Targets = Mapping[str, float | Ends | str]
 
 
 def as_ranges(targets: Targets, normalizer: PropertyNormalizer) -> dict[str, Wanted]:
@@ -35,10 +36,13 @@ def as_ranges(targets: Targets, normalizer: PropertyNormalizer) -> dict[str, Wan
     return {name: ranges[name] for name in normalizer.quantities if name in ranges}
 
 
-def _as_range(name: str, wanted: float | Range | str) -> Range:
+def _as_range(name: str, wanted: float | Ends | str) -> Range:
     if isinstance(wanted, str):
-        raise UsageError(f"target {name} = {wanted}: not a number; {name} has no classes.")
-    low, high = wanted if isinstance(wanted, tuple) else (wanted, wanted)
+        raise UsageError(
+            f"target {name} = {wanted}: not a number, and {name} has no classes; a range is"
+            " (1.0, 3.0), with None for an open end."
+        )
+    low, high = _closed(wanted) if isinstance(wanted, tuple) else (wanted, wanted)
     if math.isnan(low) or math.isnan(high) or (low == high and math.isinf(low)):
         raise UsageError(f"target {name} = {format_range((low, high))}: not a finite number.")
     if low > high:
@@ -46,11 +50,16 @@ def _as_range(name: str, wanted: float | Range | str) -> Range:
     return float(low), float(high)
 
 
-def _as_classes(label: str, wanted: float | Range | str, normalizer: PropertyNormalizer) -> str:
+def _closed(ends: Ends) -> Range:
+    low, high = ends
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def _as_classes(label: str, wanted: float | Ends | str, normalizer: PropertyNormalizer) -> str:
     """Return one or more classes in the model's spelling and order; a class may be a number."""
-    if isinstance(wanted, tuple) and wanted[0] < wanted[1]:
+    if isinstance(wanted, tuple) and (ends := _closed(wanted))[0] < ends[1]:
         raise UsageError(
-            f"target {label} = {format_range(wanted)}: a range; {label} has the classes"
+            f"target {label} = {format_range(ends)}: a range; {label} has the classes"
             f" {', '.join(normalizer.classes[label])}. Join several with |."
         )
     text = wanted if isinstance(wanted, str) else f"{_as_range(label, wanted)[0]:.17g}"

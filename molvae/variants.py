@@ -1,9 +1,7 @@
 """Variants of given molecules, and neighbors of one: drawn around their codes in latent space."""
 
 import math
-import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -12,18 +10,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from molvae.chem.candidates import examine_all
-from molvae.codes import TILE, read
-from molvae.config import WHOLE_CODES, GenerateConfig
+from molvae.codes import read
+from molvae.config import NEAR_CODES, GenerateConfig
 from molvae.data.molecules import Seen, known_to, look
 from molvae.decoded import tanimoto
-from molvae.drawing import Drawing
 from molvae.errors import Rejected, UsageError
-from molvae.generated import Generated, Generation, Summary
-from molvae.generator import MoleculeGenerator, spread
+from molvae.generated import Generated, Summary
+from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
 from molvae.targets import Targets, Wanted
-from molvae.writer import Codes, write
 
 MAX_RADIUS = 10.0  # standard deviations: far beyond, no molecule of the training set is
 
@@ -118,12 +113,11 @@ def vary(
     config = _settled(generator, config)
     posterior = read(generator.checkpoint, [source.seen.symbols for source in sources])
     own = [_own_properties(generator, s.seen) if keep_properties else {} for s in sources]
-    drawn = _draw(
-        generator,
-        [source.seen for source in sources],
-        n,
+    drawn = generator.fill(
+        n * len(sources),
+        own,
         codes=partial(_around, posterior, n, _checked(radius), config.noise or 0.0),
-        asked=own,
+        excluded=[source.seen.smiles for source in sources],
         config=config,
         seed=seed,
         executor=executor,
@@ -212,12 +206,11 @@ def neighbors(
     own = _own_properties(generator, center) if keep_properties else {}
     # Of the width that all codes have together, whatever that of the molecule's own posterior.
     wide = Posterior(mean, torch.zeros_like(mean))
-    drawn = _draw(
-        generator,
-        [center],
+    drawn = generator.fill(
         n,
+        [{**own, **asked}],
         codes=partial(_around, wide, n, _checked(radius), config.noise or 0.0),
-        asked=[{**own, **asked}],
+        excluded=[center.smiles],
         config=config,
         seed=seed,
         executor=executor,
@@ -235,65 +228,21 @@ def neighbors(
     return Neighborhood(found, drawn.summary)
 
 
-def _draw(
-    generator: MoleculeGenerator,
-    centers: Sequence[Seen],
-    n: int,
-    *,
-    codes: Codes,
-    asked: Sequence[Mapping[str, Wanted]],
-    config: GenerateConfig,
-    seed: int | None,
-    executor: Executor | None,
-    batch_size: int,
-    report: Callable[[int], None],
-    should_stop: Callable[[], bool],
-) -> Generation:
-    """Draw `n` molecules for each center from given codes, and none of the centers."""
-    if config.tier != "consistent" or not config.unique:
-        raise UsageError("variants are of the tier consistent, and unique.")
-    seed = secrets.randbelow(2**32) if seed is None else seed
-    drawing = Drawing(
-        partial(
-            write,
-            checkpoint=generator.checkpoint,
-            config=config,
-            seed=seed,
-            codes=codes,
-            read=bool(generator.labels),
-        ),
-        n * len(centers),
-        asked,
-        config=config,
-        seed=seed,
-        normalizer=generator.normalizer,
-        index=generator.checkpoint.index,
-        measured=generator.measured,
-        standardization=generator.standardization,
-    )
-    drawing.used |= {center.smiles for center in centers}
-    begun = time.monotonic()
-    drawing.run(
-        examine_all if executor is None else partial(spread, executor),
-        at_once=max(1, batch_size // TILE) * TILE,
-        report=report,
-        should_stop=should_stop,
-    )
-    return drawing.result(model=generator.name, seconds=time.monotonic() - begun)
-
-
 def near_defaults(generator: MoleculeGenerator) -> GenerateConfig:
-    """Return how molecules near a given one are drawn: without noise, which leads away from it."""
+    """Return how molecules near a given one are drawn: with less noise than from the prior."""
     taught = generator.checkpoint.model.config.noise_conditional
     own = replace(generator.defaults, tier="consistent", unique=True)
     if not taught:
         return own
     # Its own are for another noise level.
-    return replace(own, noise=WHOLE_CODES.noise, temperature=WHOLE_CODES.temperature)
+    return replace(own, noise=NEAR_CODES.noise, temperature=NEAR_CODES.temperature)
 
 
 def _settled(generator: MoleculeGenerator, config: GenerateConfig | None) -> GenerateConfig:
-    return generator.checked(config or GenerateConfig(), base=near_defaults(generator))
+    config = generator.checked(config or GenerateConfig(), base=near_defaults(generator))
+    if config.tier != "consistent" or not config.unique:
+        raise UsageError("variants are of the tier consistent, and unique.")
+    return config
 
 
 def _checked(radius: float) -> float:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
-from molvae.codes import AT_ONCE, TILE, by_tile, padded_ids, predict, read_ids
+from molvae.codes import AT_ONCE, by_tile, padded_ids, predict, read_ids, strings_at_once
 from molvae.config import GenerateConfig
 from molvae.drawing import NOISE, TOKENS, Draw, slot_random
 from molvae.model.sampling import sample
@@ -135,7 +135,7 @@ def _write_jobs(
         top_p=config.top_p,
         guidance=config.guidance,
         noise=config.noise,
-        live=TILE,
+        live=strings_at_once(device),
     )
     predicted: list[dict[str, float]] = [{}] * len(jobs)
     strings = [checkpoint.vocabulary.decode(ids) for ids in written.ids.tolist()]

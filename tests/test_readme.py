@@ -11,8 +11,11 @@ from types import ModuleType
 from typing import NamedTuple
 
 import pytest
+from rdkit import Chem
 
 from molvae.checkpoint import bundled_models
+from molvae.chem.properties import measure
+from molvae.decoded import tanimoto
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -100,6 +103,29 @@ def test_every_block_runs_in_order_in_an_empty_folder(tmp_path: Path) -> None:
         done = run(block, tmp_path)
         assert done.returncode == 0, f"README.md:{block.line}: {done.stderr[-2000:]}"
         assert "Warning" not in done.stderr, f"README.md:{block.line}: {done.stderr[-2000:]}"
+
+
+def shown(header: str) -> list[list[str]]:
+    """Return the rows of the table that begins with a header, cell by cell."""
+    (text,) = (block.text for block in blocks() if block.text.startswith(header))
+    return [line.split() for line in text.splitlines()[1:]]
+
+
+def test_molecules_that_are_shown_are_what_stands_beside_them() -> None:
+    for smiles, *told in shown("SMILES"):
+        found = measure(Chem.MolFromSmiles(smiles), ("LogP", "QED"))
+        assert [f"{value:.2f}" for value in found] == told
+    series, path = shown("LogP asked"), shown("step")
+    lidocaine, procainamide = path[0][-1], path[-1][-1]
+    for _, got, likeness, smiles in series:
+        assert f"{measure(Chem.MolFromSmiles(smiles), ('LogP',))[0]:.2f}" == got
+        assert f"{tanimoto(smiles, lidocaine):.2f}" == likeness
+    for _, to_first, to_last, smiles in path:
+        found = [f"{tanimoto(smiles, end):.2f}" for end in (lidocaine, procainamide)]
+        assert found == [to_first, to_last]
+    asked = "\n".join(block.text for block in blocks() if block.language == "sh")
+    assert f'sweep "{lidocaine}"' in asked
+    assert f'interpolate "{lidocaine}" "{procainamide}"' in asked
 
 
 def test_the_command_reference_is_fresh() -> None:

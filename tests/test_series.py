@@ -11,7 +11,7 @@ from molvae.decoded import decode_all, own_points, tanimoto, with_targets
 from molvae.errors import Rejected, UsageError
 from molvae.generator import MoleculeGenerator
 from molvae.reconstructions import reconstruct_all
-from molvae.series import PATHS, interpolate, sweep, sweep_values
+from molvae.series import PATHS, SEARCH, Search, interpolate, sweep, sweep_values
 from tests.drugs import DRUGS
 
 
@@ -96,12 +96,65 @@ def test_a_sweep_changes_the_one_property_that_it_asks_for(
     assert again == steps
 
 
-def test_asked_for_its_own_value_a_sweep_writes_what_comes_back(
+def test_without_noise_a_sweep_writes_what_comes_back_of_its_own_value(
     druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
 ) -> None:
     own = ends[0].values[druglike.measured.index("LogP")]
-    (step,) = sweep(druglike.checkpoint, ends[0], "LogP", [own])
+    still = Search(noise=0.0)
+    (step,) = sweep(druglike.checkpoint, ends[0], "LogP", [own], search=still)
     assert step.molecule.smiles == reconstruct_all(druglike.checkpoint, ends[:1])[0].written
+    assert step.noise == 0.0
+
+
+def test_a_sweep_gives_the_molecule_the_values_that_its_own_code_does_not(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+) -> None:
+    """Nearer with every try, and never without need less like the molecule."""
+    values = sweep_values(druglike.checkpoint, "LogP", 7)
+    misses = []
+    for search in (Search(noise=0.0), Search(tries=11), SEARCH):
+        steps = sweep(druglike.checkpoint, ends[0], "LogP", values, guidance=1.5, search=search)
+        got = [step.molecule.properties["LogP"] for step in steps]
+        misses.append(np.mean(np.abs(np.subtract(got, values))))
+    assert misses[0] > misses[1] > misses[2]
+    assert misses[2] < 0.4
+    assert len({step.molecule.smiles for step in steps}) >= 6
+    assert all(step.molecule.consistent for step in steps)
+    own = np.argmin(np.abs(np.subtract(values, ends[0].values[druglike.measured.index("LogP")])))
+    assert np.argmax([step.tanimoto[0] for step in steps]) == own
+
+
+def test_between_two_molecules_stand_others_ever_less_like_the_first(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+) -> None:
+    steps = interpolate(druglike.checkpoint, ends, 9)
+    between = [step.molecule for step in steps[1:-1]]
+    assert len({molecule.smiles for molecule in between} - {end.smiles for end in ends}) == 7
+    assert all(molecule.consistent for molecule in between)
+    for side in (0, 1):
+        likeness = [step.tanimoto[side] for step in steps[1:-1]]
+        assert (np.mean(likeness[:3]) > np.mean(likeness[-3:])) == (side == 0)
+
+
+@pytest.mark.parametrize(
+    ("search", "words"),
+    [(Search(tries=0), "tries = 0: 1 to"), (Search(noise=1.5), "noise = 1.5: 0 to 1")],
+)
+def test_a_search_that_cannot_be_meant_is_refused(
+    druglike: MoleculeGenerator, ends: tuple[Seen, Seen], search: Search, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        sweep(druglike.checkpoint, ends[0], "LogP", [1.0], search=search)
+
+
+def test_a_decoder_that_was_taught_no_noise_is_searched_within_the_posterior(
+    labelled_model_file: str,
+) -> None:
+    generator = MoleculeGenerator.load(labelled_model_file)
+    steps = generator.sweep(dict(DRUGS)["lidocaine"], "potency", [4.0, 6.0])
+    assert {step.noise for step in steps} == {0.0}
+    with pytest.raises(UsageError, match="was not taught noise"):
+        generator.sweep("CCO", "potency", [4.0], search=Search(noise=0.5))
 
 
 def test_counts_are_swept_in_whole_numbers(druglike: MoleculeGenerator) -> None:
@@ -142,19 +195,25 @@ def test_a_temperature_gives_each_slot_its_own_molecule_and_the_same_again(
     druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
 ) -> None:
     checkpoint = druglike.checkpoint
-    codes = read(checkpoint, [ends[0].symbols]).mean.repeat(4, 1)
-    points = with_targets(checkpoint, own_points(checkpoint, ends[:1]), {}).repeat(4, axis=0)
+    codes = read(checkpoint, [ends[0].symbols]).mean.repeat(8, 1)
+    points = with_targets(checkpoint, own_points(checkpoint, ends[:1]), {}).repeat(8, axis=0)
 
     def drawn(seed: int, slots: list[int]) -> list[str]:
         molecules = decode_all(
-            checkpoint, codes[slots], points[slots], temperature=1.0, seed=seed, slots=slots
+            checkpoint,
+            codes[slots],
+            points[slots],
+            temperature=1.5,
+            noise=0.5,
+            seed=seed,
+            slots=slots,
         )
         return [each.smiles for each in molecules]
 
-    four = drawn(1, [0, 1, 2, 3])
-    assert len(set(four)) > 1
-    assert drawn(1, [3, 1]) == [four[3], four[1]]
-    assert drawn(2, [0, 1, 2, 3]) != four
+    eight = drawn(1, list(range(8)))
+    assert len(set(eight)) > 4
+    assert drawn(1, [3, 1]) == [eight[3], eight[1]]
+    assert drawn(2, list(range(8))) != eight
 
 
 def test_a_generator_takes_smiles(druglike: MoleculeGenerator, ends: tuple[Seen, Seen]) -> None:

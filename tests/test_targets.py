@@ -63,6 +63,11 @@ def test_ranges_are_written_as_they_are_read(wanted: Range, text: str) -> None:
     assert format_range(wanted) == text
 
 
+def test_an_open_end_is_infinite_or_none() -> None:
+    asked = as_ranges({"LogP": (None, 3.0), "HBD": (1, None)}, NORMALIZER)
+    assert asked == {"LogP": (-INF, 3.0), "HBD": (1.0, INF)}
+
+
 def test_what_the_model_never_saw_is_named() -> None:
     low, high = NORMALIZER.low[0], NORMALIZER.high[0]
     assert unfamiliar({"LogP": (high + 1, INF), "HBD": (1, 1)}, NORMALIZER) == ["LogP"]
@@ -173,7 +178,7 @@ def test_classes_are_spelled_and_ordered_as_the_model_does(
         ({"assay": INF}, "not a finite number"),
         ({"assay": ""}, "no such class"),
         ({"assay": "active", "ASSAY": "0"}, "assay: given twice"),
-        ({"LogP": "high"}, "target LogP = high: not a number; LogP has no classes"),
+        ({"LogP": "high"}, "target LogP = high: not a number, and LogP has no classes"),
         ({"assay=active": 1.0}, "unknown property 'assay=active'"),
     ],
 )

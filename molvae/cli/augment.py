@@ -12,7 +12,7 @@ from molvae.cli.progress import progress
 from molvae.cli.rejects import Rejects, rejects_option, strict_option
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import describe_table, print_json, say
-from molvae.config import WHOLE_CODES, GenerateConfig
+from molvae.config import NEAR_CODES, GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ SETTINGS = (
 @options.smiles_column
 @rejects_option
 @strict_option
-@options.config_options(GenerateConfig, only=SETTINGS, shown=WHOLE_CODES)
+@options.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
 @options.seed()
 @options.batch_size
 @options.jobs

@@ -1,6 +1,7 @@
 """`molvae generate`: the main job."""
 
 import csv
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import print_json, printable, say
 from molvae.config import GenerateConfig
-from molvae.errors import InputError, ShortfallError, UsageError
+from molvae.errors import InputError, Rejected, ShortfallError, UsageError
 
 if TYPE_CHECKING:
     from molvae.generated import Generation, Summary
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 PREFIX = "target_"  # of the columns in which a table of molecules holds what was asked
+PATTERN = " What has the pattern is nearest to a molecule that has it: molvae neighbors SMILES."
 SHOWN_ODD = 3  # requests that are named when the training set has nothing like them
 
 
@@ -36,6 +38,12 @@ SHOWN_ODD = 3  # requests that are named when the training set has nothing like 
     default=None,
     help="Table with one set of targets a row: columns named like properties, cells like 2.5"
     " or 0.8..0.95, empty where free. In a table that `molvae generate` wrote, the target columns.",
+)
+@click.option(
+    "--exclude",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Table of molecules that are known and not wanted, in any spelling.",
 )
 @options.table_output
 @options.output_format()
@@ -53,6 +61,7 @@ def command(
     number: int | None,
     targets: options.Ranges,
     targets_file: Path | None,
+    exclude: Path | None,
     output: str,
     output_format: str,
     seed: int | None,
@@ -72,11 +81,15 @@ def command(
     and its own defaults, where it has some.
     """
     target = None if output == "-" else Path(output)
-    check_table(Path(output), format=output_format, force=force)
+    inputs = [exclude] if exclude else []
+    check_table(Path(output), format=output_format, force=force, inputs=inputs)
     generator = generators.load(model, device)
     config = generators.drawing_config(generator, settings)
     requests, n = _requests(generator, targets, targets_file, number)
+    if config.in_range and not any(map(_has_range, requests)):
+        raise UsageError("--in-range: no range is asked for; write LogP=2..3 in place of LogP=2.5.")
     _warn(generator, requests, quiet)
+    known = _known(generator, exclude, jobs=jobs or os.cpu_count() or 1, quiet=quiet)
     with (
         stop_signals() as stopped,
         progress("Generating", total=n, quiet=quiet) as report,
@@ -87,6 +100,7 @@ def command(
             requests,
             config=config,
             seed=seed,
+            exclude=known,
             executor=chemists,
             batch_size=batch_size or 1024,
             report=report,
@@ -98,7 +112,7 @@ def command(
         print_json(generation.summary.to_dict() | inside)
     if target or not as_json:
         _write(rows, target, output_format)
-    for line in summary_lines(generation.summary):
+    for line in summary_lines(generator, generation.summary):
         say(line, quiet=quiet)
     if stopped:
         say(f"Interrupted; the {len(rows)} finished molecules are kept.")
@@ -107,6 +121,7 @@ def command(
         raise ShortfallError(
             f"{generation.summary.found} of {n} molecules were found; the rest were refused"
             f" ({_most_common(generation.summary)}). A larger --max-tries tries longer."
+            + (PATTERN if config.smarts else "")
         )
 
 
@@ -127,6 +142,36 @@ def _requests(
         raise UsageError("--target and --targets: give the targets in one place.")
     rows = [generator.ranges(row) for row in _read_targets(targets_file)]
     return rows, (number or 1) * len(rows)
+
+
+def _known(
+    generator: "MoleculeGenerator", path: Path | None, *, jobs: int, quiet: bool
+) -> frozenset[str]:
+    """Return the molecules of a table as the model's training set spells them.
+
+    Raises:
+        InputError: for no table, or one without a molecule.
+    """
+    if path is None:
+        return frozenset()
+    from molvae.data.molecules import look_at_rows
+    from molvae.data.tables import open_table
+
+    table = open_table(path)
+    looked = [
+        seen for _, seen in look_at_rows(table.rows, generator.standardization, (), jobs=jobs)
+    ]
+    known = frozenset(seen.smiles for seen in looked if not isinstance(seen, Rejected))
+    if not known:
+        raise InputError(f"{path}: no molecule to exclude.")
+    bad = sum(isinstance(seen, Rejected) for seen in looked)
+    lost = f"; {bad:,} rows are none, which `molvae prepare` names" if bad else ""
+    say(f"{path}: {len(known):,} molecules are left out{lost}.", quiet=quiet)
+    return known
+
+
+def _has_range(request: options.Ranges) -> bool:
+    return any(isinstance(wanted, str) or wanted[0] < wanted[1] for wanted in request.values())
 
 
 def _read_targets(path: Path) -> Iterator[options.Ranges]:
@@ -235,20 +280,17 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else cell_text(value)
 
 
-def summary_lines(summary: "Summary") -> list[str]:
+def summary_lines(generator: "MoleculeGenerator", summary: "Summary") -> list[str]:
     """Return what is worth telling about a run, a line each."""
     lines = [
         f"{summary.found} of {summary.requested} molecules, tier {summary.tier},"
         f" {summary.draws} draws in {summary.seconds:.1f} s, seed {summary.seed},"
         f" model {summary.model}",
         f"acceptance {summary.acceptance:.1%} (first draws that SELFIES did not have to repair),"
-        f" unique {summary.uniqueness:.1%}, novel {summary.novelty:.1%}",
+        f" unique {summary.uniqueness:.1%}"
+        + (f", novel {summary.novelty:.1%}" if summary.found else ""),
+        *generators.control_lines(generator, summary.control),
     ]
-    for name, control in summary.control.items():
-        lines.append(
-            f"{name}: mean {control.mean:.3g}, mean error {control.mae:.3g}"
-            f" ({control.mae_scaled:.2f} sd), hit {control.hit_rate:.0%}"
-        )
     if summary.refusals:
         lines.append(f"refused: {_most_common(summary)}")
     return lines

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from molvae.cli.options import Ranges
+    from molvae.generated import Control
     from molvae.generator import MoleculeGenerator
     from molvae.workers import Jobs
 
@@ -52,7 +53,12 @@ def drawing_config(generator: "MoleculeGenerator", settings: Mapping[str, Any]) 
 
 
 def warn_of_targets(
-    generator: "MoleculeGenerator", ranges: "Ranges", *, quiet: bool, so: str = ""
+    generator: "MoleculeGenerator",
+    ranges: "Ranges",
+    *,
+    quiet: bool,
+    so: str = "",
+    of: str = "",
 ) -> None:
     """Say which targets lie outside what the model was trained on.
 
@@ -61,6 +67,7 @@ def warn_of_targets(
         ranges: from `MoleculeGenerator.ranges`.
         quiet: say nothing.
         so: what follows from it besides.
+        of: what has these properties, where they are not asked for.
     """
     from molvae.targets import format_range, unfamiliar
 
@@ -68,11 +75,43 @@ def warn_of_targets(
     for name in unfamiliar(ranges, normalizer):
         column = normalizer.names.index(name)
         say(
-            f"Warning: {name}={format_range(ranges[name])} lies outside the model's training range"
-            f" {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the nearest value"
+            f"Warning: {of}{name}={format_range(ranges[name])} lies outside the model's training"
+            f" range {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the nearest value"
             f" there is used{so}.",
             quiet=quiet,
         )
+
+
+def control_lines(
+    generator: "MoleculeGenerator", controls: Mapping[str, "Control"]
+) -> Iterator[str]:
+    """Yield asked against got in words, a property a line.
+
+    What the model itself reads off its molecules is no measurement: how far such readings are from
+    the truth stands beside it.
+    """
+    from molvae.predictions import stated_errors
+
+    stated = stated_errors(generator.checkpoint)
+    for name, control in controls.items():
+        got = f"mean {control.mean:.3g}, mean error {control.mae:.3g} ({control.mae_scaled:.2f} sd)"
+        hit = f"hit {control.hit_rate:.0%}"
+        if name in generator.measured:
+            yield f"{name}: {got}, {hit}"
+            continue
+        of_class, told = name in generator.normalizer.classes, stated.get(name, {})
+        known = told.get("accuracy" if of_class else "mae")
+        error = "its error is not known"
+        if known is not None:
+            error = f"right on {known:.0%} of" if of_class else f"mean error {known:.3g} on"
+            error += f" {held_out(told)}"
+        read = hit if of_class else f"{got}, {hit}"
+        yield f"{name}: {read}, as the model itself predicts ({error})"
+
+
+def held_out(told: Mapping[str, float | None]) -> str:
+    """Name the molecules that a stated error is of."""
+    return f"{told['molecules']:,.0f} held-out molecules"
 
 
 @contextmanager

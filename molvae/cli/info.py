@@ -13,6 +13,9 @@ from molvae.errors import ArtifactError
 
 Rows = Iterator[tuple[str, object]]
 
+NATS = ("kl", "reconstruction", "shuffled_z", "shuffled_c", "language_model")
+UNITS = {**dict.fromkeys(NATS, "nats"), "property_mae": "sd"}  # of figures that have one
+
 
 @click.command(epilog="Try: molvae info druglike")
 @click.argument("item", metavar="MODEL|DATASET")
@@ -78,10 +81,11 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     names = header["normalizer"]["names"]
     for card in ("health", "measured"):
         for key, value in provenance.get(card, {}).items():
+            told = f"{card}: {key}{f', {UNITS[key]}' if key in UNITS else ''}"
             if key == "property_mae":
-                yield f"{card}: {key}", dict(zip(names, value, strict=True))
+                yield told, dict(zip(names, value, strict=True))
             elif key != "calibration":  # has columns of its own in the table of properties
-                yield f"{card}: {key}", value
+                yield told, value
     head = provenance.get("head", {})
     for name, told in head.get("errors", {}).items():
         known = {key: value for key, value in told.items() if value is not None}

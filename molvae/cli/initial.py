@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from molvae.cli.options import NONE
 from molvae.config import (
     PRESETS,
     DataConfig,
@@ -56,9 +57,10 @@ def prepared_like(model: str, settings: Mapping[str, Any]) -> tuple[DataConfig, 
             raise UsageError(
                 f"{key} = {settings[key]}: {title(model)} was trained with {own[key]}. {free}"
             )
-    asked = {resolve(name).name for name in settings["properties"]}
+    given = settings["properties"]
+    asked = {resolve(name).name for name in given if name != NONE}
     lacking = [name for name in base.properties if name not in asked]
-    if asked and lacking:
+    if given and lacking:
         raise UsageError(
             f"properties: {title(model)} was trained with {', '.join(lacking)} as well. {free}"
         )

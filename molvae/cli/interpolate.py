@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.listing import Listing, listing, molecule
+from molvae.cli.listing import Listing, listing, molecule, searching
 
 if TYPE_CHECKING:
     from molvae.series import Step
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 )
 @options.targets
 @click.option("--distinct", is_flag=True, help="Leave out molecules that the path has met before.")
+@searching
 @listing
 def command(
     first: str,
@@ -34,28 +35,35 @@ def command(
     path: str,
     targets: options.Ranges,
     distinct: bool,
+    noise: float | None,
+    tries: int,
+    seed: int,
     **settings: Any,
 ) -> None:
     """Write the molecules on the way from A to B through the latent space.
 
-    Each row is the likeliest molecule at a step of the path, 0 to 1; the ends are what the model
-    makes of the codes of A and B. It is asked for the properties of A and B, blended likewise;
-    --target holds one of them fixed. tanimoto_A and tanimoto_B tell how similar it is to both
-    (Morgan fingerprints of radius 2), consistent whether SELFIES had nothing to repair.
-
-    How near the ends are to A and B depends on how much the model's code holds, which `molvae info
-    MODEL` tells as kl, in nats, and exact_from_mean.
+    Each row is a molecule at a step of the path, 0 to 1; the ends are what the model makes of the
+    codes of A and B, which is A and B where these hold all of them. Between them --tries molecules
+    are written for each step, from the path's latent code and from codes with more and more noise
+    in them, up to --noise, and the properties of A and B are asked for, blended likewise; --target
+    holds one of them fixed. A row is the one most similar to A and B (tanimoto_A, tanimoto_B:
+    Morgan fingerprints of radius 2), the nearer end counting more, and nearest to the targets,
+    that stands nowhere else; consistent tells whether SELFIES had nothing to repair. The same
+    command gives the same rows.
     """
-    from molvae.series import interpolate
+    from molvae.series import Search, interpolate
 
     run = Listing(model, **settings)
     generator = run.load()
     ranges = generator.ranges(targets)
     generators.warn_of_targets(generator, ranges, quiet=run.quiet)
-    ends = molecule(generator, first), molecule(generator, last)
-    steps = interpolate(generator.checkpoint, ends, number, path=path, ranges=ranges)
+    ends = [molecule(generator, end, quiet=run.quiet) for end in (first, last)]
+    search = Search(noise, tries, seed)
+    steps = interpolate(
+        generator.checkpoint, (ends[0], ends[1]), number, path=path, ranges=ranges, search=search
+    )
     title = run.title(generator)
-    more = _target_cells(ranges) | {"path": path, "model": title}
+    more = _target_cells(ranges) | {"path": path, "model": title, "seed": seed}
     rows = [_row(number, step) | more for number, step in enumerate(steps, 1)]
     met = {row["SMILES"] for row in rows} - {""}
     if distinct:
@@ -64,6 +72,7 @@ def command(
         "A": ends[0].smiles,
         "B": ends[1].smiles,
         "path": path,
+        **search._asdict(),
         "steps": len(steps),
         "distinct": len(met),
         "consistent": sum(step.molecule.consistent for step in steps),
@@ -84,6 +93,7 @@ def _row(number: int, step: "Step") -> dict[str, Any]:
         "tanimoto_A": step.tanimoto[0],
         "tanimoto_B": step.tanimoto[1],
         **step.molecule.cells(),
+        "noise": step.noise,
     }
 
 

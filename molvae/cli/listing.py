@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import click
+
 from molvae.cli import generators, options
 from molvae.cli.outputs import check_table, rounded
 from molvae.cli.terminal import print_json, say
+from molvae.config import SERIES_NOISE, SERIES_TRIES
 from molvae.errors import InputError, Rejected
 
 if TYPE_CHECKING:
@@ -25,6 +28,30 @@ def listing(command: Callable[..., None]) -> Callable[..., None]:
             options.json_summary(),
             options.quiet,
         )
+    ):
+        command = decorate(command)
+    return command
+
+
+def searching(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `series.Search`: noise, tries and seed."""
+    for decorate in (
+        options.seed("Seed of the noise.", default=0),
+        click.option(
+            "--tries",
+            type=click.IntRange(1),
+            default=SERIES_TRIES,
+            show_default=True,
+            help="Molecules written for each row.",
+        ),
+        click.option(
+            "--noise",
+            type=click.FloatRange(0.0, 1.0),
+            default=None,
+            help="Share of noise in the code that is furthest from the molecule; 0 holds its own"
+            f" code in all rows (default {f'{SERIES_NOISE:g}'.removeprefix('0')}, or the"
+            " posterior's width for a decoder that was not taught noise).",
+        ),
     ):
         command = decorate(command)
     return command
@@ -75,8 +102,10 @@ class Listing(NamedTuple):
             say(line, quiet=self.quiet)
 
 
-def molecule(generator: "MoleculeGenerator", smiles: str) -> "Seen":
+def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Seen":
     """Read a molecule that the command line names, in the form that the model was trained on.
+
+    A molecule unlike the training set is warned of, unless `quiet`.
 
     Raises:
         InputError: for a string that is no molecule, or a symbol that the model does not know.
@@ -86,5 +115,8 @@ def molecule(generator: "MoleculeGenerator", smiles: str) -> "Seen":
     (seen,) = look(generator.standardization, generator.measured, [smiles])
     found = known_to(generator.vocabulary, seen)
     if isinstance(found, Rejected):
-        raise InputError(f"'{smiles}': {found}") from found
+        hint = "; for a table: molvae augment" if Path(smiles).is_file() else ""
+        raise InputError(f"'{smiles}': {found}{hint}") from found
+    own: options.Ranges = {n: (v, v) for n, v in zip(generator.measured, found.values, strict=True)}
+    generators.warn_of_targets(generator, own, quiet=quiet, of=f"{found.smiles}: ")
     return found

@@ -11,7 +11,7 @@ from molvae.cli.listing import Listing, listing, molecule
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import say
-from molvae.config import WHOLE_CODES, GenerateConfig
+from molvae.config import NEAR_CODES, GenerateConfig
 from molvae.errors import ShortfallError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     help="Ask for the molecule's own measured properties, so that neighbors stay near (default), or"
     " leave them free.",
 )
-@options.config_options(GenerateConfig, only=SETTINGS, shown=WHOLE_CODES)
+@options.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
 @options.seed()
 @listing
 def command(
@@ -68,8 +68,9 @@ def command(
     run = Listing(model, **{name: settings[name] for name in Listing._fields[1:]})
     generator = run.load()
     config = options.config_from(GenerateConfig, settings)
-    center = molecule(generator, smiles)
-    generators.warn_of_targets(generator, generator.ranges(targets), quiet=run.quiet)
+    center = molecule(generator, smiles, quiet=run.quiet)
+    ranges = generator.ranges(targets)
+    generators.warn_of_targets(generator, ranges, quiet=run.quiet)
     with (
         stop_signals() as stopped,
         progress("Drawing", total=number, quiet=run.quiet) as report,
@@ -91,7 +92,10 @@ def command(
     more = {"radius": radius, "model": run.title(generator), "seed": found.summary.seed}
     rows = [neighbor.row() | more for neighbor in found.neighbors]
     summary = {"smiles": center.smiles, "radius": radius, **found.summary.to_dict()}
-    run.write(rows, summary, _lines(found, center.smiles, radius))
+    told = found.summary.control
+    asked = {name: told[name] for name in ranges if name in told}
+    lines = [*_lines(found, center.smiles, radius), *generators.control_lines(generator, asked)]
+    run.write(rows, summary, lines)
     if stopped:
         say(f"Interrupted; the {len(rows)} finished neighbors are kept.")
         raise SystemExit(128 + stopped[0])

@@ -38,8 +38,10 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
 FORMATS = ("smi", "csv", "tsv", "sdf", "parquet", "json", "jsonl")
 # Lists that may also be given with commas; SMARTS patterns and column names may hold commas.
 COMMA_LISTS = ("properties", "filters")
+NONE = "none"  # what an empty list is called, since an option that is left out means the default
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+SPAN = re.compile(r"\d+(\.\d+)?-\d+(\.\d+)?", re.ASCII)  # how people write ranges elsewhere
 
 
 def config_options(
@@ -88,7 +90,7 @@ def config_from(
     """
     names = {item.name for item in fields(kind)}
     given = {
-        name: value
+        name: () if name in COMMA_LISTS and value == (NONE,) else value
         for name, value in settings.items()
         if name in names and value is not None and value != ()
     }
@@ -159,7 +161,10 @@ def parse_targets(texts: Iterable[str]) -> Ranges:
     for text in texts:
         name, equals, value = (part.strip() for part in text.rpartition("="))
         if not (name and equals and value):
-            raise UsageError(f"'{text}': write NAME=VALUE or NAME=LOW..HIGH, such as LogP=2.5.")
+            raise UsageError(
+                f"'{text}': write NAME=VALUE or NAME=LOW..HIGH, such as LogP=2.5, LogP=2..3 or"
+                " MW=..400."
+            )
         if name.lower() in (known.lower() for known in ranges):
             raise UsageError(f"'{text}': {name} has a target already; give one range.")
         ranges[name] = value if _is_class(name, value) else _parse_range(text, value)
@@ -198,6 +203,7 @@ def _parse_number(text: str, word: str) -> float:
     number = float(word) if NUMBER.fullmatch(word) else math.nan
     if not math.isfinite(number):
         hint = "; write the decimal point as a dot" if "," in word else ""
+        hint = f"; a range is {'..'.join(word.split('-'))}" if SPAN.fullmatch(word) else hint
         raise UsageError(f"'{text}': '{word}' is not a finite number{hint}.")
     return number
 
@@ -300,9 +306,17 @@ def output_format(flag: str = "--format") -> Decorator:
 
 def seed(
     help: str = "Seed of every random choice; drawn and reported when not given.",
+    *,
+    default: int | None = None,
 ) -> Decorator:
-    """`--seed`: the parameter `seed`, None when not given."""
-    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=None, help=help)
+    """`--seed`: the parameter `seed`, `default` when not given."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=default,
+        show_default=default is not None,
+        help=help,
+    )
 
 
 smiles_column = click.option(

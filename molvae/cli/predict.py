@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from molvae.cli.annotation import Annotation, annotating
+from molvae.cli.generators import held_out
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -203,14 +204,10 @@ def _lines(summary: Mapping[str, Any]) -> Iterable[str]:
     for name, told in summary["held_out"].items():
         if told and told.get("mae") is not None:
             r2 = f", R2 {told['r2']:.2f}" if told.get("r2") is not None else ""
-            yield f"{name}: mean error {told['mae']:.3g}{r2} on {_held_out(told)}"
+            yield f"{name}: mean error {told['mae']:.3g}{r2} on {held_out(told)}"
         elif told and told.get("accuracy") is not None:
             area = f", ROC AUC {told['auc']:.2f}" if told.get("auc") is not None else ""
             largest = f" ({told['largest']:.0%} are of the largest class)"
-            yield f"{name}: right on {told['accuracy']:.0%} of {_held_out(told)}{largest}{area}"
+            yield f"{name}: right on {told['accuracy']:.0%} of {held_out(told)}{largest}{area}"
         else:
             yield f"{name}: this model does not say how far its predictions are from the truth"
-
-
-def _held_out(told: Mapping[str, float]) -> str:
-    return f"{told['molecules']:,.0f} held-out molecules"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.listing import Listing, listing, molecule
+from molvae.cli.listing import Listing, listing, molecule, searching
 from molvae.config import GenerateConfig
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 )
 @options.number(9, help="How many values; of a count, the whole numbers among them.")
 @options.config_options(GenerateConfig, only=("guidance",))
+@searching
 @listing
 def command(
     smiles: str,
@@ -43,32 +44,37 @@ def command(
     high: float | None,
     number: int,
     guidance: float | None,
+    noise: float | None,
+    tries: int,
+    seed: int,
     **settings: Any,
 ) -> None:
-    """Change one property of a molecule and hold all else: a matched series.
+    """Change one property of a molecule and as little else as may be: a matched series.
 
-    Its latent code and its other measured properties are the same in all rows, and only what is
-    asked of one property goes from --from to --to. Each row is the likeliest molecule for that,
-    with the value asked for, the value it has, and its similarity to the first molecule (Tanimoto,
-    Morgan fingerprints of radius 2). consistent tells where SELFIES had nothing to repair.
-
-    How like the molecule a series is depends on how much the model's code holds, which `molvae info
-    MODEL` tells as kl, in nats: where that is little, it keeps the properties rather than the
-    structure.
+    What is asked of one property goes from --from to --to; the molecule's other measured
+    properties are asked for in all rows. For each value --tries molecules are written, from the
+    molecule's own latent code and from codes with more and more noise in them, up to --noise. A row
+    is the most similar of these (tanimoto, Morgan fingerprints of radius 2) that has the value,
+    nearer than to the next one and than a quarter of a standard deviation, or else the one that
+    comes nearest; consistent tells whether SELFIES had nothing to repair. The same command gives
+    the same rows.
     """
-    from molvae.series import sweep, sweep_values
+    from molvae.series import Search, sweep, sweep_values
 
     config = options.config_from(GenerateConfig, {"guidance": guidance})
     run = Listing(model, **settings)
     generator = run.load()
-    start = molecule(generator, smiles)
+    start = molecule(generator, smiles, quiet=run.quiet)
     name = generator.spell(name)
     values = sweep_values(generator.checkpoint, name, number, low=low, high=high)
     asked = generator.ranges({name: (values[0], values[-1])})
     generators.warn_of_targets(generator, asked, quiet=run.quiet)
-    steps = sweep(generator.checkpoint, start, name, values, guidance=config.guidance)
+    search = Search(noise, tries, seed)
+    steps = sweep(
+        generator.checkpoint, start, name, values, guidance=config.guidance, search=search
+    )
     title = run.title(generator)
-    more = {"guidance": config.guidance, "model": title}
+    more = {"guidance": config.guidance, "model": title, "seed": seed}
     rows = [_row(number, name, step) | more for number, step in enumerate(steps, 1)]
     gaps = [
         abs(got - step.at)
@@ -84,6 +90,7 @@ def command(
         "distinct": len({row["SMILES"] for row in rows} - {""}),
         "consistent": sum(step.molecule.consistent for step in steps),
         "guidance": config.guidance,
+        **search._asdict(),
         "mean_error": sum(gaps) / len(gaps) if gaps else None,
         "model": title,
     }
@@ -102,4 +109,4 @@ def _row(number: int, name: str, step: "Step") -> dict[str, Any]:
     cells = step.molecule.cells()
     got = name if name in cells else f"predicted_{name}"
     told = {"ID": number, "SMILES": step.molecule.smiles, f"target_{name}": step.at}
-    return told | {got: cells[got], "tanimoto": step.tanimoto[0]} | cells
+    return told | {got: cells[got], "tanimoto": step.tanimoto[0]} | cells | {"noise": step.noise}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rdkit import Chem
 
 from molvae.chem.smiles import canonicalize
 from molvae.cli import generate as generate_module
@@ -58,6 +59,29 @@ def test_words_go_to_stderr_and_quiet_leaves_none(generate: Generate) -> None:
         assert words in done.stderr
     quiet = generate("-n", 2, "--seed", 5, "-t", "LogP=2", "-q")
     assert (quiet.stdout, quiet.stderr) == (done.stdout, "")
+
+
+def test_molecules_of_a_table_are_left_out_in_whatever_spelling(
+    generate: Generate, tmp_path: Path
+) -> None:
+    asked = ("-n", 6, "--seed", 2)
+    before = [row["SMILES"] for row in rows_of(generate(*asked).stdout)]
+    known, path = {before[1], before[4]}, tmp_path / "known.smi"
+    other = [Chem.MolToSmiles(Chem.MolFromSmiles(each), doRandom=True) for each in known]
+    path.write_text("\n".join([*other, "C1CC"]) + "\n")
+    done = generate(*asked, "--exclude", path)
+    after = [row["SMILES"] for row in rows_of(done.stdout)]
+    assert done.exit_code == 0
+    assert len(after) == 6
+    assert not known & set(after)
+    assert set(before) - known < set(after)
+    assert f"{path}: 2 molecules are left out; 1 rows are none" in done.stderr
+    assert "refused: " in done.stderr
+    assert "excluded" in done.stderr
+    empty = tmp_path / "none.smi"
+    empty.write_text("C1CC\n")
+    assert generate(*asked, "--exclude", empty).exit_code == 3
+    assert generate(*asked, "--exclude", path, "-o", path, "--force").exit_code == 2
 
 
 def test_a_seed_is_drawn_reported_and_gives_the_same_again(generate: Generate) -> None:

@@ -27,8 +27,8 @@ def test_a_model_shows_what_it_is_and_what_can_be_asked(tiny_model_file: Path) -
     ):
         assert re.search(rf"^{name} +{value}", done.stdout, re.MULTILINE)
     assert re.search(rf"^symbols +{len(checkpoint.vocabulary.symbols)}: \[", done.stdout, re.M)
-    assert re.search(r"^health: kl +[\d.]+$", done.stdout, re.MULTILINE)
-    assert re.search(r"^health: property_mae +MW [\d.]+, LogP [\d.]+, TPSA", done.stdout, re.M)
+    assert re.search(r"^health: kl, nats +[\d.]+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^health: property_mae, sd +MW [\d.]+, LogP [\d.]+, TPSA", done.stdout, re.M)
     weight = next(line for line in done.stdout.splitlines() if line.startswith("MW "))
     mean, scale = float(weight.split()[1]), float(weight.split()[2])
     assert mean == pytest.approx(checkpoint.normalizer.mean[0], rel=1e-3)

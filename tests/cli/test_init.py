@@ -200,6 +200,7 @@ def test_what_the_model_knows_is_never_rare(
         (("--stereo",), "stereo = True: "),
         (("--no-uncharge",), "uncharge = False: "),
         (("--properties", "LogP,Fsp3"), " was trained with MW, TPSA, QED as well"),
+        (("--properties", "none"), " was trained with MW, LogP, TPSA, QED as well"),
     ],
 )
 def test_a_form_that_contradicts_the_model_is_refused(

@@ -36,7 +36,7 @@ def test_a_path_lists_its_steps_and_how_like_the_ends_they_are(molvae_here: Invo
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
         *("ID", "SMILES", "step", "tanimoto_A", "tanimoto_B", *MEASURED),
-        *("consistent", "nll", "target_LogP", "path", "model"),
+        *("consistent", "nll", "noise", "target_LogP", "path", "model", "seed"),
     ]
     assert [row["step"] for row in rows] == ["0", "0.25", "0.5", "0.75", "1"]
     assert float(rows[0]["tanimoto_A"]) > float(rows[-1]["tanimoto_A"])
@@ -48,7 +48,7 @@ def test_a_path_lists_its_steps_and_how_like_the_ends_they_are(molvae_here: Invo
 def test_repeated_molecules_stay_unless_distinct_ones_are_asked_for(
     molvae_here: Invoke, tmp_path: Path
 ) -> None:
-    words = ("interpolate", LIDOCAINE, LIDOCAINE, "-n", 4, "--path", "linear")
+    words = ("interpolate", LIDOCAINE, LIDOCAINE, "-n", 4, "--path", "linear", "--noise", 0)
     rows = rows_of(molvae_here(*words).stdout)
     assert len({row["SMILES"] for row in rows}) == 1
     assert [row["ID"] for row in rows] == ["1", "2", "3", "4"]
@@ -68,11 +68,23 @@ def test_a_sweep_lists_what_was_asked_beside_what_came(molvae_here: Invoke) -> N
     others = [name for name in MEASURED if name != "LogP"]
     assert list(rows[0]) == [
         *("ID", "SMILES", "target_LogP", "LogP", "tanimoto", *others),
-        *("consistent", "nll", "guidance", "model"),
+        *("consistent", "nll", "noise", "guidance", "model", "seed"),
     ]
     assert [row["target_LogP"] for row in rows] == ["0", "2.5", "5"]
     assert float(rows[-1]["LogP"]) > float(rows[0]["LogP"])
     assert "LogP: mean error" in done.stderr
+    again = molvae_here("sweep", LIDOCAINE, *words)
+    assert again.stdout == done.stdout
+    other = molvae_here("sweep", LIDOCAINE, *words, "--seed", 1, "--tries", 20, "--noise", 0.5)
+    assert {row["seed"] for row in rows_of(other.stdout)} == {"1"}
+    assert max(float(row["noise"]) for row in rows_of(other.stdout)) <= 0.5
+
+
+def test_a_molecule_unlike_the_training_set_is_warned_of(molvae_here: Invoke) -> None:
+    done = molvae_here("sweep", "CCO", "-p", "LogP", "-n", 2, "--tries", 1)
+    assert done.exit_code == 0, done.stderr
+    assert "Warning: CCO: MW=46.069 lies outside the model's training range" in done.stderr
+    assert "Warning" not in molvae_here("sweep", "CCO", "-p", "LogP", "-n", 2, "-q").stderr
 
 
 def test_values_beyond_the_training_range_are_warned_of_and_impossible_ones_refused(
@@ -100,12 +112,14 @@ def test_neighbors_come_with_similarity_and_distance(molvae_here: Invoke) -> Non
     assert len({row["SMILES"] for row in rows}) == 4
     assert {(row["radius"], row["seed"]) for row in rows} == {("1", "1")}
     assert "4 of 4 neighbors of CCN(CC)CC(=O)Nc1c(C)cccc1C" in done.stderr
+    assert "TPSA: mean " in done.stderr
+    assert "MW: mean " not in done.stderr, "nobody asked for it"
     told = json.loads(molvae_here(*words, "--json", "-q").stdout)
     assert [row["SMILES"] for row in told["rows"]] == [row["SMILES"] for row in rows]
 
 
 def test_fewer_neighbors_than_asked_for_exit_4(molvae_here: Invoke) -> None:
-    still = ("--radius", 0, "--temperature", 0, "--max-tries", 2, "--shortlist", 1)
+    still = ("--radius", 0, "--temperature", 0, "--noise", 0, "--max-tries", 2, "--shortlist", 1)
     done = molvae_here("neighbors", LIDOCAINE, "-n", 4, *still)
     assert done.exit_code == 4
     assert "of 4 neighbors were found. A larger --radius or --max-tries finds" in done.stderr
