@@ -119,6 +119,10 @@ def joined(environment: Mapping[str, str], device: str) -> Iterator[Processes]:
         chosen = choose_device(f"cuda:{local}")
         torch.cuda.set_device(torch.device(chosen))
     processes = Processes(rank, size, torch.device(chosen))
+    # Whatever imports this later, and the first optimizer does, has the group of that moment in its
+    # functions' defaults: it is never destroyed then, and its threads abort a process that ends.
+    from torch.distributed.nn import functional  # noqa: F401
+
     with _company(processes):
         distributed.init_process_group(
             "nccl" if processes.device.type == "cuda" else "gloo",

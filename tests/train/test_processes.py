@@ -27,7 +27,7 @@ TRAIN = TrainConfig(epochs=2, batch_size=61, learning_rate=0.01, precision="fp32
 FLOW = PriorConfig(prior="flow", flow_size=16, flow_blocks=1, flow_steps=40, flow_batch_size=32)
 
 SCRIPT = """
-import os, sys
+import os, sys, weakref
 from pathlib import Path
 import numpy as np
 from molvae.dataset import MoleculeDataset
@@ -35,9 +35,10 @@ from molvae.errors import MolvaeError
 from molvae.train import processes as group
 from molvae.train.processes import joined
 from tests.train import test_processes as shared
+from torch import distributed
 
 dataset, run, what = MoleculeDataset.load(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
-with joined(os.environ, "cpu") as processes:
+def train(processes):
     if what == "flow":  # a sign of life after every step of it, in place of one a minute
         group.SIGN_OF_LIFE = 0.0
         signs = []
@@ -45,7 +46,7 @@ with joined(os.environ, "cpu") as processes:
         group.Processes.add_up = lambda own, values: signs.append(0) or add_up(own, values)
         assert shared.trainer(dataset, run, processes, prior=shared.FLOW).fit()
         print(len(signs), flush=True)
-        sys.exit()
+        return
     trainer = shared.trainer(dataset, run, processes)
     np.save(f"{run}.{processes.rank}.npy", shared.first_gradients(trainer))
     if processes.rank == 1:
@@ -59,6 +60,11 @@ with joined(os.environ, "cpu") as processes:
         os._exit(1)
     trainer = shared.trainer(dataset, run, processes, resume=True)
     print(trainer.fit(), trainer.state.step, flush=True)
+
+with joined(os.environ, "cpu") as processes:
+    made = weakref.ref(distributed.group.WORLD)
+    train(processes)
+assert made() is None, "threads of the group outlive it"
 """
 
 
