@@ -57,7 +57,7 @@ class Learner:
             _begin_from(initial, self.model)
         self.model.to(self.precision.device)
         self.averaged = {n: w.detach().clone() for n, w in self.model.state_dict().items()}
-        self.optimizer = optimizer_for(self.model, train)
+        self.optimizer = optimizer_for(self.model, train, self.precision.products)
         self.gradients = Gradients(
             self.model, config=train, precision=self.precision, processes=processes, notice=notice
         )

@@ -39,6 +39,11 @@ class Precision(NamedTuple):
         scaler = torch.amp.GradScaler(device.type) if scaled else None
         return cls(name, device, scaler)
 
+    @property
+    def products(self) -> torch.dtype:
+        """The type of products outside of `autocast` for which few digits are enough."""
+        return torch.bfloat16 if self.name == "bf16" else torch.float32
+
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the forward pass runs."""
         if self.name == "fp32":

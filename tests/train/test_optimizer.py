@@ -16,6 +16,7 @@ from molvae.train.optimizer import Muon, optimizer_for, orthogonalized
 from molvae.train.precision import Precision
 from tests import tiny
 
+PRODUCTS = pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
 TRAIN = TrainConfig(learning_rate=0.01, weight_decay=0.0, precision="fp32")
 
 
@@ -62,15 +63,25 @@ def test_a_matrix_of_any_shape_comes_out_in_its_own(shape: tuple[int, int, int])
 
 @pytest.mark.parametrize("shape", [(200, 1, 128), (200, 128, 1), (200, 8, 128)])
 @pytest.mark.parametrize("spread", [1.0, 1e-3])
+@PRODUCTS
 def test_narrow_matrices_and_those_of_nearly_one_direction_do_not_explode(
-    shape: tuple[int, int, int], spread: float
+    products: torch.dtype, shape: tuple[int, int, int], spread: float
 ) -> None:
     generator = torch.Generator().manual_seed(2)
     one = torch.randn(shape[0], shape[1], 1, generator=generator) @ torch.randn(
         shape[0], 1, shape[2], generator=generator
     )
     matrices = one + spread * torch.randn(shape, generator=generator)
-    assert torch.linalg.matrix_norm(orthogonalized(matrices), ord=2).max() < 1.6
+    assert torch.linalg.matrix_norm(orthogonalized(matrices, products), ord=2).max() < 1.6
+
+
+def test_bfloat16_goes_where_float32_goes(drug_dataset: MoleculeDataset) -> None:
+    gradient = with_gradients(drug_dataset).decoder.lstms[0].weight_hh_l0.grad
+    assert gradient is not None
+    gates = gradient.view(4, -1, gradient.shape[1])
+    exact, rounded = orthogonalized(gates), orthogonalized(gates, torch.bfloat16)
+    assert rounded.dtype == torch.float32
+    assert torch.cosine_similarity(exact.flatten(), rounded.flatten(), dim=0) > 0.98
 
 
 def test_no_gradient_is_no_step() -> None:
