@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/arithmetic.py [--threads 1]
 
 Times the decoder's matrix product in float32 and bfloat16, and training steps of each preset on
-real-shaped batches of datasets/druglike-10k.csv. The rates are this machine's, at this hour; what
-carries over is their ratios, taken in one run. Writes results/arithmetic.json.
+real-shaped batches of datasets/druglike-10k.csv, with both optimizers in all that this processor is
+made for. The rates are this machine's, at this hour; what carries over is their ratios, taken in
+one run. Writes results/arithmetic.json, a part of it for each kind of processor.
 """
 
 import argparse
@@ -38,20 +39,26 @@ def main() -> None:
         name: product_rate(kind)
         for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16))
     }
+    auto = Precision.choose("auto", torch.device("cpu")).name
     report = {
         "command": f"benchmarks/arithmetic.py --threads {arguments.threads}",
         "gflops": products,
         "bf16_over_fp32": products["bf16"] / products["fp32"],
-        "auto": Precision.choose("auto", torch.device("cpu")).name,
-        "molecules_per_second": preset_rates(),
+        "auto": auto,
+        "molecules_per_second": {
+            f"{optimizer}, {precision}": preset_rates(optimizer, precision)
+            for optimizer in ("adamw", "muon")
+            for precision in sorted({"fp32", auto})
+        },
         "machine": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": arguments.threads,
         "cores": os.cpu_count(),
         "versions": {name: version(name) for name in ("molvae", "torch")},
     }
     target = HERE / "results" / "arithmetic.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    found = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+    found[f"{report['machine']}, {auto}"] = report
+    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=1))
 
 
@@ -62,7 +69,7 @@ def product_rate(kind: torch.dtype) -> float:
     return 2 * 256 * 512 * 2048 / seconds / 1e9
 
 
-def preset_rates() -> dict[str, float]:
+def preset_rates(optimizer: str, precision: str) -> dict[str, float]:
     """Return how many molecules a second each preset trains on, at batches of 128."""
     rates = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +83,15 @@ def preset_rates() -> dict[str, float]:
                 dataset,
                 Path(folder) / name,
                 model=model,
-                train=updated(train, {"batch_size": 128, "epochs": 1}),
+                train=updated(
+                    train,
+                    {
+                        "batch_size": 128,
+                        "epochs": 1,
+                        "optimizer": optimizer,
+                        "precision": precision,
+                    },
+                ),
             )
             batches = list(trainer._remaining_batches())[:STEPS]
             trainer._step(batches[0])  # the first step allocates

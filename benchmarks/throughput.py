@@ -1,15 +1,19 @@
 """How fast are training and sampling beside the VAE of MOSES, and beside what the machine can do?
 
     .venv/bin/python benchmarks/throughput.py [--data FOLDER] [--threads 1] [--rounds 2]
+                                                [--precision auto|fp32|bf16]
 
 Two networks of equal layer sizes (bidirectional encoder of 256, decoder of 3 x 512, 128 latent
 dimensions, batches of 512) on the same molecules of MOSES, in processes that take turns: ours, an
-LSTM that reads SELFIES, and molsets 0.3.1's, a GRU that reads SMILES, in an environment of its own
-that is built in the cache. Ours reads a token for each symbol; the same with merged symbols, as
-`molvae train --merges 32` has them, stands beside. Weights are random: a string of ours ends when
-an end is drawn, or with the tokens of the longest molecule, as in `generate`; all of theirs are
-written to 100 characters, as `sample` does by default. Beside them the rate of a plain matrix
-product of the size that a step of ours takes most of its time for. Writes results/throughput.json.
+LSTM that reads SELFIES in batches of similar length, as `molvae train` deals them, and molsets
+0.3.1's, a GRU that reads packed SMILES, in an environment of its own that is built in the cache.
+Ours reads a token for each symbol; the same with merged symbols, as `molvae train --merges 32` has
+them, stands beside. Their code has no mixed precision, ours takes what `--precision auto` takes:
+bf16 on a processor with units for it. Weights are random: a string of ours ends when an end is
+drawn, or with the tokens of the longest molecule, as in `generate`; all of theirs are written to
+100 characters, as `sample` does by default. Beside them the rate of a plain matrix product, in the
+same precision, of the size that a step of ours takes most of its time for. Writes
+results/throughput.json, a part of it for each precision.
 """
 
 import argparse
@@ -33,9 +37,10 @@ from molvae.dataset import MoleculeDataset
 from molvae.model.sampling import sample
 from molvae.normalizer import PropertyNormalizer
 from molvae.store import write_atomically
-from molvae.train.batches import collate
+from molvae.train.batches import collate, order
 from molvae.train.learner import Learner
 from molvae.train.merges import with_merges
+from molvae.train.precision import Precision
 from molvae.vocabulary import Vocabulary
 
 RESULT = Path(__file__).parent / "results" / "throughput.json"
@@ -43,7 +48,7 @@ MODEL = ModelConfig(
     symbol_size=128, encoder_size=256, decoder_size=512, decoder_layers=3, latent_size=128
 )
 BATCH = 512
-STEPS = 5  # of each round; the first warms up and does not count
+STEPS = 5  # batches of each round; what is done first warms up and does not count
 SAMPLES = 3  # calls, likewise
 MERGES = 32
 SEED = 0
@@ -55,13 +60,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=FOLDER)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto")
     parser.add_argument("--ours", type=Path, help=argparse.SUPPRESS)  # in a process of its own
     parser.add_argument("--merges", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
         torch.set_num_threads(arguments.threads)
-        print(json.dumps(ours(arguments.ours.read_text().split(), arguments.merges)))
+        smiles = arguments.ours.read_text().split()
+        print(json.dumps(ours(smiles, arguments.merges, arguments.precision)))
         return
+    precision = Precision.choose(arguments.precision, torch.device("cpu")).name
     training = moses(arguments.data).training.read()
     chosen = np.random.default_rng(SEED).choice(len(training), BATCH * STEPS, replace=False)
     threads = ["--threads", str(arguments.threads)]
@@ -76,7 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "molecules.smi"
         path.write_text("\n".join(training[row] for row in chosen))
-        mine = [sys.executable, __file__, "--ours", str(path), *threads]
+        mine = [sys.executable, __file__, "--ours", str(path), *threads, "--precision", precision]
         theirs = [str(environment() / "bin" / "python")]
         theirs += [str(Path(__file__).with_name("molsets_vae.py")), str(path), json.dumps(sizes)]
         for _ in range(arguments.rounds):
@@ -88,7 +96,8 @@ def main() -> None:
                 runs[who].append(run(command))
     result = {
         "command": f"benchmarks/throughput.py --threads {arguments.threads}"
-        f" --rounds {arguments.rounds}",
+        f" --rounds {arguments.rounds} --precision {precision}",
+        "precision": precision,
         "sizes": sizes,
         "seed": SEED,
         "molsets": MOLSETS,
@@ -100,7 +109,7 @@ def main() -> None:
         "versions": {name: version(name) for name in ("torch", "numpy")},
     }
     found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    found[f"threads={arguments.threads}"] = result
+    found[f"{precision}, threads={arguments.threads}"] = result
     write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
     print({k: result[k] for k in ("training", "sampling", "share of the matrix rate")})
 
@@ -108,7 +117,7 @@ def main() -> None:
 def compared(runs: dict[str, list[dict[str, Any]]], what: str) -> dict[str, float]:
     """Return molecules a second of both, and how many times as fast ours is; medians of turns."""
     rates = {
-        who: float(np.median([n / seconds for each in turns for n, seconds in each[what][1:]]))
+        who: float(np.median([per_second(each[what]) for each in turns]))
         for who, turns in runs.items()
     }
     return {
@@ -118,14 +127,21 @@ def compared(runs: dict[str, list[dict[str, Any]]], what: str) -> dict[str, floa
     }
 
 
-def ours(smiles: list[str], merges: int) -> dict[str, Any]:
+def per_second(timed: list[list[float]]) -> float:
+    """Return molecules a second over all that was timed but the first."""
+    counts, seconds = zip(*timed[1:], strict=True)
+    return float(sum(counts) / sum(seconds))
+
+
+def ours(smiles: list[str], merges: int, precision: str) -> dict[str, Any]:
     """Time the steps of a training and the drawing of strings, and a matrix product."""
     dataset = with_merges(encoded(smiles), merges, seed=SEED)
-    learner = Learner(dataset, model=MODEL, train=TrainConfig(batch_size=BATCH))
-    members = dataset.members("train")
+    learner = Learner(
+        dataset, model=MODEL, train=TrainConfig(batch_size=BATCH, precision=precision)
+    )
+    batches = order(dataset.lengths, BATCH, seed=SEED, epoch=0)
     steps = []
-    for number in range(STEPS):
-        rows = members[number * BATCH : (number + 1) * BATCH]
+    for number, rows in enumerate([batches[0], *batches]):  # the first warms up
         start = time.perf_counter()
         learner.step(collate(dataset, rows), number=number, progress=0.5)
         steps.append([len(rows), time.perf_counter() - start])
@@ -139,13 +155,15 @@ def ours(smiles: list[str], merges: int) -> dict[str, Any]:
         written = sample(model, z, free, uniforms, temperature=1.0, live=TILE)
         [dataset.vocabulary.decode(ids) for ids in written.ids.tolist()]
         samples.append([BATCH, time.perf_counter() - start])
-    rate = np.median([n / seconds for n, seconds in steps[1:]])
+    rate = per_second(steps)
     return {
         "steps": steps,
         "samples": samples,
         "tokens a molecule": float(dataset.lengths.mean()),
         "weights": sum(weight.numel() for weight in model.parameters()),
-        "share": float(rate * operations(dataset) / matrix_rate(dataset)),
+        "share": float(
+            rate * operations(dataset) / matrix_rate(dataset, learner.precision.products)
+        ),
     }
 
 
@@ -176,16 +194,17 @@ def operations(dataset: MoleculeDataset) -> float:
     return float(3 * 2 * (encoder + decoder) * (dataset.lengths.mean() + 1))
 
 
-def matrix_rate(dataset: MoleculeDataset) -> float:
+def matrix_rate(dataset: MoleculeDataset, products: torch.dtype) -> float:
     """Return the operations a second of a product as large as a decoder layer's over all steps."""
-    left = torch.randn(BATCH * (round(dataset.lengths.mean()) + 1), MODEL.decoder_size)
-    right = torch.randn(MODEL.decoder_size, 4 * MODEL.decoder_size)
+    rows = BATCH * (round(dataset.lengths.mean()) + 1)
+    left = torch.randn(rows, MODEL.decoder_size).to(products)
+    right = torch.randn(MODEL.decoder_size, 4 * MODEL.decoder_size).to(products)
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
         left @ right
         seconds.append(time.perf_counter() - start)
-    return 2 * left.shape[0] * left.shape[1] * right.shape[1] / min(seconds)
+    return 2 * rows * left.shape[1] * right.shape[1] / min(seconds)
 
 
 if __name__ == "__main__":
