@@ -12,7 +12,6 @@ the other.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,9 +30,9 @@ from frontier import (
     TRAIN,
     control,
     distribution,
-    read_result,
     read_sets,
 )
+from kept import keep_result, read_result
 from moses_data import FOLDER, machine
 from torch import Tensor, nn
 
@@ -46,7 +45,6 @@ from molvae.evaluate.fcd import Moments
 from molvae.model.conditions import ConditionEmbedding
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.decoder import Decoder, State, Stepper
-from molvae.store import write_atomically
 from molvae.train.health import examine
 from molvae.train.trainer import Trainer
 
@@ -233,8 +231,7 @@ def main() -> None:
             f"benchmarks/ablations.py DATASET --only '{name}' --molecules {arguments.molecules}"
             f" --seed {arguments.seed}"
         )
-        found = read_result(RESULT) | {key: row}
-        write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
+        keep_result(RESULT, key, row)
         print(key, {k: v for k, v in row.items() if k in ("drawn", "molecules a CPU second")})
 
 

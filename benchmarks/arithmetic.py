@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from kept import keep_result
 
 from molvae.config import PRESETS, DataConfig, updated
 from molvae.data.prepare import prepare
@@ -55,10 +56,7 @@ def main() -> None:
         "cores": os.cpu_count(),
         "versions": {name: version(name) for name in ("molvae", "torch")},
     }
-    target = HERE / "results" / "arithmetic.json"
-    found = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
-    found[f"{report['machine']}, {auto}"] = report
-    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    keep_result(HERE / "results" / "arithmetic.json", f"{report['machine']}, {auto}", report)
     print(json.dumps(report, indent=1))
 
 

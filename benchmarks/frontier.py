@@ -12,7 +12,6 @@ results/frontier.json, one variant after the other.
 """
 
 import argparse
-import json
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from kept import keep_result, read_result
 from moses_data import FOLDER, machine, moses
 
 from molvae.checkpoint import MODEL_FILE, Checkpoint
@@ -32,7 +32,6 @@ from molvae.evaluate.references import reference
 from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
 from molvae.model.prior import Prior, StandardNormal
-from molvae.store import write_atomically
 from molvae.train.encoding import encode_split
 from molvae.train.flow import fit_flow
 from molvae.train.health import examine
@@ -91,13 +90,7 @@ def main() -> None:
         row = measure(Checkpoint.load(run / MODEL_FILE), dataset, test)
         row["molecules seen"] = len(dataset.members("train")) * TRAIN.epochs
         row["changed"] = {"model": VARIANTS[name][0], "train": VARIANTS[name][1]}
-        found = read_result(RESULT) | {name: row}
-        write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """Return what is measured already."""
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+        keep_result(RESULT, name, row)
 
 
 def read_sets(dataset: Path, molecules: int, data: Path) -> tuple[MoleculeDataset, Moments]:

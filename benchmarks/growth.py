@@ -21,10 +21,9 @@ from typing import Any
 
 import numpy as np
 from gate import ROOT, TABLES, shuffled
+from kept import keep_result
 from moses_data import FOLDER, machine
 from robustness import watch
-
-from molvae.store import write_atomically
 
 RESULT = ROOT / "benchmarks" / "results" / "growth.json"
 
@@ -54,9 +53,7 @@ def main() -> None:
                 "machine": machine(),
                 "versions": {p: version(p) for p in ("molvae", "rdkit", "selfies", "numpy")},
             }
-            found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-            found[f"{arguments.stage} {name}"] = row
-            write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
+            keep_result(RESULT, f"{arguments.stage} {name}", row)
 
 
 def measured(stage: str, rows: list[str], jobs: int, data: Path) -> dict[str, Any]:

@@ -24,13 +24,12 @@ from typing import Any
 import numpy as np
 import selfies
 from gate import MIX, ROOT, TABLES, shuffled
+from kept import keep_result
 from moses_data import machine
 from rdkit import Chem, RDConfig, rdBase
 from rdkit.Chem import QED, Crippen, Descriptors, Lipinski, rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 from robustness import watch
-
-from molvae.store import write_atomically
 
 sys.path.append(str(Path(RDConfig.RDContribDir) / "SA_Score"))
 import sascorer  # type: ignore[import-not-found]
@@ -55,8 +54,7 @@ def main() -> None:
     for name in arguments.table or MIX:
         path = arguments.data / TABLES[name].file
         rows = shuffled(path, TABLES[name], arguments.seed)[: arguments.n]
-        found: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-        found[name] = {
+        row = {
             "command": f"benchmarks/naive_prepare.py -n {arguments.n} --jobs {arguments.jobs}"
             f" --seed {arguments.seed} --table {name}",
             "rows": arguments.n,
@@ -64,8 +62,8 @@ def main() -> None:
             "machine": machine(),
             "versions": {p: version(p) for p in ("molvae", "rdkit", "selfies", "numpy")},
         }
-        print(name, found[name], flush=True)
-        write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
+        print(name, row, flush=True)
+        keep_result(RESULT, name, row)
 
 
 def compare(rows: list[str], jobs: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from kept import keep_result
 from metrics_speed import MOLSETS, environment, run
 from moses_data import FOLDER, machine, moses
 
@@ -36,7 +37,6 @@ from molvae.config import ModelConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.model.sampling import sample
 from molvae.normalizer import PropertyNormalizer
-from molvae.store import write_atomically
 from molvae.train.batches import collate, order
 from molvae.train.learner import Learner
 from molvae.train.merges import with_merges
@@ -108,9 +108,7 @@ def main() -> None:
         "machine": machine(),
         "versions": {name: version(name) for name in ("torch", "numpy")},
     }
-    found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    found[f"{precision}, threads={arguments.threads}"] = result
-    write_atomically(RESULT, f"{json.dumps(found, indent=1)}\n".encode())
+    keep_result(RESULT, f"{precision}, threads={arguments.threads}", result)
     print({k: result[k] for k in ("training", "sampling", "share of the matrix rate")})
 
 
