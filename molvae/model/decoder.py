@@ -14,7 +14,9 @@ class Decoder(nn.Module):
 
     z and c enter three times: in the initial states, added to every token's embedding (adding is
     the same as concatenating and projecting, at a third of the cost, because they do not change
-    from step to step), and at the output.
+    from step to step), and at the output. With `config.film` they also scale what the last LSTM
+    writes, unit by unit: feature-wise linear modulation (https://arxiv.org/abs/1709.07871), whose
+    shift is what they add at the output.
     """
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
@@ -26,6 +28,7 @@ class Decoder(nn.Module):
         self.at_input = nn.Linear(context, config.symbol_size)
         self.at_start = nn.Linear(context, 2 * layers * size)
         self.at_output = nn.Linear(context, vocabulary_size, bias=False)
+        self.film = nn.Linear(context, size, bias=False) if config.film else None
         self.lstms = nn.ModuleList(
             nn.LSTM(config.symbol_size if layer == 0 else size, size, batch_first=True)
             for layer in range(layers)
@@ -33,6 +36,8 @@ class Decoder(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(layers - 1))
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(size, vocabulary_size)
+        if self.film is not None:  # begins as a decoder without it
+            nn.init.zeros_(self.film.weight)
 
     def start(self, z: Tensor, embedded: Tensor) -> tuple[State, Tensor]:
         """Return the initial state of every layer and the context (B, Z + C) of all steps.
@@ -68,6 +73,8 @@ class Decoder(nn.Module):
             written, last = lstm(states, state[layer])
             after.append(last)
             states = written if layer == 0 else states + written  # (B, T, H)
+        if self.film is not None:
+            states = states * (1.0 + self.film(context))[:, None]
         logits = self.output(states) + self.at_output(context)[:, None]
         return logits.float(), after
 
@@ -112,8 +119,10 @@ class Stepper:
         """
         hidden = [each[0] for each, _ in state]
         cells = [each[0] for _, each in state]
-        at_gates = self.decoder.at_input(context) @ self.enter
-        return [at_gates, self.decoder.at_output(context), *hidden, *cells]
+        fixed = [self.decoder.at_input(context) @ self.enter, self.decoder.at_output(context)]
+        if self.decoder.film is not None:
+            fixed.append(1.0 + self.decoder.film(context))
+        return [*hidden, *cells, *fixed]
 
     def step(self, rows: list[Tensor], ids: Tensor) -> Tensor:
         """Read one token of each string and predict the next.
@@ -125,8 +134,8 @@ class Stepper:
         Returns:
             Logits in float32, shape (B, V).
         """
-        at_gates, at_output, *states = rows
-        hidden, cells = states[: self.layers], states[self.layers :]
+        hidden, cells = rows[: self.layers], rows[self.layers : 2 * self.layers]
+        at_gates, at_output, *scale = rows[2 * self.layers :]
         gates = self.tokens.index_select(0, ids).add_(at_gates)
         gates.addmm_(hidden[0], self.first)
         written = _advance(gates, hidden[0], cells[0])
@@ -134,6 +143,8 @@ class Stepper:
             written = self.decoder.norms[layer - 1](written)
             gates = torch.addmm(bias, torch.cat([written, hidden[layer]], dim=1), weights)
             written = written + _advance(gates, hidden[layer], cells[layer])
+        for each in scale:
+            written = written * each
         logits: Tensor = self.decoder.output(written).add_(at_output)
         return logits.float()
 

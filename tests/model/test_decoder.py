@@ -28,15 +28,18 @@ def test_step_by_step_equals_teacher_forcing(layers: int) -> None:
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("film", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @torch.no_grad()
-def test_what_is_written_by_steps_equals_teacher_forcing(layers: int) -> None:
+def test_what_is_written_by_steps_equals_teacher_forcing(layers: int, film: bool) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(layers)
-        decoder = Decoder(replace(CONFIG, decoder_layers=layers), 11).eval()
+        decoder = Decoder(replace(CONFIG, decoder_layers=layers, film=film), 11).eval()
         for norm in decoder.norms:  # as after training: they scale and shift
             torch.nn.init.normal_(norm.weight)
             torch.nn.init.normal_(norm.bias)
+        if decoder.film is not None:
+            torch.nn.init.normal_(decoder.film.weight)
         z, embedded = torch.randn(3, CONFIG.latent_size), torch.randn(3, CONFIG.condition_size)
         ids = torch.randint(0, 11, (3, 9))
     state, context = decoder.start(z, embedded)
@@ -46,7 +49,7 @@ def test_what_is_written_by_steps_equals_teacher_forcing(layers: int) -> None:
     steps = [stepper.step(rows, column) for column in ids.T]
     torch.testing.assert_close(torch.stack(steps, dim=1), whole, rtol=1e-5, atol=1e-5)
     states = [*(hidden[0] for hidden, _ in last), *(cell[0] for _, cell in last)]
-    for one, other in zip(rows[2:], states, strict=True):
+    for one, other in zip(rows[: 2 * layers], states, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
@@ -65,6 +68,27 @@ def test_code_and_conditions_are_in_sight_at_every_step() -> None:
         other[:, column] += 1.0
         changed, _ = decoder(state, other, ids)
         assert bool(((changed - plain).abs().amax(dim=2) > 1e-6).all())
+
+
+@torch.no_grad()
+def test_film_begins_as_a_decoder_without_it_and_then_scales_each_unit() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        plain = Decoder(CONFIG, 11).eval()
+        z, embedded = torch.randn(2, CONFIG.latent_size), torch.randn(2, CONFIG.condition_size)
+    film = Decoder(replace(CONFIG, film=True), 11).eval()
+    film.load_state_dict(plain.state_dict(), strict=False)
+    assert film.film is not None
+    ids = torch.full((2, 4), 5)
+    state, context = plain.start(z, embedded)
+    before, _ = plain(state, context, ids)
+    torch.testing.assert_close(film(state, context, ids)[0], before, rtol=0, atol=0)
+    torch.nn.init.normal_(film.film.weight, std=0.1)
+    written, _ = plain.lstms[0](plain.embedding(ids) + plain.at_input(context)[:, None], state[0])
+    scaled = written * (1.0 + context @ film.film.weight.T)[:, None]
+    expected = plain.output(scaled) + plain.at_output(context)[:, None]
+    torch.testing.assert_close(film(state, context, ids)[0], expected)
+    assert not torch.allclose(expected, before)
 
 
 @torch.no_grad()
