@@ -1,14 +1,14 @@
 """What is each part of the model worth? One thing changed at a time, at equal molecules seen.
 
-    .venv/bin/python benchmarks/ablations.py DATASET [--only NAME] [--molecules 150000] [--seed 0]
+    .venv/bin/python benchmarks/ablations.py DATASET [--only NAME] [--molecules 60000] [--seed 1]
 
-The starting point is the noise-conditional model of frontier.py on the same subset of MOSES, with a
-token for each symbol, but moved by Muon. Merged symbols save time, so they are given as much of it
-as the start took. Parts that are not in the product live here: they enter it when this shows what
+The starting point is the noise-conditional model of frontier.py, with a token for each symbol, on
+molecules of the same dataset. Merged symbols save time, so they are given as much of it as the
+start took. Parts that are not in the product live here: they enter it when this shows what
 they are worth. Each variant is drawn from without a code (noise level 1) and with half of one
 (level .5), tier RAW: FCD against MOSES test, acceptance, and control. The trainings are kept in
 work/ablations and go on where they were stopped. Writes results/ablations.json, one variant after
-the other.
+the other, and the same as a table to ablations.md.
 """
 
 import argparse
@@ -45,19 +45,23 @@ from molvae.evaluate.fcd import Moments
 from molvae.model.conditions import ConditionEmbedding
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.decoder import Decoder, State, Stepper
+from molvae.store import write_atomically
 from molvae.train.health import examine
 from molvae.train.trainer import Trainer
 
 RESULT = ROOT / "benchmarks" / "results" / "ablations.json"
 START = replace(MODEL, noise_conditional=True)
-TRAINING: dict[str, Any] = {
-    "beta": 0.1,
-    "free_nats": 20.0,
-    "optimizer": "muon",
-    "learning_rate": 6e-3,
-}
+TRAINING: dict[str, Any] = {"beta": 0.1, "free_nats": 20.0}
 FREQUENCIES = 8  # of the Fourier features, log-spaced from 1/2 to 8 turns a standard deviation
 LEVELS = (0.5, 1.0)
+TABLE = (
+    "Written by `benchmarks/ablations.py`; what the columns mean is said in"
+    " [README](../README.md).\n",
+    "| variant | M weights | molecules a CPU second | nats without a code | KL | exact, % | head |"
+    " FCD, level .5 | FCD, level 1 | accepted, % | joint |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
+)
+HIDDEN = 0.1  # share of the symbols read in training
 
 
 class FourierConditions(ConditionEmbedding):
@@ -136,23 +140,38 @@ class NotAtOutput(Decoder):
         self.at_output.weight.requires_grad_(False)
 
 
-class FilmDecoder(Changed):
-    """z and c scale and shift what the LSTMs write, besides (FiLM, arXiv 1709.07871)."""
+class ShiftToo(Changed):
+    """z and c scale and shift what the LSTM writes, as in FiLM (arXiv 1709.07871)."""
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         super().__init__(config, vocabulary_size)
-        self.film = nn.Linear(config.latent_size + config.condition_size, 2 * config.decoder_size)
-        nn.init.zeros_(self.film.weight)
-        nn.init.zeros_(self.film.bias)
+        self.both = nn.Linear(config.latent_size + config.condition_size, 2 * config.decoder_size)
+        nn.init.zeros_(self.both.weight)
+        nn.init.zeros_(self.both.bias)
 
     def forward(self, state: State, context: Tensor, ids: Tensor) -> tuple[Tensor, State]:
         """Predict what follows each symbol; see `Decoder`."""
         states = self.embedding(ids) + self.at_input(context)[:, None]
-        scale, shift = self.film(context)[:, None].chunk(2, dim=2)
+        scale, shift = self.both(context)[:, None].chunk(2, dim=2)
         written, last = self.lstms[0](states, state[0])
         written = written * (1.0 + scale) + shift
         logits = self.output(written) + self.at_output(context)[:, None]
         return logits.float(), [last]
+
+
+class HiddenSymbols(Decoder):
+    """A tenth of the symbols is not seen in training, so that z and c have to tell."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        super().__init__(config, vocabulary_size)
+        self.embedding.register_forward_hook(self.hide)
+
+    def hide(self, embedding: nn.Module, ids: tuple[Tensor], embedded: Tensor) -> Tensor:
+        """Zero some of what was embedded, shape (B, T, E)."""
+        if not self.training:
+            return embedded
+        seen = torch.rand(embedded.shape[:2], device=embedded.device) >= HIDDEN
+        return embedded * seen[:, :, None]
 
 
 class GruDecoder(Changed):
@@ -187,15 +206,26 @@ Change = tuple[dict[str, type], dict[str, Any], dict[str, Any]]
 VARIANTS: dict[str, Change] = {
     "start": ({}, {}, {}),
     "Fourier features": ({"conditions_kind": FourierConditions}, {}, {}),
-    "FiLM": ({"decoder_kind": FilmDecoder}, {}, {}),
+    "FiLM with a shift": ({"decoder_kind": ShiftToo}, {}, {}),
+    "FiLM": ({}, {"film": True}, {}),
+    "symbols of 128": ({}, {"symbol_size": 128}, {}),
     "initial state only": ({"decoder_kind": InitialStateOnly}, {}, {}),
     "steps only": ({"decoder_kind": StepsOnly}, {}, {}),
     "not at the output": ({"decoder_kind": NotAtOutput}, {}, {}),
+    "symbols hidden": ({"decoder_kind": HiddenSymbols}, {}, {}),
     "GRU decoder": ({"decoder_kind": GruDecoder}, {}, {}),
     "no property head": ({}, {}, {"property_weight": 0.0}),
     "decoder of 384": ({}, {"decoder_size": 384}, {}),
     "two layers": ({}, {"decoder_layers": 2}, {}),
+    "four epochs": ({}, {}, {"epochs": 4}),
+    "KL weight without a hold": ({}, {}, {"kl_hold": 0.0}),
+    "KL weight from the start": ({}, {}, {"kl_hold": 0.0, "kl_warmup": 0.0}),
+    "weight decay of .1": ({}, {}, {"weight_decay": 0.1}),
+    "weight decay of .3": ({}, {}, {"weight_decay": 0.3}),
+    "weight decay of 1": ({}, {}, {"weight_decay": 1.0}),
+    "twice the rate": ({}, {}, {"learning_rate": 12e-3}),
     "half the rate": ({}, {}, {"learning_rate": 3e-3}),
+    "batches of 128, twice the rate": ({}, {}, {"batch_size": 128, "learning_rate": 12e-3}),
     "batches of 128": ({}, {}, {"batch_size": 128}),
     "batches of 32": ({}, {}, {"batch_size": 32}),
     "AdamW": ({}, {}, {"optimizer": "adamw"}),
@@ -212,8 +242,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--only", action="append", choices=tuple(VARIANTS))
-    parser.add_argument("--molecules", type=int, default=150_000, help="of the training split")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--molecules", type=int, default=60_000, help="of the training split")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=FOLDER)
     parser.add_argument("--work", type=Path, default=ROOT / "work" / "ablations")
     arguments = parser.parse_args()
@@ -232,7 +262,25 @@ def main() -> None:
             f" --seed {arguments.seed}"
         )
         keep_result(RESULT, key, row)
-        print(key, {k: v for k, v in row.items() if k in ("drawn", "molecules a CPU second")})
+    found = read_result(RESULT)
+    ordered = sorted(found, key=lambda key: tuple(VARIANTS).index(key.rpartition(", seed ")[0]))
+    text = "\n".join([*TABLE, *(line(key, found[key]) for key in ordered), ""])
+    write_atomically(RESULT.with_suffix(".md"), text.encode())
+    print(text)
+
+
+def line(name: str, row: dict[str, Any]) -> str:
+    """Return one variant as a line of the table."""
+    health, half, free = row["health"], *(row["drawn"][f"noise {level}"] for level in LEVELS)
+    head, joint = health["property_mae"], free["joint MAE / sd"].values()
+    speed = row["molecules a CPU second"]
+    return (
+        f"| {name} | {row['weights'] / 1e6:.2f} | {f'{speed:.0f}' if speed else ''} |"
+        f" {health['language_model']:.2f} | {health['kl']:.1f} |"
+        f" {100 * health['exact_from_mean']:.1f} | {sum(head) / len(head):.3f} |"
+        f" {half['FCD/Test']:.2f} | {free['FCD/Test']:.2f} | {100 * free['acceptance']:.1f} |"
+        f" {sum(joint) / len(joint):.3f} |"
+    )
 
 
 @contextmanager

@@ -1,17 +1,19 @@
 """How do distribution, control and reconstruction depend on the rate of the latent code?
 
-    molvae prepare moses_subset.csv -o DATASET --split split
-    .venv/bin/python benchmarks/frontier.py DATASET [--only NAME] [--data FOLDER]
+    .venv/bin/python benchmarks/frontier.py work/moses/dataset.safetensors [--only NAME]
 
-Small models of equal size see equally many molecules of a subset of MOSES: language models without
-a code, VAEs at rising rates, and VAEs whose decoder is taught every noise level of its code. Each
-is then drawn from with every prior, at several noise levels and temperatures, without a filter
-(tier RAW): FCD against MOSES test, acceptance, control, and reconstruction of held-out molecules.
+Small models of equal size see equally many molecules, the first of the dataset that
+`scripts/train-bundled moses` prepares: language models without a code, VAEs at rising rates, and
+VAEs whose decoder is taught every noise level of its code. Each is then drawn from with every
+prior, at several noise levels and temperatures, without a filter (tier RAW): FCD against MOSES
+test, acceptance, control, and reconstruction of held-out molecules; and how many integration steps
+the flow needs.
 The trainings are kept in work/frontier and go on where they were stopped. Writes
-results/frontier.json, one variant after the other.
+results/frontier.json, one variant after the other, and the same as a table to frontier.md.
 """
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -31,7 +33,9 @@ from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, mo
 from molvae.evaluate.references import reference
 from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
+from molvae.model.flow import FlowPrior
 from molvae.model.prior import Prior, StandardNormal
+from molvae.store import write_atomically
 from molvae.train.encoding import encode_split
 from molvae.train.flow import fit_flow
 from molvae.train.health import examine
@@ -43,7 +47,7 @@ RESULT = ROOT / "benchmarks" / "results" / "frontier.json"
 MODEL = ModelConfig(
     symbol_size=64, encoder_size=64, decoder_size=256, decoder_layers=1, latent_size=64
 )
-TRAIN = TrainConfig(epochs=2, batch_size=64, optimizer="adamw", learning_rate=3e-3)
+TRAIN = TrainConfig(epochs=2, batch_size=64, learning_rate=6e-3)
 FLOW = PriorConfig(prior="flow", flow_steps=4000, flow_batch_size=512)
 NO_CODE = {"beta": 100.0, "kl_hold": 0.0, "kl_warmup": 0.0, "free_nats": 0.0}
 # Name -> what is changed in the model, in the training, and whether it sees properties.
@@ -66,6 +70,14 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
 }
 TEMPERATURES = (0.5, 0.75, 1.0)
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TABLE = (
+    "Written by `benchmarks/frontier.py`, temperature .75; what the columns mean is said in"
+    " [README](../README.md).\n",
+    "| variant | KL | exact, % | nats without a code | prior | noise | FCD | accepted, % | joint |"
+    " LogP alone |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+)
+STEPS = (1, 2, 4, 8, 16, 32)  # of the flow, for codes without noise
 MIDDLE = 0.75  # the temperature of what is not tried at every one
 DRAWS = 2000  # for each FCD, whose floor is then .64
 ASKED = 500  # held-out molecules whose properties are asked for together
@@ -91,6 +103,26 @@ def main() -> None:
         row["molecules seen"] = len(dataset.members("train")) * TRAIN.epochs
         row["changed"] = {"model": VARIANTS[name][0], "train": VARIANTS[name][1]}
         keep_result(RESULT, name, row)
+    text = "\n".join([*TABLE, *lines(read_result(RESULT)), ""])
+    write_atomically(RESULT.with_suffix(".md"), text.encode())
+    print(text)
+
+
+def lines(results: dict[str, Any]) -> Iterator[str]:
+    """Yield what was drawn at the temperature in the middle as lines of the table."""
+    for name, result in results.items():
+        health = result["health"]
+        alone = health["language_model"]
+        for row in result["rows"]:
+            if row["temperature"] != MIDDLE:
+                continue
+            joint = row["joint MAE / sd"].values()
+            yield (
+                f"| {name} | {health['kl']:.1f} | {100 * health['exact_from_mean']:.1f} |"
+                f" {'' if alone is None else f'{alone:.2f}'} | {row['prior']} | {row['noise']} |"
+                f" {row['FCD/Test']:.2f} | {100 * row['acceptance']:.1f} |"
+                f" {sum(joint) / len(joint):.3f} | {row['LogP alone MAE / sd']:.3f} |"
+            )
 
 
 def read_sets(dataset: Path, molecules: int, data: Path) -> tuple[MoleculeDataset, Moments]:
@@ -150,6 +182,11 @@ def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> 
                     row |= control(here, dataset, config)
                 rows.append(row)
                 print(row, flush=True)
+    steps = {}
+    for count in STEPS:
+        prior = FlowPrior(flow.velocity, replace(flow.config, integration_steps=count))
+        config = GenerateConfig(tier="raw", shortlist=1, temperature=MIDDLE, noise=0.0)
+        steps[count] = distribution(replace(checkpoint, prior=prior), config, test)
     spread = codes.means.var(dim=0) + codes.log_vars.exp().mean(dim=0)
     return {
         "health": health._asdict(),
@@ -161,6 +198,7 @@ def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> 
         "tier": "raw",
         "seed": 1,
         "rows": rows,
+        "integration steps": steps,
         "machine": machine(),
         "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies", "fcd")},
     }
