@@ -47,7 +47,7 @@ RESULT = ROOT / "benchmarks" / "results" / "frontier.json"
 MODEL = ModelConfig(
     symbol_size=64, encoder_size=64, decoder_size=256, decoder_layers=1, latent_size=64
 )
-TRAIN = TrainConfig(epochs=2, batch_size=64, learning_rate=6e-3)
+TRAIN = TrainConfig(epochs=2, batch_size=64, learning_rate=6e-3, weight_decay=0.01)
 FLOW = PriorConfig(prior="flow", flow_steps=4000, flow_batch_size=512)
 NO_CODE = {"beta": 100.0, "kl_hold": 0.0, "kl_warmup": 0.0, "free_nats": 0.0}
 # Name -> what is changed in the model, in the training, and whether it sees properties.

@@ -132,7 +132,7 @@ class TrainConfig:
         choices=("muon", "adamw"),
     )
     learning_rate: float = setting(2e-3, "peak learning rate", low=1e-7, high=1.0)
-    weight_decay: float = setting(0.01, "decay of weight matrices", low=0.0, high=1.0)
+    weight_decay: float = setting(0.1, "decay of weight matrices", low=0.0, high=1.0)
     warmup: float = setting(0.02, "share of steps over which the rate rises", low=0.0, high=0.5)
     final_rate: float = setting(0.02, "final learning rate, as share of the peak", low=0, high=1)
     clip: float = setting(1.0, "largest gradient norm", low=1e-3, high=1e3)
@@ -210,19 +210,28 @@ class Preset(NamedTuple):
 PRESETS: dict[str, Preset] = {
     # tiny: minutes on two cores, up to 20,000 molecules.
     "tiny": Preset(
-        ModelConfig(encoder_size=128, decoder_size=256, decoder_layers=1, latent_size=32),
+        ModelConfig(
+            encoder_size=128, decoder_size=256, decoder_layers=1, latent_size=32, film=True
+        ),
         TrainConfig(epochs=8, batch_size=64, learning_rate=3e-3),
     ),
     # small: about an hour and a half on one CPU core without bf16 units, 250,000 molecules.
     "small": Preset(
         ModelConfig(
-            symbol_size=64, encoder_size=128, decoder_size=384, decoder_layers=1, latent_size=32
+            symbol_size=64,
+            encoder_size=128,
+            decoder_size=384,
+            decoder_layers=1,
+            latent_size=32,
+            film=True,
         ),
         TrainConfig(epochs=6, batch_size=128),
     ),
-    "base": Preset(ModelConfig(), TrainConfig(epochs=30, batch_size=512)),
+    "base": Preset(ModelConfig(film=True), TrainConfig(epochs=30, batch_size=512)),
     "large": Preset(
-        ModelConfig(encoder_size=512, decoder_size=1024, decoder_layers=3, latent_size=128),
+        ModelConfig(
+            encoder_size=512, decoder_size=1024, decoder_layers=3, latent_size=128, film=True
+        ),
         TrainConfig(epochs=30, batch_size=1024, beta=0.1, free_nats=20.0),
     ),
 }
@@ -259,6 +268,7 @@ FINE_TUNING = TrainConfig(
     batch_size=16,
     optimizer="adamw",
     learning_rate=3e-3,
+    weight_decay=0.01,
     warmup=0.05,
     kl_hold=0.0,
     kl_warmup=0.0,

@@ -95,4 +95,5 @@ def test_molecules_go_through_the_model_and_back(
     assert found["ways"]["from_mean"].keys() == {"exact", "tanimoto"}
     assert found["memorization"].keys() == {"training", "held_out", "gap"}
     assert "linear probe" in done.stdout
-    assert "fails" in done.stdout
+    assert ("passes all tests" in done.stdout) == all(found["passed"].values())
+    assert ("fails: " in done.stdout) != ("passes all tests" in done.stdout)
