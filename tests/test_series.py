@@ -204,7 +204,7 @@ def test_a_temperature_gives_each_slot_its_own_molecule_and_the_same_again(
             codes[slots],
             points[slots],
             temperature=1.5,
-            noise=0.5,
+            noise=0.75,
             seed=seed,
             slots=slots,
         )

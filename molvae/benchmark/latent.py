@@ -4,6 +4,7 @@ Letters: N molecules, Z latent dimensions, P properties.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from scipy.stats import rankdata
 
 from molvae.benchmark.card import raw
 from molvae.chem.selfies import is_consistent
+from molvae.config import SERIES_NOISE
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior, corrupt
 from molvae.writer import Codes, write
@@ -123,7 +125,8 @@ def prior_gap(
 ) -> dict[str, Any]:
     """Compare codes of real molecules with codes from the prior, as the decoder meets them.
 
-    Both are at the noise level that the model draws at by default.
+    Both are at the noise level that the model draws at by default, but no higher than that of a
+    series: at level 1 both are nothing but noise, and there is nothing to tell apart.
 
     Args:
         generator: the model.
@@ -132,15 +135,15 @@ def prior_gap(
         seed: of all randomness.
 
     Returns:
-        `auc`: how well they are told apart, the prior knowing nothing of the properties;
-        `auc_given`: knowing them all. `acceptance_posterior`, `acceptance_prior`: share of
-        strings at the default temperature that SELFIES need not repair, written from either. A
-        prior with holes loses in all of them.
+        `noise`: the level. `auc`: how well they are told apart, the prior knowing nothing of the
+        properties; `auc_given`: knowing them all. `acceptance_posterior`, `acceptance_prior`:
+        share of strings at the default temperature that SELFIES need not repair, written from
+        either. A prior with holes loses in all of them.
     """
     random = torch.Generator().manual_seed(seed)
     shape = posterior.mean.shape
     z = posterior.sample(torch.randn(shape, generator=random).to(posterior.mean.device)).cpu()
-    level = generator.defaults.noise or 0.0
+    level = min(generator.defaults.noise or 0.0, SERIES_NOISE)
     if level:
         noise = torch.randn(shape, generator=random)
         z = corrupt(z, noise, torch.full((len(z),), level))
@@ -149,10 +152,11 @@ def prior_gap(
     free = prior.sample(nothing, torch.randn(shape, generator=random), level=level)
     given = prior.sample(conditions, torch.randn(shape, generator=random), level=level)
     return {
+        "noise": level,
         "auc": telling_apart(z.numpy(), free.numpy(), seed=seed),
         "auc_given": telling_apart(z.numpy(), given.numpy(), seed=seed),
-        "acceptance_posterior": _acceptance(generator, z, seed=seed),
-        "acceptance_prior": _acceptance(generator, free, seed=seed),
+        "acceptance_posterior": _acceptance(generator, z, level, seed=seed),
+        "acceptance_prior": _acceptance(generator, free, level, seed=seed),
     }
 
 
@@ -161,7 +165,7 @@ def verdicts(gap: Mapping[str, Any]) -> dict[str, bool]:
     return {"prior_gap": gap["auc"] <= MAX_AUC, "prior_gap_given": gap["auc_given"] <= MAX_AUC}
 
 
-def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, *, seed: int) -> float:
+def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, level: float, *, seed: int) -> float:
     """Write a string from each code (N, Z), nothing asked, and count those at their word."""
 
     def codes(slots: Sequence[int], conditions: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -169,7 +173,7 @@ def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, *, seed: int) -> 
 
     given: Codes = codes
     free = np.full((len(z), len(generator.normalizer.names)), np.nan)
-    config = raw(generator)
+    config = replace(raw(generator), noise=level)
     draws = write(
         range(len(z)), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed,
         codes=given,
