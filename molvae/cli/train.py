@@ -102,8 +102,8 @@ def command(
     and SIGUSR1, the warning of a batch system, save first and exit with 130, 143 and 138; whatever
     else ends it costs what came after the last save. The same command with --resume goes on.
 
-    The defaults below are those of the preset tiny. Another preset, and --init, which trains on
-    with AdamW, bring their own; config.toml in the folder has all that was used.
+    The defaults below are those of the preset tiny. Another preset, and --init, which trains a
+    few epochs more, bring their own; config.toml in the folder has all that was used.
 
     On several GPUs: torchrun --nproc-per-node 4 -m molvae train DATASET -o FOLDER. Each step's
     molecules are shared out, and the model is the one that a single process trains.
