@@ -32,7 +32,7 @@ from frontier import (
     distribution,
     read_sets,
 )
-from kept import keep_result, read_result
+from kept import keep_result, keep_table, read_result
 from moses_data import FOLDER, machine
 from torch import Tensor, nn
 
@@ -45,7 +45,6 @@ from molvae.evaluate.fcd import Moments
 from molvae.model.conditions import ConditionEmbedding
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.decoder import Decoder, State, Stepper
-from molvae.store import write_atomically
 from molvae.train.health import examine
 from molvae.train.trainer import Trainer
 
@@ -264,9 +263,7 @@ def main() -> None:
         keep_result(RESULT, key, row)
     found = read_result(RESULT)
     ordered = sorted(found, key=lambda key: tuple(VARIANTS).index(key.rpartition(", seed ")[0]))
-    text = "\n".join([*TABLE, *(line(key, found[key]) for key in ordered), ""])
-    write_atomically(RESULT.with_suffix(".md"), text.encode())
-    print(text)
+    keep_table(RESULT, [*TABLE, *(line(key, found[key]) for key in ordered)])
 
 
 def line(name: str, row: dict[str, Any]) -> str:

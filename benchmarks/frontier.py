@@ -7,8 +7,7 @@ Small models of equal size see equally many molecules, the first of the dataset 
 VAEs whose decoder is taught every noise level of its code. Each is then drawn from with every
 prior, at several noise levels and temperatures, without a filter (tier RAW): FCD against MOSES
 test, acceptance, control, and reconstruction of held-out molecules; and how many integration steps
-the flow needs.
-The trainings are kept in work/frontier and go on where they were stopped. Writes
+the flow needs. The trainings are kept in work/frontier and go on where they were stopped. Writes
 results/frontier.json, one variant after the other, and the same as a table to frontier.md.
 """
 
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from kept import keep_result, read_result
+from kept import keep_result, keep_table, read_result
 from moses_data import FOLDER, machine, moses
 
 from molvae.checkpoint import MODEL_FILE, Checkpoint
@@ -35,7 +34,6 @@ from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
 from molvae.model.flow import FlowPrior
 from molvae.model.prior import Prior, StandardNormal
-from molvae.store import write_atomically
 from molvae.train.encoding import encode_split
 from molvae.train.flow import fit_flow
 from molvae.train.health import examine
@@ -103,9 +101,7 @@ def main() -> None:
         row["molecules seen"] = len(dataset.members("train")) * TRAIN.epochs
         row["changed"] = {"model": VARIANTS[name][0], "train": VARIANTS[name][1]}
         keep_result(RESULT, name, row)
-    text = "\n".join([*TABLE, *lines(read_result(RESULT)), ""])
-    write_atomically(RESULT.with_suffix(".md"), text.encode())
-    print(text)
+    keep_table(RESULT, [*TABLE, *lines(read_result(RESULT))])
 
 
 def lines(results: dict[str, Any]) -> Iterator[str]:

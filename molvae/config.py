@@ -73,7 +73,7 @@ class ModelConfig:
     latent_size: int = setting(64, "number of latent dimensions", low=1, high=1024)
     condition_size: int = setting(128, "width of the condition embedding", low=4, high=4096)
     dropout: float = setting(0.0, "dropout between decoder layers", low=0.0, high=0.9)
-    film: bool = setting(
+    film: bool = setting(  # of a model that does not say so: it is older and has none
         False, "let code and properties scale what the decoder writes, unit by unit (FiLM)"
     )
     noise_conditional: bool = setting(

@@ -135,7 +135,7 @@ class Stepper:
             Logits in float32, shape (B, V).
         """
         hidden, cells = rows[: self.layers], rows[self.layers : 2 * self.layers]
-        at_gates, at_output, *scale = rows[2 * self.layers :]
+        at_gates, at_output = rows[2 * self.layers : 2 * self.layers + 2]
         gates = self.tokens.index_select(0, ids).add_(at_gates)
         gates.addmm_(hidden[0], self.first)
         written = _advance(gates, hidden[0], cells[0])
@@ -143,8 +143,8 @@ class Stepper:
             written = self.decoder.norms[layer - 1](written)
             gates = torch.addmm(bias, torch.cat([written, hidden[layer]], dim=1), weights)
             written = written + _advance(gates, hidden[layer], cells[layer])
-        for each in scale:
-            written = written * each
+        if self.decoder.film is not None:
+            written = written * rows[-1]
         logits: Tensor = self.decoder.output(written).add_(at_output)
         return logits.float()
 
