@@ -2,7 +2,8 @@
 
 The choice is made in the tier that users get (consistent), so that a setting is not preferred for
 being timid; what of it is repaired by SELFIES stands beside it as the acceptance rate. Properties
-are hit the better the cooler the decoding, so the most accepted of the good settings is taken.
+are hit the better the cooler the decoding, so the most accepted of the good settings is taken: good
+is what exceeds the distance that training molecules have by little more than the best setting does.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ LEVELS = (0.25, 0.5, 0.75, 1.0)  # of noise; a whole code is for molecules that 
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0)
 DRAWS = 2_000  # molecules that scripts/train-bundled draws at each setting
 REFERENCE = 5_000  # held-out molecules
-AS_GOOD = 4 / 3  # times the least distance, which is given for fewer repairs and better control
+GIVEN = 1 / 3  # of the least excess over the floor, for fewer repairs and better control
 
 
 class Tried(NamedTuple):
@@ -109,10 +110,22 @@ def search(
     return sorted(found, key=lambda tried: tried.fcd)
 
 
-def choose(found: Sequence[Tried]) -> Tried:
-    """Return the setting that needs the fewest repairs among those that are as good as the best."""
+def floor(dataset: MoleculeDataset, reference: Moments, *, n: int, seed: int, jobs: int) -> float:
+    """Return the distance of `n` training molecules, below which no setting can be expected."""
+    members = np.random.default_rng(seed).permutation(dataset.members("train"))[:n]
+    return frechet_distance(moments(smiles_of(dataset, members), jobs=jobs), reference)
+
+
+def choose(found: Sequence[Tried], floor: float = 0.0) -> Tried:
+    """Return the setting that needs the fewest repairs among those that are as good as the best.
+
+    Args:
+        found: what was tried.
+        floor: distance that training molecules have. What a setting has more than that is its own.
+    """
     nearest = min(tried.fcd for tried in found)
-    as_good = [tried for tried in found if tried.fcd <= AS_GOOD * nearest]
+    limit = nearest + GIVEN * max(nearest - floor, 0.0)
+    as_good = [tried for tried in found if tried.fcd <= limit]
     return max(as_good, key=lambda tried: tried.acceptance)
 
 

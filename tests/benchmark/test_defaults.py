@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from molvae.benchmark.defaults import Tried, choose, held_out_moments, search, to_plain
+from molvae.benchmark.defaults import Tried, choose, floor, held_out_moments, search, to_plain
 from molvae.config import GenerateConfig
 from molvae.dataset import MoleculeDataset
 from molvae.generator import MoleculeGenerator
@@ -20,6 +20,7 @@ def test_setting_whose_molecules_are_nearest_to_real_ones_is_found_and_kept(
 ) -> None:
     reference = held_out_moments(drug_dataset, split="train", seed=0, jobs=0)
     assert reference.molecules == len(drug_dataset.members("train"))
+    assert floor(drug_dataset, reference, n=10_000, seed=1, jobs=0) < 1e-3  # itself
     taught = druglike.checkpoint.model.config.noise_conditional
     found = search(
         druglike, reference, n=60, seed=1, jobs=0, levels=(1.0,), temperatures=(3.0, 0.5)
@@ -44,3 +45,9 @@ def test_of_settings_as_good_as_the_best_the_one_with_the_fewest_repairs_is_take
     )
     assert choose([worse, best, as_good]) == as_good
     assert choose([best, worse]) == best
+
+
+def test_how_good_a_setting_is_counts_from_the_distance_that_training_molecules_have() -> None:
+    best, near, far = Tried(1.0, 0.9, 2.0, 0.6), Tried(1.0, 0.7, 2.3, 0.7), Tried(1, 0.5, 2.4, 0.8)
+    assert choose([far, near, best], floor=1.0) == near
+    assert choose([far, near, best], floor=2.1) == best
