@@ -50,7 +50,7 @@ class PropertySample:
 
     def __init__(self, conditions: np.ndarray, normalizer: PropertyNormalizer) -> None:
         self.conditions, self.normalizer = conditions.astype(np.float64), normalizer
-        self.usual: dict[tuple[int, ...], float] = {}
+        self.usual: dict[tuple[tuple[str, str], ...], float] = {}
 
     def judge(self, ranges: Mapping[str, Wanted]) -> Feasibility | None:
         """Compare a request with the sample.
@@ -75,7 +75,7 @@ class PropertySample:
         return Feasibility(
             share=float((missed <= NEAR).all(axis=1).sum() / len(self.conditions)),
             distance=float(distances[best]),
-            usual=self._usual(tuple(columns), values),
+            usual=self._usual(ranges, values),
             nearest={self.normalizer.names[column]: float(there[column]) for column in columns},
         )
 
@@ -99,14 +99,21 @@ class PropertySample:
         mean, scale = (part[columns] for part in (self.normalizer.mean, self.normalizer.scale))
         return columns, (limits - mean) / scale
 
-    def _usual(self, columns: tuple[int, ...], values: np.ndarray) -> float:
-        """Return how far nearly all molecules are at most from their nearest other one."""
-        if columns not in self.usual:
+    def _usual(self, ranges: Mapping[str, Wanted], values: np.ndarray) -> float:
+        """Return how far nearly all molecules are at most from their nearest other one.
+
+        Which molecules these are, and of what values, follows from the names of the properties and
+        from the classes asked for.
+        """
+        key = tuple((n, w if isinstance(w, str) else "") for n, w in ranges.items())
+        if len(values) < 2:
+            return 0.0
+        if key not in self.usual:
             step = max(1, len(values) // ASKERS)
             askers = values[::step]
             squares = (values**2).sum(axis=1)
             apart = (askers**2).sum(axis=1)[:, None] + squares - 2.0 * askers @ values.T
             apart[np.arange(len(askers)), np.arange(len(askers)) * step] = np.inf
             nearest = np.sqrt(np.maximum(apart.min(axis=1), 0.0))
-            self.usual[columns] = float(np.quantile(nearest, USUAL))
-        return self.usual[columns]
+            self.usual[key] = float(np.quantile(nearest, USUAL))
+        return self.usual[key]

@@ -25,7 +25,8 @@ class Score(NamedTuple):
 
     Attributes:
         elbo: lower bound on log p(x given c), nats: of the molecule, given its own properties, by
-            importance weighting over some codes.
+            importance weighting over some codes; log p(x given c) itself where the decoder was
+            taught noise.
         nll_per_symbol: the same as a cost, nats a symbol, the end of the string counted as one.
         reconstruction: -log p(x given z, c), nats, mean over the codes.
         kl: KL(q(z given x) to N(0, I)), nats.
@@ -73,8 +74,8 @@ def score_all(
         checkpoint: the model.
         molecules: with the properties of `predictions.measured_by` as their values, which the
             decoder is told; labels are left free.
-        codes: K, drawn for each molecule: more of them make the ELBO tighter, not the percentile,
-            which needs as many as the held-out molecules had.
+        codes: K, drawn for each molecule: more of them make the ELBO tighter where it is a bound,
+            not the percentile, which needs as many as the held-out molecules had.
 
     Raises:
         UsageError: for less than one code, or very many.

@@ -11,9 +11,11 @@ from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError
 from molvae.feasibility import PropertySample
 from molvae.generator import MoleculeGenerator
+from molvae.normalizer import PropertyNormalizer, class_column
 from tests.conftest import Run
 
 INF = float("inf")
+ASSAYS = ("dense", "sparse", "lone")
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,25 @@ def test_molecules_of_the_sample_are_not_called_strange(
         for row in held_out
     ]
     assert sum(found is None or found.ood for found in strange) <= 0.2 * len(held_out)
+
+
+def test_what_is_usual_among_one_class_says_nothing_of_another() -> None:
+    random = np.random.default_rng(0)
+    logp = np.concatenate([random.normal(0.0, 0.01, 500), random.uniform(-3.0, 3.0, 20), [0.0]])
+    word = np.repeat([0, 1, 2], [500, 20, 1])
+    values = np.column_stack([logp, word[:, None] == np.arange(3)]).astype(np.float32)
+    names = ("LogP", *(class_column("assay", word) for word in ASSAYS))
+    normalizer = PropertyNormalizer.fit(names, values, classes={"assay": ASSAYS})
+    dense, sparse, lone = (
+        PropertySample(normalizer.normalize(values), normalizer) for _ in range(3)
+    )
+    request = {"LogP": (1.0, 1.0), "assay": "sparse"}
+    expected = sparse.judge(request)
+    assert dense.judge({"LogP": (1.0, 1.0), "assay": "dense"}) is not None
+    assert dense.judge(request) == expected
+    found = lone.judge({"LogP": (50.0, 50.0), "assay": "lone"})
+    assert found is not None
+    assert found.ood
 
 
 def test_nothing_asked_is_nothing_to_judge(sample: PropertySample) -> None:

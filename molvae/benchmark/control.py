@@ -52,10 +52,12 @@ class Control(NamedTuple):
         model: name of the generator.
         settings: how it drew.
         grid, single: one entry a target: what was asked, molecules, MAE and standard deviation of
-            the error by property, share of draws that SELFIES did not have to repair, neighbors.
+            the absolute error by property, share of draws that SELFIES did not have to repair,
+            neighbors.
         grid_mean: MAE by property over the targets that have neighbors enough, and their number.
         calibration: by property; see `card.Calibration`.
-        joint: by property: MAE, MAE in standard deviations of the training set, share exact.
+        joint: by property: MAE, MAE in standard deviations of the training set (of what was asked,
+            where others drew), share exact.
         neighbors: how they were counted.
         published: what GCT-Plus reports of its best targets.
         seed: of all randomness; None where others drew.

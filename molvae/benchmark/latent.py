@@ -123,10 +123,11 @@ def _logistic_loss(
 def prior_gap(
     generator: MoleculeGenerator, posterior: Posterior, conditions: torch.Tensor, *, seed: int
 ) -> dict[str, Any]:
-    """Compare codes of real molecules with codes from the prior, as the decoder meets them.
+    """Compare codes of real molecules with codes from the prior.
 
-    Both are at the noise level that the model draws at by default, but no higher than that of a
-    series: at level 1 both are nothing but noise, and there is nothing to tell apart.
+    Codes are compared whole: noise would make any two sets alike. What is written from them is at
+    the noise level that the model draws at by default, but no higher than that of a series, since
+    at level 1 nothing of a code is left.
 
     Args:
         generator: the model.
@@ -135,28 +136,35 @@ def prior_gap(
         seed: of all randomness.
 
     Returns:
-        `noise`: the level. `auc`: how well they are told apart, the prior knowing nothing of the
-        properties; `auc_given`: knowing them all. `acceptance_posterior`, `acceptance_prior`:
-        share of strings at the default temperature that SELFIES need not repair, written from
+        `auc`: how well they are told apart, the prior knowing nothing of the properties;
+        `auc_given`: the prior knowing them all, and the classifier too, so that a prior that does
+        not heed them is found out. `acceptance_posterior`, `acceptance_prior`: share of strings at
+        the level `noise` and the default temperature that SELFIES need not repair, written from
         either. A prior with holes loses in all of them.
     """
     random = torch.Generator().manual_seed(seed)
     shape = posterior.mean.shape
     z = posterior.sample(torch.randn(shape, generator=random).to(posterior.mean.device)).cpu()
-    level = min(generator.defaults.noise or 0.0, SERIES_NOISE)
-    if level:
-        noise = torch.randn(shape, generator=random)
-        z = corrupt(z, noise, torch.full((len(z),), level))
     prior = generator.checkpoint.prior
     nothing = torch.full_like(conditions, float("nan"))
-    free = prior.sample(nothing, torch.randn(shape, generator=random), level=level)
-    given = prior.sample(conditions, torch.randn(shape, generator=random), level=level)
+    drawn = torch.randn(shape, generator=random)
+    free, given = prior.sample(nothing, drawn), prior.sample(conditions, drawn)
+    known = torch.nan_to_num(conditions)
+    level = min(generator.defaults.noise or 0.0, SERIES_NOISE)
+    noise = torch.randn(shape, generator=random)
+    noisy = corrupt(z, noise, torch.full((len(z),), level))
     return {
         "noise": level,
         "auc": telling_apart(z.numpy(), free.numpy(), seed=seed),
-        "auc_given": telling_apart(z.numpy(), given.numpy(), seed=seed),
-        "acceptance_posterior": _acceptance(generator, z, level, seed=seed),
-        "acceptance_prior": _acceptance(generator, free, level, seed=seed),
+        "auc_given": telling_apart(
+            torch.cat([z, known], dim=1).numpy(),
+            torch.cat([given, known], dim=1).numpy(),
+            seed=seed,
+        ),
+        "acceptance_posterior": _acceptance(generator, noisy, level, seed=seed),
+        "acceptance_prior": _acceptance(
+            generator, prior.sample(nothing, drawn, level=level), level, seed=seed
+        ),
     }
 
 
@@ -178,4 +186,4 @@ def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, level: float, *, 
         range(len(z)), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed,
         codes=given,
     )  # fmt: skip
-    return sum(is_consistent(draw.symbols) for draw in draws) / len(draws)
+    return sum(draw.ended and is_consistent(draw.symbols) for draw in draws) / len(draws)

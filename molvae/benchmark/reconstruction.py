@@ -52,8 +52,9 @@ class Reconstruction(NamedTuple):
         health: see `train.health.Health`; nats per molecule.
         probe: R2 of each property, linearly from the posterior mean.
         prior: see `latent.prior_gap`.
-        memorization: nats (reconstruction + KL) of training molecules and of these, and the
-            difference; nothing where no training set was given.
+        memorization: nats of training molecules and of these, and the difference: -log p(x given
+            c) where the decoder was taught noise, else the bound on it, reconstruction + KL;
+            nothing where no training set was given.
         passed: pass or fail by the name of each test.
         seed: of all randomness.
         versions: that the numbers depend on, and the machine.
@@ -214,6 +215,8 @@ def _health(generator: MoleculeGenerator, known: Known, *, seed: int) -> Health:
 
 
 def _nats(health: Health) -> float:
+    if health.language_model is not None:
+        return health.language_model
     return health.reconstruction + health.kl
 
 

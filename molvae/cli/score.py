@@ -28,18 +28,21 @@ COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
     type=click.IntRange(1, 1024),
     default=4,
     show_default=True,
-    help="Latent codes drawn for each molecule: more make the ELBO tighter, not the percentile.",
+    help="Latent codes drawn for each molecule: more make the ELBO tighter, where it is a bound,"
+    " not the percentile.",
 )
 @annotating
 def command(file: Path, model: str, codes: int, **options: Any) -> None:
     """Tell how likely a model holds the molecules in FILE, and which are not of the kind it knows.
 
     Each row is written again with its scores, in nats, behind its own columns: elbo bounds
-    log p(molecule given its own properties) from below, nll_per_symbol is its negative for each
-    SELFIES symbol, reconstruction and kl are its two parts. percentile says how many percent of the
-    molecules that were held out of training are less odd. Those beyond 99 %, and those with
-    symbols, a length or properties that the training set lacked, are marked in the column ood;
-    ood_reason says why.
+    log p(molecule given its own properties) from below, and is that itself for a model whose
+    decoder was taught noise, as those bundled were; nll_per_symbol is its negative for each SELFIES
+    symbol. reconstruction is what the molecule costs given its latent code, and kl what the code
+    holds. percentile says how many percent of the molecules that were held out of training are less
+    odd. Those beyond 99 %, and those with symbols, a length or properties that the training set
+    lacked, are marked in the column ood, and ood_reason says why; `molvae predict` marks the latter
+    alone.
     """
 
     def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:

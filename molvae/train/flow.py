@@ -18,7 +18,7 @@ UNASKED = 0.15  # share of codes shown without any property, besides those that 
 WARMUP = 0.02  # share of steps
 CLIP = 1.0
 EMA = 0.999  # decay of the moving average
-STAGE = 2  # keeps the random numbers of this stage apart from those of the first
+STAGE = 2**40  # in a seed's key: beyond any step of the first stage, whose key is its number
 
 
 def fit_flow(
@@ -56,7 +56,7 @@ def fit_flow(
     )
     kept = Codes(*(part.to(device) for part in codes))
     for step in range(config.flow_steps):
-        generator = torch.Generator().manual_seed(one_seed(seed, STAGE, step))
+        generator = torch.Generator().manual_seed(one_seed(seed, STAGE, step + 1))
         for group in optimizer.param_groups:
             share = share_of_peak(step / config.flow_steps, warmup=WARMUP, final=0.0)
             group["lr"] = config.flow_learning_rate * share

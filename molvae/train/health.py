@@ -51,13 +51,15 @@ class Health(NamedTuple):
     language_model: float | None = None
 
     def verdicts(self) -> dict[str, bool]:
-        """Return pass or fail by the name of each test."""
-        return {
+        """Return pass or fail by the name of each test; without properties there is one less."""
+        passed = {
             "kl": self.kl >= MIN_KL,
             "active_units": self.active_units >= MIN_ACTIVE,
             "shuffled_z": self.shuffled_z >= MIN_SHUFFLED_Z,
-            "shuffled_c": self.shuffled_c >= MIN_SHUFFLED_C,
         }
+        if not np.isnan(self.property_mae).all():
+            passed["shuffled_c"] = self.shuffled_c >= MIN_SHUFFLED_C
+        return passed
 
 
 class _Tally(NamedTuple):

@@ -119,5 +119,5 @@ def kl(model: ConditionalVAE, batch: DrawnBatch, precision: Precision) -> Tensor
 
 
 def one_seed(*key: int) -> int:
-    """Return one number for a key of several, distinct noise for each."""
+    """Return one number for a key of several, distinct noise for each; a last 0 counts as none."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)

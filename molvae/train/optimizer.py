@@ -20,8 +20,9 @@ MOMENTUM = 0.95
 # Of a matrix's step at a rate of 1, as AdamW's has, so that one rate and one decay fit both: Liu et
 # al. 2025, https://arxiv.org/abs/2502.16982.
 RMS = 0.2
-# Odd polynomials that take singular values from (.001, 1] near to 1 one after the other, the best
-# there are of degree 5: Amsel et al. 2025, "The Polar Express", https://arxiv.org/abs/2505.16932.
+# Odd polynomials that take singular values from (.001, 1] towards 1 one after the other, the best
+# there are of degree 5; four of them leave the small ones on their way: Amsel et al. 2025, "The
+# Polar Express", https://arxiv.org/abs/2505.16932.
 POLYNOMIALS = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
     (4.107059111542203, -2.9478499167379106, 0.5448431082926601),

@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from molvae.benchmark.known import Known, read_known
 from molvae.benchmark.latent import area_under_curve, prior_gap, probe, telling_apart, verdicts
@@ -17,12 +19,22 @@ from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError
 from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
+from molvae.model.prior import Prior, StandardNormal
 from molvae.train.package import package
 from molvae.train.trainer import Trainer
 from tests import tiny
 from tests.conftest import Memorized
 
 DRUGLIKE = Path(__file__).parents[2] / "datasets" / "druglike-10k.csv"
+
+
+class Deaf(NamedTuple):
+    """Draws codes of molecules, but not of those that are asked for."""
+
+    prior: Prior
+
+    def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
+        return self.prior.sample(conditions.roll(1, dims=0), noise, level=level)
 
 
 def known(dataset: MoleculeDataset, split: int) -> Known:
@@ -111,18 +123,22 @@ def test_a_prior_with_holes_is_told_from_the_posterior() -> None:
         [generator.vocabulary.decode(dataset.molecule(row)) for row in range(dataset.size)],
     )
     asked = torch.from_numpy(generator.normalizer.normalize(dataset.properties))
-    assert generator.defaults.noise == 1.0  # where every prior is the same
     good = prior_gap(generator, posterior, asked, seed=0)
     assert good["auc"] < 0.6
+    assert good["auc_given"] < 0.6
     prior = generator.checkpoint.prior
-    wide = replace(
-        generator.checkpoint, prior=prior._replace(covariance=prior.covariance * 9.0)
-    )  # fmt: skip
-    bad = prior_gap(MoleculeGenerator(wide), posterior, asked, seed=0)
-    assert bad["auc"] > 0.95
-    assert not verdicts(bad)["prior_gap"]
-    assert bad["acceptance_prior"] < good["acceptance_prior"]
-    assert bad["acceptance_posterior"] == good["acceptance_posterior"]
+
+    def judged(other: Prior) -> dict[str, float]:
+        changed = replace(generator.checkpoint, prior=other)
+        return prior_gap(MoleculeGenerator(changed), posterior, asked, seed=0)
+
+    wide = judged(prior._replace(covariance=prior.covariance * 9.0))
+    assert wide["auc"] > 0.95
+    assert not verdicts(wide)["prior_gap"]
+    assert wide["acceptance_prior"] < good["acceptance_prior"]
+    assert wide["acceptance_posterior"] == good["acceptance_posterior"]
+    assert not verdicts(judged(StandardNormal()))["prior_gap"]
+    assert not verdicts(judged(Deaf(prior)))["prior_gap_given"]
 
 
 def test_the_bundled_model_has_a_latent_space_that_is_used() -> None:

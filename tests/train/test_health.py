@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -60,6 +61,15 @@ def test_model_blind_to_its_conditions_fails(model: ConditionalVAE, memorized: M
     health = validated(model, memorized)
     assert health.shuffled_c == pytest.approx(0.0, abs=1e-4)
     assert not health.verdicts()["shuffled_c"]
+
+
+def test_a_model_without_properties_is_not_blamed_for_not_heeding_them(
+    memorized: Memorized,
+) -> None:
+    nothing = np.full_like(memorized.dataset.properties, np.nan)
+    dataset = memorized.dataset._replace(properties=nothing)
+    health = examine(memorized.model, dataset, split="validation")
+    assert health.verdicts().keys() == {"kl", "active_units", "shuffled_z"}
 
 
 @torch.no_grad()
