@@ -13,7 +13,7 @@ import numpy as np
 
 from molvae.bloom import BloomFilter, molecule_hash
 from molvae.chem.candidates import REPAIRED, Candidate, Checks
-from molvae.chem.filters import FILTERS, smarts_filter
+from molvae.chem.filters import FILTERS, asks_for_stereo
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization
 from molvae.config import GenerateConfig, as_dict
 from molvae.errors import UsageError, did_you_mean
@@ -110,9 +110,13 @@ class Drawing:
             standardization,
             at_their_word=config.tier == "consistent",
         )
-        for wanted, patterns in ((True, config.smarts), (False, config.not_smarts)):
-            for pattern in patterns:
-                smarts_filter(pattern, wanted=wanted)  # a bad pattern is told before any work
+        for pattern in (*config.smarts, *config.not_smarts):  # a bad one is told before any work
+            if asks_for_stereo(pattern) and not standardization.stereo:
+                raise UsageError(
+                    f"the pattern {pattern} asks for stereochemistry, and the model's molecules"
+                    " have none: leave its marks out (@, / and \\), or train on what `molvae"
+                    " prepare --stereo` wrote."
+                )
         self.found: dict[int, Generated] = {}
         self.candidates: dict[int, list[Generated]] = {}
         self.used: set[str] = set()

@@ -220,7 +220,7 @@ class MoleculeGenerator:
             batch_size=batch_size,
             report=report,
             should_stop=should_stop,
-            ood=[self._is_ood(one) for one in asked],
+            ood=[self.is_ood(one) for one in asked],
             excluded=exclude,
         )
 
@@ -303,7 +303,13 @@ class MoleculeGenerator:
         conditions = self.checkpoint.sample
         return None if conditions is None else PropertySample(conditions, self.normalizer)
 
-    def _is_ood(self, ranges: Mapping[str, Wanted]) -> bool:
+    def is_ood(self, targets: Targets) -> bool:
+        """Tell whether the training set has nothing like what is asked, by itself or together.
+
+        Raises:
+            UsageError: for a request that cannot be meant.
+        """
+        ranges = self.ranges(targets)
         found = self.feasibility(ranges)
         return bool(unfamiliar(ranges, self.normalizer)) or (found is not None and found.ood)
 

@@ -95,7 +95,7 @@ def interpolate(
     The decoder is told the properties of both ends, blended as the codes are. Between the ends
     stands, of the consistent molecules that are written for a place, the one most similar to both,
     weighed by how near they are, and nearest to the targets; neither of them, and none that stood
-    before.
+    before, unless nothing else was found.
 
     Args:
         checkpoint: the model.

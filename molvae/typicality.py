@@ -22,7 +22,7 @@ from molvae.normalizer import LEVELS
 # Of a point, (F,): nats a molecule and nats a symbol, since short molecules stand out by the one
 # and long ones by the other; and how far the property head is from the molecule's own properties.
 FIGURES = ("nll", "nll_per_symbol", "misreading")
-WORDS = ("{} nats", "{} nats a symbol", "the model misjudges its properties by {} sd")
+WORDS = ("{} nats", "{} nats a symbol", "the model misreads its properties by {} sd")
 RARE = 0.99  # share of the held-out molecules that are less odd than what is called odd
 MIN_MOLECULES = 100  # fewer have no hundredth
 CODES = 4  # drawn for each molecule; each costs as much again, and the bound tightens slowly

@@ -20,6 +20,8 @@ MAX_RUN = 64  # symbols that are one token: what is written has a length that ca
 # Brackets around visible ASCII that is none, or the dot between the fragments of a mixture.
 _SYMBOL = re.compile(r"\[[!-Z\\^-~]{1,30}\]|\.")
 
+_ATOM = re.compile(r"\[(?![=#/\\-]*(?:Branch|Ring))[=#/\\-]*\d*(?P<element>[A-Z][a-z]?)")
+
 
 class Vocabulary:
     """The tokens that a model knows, each with its id.
@@ -65,6 +67,16 @@ class Vocabulary:
             symbol: sorted({len(run) for run in self.merges if run[0] == symbol}, reverse=True)
             for symbol in self.symbols
         }
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The elements that molecules can be written of, in alphabetical order.
+
+        >>> Vocabulary(["[=C]", "[Br]", "[Branch1]", "[NH1+1]", "[Ring1]"]).elements
+        ('Br', 'C', 'N')
+        """
+        atoms = (_ATOM.match(symbol) for symbol in self.symbols)
+        return tuple(sorted({atom["element"] for atom in atoms if atom}))
 
     @classmethod
     def from_counts(

@@ -42,8 +42,25 @@ def smarts_filter(pattern: str, *, wanted: bool) -> Filter:
     return partial(_against_pattern, pattern, wanted)
 
 
+def asks_for_stereo(pattern: str) -> bool:
+    """Tell whether a SMARTS pattern has marks of stereochemistry.
+
+    Raises:
+        UsageError: when the pattern is not SMARTS.
+
+    >>> asks_for_stereo("N[C@@H](C)C(=O)O"), asks_for_stereo("C1@C@C@1")
+    (True, False)
+    """
+    query = _query(pattern)
+    centers = (atom.GetChiralTag() for atom in query.GetAtoms())
+    bonds = (bond.GetBondDir() for bond in query.GetBonds())
+    return any(tag != Chem.ChiralType.CHI_UNSPECIFIED for tag in centers) or any(
+        direction != Chem.BondDir.NONE for direction in bonds
+    )
+
+
 def _against_pattern(pattern: str, wanted: bool, mol: Chem.Mol) -> str | None:
-    found = mol.HasSubstructMatch(_query(pattern))
+    found = mol.HasSubstructMatch(_query(pattern), useChirality=True)
     if found == wanted:
         return None
     return f"has {pattern}" if found else f"lacks {pattern}"

@@ -13,7 +13,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
-from molvae.chem.molblock import as_smiles
+from molvae.chem.molblock import as_smiles, is_block
 from molvae.chem.syntax import syntax_problem
 from molvae.chem.text import check_text as check_text
 from molvae.errors import Rejected
@@ -50,6 +50,21 @@ class Standardization(NamedTuple):
     max_length: int = 400
     max_heavy_atoms: int = 150
     max_rings: int = 60
+
+    def left_out(self, text: str) -> list[str]:
+        """Name what a molecule, given as SMILES, has and this form has not.
+
+        >>> Standardization().left_out("C[C@H](N)C(=O)O.Cl")
+        ['stereo marks', 'smaller fragments']
+        """
+        if is_block(text):  # coordinates, whose marks are not the letters that are looked for
+            return []
+        there = {
+            "stereo marks": not self.stereo and _STEREO.search(text),
+            "smaller fragments": self.largest_fragment and "." in text,
+            "isotope labels": not self.isotopes and _ISOTOPE.search(text),
+        }
+        return [name for name, found in there.items() if found]
 
 
 DEFAULT_STANDARDIZATION = Standardization()

@@ -1,9 +1,11 @@
 """A table of molecules read by a model, and a table of what it says of each.
 
-`predict` and `score` write the table again; `reconstruct` and `encode` write one of their own.
+`predict` and `score` write the table again; `reconstruct` and `encode` write one of their own, with
+the other columns of the table behind it.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
@@ -130,9 +132,10 @@ class Annotation(NamedTuple):
         for column in sorted(anew):
             say(f"{table.name}: its column '{column}' is written anew.", quiet=self.quiet)
         rows: list[dict[str, Any]] = []
+        left_out: Counter[str] = Counter()
         with stop_signals() as stopped, progress(title, unit="rows", quiet=self.quiet) as report:
             cells = self._cells(
-                table, generator, reading, bad, stopped, report, known_only=known_only
+                table, generator, reading, bad, left_out, stopped, report, known_only=known_only
             )
             if self.as_json and target is None:
                 rows = [dict(zip(reading.columns, map(plain, row), strict=True)) for row in cells]
@@ -148,6 +151,11 @@ class Annotation(NamedTuple):
         summary = told | reading.summary()
         for line in reading.lines(summary):
             say(line, quiet=self.quiet)
+        for part, count in left_out.items():
+            say(
+                f"{count:,} molecules were read without {part}, as the training set was.",
+                quiet=self.quiet,
+            )
         if self.as_json:
             print_json(summary | ({} if target else {"rows": rows}))
         if stopped:
@@ -178,6 +186,7 @@ class Annotation(NamedTuple):
         generator: "MoleculeGenerator",
         reading: Reading,
         bad: Rejects,
+        left_out: Counter[str],
         stopped: list[int],
         report: Report,
         *,
@@ -199,10 +208,24 @@ class Annotation(NamedTuple):
                 for row, seen in piece:
                     if isinstance(seen, Rejected):
                         bad.add(row, seen)
+                    else:
+                        left_out.update(generator.standardization.left_out(row.smiles))
                 yield from reading.rows(
                     [(row, seen) for row, seen in piece if not isinstance(seen, Rejected)]
                 )
                 report(_seen(reading, bad))
+
+
+def own_columns(table: "Table", columns: Iterable[str]) -> tuple[str, ...]:
+    """Return a table's columns that another one has room for behind its own `columns`.
+
+    Not the molecules and their names, which it has in the columns SMILES and ID.
+    """
+    from molvae.data.records import id_column
+
+    taken = {column.lower() for column in columns}
+    taken |= {column.lower() for column in (table.smiles_column, id_column(table.columns) or "")}
+    return tuple(column for column in table.columns if column.lower() not in taken)
 
 
 def _seen(reading: Reading, bad: Rejects) -> int:

@@ -135,9 +135,7 @@ def command(
         say(f"Interrupted; the {len(rows)} finished variants are kept.")
         raise SystemExit(128 + stopped[0])
     if len(rows) < n:
-        raise ShortfallError(
-            f"{len(rows)} of {n} variants were found. A larger --radius or --max-tries finds more."
-        )
+        raise ShortfallError(generators.too_few_near(variation.summary, "variants"))
 
 
 def _sources(
@@ -180,12 +178,8 @@ def _lines(variation: "Variation", sources: "list[Source]", radius: float) -> li
         f" model {summary.model}"
     ]
     if similar:
-        middle = sorted(similar)[len(similar) // 2]
-        lines.append(
-            f"radius {radius:g}: similarity to the source {min(similar):.2f} to {max(similar):.2f},"
-            f" median {middle:.2f}; novel {summary.novelty:.1%}"
-        )
+        told = generators.similarities(similar)
+        lines.append(f"radius {radius:g}: {told}; novel {summary.novelty:.1%}")
     if summary.refusals:
-        refused = ", ".join(f"{count} {reason}" for reason, count in summary.refusals.items())
-        lines.append(f"refused: {refused}")
+        lines.append(f"refused: {generators.refused(summary)}")
     return lines

@@ -1,14 +1,14 @@
 """`molvae encode`: a table of molecules to a table of their latent codes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from molvae.cli import generators
-from molvae.cli.annotation import Annotation, annotating
+from molvae.cli.annotation import Annotation, annotating, own_columns
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ def command(file: Path, model: str, deviations: bool, **options: Any) -> None:
     """Write the latent codes of the molecules in FILE.
 
     Each row holds a molecule as the model reads it, its measured properties, and its posterior mean
-    in the columns z1, z2, ... The code and the properties together are what the model knows of a
-    molecule: `molvae decode` reads both and writes what `molvae reconstruct` would.
+    in the columns z1, z2, ..., and behind these the other columns of FILE. The code and the
+    properties together are what the model knows of a molecule: `molvae decode` reads both and
+    writes what `molvae reconstruct` would.
 
     Codes belong to the model that made them, which the column model names; `molvae info MODEL`
     tells as kl, in nats, how much they hold.
@@ -43,7 +44,8 @@ def command(file: Path, model: str, deviations: bool, **options: Any) -> None:
 
     def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:
         title = f"{generators.title(model)}-{generator.name}"
-        return _Reading(generator, title, deviations=deviations)
+        reading = _Reading(generator, title, deviations=deviations)
+        return replace(reading, own=own_columns(table, reading.columns))
 
     Annotation(file, model, **options).run("Encoding", reading_of, known_only=True)
 
@@ -56,6 +58,7 @@ class _Reading:
         generator: the model.
         title: its name and short hash.
         deviations: whether standard deviations are asked for.
+        own: the columns of the table that is read which stand behind the others.
         read: molecules so far.
         nats: the sum of their KL to N(0, I).
     """
@@ -63,6 +66,7 @@ class _Reading:
     generator: "MoleculeGenerator"
     title: str
     deviations: bool
+    own: tuple[str, ...] = ()
     read: int = 0
     nats: float = 0.0
 
@@ -75,7 +79,7 @@ class _Reading:
         size = self.generator.checkpoint.model.config.latent_size
         prefixes = ("z", "sd") if self.deviations else ("z",)
         codes = [f"{prefix}{place}" for prefix in prefixes for place in range(1, size + 1)]
-        return ("ID", "SMILES", *self.generator.measured, *codes, "model")
+        return ("ID", "SMILES", *self.generator.measured, *codes, "model", *self.own)
 
     def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
@@ -92,7 +96,8 @@ class _Reading:
         for number, (row, seen) in enumerate(molecules):
             more = widths[number] if self.deviations else ()
             told = (row.id or str(row.line), seen.smiles, *seen.values)
-            yield [*told, *codes[number], *more, self.title]
+            own = (row.cells.get(column, "") for column in self.own)
+            yield [*told, *codes[number], *more, self.title, *own]
 
     def summary(self) -> dict[str, Any]:
         """Return the counts."""

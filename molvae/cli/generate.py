@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 PREFIX = "target_"  # of the columns in which a table of molecules holds what was asked
-PATTERN = " What has the pattern is nearest to a molecule that has it: molvae neighbors SMILES."
 SHOWN_ODD = 3  # requests that are named when the training set has nothing like them
 
 
@@ -120,8 +119,8 @@ def command(
     if generation.summary.found < n:
         raise ShortfallError(
             f"{generation.summary.found} of {n} molecules were found; the rest were refused"
-            f" ({_most_common(generation.summary)}). A larger --max-tries tries longer."
-            + (PATTERN if config.smarts else "")
+            f" ({generators.refused(generation.summary)})."
+            f" {_what_helps(generator, requests, patterns=bool(config.smarts))}"
         )
 
 
@@ -207,8 +206,9 @@ def _warn(generator: "MoleculeGenerator", requests: Sequence[options.Ranges], qu
     strange = {n: r[n] for r in requests for n in unfamiliar(r, generator.normalizer)}
     so = " and the rows are marked ood"
     generators.warn_of_targets(generator, strange, quiet=quiet, so=so)
-    if not strange:
-        _tell_feasibility(generator, requests, quiet)
+    # Of a single property that lies outside its range, all is said.
+    together = [request for request in requests if len(request) > 1 or not strange]
+    _tell_feasibility(generator, together, quiet)
 
 
 def _tell_feasibility(
@@ -287,14 +287,26 @@ def summary_lines(generator: "MoleculeGenerator", summary: "Summary") -> list[st
         f" {summary.draws} draws in {summary.seconds:.1f} s, seed {summary.seed},"
         f" model {summary.model}",
         f"acceptance {summary.acceptance:.1%} (first draws that SELFIES did not have to repair),"
-        f" unique {summary.uniqueness:.1%}"
-        + (f", novel {summary.novelty:.1%}" if summary.found else ""),
+        f" unique {summary.uniqueness:.1%} of the first draws"
+        + (f", novel {summary.novelty:.1%} of the molecules" if summary.found else ""),
         *generators.control_lines(generator, summary.control),
     ]
     if summary.refusals:
-        lines.append(f"refused: {_most_common(summary)}")
+        lines.append(f"refused: {generators.refused(summary)}")
     return lines
 
 
-def _most_common(summary: "Summary") -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in summary.refusals.items()) or "none"
+def _what_helps(
+    generator: "MoleculeGenerator", requests: Sequence[options.Ranges], *, patterns: bool
+) -> str:
+    """Say what to do where fewer molecules were found than wanted."""
+    more = "A larger --max-tries tries longer."
+    if any(map(generator.is_ood, requests)):
+        more = "The training set has nothing like the targets: targets that it has find more."
+    if patterns:
+        elements = ", ".join(generator.vocabulary.elements)
+        more += (
+            f" The model writes {elements} and no other element. What has the pattern is nearest to"
+            " a molecule that has it: molvae neighbors SMILES."
+        )
+    return more

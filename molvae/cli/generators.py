@@ -1,7 +1,7 @@
 """What the commands that draw or read molecules need: a model, and processes for the chemistry."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from molvae.cli.options import Ranges
-    from molvae.generated import Control
+    from molvae.generated import Control, Summary
     from molvae.generator import MoleculeGenerator
     from molvae.workers import Jobs
 
@@ -107,6 +107,28 @@ def control_lines(
             error += f" {held_out(told)}"
         read = hit if of_class else f"{got}, {hit}"
         yield f"{name}: {read}, as the model itself predicts ({error})"
+
+
+def similarities(tanimoto: Iterable[float]) -> str:
+    """Say how similar some molecules, at least one, are to those that they were made of."""
+    ordered = sorted(tanimoto)
+    middle = ordered[len(ordered) // 2]
+    return f"similarity {ordered[0]:.2f} to {ordered[-1]:.2f}, median {middle:.2f}"
+
+
+def refused(summary: "Summary") -> str:
+    """Say how many draws were refused and why, the commonest reason first."""
+    return ", ".join(f"{count} {reason}" for reason, count in summary.refusals.items()) or "none"
+
+
+def too_few_near(summary: "Summary", what: str) -> str:
+    """Say that too few molecules were found around given ones, and what to turn."""
+    commonest = next(iter(summary.refusals), "")
+    radius = "larger" if commonest in ("duplicate", "excluded") else "smaller"
+    return (
+        f"{summary.found} of {summary.requested} {what} were found; the rest were refused"
+        f" ({refused(summary)}). A {radius} --radius or a larger --max-tries finds more."
+    )
 
 
 def held_out(told: Mapping[str, float | None]) -> str:

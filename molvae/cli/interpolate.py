@@ -48,8 +48,8 @@ def command(
     in them, up to --noise, and the properties of A and B are asked for, blended likewise; --target
     holds one of them fixed. A row is the one most similar to A and B (tanimoto_A, tanimoto_B:
     Morgan fingerprints of radius 2), the nearer end counting more, and nearest to the targets,
-    that stands nowhere else; consistent tells whether SELFIES had nothing to repair. The same
-    command gives the same rows.
+    that stands nowhere else, where one was found; consistent tells whether SELFIES had nothing to
+    repair. The same command gives the same rows.
     """
     from molvae.series import Search, interpolate
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from molvae.generator import MoleculeGenerator
 
 
+UNLIKE = 0.4  # Tanimoto similarity, by Morgan fingerprints of radius 2: below, little is shared
+
+
 def listing(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that `Listing` takes, behind its own."""
     for decorate in reversed(
@@ -105,18 +108,32 @@ class Listing(NamedTuple):
 def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Seen":
     """Read a molecule that the command line names, in the form that the model was trained on.
 
-    A molecule unlike the training set is warned of, unless `quiet`.
+    Unless `quiet`, it is told what of the molecule is left out, how it is unlike the training set,
+    and whether its code means another molecule to the model.
 
     Raises:
         InputError: for a string that is no molecule, or a symbol that the model does not know.
     """
     from molvae.data.molecules import known_to, look
+    from molvae.reconstructions import reconstruct_all
 
     (seen,) = look(generator.standardization, generator.measured, [smiles])
     found = known_to(generator.vocabulary, seen)
     if isinstance(found, Rejected):
         hint = "; for a table: molvae augment" if Path(smiles).is_file() else ""
         raise InputError(f"'{smiles}': {found}{hint}") from found
+    left_out = generator.standardization.left_out(smiles)
+    if left_out:
+        parts = " and ".join(left_out)
+        say(f"{found.smiles}: read without {parts}, as the training set was.", quiet=quiet)
     own: options.Ranges = {n: (v, v) for n, v in zip(generator.measured, found.values, strict=True)}
     generators.warn_of_targets(generator, own, quiet=quiet, of=f"{found.smiles}: ")
+    (back,) = reconstruct_all(generator.checkpoint, [found])
+    if back.tanimoto < UNLIKE:
+        say(
+            f"Warning: {found.smiles}: the model does not bring it back: what its code is written"
+            f" as has a Tanimoto similarity of {back.tanimoto:.2f}, and what is written around the"
+            " code need not be like it.",
+            quiet=quiet,
+        )
     return found

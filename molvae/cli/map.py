@@ -3,7 +3,7 @@
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -16,7 +16,7 @@ from molvae.errors import InputError, Rejected, UsageError
 
 if TYPE_CHECKING:
     from molvae.data.molecules import Seen
-    from molvae.data.records import Table
+    from molvae.data.records import Row, Table
     from molvae.evaluate.latent_map import Projection
     from molvae.generator import MoleculeGenerator
 
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     "-c",
     "--color",
     default=None,
-    metavar="PROPERTY",
-    help="Measured property that colors the molecules; `molvae properties` lists them.",
+    metavar="NAME",
+    help="What colors the molecules: a property, which is measured (`molvae properties` lists"
+    " them), or a column of numbers in FILE.",
 )
 @click.option(
     "--table",
@@ -70,14 +71,12 @@ def command(
     their principal components; each axis tells how much of the variance it shows. Needs the extra
     `report`.
     """
-    from molvae.chem.properties import PROPERTIES, resolve
     from molvae.data.tables import open_table
     from molvae.evaluate import latent_map
     from molvae.store import write_atomically
 
     picture = Path(output)
     format = _check(picture, table_file, inputs=(file,), force=force)
-    name = resolve(color).name if color else ""
     bad = Rejects(
         rejects,
         strict=strict,
@@ -85,9 +84,10 @@ def command(
         inputs=(file, picture, table_file),
         stdout_taken=as_json or table_file == Path("-"),
     )
-    generator = generators.load(model, device)
     table = open_table(file, smiles_column=smiles_column or "", format=input_format)
-    found = _look(generator, table, bad, color=name, jobs=jobs, quiet=quiet)
+    colors = _Colors.of(color, table) if color else NO_COLORS
+    generator = generators.load(model, device)
+    found = _look(generator, table, bad, colors=colors, jobs=jobs, quiet=quiet)
     bad.finish(quiet=quiet)
     count = len(found) + len(bad.rows)
     say(describe_table(table.name, count, table.smiles_column), quiet=quiet)
@@ -97,14 +97,14 @@ def command(
     projection = _project(generator, [dot.seen for dot in found])
     content = latent_map.draw(
         projection,
-        _values(found) if name else None,
-        label=str(PROPERTIES[name]) if name else "",
+        [dot.value for dot in found] if colors.name else None,
+        label=colors.label,
         title=f"{len(found):,} molecules of {table.name}, {title}",
         format=format,
     )
     write_atomically(picture, content)
     if table_file is not None:
-        _write(table_file, found, projection, color=name, title=title)
+        _write(table_file, found, projection, color=colors.name, title=title)
     first, second = projection.shares
     say(
         f"{len(found):,} molecules in {picture}: {first:.1%} and {second:.1%} of the variance of"
@@ -117,17 +117,66 @@ def command(
                 "molecules": len(found),
                 "rejected": dict(bad.counts),
                 "variance": list(projection.shares),
-                "color": name or None,
+                "color": colors.name or None,
                 "model": title,
             }
         )
 
 
+class _Colors(NamedTuple):
+    """What colors the molecules.
+
+    Attributes:
+        name: of the property or column; "" for one color.
+        label: the same with the property's unit.
+        measured: the property, where it is measured.
+    """
+
+    name: str
+    label: str
+    measured: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, table: "Table") -> "_Colors":
+        """Find what is meant: a property, or else a column.
+
+        Raises:
+            UsageError: when it is neither.
+        """
+        from molvae.chem.properties import resolve
+        from molvae.data.records import find_column
+
+        try:
+            wanted = resolve(name)
+        except UsageError:
+            if name.lower() not in map(str.lower, table.columns):
+                raise
+            column = find_column(table, name)
+            return cls(column, column, ())
+        return cls(wanted.name, str(wanted), (wanted.name,))
+
+    def value(self, row: "Row", seen: "Seen") -> float:
+        """Return the value of a molecule, NaN where it has none.
+
+        Raises:
+            Rejected: for a cell that is no number.
+        """
+        from molvae.data.records import number
+
+        if self.measured:
+            return seen.values[0]
+        return number(row.cells.get(self.name, ""), field=self.name)
+
+
+NO_COLORS = _Colors("", "", ())
+
+
 class _Dot(NamedTuple):
-    """A molecule on the map: the ID of its row, and what the model is shown of it."""
+    """A molecule on the map: the ID of its row, what the model is shown of it, and its value."""
 
     id: str
     seen: "Seen"
+    value: float
 
 
 def _check(picture: Path, table: Path | None, *, inputs: tuple[Path, ...], force: bool) -> str:
@@ -150,7 +199,7 @@ def _look(
     table: "Table",
     bad: Rejects,
     *,
-    color: str,
+    colors: _Colors,
     jobs: int | None,
     quiet: bool,
 ) -> list[_Dot]:
@@ -161,16 +210,18 @@ def _look(
     rows = look_at_rows(
         table.rows,
         generator.standardization,
-        (color,) if color else (),
+        colors.measured,
         jobs=jobs or os.cpu_count() or 1,
     )
     with progress("Reading", unit="rows", quiet=quiet) as report, closing(rows):
         for row, seen in rows:
             known = known_to(generator.vocabulary, seen)
-            if isinstance(known, Rejected):
-                bad.add(row, known)
-            else:
-                found.append(_Dot(row.id or str(row.line), known))
+            try:
+                if isinstance(known, Rejected):
+                    raise known
+                found.append(_Dot(row.id or str(row.line), known, colors.value(row, known)))
+            except Rejected as rejected:
+                bad.add(row, rejected)
             report(len(found) + len(bad.rows))
     return found
 
@@ -183,12 +234,6 @@ def _project(generator: "MoleculeGenerator", molecules: "list[Seen]") -> "Projec
     return project(means.cpu().numpy())
 
 
-def _values(found: list[_Dot]) -> Any:
-    import numpy as np
-
-    return np.array([dot.seen.values[0] for dot in found])
-
-
 def _write(
     path: Path, found: list[_Dot], projection: "Projection", *, color: str, title: str
 ) -> None:
@@ -196,7 +241,7 @@ def _write(
 
     columns = ["ID", "SMILES", "PC1", "PC2", *([color] if color else []), "model"]
     rows = (
-        [dot.id, dot.seen.smiles, *map(rounded, (*place, *dot.seen.values)), title]
+        [dot.id, dot.seen.smiles, *map(rounded, (*place, *([dot.value] if color else []))), title]
         for dot, place in zip(found, projection.coordinates.tolist(), strict=True)
     )
     write_table(path, columns, rows)

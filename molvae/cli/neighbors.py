@@ -100,10 +100,7 @@ def command(
         say(f"Interrupted; the {len(rows)} finished neighbors are kept.")
         raise SystemExit(128 + stopped[0])
     if len(rows) < number:
-        raise ShortfallError(
-            f"{len(rows)} of {number} neighbors were found. A larger --radius or --max-tries finds"
-            " more."
-        )
+        raise ShortfallError(generators.too_few_near(found.summary, "neighbors"))
 
 
 def _lines(found: "Neighborhood", smiles: str, radius: float) -> Iterator[str]:
@@ -114,11 +111,7 @@ def _lines(found: "Neighborhood", smiles: str, radius: float) -> Iterator[str]:
         f" {summary.seconds:.1f} s, seed {summary.seed}, model {summary.model}"
     )
     if found.neighbors:
-        similar = sorted(neighbor.tanimoto for neighbor in found.neighbors)
-        yield (
-            f"radius {radius:g}: similarity {similar[0]:.2f} to {similar[-1]:.2f}, median"
-            f" {similar[len(similar) // 2]:.2f}; novel {summary.novelty:.1%}"
-        )
+        similar = generators.similarities(neighbor.tanimoto for neighbor in found.neighbors)
+        yield f"radius {radius:g}: {similar}; novel {summary.novelty:.1%}"
     if summary.refusals:
-        refused = ", ".join(f"{count} {reason}" for reason, count in summary.refusals.items())
-        yield f"refused: {refused}"
+        yield f"refused: {generators.refused(summary)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import generators
-from molvae.cli.annotation import Annotation, annotating
+from molvae.cli.annotation import Annotation, annotating, own_columns
 
 if TYPE_CHECKING:
     from molvae.data.molecules import Seen
@@ -31,13 +31,15 @@ def command(file: Path, model: str, alone: bool, **options: Any) -> None:
     Each is encoded to its posterior mean, and the likeliest molecule of that code and of the
     molecule's own measured properties is written: exact tells whether it is the same one, tanimoto
     how similar (Morgan fingerprints of radius 2), consistent whether SELFIES had nothing to repair.
+    The other columns of FILE stand behind these.
 
     How much comes back depends on how much the model's code holds: `molvae info MODEL` tells it as
     kl, in nats, and exact_from_mean. Where that is little, most come back as a relative.
     """
 
     def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:
-        return _Reading(generator, alone, f"{generators.title(model)}-{generator.name}")
+        title = f"{generators.title(model)}-{generator.name}"
+        return _Reading(generator, alone, title, own_columns(table, COLUMNS))
 
     Annotation(file, model, **options).run("Reconstructing", reading_of, known_only=True)
 
@@ -50,6 +52,7 @@ class _Reading:
         generator: the model.
         alone: the decoder is not told the properties.
         title: name and short hash of the model.
+        own: the columns of the table that is read which stand behind the others.
         read: molecules so far.
         exact: those that came back.
         similarity: the sum of their similarities to what came back.
@@ -59,14 +62,19 @@ class _Reading:
     generator: "MoleculeGenerator"
     alone: bool
     title: str
+    own: tuple[str, ...]
     read: int = 0
     exact: int = 0
     similarity: float = 0.0
     consistent: int = 0
 
     given = ()
-    columns = COLUMNS
     unread = 0  # rejected instead
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns of the table to be."""
+        return (*COLUMNS, *self.own)
 
     def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
@@ -79,7 +87,8 @@ class _Reading:
             self.exact += each.exact
             self.similarity += each.tanimoto
             self.consistent += each.consistent
-            yield [row.id or str(row.line), *each, self.title]
+            own = (row.cells.get(column, "") for column in self.own)
+            yield [row.id or str(row.line), *each, self.title, *own]
 
     def summary(self) -> dict[str, Any]:
         """Return the counts and shares."""

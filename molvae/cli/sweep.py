@@ -56,8 +56,9 @@ def command(
     molecule's own latent code and from codes with more and more noise in them, up to --noise. A row
     is the most similar of these (tanimoto, Morgan fingerprints of radius 2) that has the value,
     nearer than to the next one and than a quarter of a standard deviation, or else the one that
-    comes nearest; consistent tells whether SELFIES had nothing to repair. The same command gives
-    the same rows.
+    comes nearest; consistent tells whether SELFIES had nothing to repair, and ood marks a value
+    that the training set has nothing like, beside the molecule's other properties. The same command
+    gives the same rows.
     """
     from molvae.series import Search, sweep, sweep_values
 
@@ -67,15 +68,21 @@ def command(
     start = molecule(generator, smiles, quiet=run.quiet)
     name = generator.spell(name)
     values = sweep_values(generator.checkpoint, name, number, low=low, high=high)
-    asked = generator.ranges({name: (values[0], values[-1])})
-    generators.warn_of_targets(generator, asked, quiet=run.quiet)
+    for end in dict.fromkeys((values[0], values[-1])):
+        asked = generator.ranges({name: end})
+        so = " and the rows are marked ood"
+        generators.warn_of_targets(generator, asked, quiet=run.quiet, so=so)
     search = Search(noise, tries, seed)
     steps = sweep(
         generator.checkpoint, start, name, values, guidance=config.guidance, search=search
     )
     title = run.title(generator)
     more = {"guidance": config.guidance, "model": title, "seed": seed}
-    rows = [_row(number, name, step) | more for number, step in enumerate(steps, 1)]
+    own = dict(zip(generator.measured, start.values, strict=True))
+    rows = [
+        _row(number, name, step, ood=generator.is_ood(own | {name: step.at})) | more
+        for number, step in enumerate(steps, 1)
+    ]
     gaps = [
         abs(got - step.at)
         for step in steps
@@ -89,6 +96,7 @@ def command(
         "steps": len(steps),
         "distinct": len({row["SMILES"] for row in rows} - {""}),
         "consistent": sum(step.molecule.consistent for step in steps),
+        "ood": sum(row["ood"] for row in rows),
         "guidance": config.guidance,
         **search._asdict(),
         "mean_error": sum(gaps) / len(gaps) if gaps else None,
@@ -100,13 +108,15 @@ def command(
         f" model {title}",
     ]
     if gaps:
-        lines.append(f"{name}: mean error {summary['mean_error']:.3g}")
+        similar = generators.similarities(step.tanimoto[0] for step in steps)
+        lines.append(f"{name}: mean error {summary['mean_error']:.3g}; {similar}")
     run.write(rows, summary, lines)
 
 
-def _row(number: int, name: str, step: "Step") -> dict[str, Any]:
+def _row(number: int, name: str, step: "Step", *, ood: bool) -> dict[str, Any]:
     """Return a step as a row: what was asked and what came of it stand side by side."""
     cells = step.molecule.cells()
     got = name if name in cells else f"predicted_{name}"
     told = {"ID": number, "SMILES": step.molecule.smiles, f"target_{name}": step.at}
-    return told | {got: cells[got], "tanimoto": step.tanimoto[0]} | cells | {"noise": step.noise}
+    shown = told | {got: cells[got], "tanimoto": step.tanimoto[0]}
+    return shown | cells | {"ood": ood, "noise": step.noise}

@@ -4,6 +4,7 @@ matplotlib comes with the extra `report` and is loaded when a picture is drawn.
 """
 
 import io
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ MANY = 5000  # dots: more are one image within the SVG, which a browser could no
 AREA = 40_000.0  # points^2 that all dots together cover, as far as each stays within `DOT`
 DOT = (3.0, 24.0)  # points^2
 OUTER = 0.01  # share of the values at either end that would use up the colors of the rest
+PLAIN, UNKNOWN = "#2f6db5", "#b8b8b8"  # of dots without values, and of those that lack one
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched and copied
     "svg.hashsalt": "molvae",  # the same codes, the same bytes
@@ -78,7 +80,7 @@ def check_extra() -> None:
 
 def draw(
     projection: Projection,
-    values: np.ndarray | None = None,
+    values: Sequence[float] | None = None,
     *,
     label: str = "",
     title: str,
@@ -88,17 +90,29 @@ def draw(
 
     Args:
         projection: N codes.
-        values: that color them, shape (N,); the outermost 1 % have the colors of the ends.
+        values: that color them, N; the outermost 1 % have the colors of the ends, and what has
+            none (NaN) is grey.
         label: name and unit of the values.
         title: above the picture.
         format: one of `FORMATS`.
+
+    Raises:
+        InputError: where no code has a value.
     """
-    from matplotlib import style
+    from matplotlib import colormaps, style
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     first, second = projection.coordinates.T
+    colors: dict[str, Any] = {"c": PLAIN}
+    if values is not None:
+        known = np.array(values)[np.isfinite(values)]
+        if not known.size:
+            raise InputError(f"{label}: no molecule of the map has a value to be colored by.")
+        norm = Normalize(*np.quantile(known, [OUTER, 1 - OUTER]))
+        palette = colormaps["viridis"].with_extremes(bad=UNKNOWN)
+        colors = {"c": values, "cmap": palette, "norm": norm, "plotnonfinite": True}
     content = io.BytesIO()
     with style.context(["default", STYLE]):
         figure = Figure(figsize=SIZE, layout="constrained")
@@ -106,13 +120,11 @@ def draw(
         dots = axes.scatter(
             first,
             second,
-            c="#2f6db5" if values is None else values,
             s=float(np.clip(AREA / len(first), *DOT)),
-            cmap=None if values is None else "viridis",
-            norm=None if values is None else Normalize(*np.quantile(values, [OUTER, 1 - OUTER])),
             alpha=0.8,
             linewidths=0,
             rasterized=len(first) > MANY,
+            **colors,
         )
         for axis, name, share in zip("xy", ("1", "2"), projection.shares, strict=True):
             axes.set(**{f"{axis}label": f"principal component {name} ({share:.1%} of variance)"})

@@ -52,7 +52,7 @@ def test_variants_come_with_their_provenance(augment: Augment) -> None:
         assert row["model"].startswith("druglike-")
         assert 0 < float(row["tanimoto"]) < 1
     assert "6 of 6 variants of 2 molecules" in done.stderr
-    assert "radius 2.5: similarity to the source" in done.stderr
+    assert "radius 2.5: similarity 0." in done.stderr
 
 
 def test_rows_that_cannot_be_used_are_named(augment: Augment, tmp_path: Path) -> None:
@@ -80,7 +80,8 @@ def test_fewer_than_asked_for_is_said_and_exits_4(augment: Augment) -> None:
     done = augment("-n", 6, *words)
     assert done.exit_code == 4
     assert len(rows_of(done.stdout)) < 12
-    assert "of 12 variants were found. A larger --radius or --max-tries finds more." in done.stderr
+    assert "of 12 variants were found; the rest were refused (" in done.stderr
+    assert "A larger --radius or a larger --max-tries finds more." in done.stderr
 
 
 def test_filters_hold_for_variants(augment: Augment) -> None:

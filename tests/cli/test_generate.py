@@ -2,6 +2,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -203,6 +204,8 @@ def test_targets_come_from_one_place(generate: Generate, table, tmp_path: Path) 
         (("--temperature", "-1"), "--temperature"),
         (("--filter", "pain"), "unknown filter 'pain'; did you mean 'PAINS'?"),
         (("--smarts", "C1CC"), "not SMARTS: 'C1CC'"),
+        (("--smarts", "N[C@@H](C)C(=O)O"), "asks for stereochemistry, and the model's molecules"),
+        (("--not-smarts", "F/C=C/F"), "asks for stereochemistry, and the model's molecules"),
         (("-d", "tpu"), "tpu"),
     ],
 )
@@ -247,6 +250,7 @@ def test_nothing_found_is_an_empty_table_and_exits_4(generate: Generate) -> None
     done = generate("-n", 2, "--smarts", "[U]", "--max-tries", 2)
     assert (done.exit_code, done.stdout.strip()) == (4, "ID,SMILES")
     assert "without [U]" in done.stderr
+    assert re.search(r"The model writes .*N, O, .*S and no other element\.", done.stderr)
     found = json.loads(generate("-n", 2, "--smarts", "[U]", "--max-tries", 2, "--json").stdout)
     assert (found["found"], found["molecules"], found["novelty"]) == (0, [], None)
 
@@ -284,6 +288,17 @@ def test_a_target_outside_the_training_set_is_warned_of(generate: Generate) -> N
     assert "Warning: LogP=30 lies outside the model's training range " in done.stderr
     assert [row["ood"] for row in rows_of(done.stdout)] == ["true", "true"]
     assert "Warning" not in generate("-n", 2, "-t", "LogP=30", "-q").stderr
+
+
+def test_an_impossible_request_is_answered_with_the_nearest_possible_one(
+    generate: Generate,
+) -> None:
+    words = ("-t", "LogP=30", "-t", "MW=..200", "-n", 30, "--max-tries", 1)
+    done = generate(*words, "--seed", 1, tier="consistent")
+    assert "Warning: LogP=30 lies outside the model's training range" in done.stderr
+    assert re.search(r"the nearest combination is MW=\d+, LogP=", done.stderr)
+    assert done.exit_code == 4
+    assert done.stderr.splitlines()[-1].endswith("targets that it has find more.")
 
 
 def test_a_terminal_gets_aligned_columns_with_whole_smiles_at_the_end(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tests.drugs import DRUGS
 
 Invoke = Callable[..., Result]
 LIDOCAINE, NAPROXEN = (dict(DRUGS)[name] for name in ("lidocaine", "naproxen"))
+ERYTHROMYCIN = (
+    "CCC1C(C(C(C(=O)C(CC(C(C(C(C(C(=O)O1)C)OC2CC(C(C(O2)C)O)(C)OC)C)OC3C(C(CC(O3)C)N(C)C)O)(C)O)C)C)"
+    "O)(C)O"
+)
 MEASURED = ["MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB"]
 
 
@@ -68,11 +73,13 @@ def test_a_sweep_lists_what_was_asked_beside_what_came(molvae_here: Invoke) -> N
     others = [name for name in MEASURED if name != "LogP"]
     assert list(rows[0]) == [
         *("ID", "SMILES", "target_LogP", "LogP", "tanimoto", *others),
-        *("consistent", "nll", "noise", "guidance", "model", "seed"),
+        *("consistent", "nll", "ood", "noise", "guidance", "model", "seed"),
     ]
     assert [row["target_LogP"] for row in rows] == ["0", "2.5", "5"]
     assert float(rows[-1]["LogP"]) > float(rows[0]["LogP"])
-    assert "LogP: mean error" in done.stderr
+    assert re.search(
+        r"LogP: mean error [\d.]+; similarity 0\.\d+ to [01]\.\d+, median", done.stderr
+    )
     again = molvae_here("sweep", LIDOCAINE, *words)
     assert again.stdout == done.stdout
     other = molvae_here("sweep", LIDOCAINE, *words, "--seed", 1, "--tries", 20, "--noise", 0.5)
@@ -90,9 +97,11 @@ def test_a_molecule_unlike_the_training_set_is_warned_of(molvae_here: Invoke) ->
 def test_values_beyond_the_training_range_are_warned_of_and_impossible_ones_refused(
     molvae_here: Invoke,
 ) -> None:
-    done = molvae_here("sweep", LIDOCAINE, "-p", "LogP", "--from", 20, "--to", 25, "-n", 2)
+    done = molvae_here("sweep", LIDOCAINE, "-p", "LogP", "--from", 2.5, "--to", 25, "-n", 2)
     assert done.exit_code == 0, done.stderr
-    assert "Warning: LogP=20..25 lies outside the model's training range" in done.stderr
+    assert "Warning: LogP=25 lies outside the model's training range" in done.stderr
+    assert "Warning: LogP=2.5 " not in done.stderr
+    assert [row["ood"] for row in rows_of(done.stdout)] == ["false", "true"]
     assert molvae_here("sweep", LIDOCAINE, "-p", "QED", "--from", 2, "--to", 3).exit_code == 2
     assert molvae_here("sweep", LIDOCAINE, "-p", "QED", "--from", 1, "--to", 0).exit_code == 2
     unknown = molvae_here("sweep", LIDOCAINE, "-p", "solubility")
@@ -122,7 +131,23 @@ def test_fewer_neighbors_than_asked_for_exit_4(molvae_here: Invoke) -> None:
     still = ("--radius", 0, "--temperature", 0, "--noise", 0, "--max-tries", 2, "--shortlist", 1)
     done = molvae_here("neighbors", LIDOCAINE, "-n", 4, *still)
     assert done.exit_code == 4
-    assert "of 4 neighbors were found. A larger --radius or --max-tries finds" in done.stderr
+    assert "of 4 neighbors were found; the rest were refused (" in done.stderr
+    assert "A larger --radius or a larger --max-tries finds more." in done.stderr
+
+
+def test_a_molecule_that_does_not_come_back_is_warned_of(molvae_here: Invoke) -> None:
+    words = ("sweep", ERYTHROMYCIN, "-p", "LogP", "-n", 1, "--tries", 1)
+    assert "the model does not bring it back" in molvae_here(*words).stderr
+    known = molvae_here("sweep", LIDOCAINE, "-p", "LogP", "-n", 1, "--tries", 1)
+    assert "Warning" not in known.stderr
+
+
+def test_what_the_model_leaves_out_of_a_molecule_is_told(molvae_here: Invoke) -> None:
+    salt = "C[C@H](N)Cc1ccccc1.Cl"
+    done = molvae_here("sweep", salt, "-p", "LogP", "-n", 1, "--tries", 1)
+    left_out = "read without stereo marks and smaller fragments, as the training set was."
+    assert f"CC(N)Cc1ccccc1: {left_out}" in done.stderr
+    assert "read without" not in molvae_here("sweep", salt, "-p", "LogP", "-n", 1, "-q").stderr
 
 
 @pytest.mark.parametrize(

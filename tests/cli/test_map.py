@@ -79,3 +79,23 @@ def test_without_matplotlib_the_extra_is_named(
     done = draw("-o", tmp_path / "map.png")
     assert done.exit_code == 2
     assert "pip install 'molvae[report]'" in done.stderr
+
+
+def test_a_column_of_numbers_colors_the_map_too(draw: Draw, tmp_path: Path) -> None:
+    table, picture = tmp_path / "assay.csv", tmp_path / "map.svg"
+    cells = ["5.5", "", ">7", *(str(number) for number in range(7))]
+    rows = [f"{name},{smiles},{cell}" for (name, smiles), cell in zip(DRUGS, cells, strict=False)]
+    table.write_text("\n".join(["name,smiles,pIC50", *rows, ""]), encoding="utf-8")
+    written = tmp_path / "map.csv"
+    done = draw("-o", picture, "-c", "pic50", "--table", written, "--json", file=table)
+    assert done.exit_code == 0, done.stderr
+    assert "pIC50" in picture.read_text(encoding="utf-8")
+    told = json.loads(done.stdout)
+    assert (told["molecules"], told["color"], told["rejected"]) == (9, "pIC50", {"not a number": 1})
+    assert "assay.csv:4: not a number" in done.stderr
+    with written.open(encoding="utf-8") as file:
+        assert [row["pIC50"] for row in csv.DictReader(file)][:3] == ["5.5", "", "0"]
+    (tmp_path / "none.csv").write_text("smiles,pIC50\n" + "".join(f"{s},\n" for _, s in DRUGS[:9]))
+    none = draw("-o", tmp_path / "none.png", "-c", "pIC50", file=tmp_path / "none.csv")
+    assert none.exit_code == 3
+    assert "no molecule of the map has a value to be colored by" in none.stderr

@@ -48,8 +48,10 @@ def test_each_molecule_comes_back_with_how_like_it_is(molvae_here: Invoke, table
     assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
-        *("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model")
+        *("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model"),
+        "potency",
     ]
+    assert {row["potency"] for row in rows} == {"1"}
     assert [row["ID"] for row in rows] == [name for name, _ in SOME]
     assert rows[0]["model"].startswith("druglike-")
     generator = MoleculeGenerator.load("druglike")
@@ -104,11 +106,12 @@ def test_codes_are_the_posterior_means_to_the_last_bit(molvae_here: Invoke, tabl
     rows = rows_of(molvae_here("encode", table, "-j", 1, "--deviations").stdout)
     codes = MoleculeGenerator.load("druglike").encode([row["SMILES"] for row in rows])
     size = codes.shape[1]
-    assert list(rows[0])[-2 * size - 1 :] == [
+    assert list(rows[0])[-2 * size - 2 :] == [
         *(f"z{place}" for place in range(1, size + 1)),
         *(f"sd{place}" for place in range(1, size + 1)),
-        "model",
+        *("model", "potency"),
     ]
+    assert rows[0]["potency"] == "1"
     assert float(rows[0]["MW"]) == pytest.approx(296.15, abs=0.01)  # diclofenac
     for row, code in zip(rows, codes, strict=True):
         assert [float(row[f"z{place}"]) for place in range(1, size + 1)] == pytest.approx(
