@@ -4,9 +4,10 @@
 
 Strings are drawn once at each temperature, without a request and without a shortlist. Of the same
 strings the first N are taken as they come (off), the first N that encode to themselves again
-(re-encode), and the first N in canonical spelling besides (canonical). FCD is to the test split of
-DATASET, whose own structure stands beside: what is repaired is smaller and less aromatic, with
-odd rings. N is equal for all three, or fewer where the draws did not suffice, which is then said.
+(re-encode), and the first N in canonical spelling besides (canonical); strings that the cap on
+their length ended pass no test. FCD is to the test split of DATASET, whose own structure stands
+beside: what is repaired is smaller and less aromatic, with odd rings. N is equal for all three: as
+many as passed the strictest, where the draws did not suffice for more.
 Writes results/consistency_MODEL.json.
 """
 
@@ -26,6 +27,7 @@ from moses_data import machine
 from molvae.benchmark.defaults import held_out
 from molvae.chem.selfies import decode_canonical, is_consistent
 from molvae.dataset import MoleculeDataset
+from molvae.drawing import Draw
 from molvae.evaluate.distributions import rings
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, moments_of
 from molvae.evaluate.parsed import parse_molecules
@@ -57,9 +59,9 @@ def main() -> None:
     reference = moments_of(np.concatenate(list(activations(known))))
     rows = []
     for temperature in TEMPERATURES:
-        strings = draw(generator, arguments.draws, temperature=temperature, seed=arguments.seed)
+        draws = draw(generator, arguments.draws, temperature=temperature, seed=arguments.seed)
         rows += [
-            {"temperature": temperature} | row for row in compare(strings, arguments.n, reference)
+            {"temperature": temperature} | row for row in compare(draws, arguments.n, reference)
         ]
         print(*rows[-len(TESTS) :], sep="\n", flush=True)
     name = Path(arguments.model).stem
@@ -78,30 +80,28 @@ def main() -> None:
     write_atomically(target, f"{json.dumps(report, indent=1)}\n".encode())
 
 
-def draw(
-    generator: MoleculeGenerator, n: int, *, temperature: float, seed: int
-) -> list[Sequence[str]]:
-    """Draw strings of symbols that came to an end."""
+def draw(generator: MoleculeGenerator, n: int, *, temperature: float, seed: int) -> list[Draw]:
+    """Draw strings of symbols."""
     config = replace(
         generator.defaults, tier="raw", shortlist=1, temperature=temperature, unique=False
     )
     free = np.full((n, len(generator.checkpoint.normalizer.names)), np.nan)
-    draws = write(range(n), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed)
-    return [draw.symbols for draw in draws if draw.ended]
+    return write(range(n), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed)
 
 
-def compare(strings: list[Sequence[str]], n: int, reference: Moments) -> list[dict[str, Any]]:
+def compare(draws: Sequence[Draw], n: int, reference: Moments) -> list[dict[str, Any]]:
     """Return, for each test, what the first `n` strings that pass it are like."""
+    ended = [draw.symbols for draw in draws if draw.ended]
+    passed = {name: list(filter(passes, ended)) for name, passes in TESTS.items()}
+    n = min(n, *map(len, passed.values()))
     rows = []
-    for name, passes in TESTS.items():
-        passed = [passes(symbols) for symbols in strings]
-        taken = [symbols for symbols, good in zip(strings, passed, strict=True) if good][:n]
-        smiles = [text for text in map(decode_canonical, taken) if text]
+    for name, strings in passed.items():
+        smiles = [text for text in map(decode_canonical, strings[:n]) if text]
         moments = moments_of(np.concatenate(list(activations(smiles))))
         rows.append(
             {
                 "test": name,
-                "passed": sum(passed) / len(passed),
+                "passed": len(strings) / len(draws),
                 "molecules": len(smiles),
                 "FCD": frechet_distance(moments, reference),
                 "unique": len(set(smiles)) / len(smiles),
