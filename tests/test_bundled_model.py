@@ -74,11 +74,10 @@ def test_it_knows_the_default_properties_and_has_a_card(name: str) -> None:
 
 def test_molecules_like_those_of_moses_come_as_ordered() -> None:
     generator = MoleculeGenerator.load("moses")
-    assert generator.vocabulary.merges
     drawn = generator.draw(40, {"LogP": 2.0}, seed=1)
     assert len({molecule.smiles for molecule in drawn.molecules}) == 40
     assert np.mean([m.properties["LogP"] for m in drawn.molecules]) == pytest.approx(2.0, abs=0.4)
-    assert drawn.summary.acceptance > 0.5
+    assert drawn.summary.acceptance > 0.8
 
 
 def texts(value: object) -> Iterator[str]:
