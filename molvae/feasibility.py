@@ -105,9 +105,9 @@ class PropertySample:
         Which molecules these are, and of what values, follows from the names of the properties and
         from the classes asked for.
         """
-        key = tuple((n, w if isinstance(w, str) else "") for n, w in ranges.items())
         if len(values) < 2:
             return 0.0
+        key = tuple((n, w if isinstance(w, str) else "") for n, w in ranges.items())
         if key not in self.usual:
             step = max(1, len(values) // ASKERS)
             askers = values[::step]

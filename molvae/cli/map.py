@@ -215,15 +215,22 @@ def _look(
     )
     with progress("Reading", unit="rows", quiet=quiet) as report, closing(rows):
         for row, seen in rows:
-            known = known_to(generator.vocabulary, seen)
-            try:
-                if isinstance(known, Rejected):
-                    raise known
-                found.append(_Dot(row.id or str(row.line), known, colors.value(row, known)))
-            except Rejected as rejected:
-                bad.add(row, rejected)
+            dot = _dot(row, known_to(generator.vocabulary, seen), colors)
+            if isinstance(dot, Rejected):
+                bad.add(row, dot)
+            else:
+                found.append(dot)
             report(len(found) + len(bad.rows))
     return found
+
+
+def _dot(row: "Row", known: "Seen | Rejected", colors: _Colors) -> "_Dot | Rejected":
+    if isinstance(known, Rejected):
+        return known
+    try:
+        return _Dot(row.id or str(row.line), known, colors.value(row, known))
+    except Rejected as rejected:
+        return rejected
 
 
 def _project(generator: "MoleculeGenerator", molecules: "list[Seen]") -> "Projection":
