@@ -133,6 +133,12 @@ class TrainConfig:
     )
     learning_rate: float = setting(2e-3, "peak learning rate", low=1e-7, high=1.0)
     weight_decay: float = setting(0.1, "decay of weight matrices", low=0.0, high=1.0)
+    schedule: str = setting(
+        "cosine",
+        "learning rate after the warm-up; cosine or linear: falls until the last epoch; constant:"
+        " stays, and the warm-up is a share of the first epoch",
+        choices=("cosine", "linear", "constant"),
+    )
     warmup: float = setting(0.02, "share of steps over which the rate rises", low=0.0, high=0.5)
     final_rate: float = setting(0.02, "final learning rate, as share of the peak", low=0, high=1)
     clip: float = setting(1.0, "largest gradient norm", low=1e-3, high=1e3)

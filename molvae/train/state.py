@@ -18,7 +18,8 @@ from molvae.train.learner import Learner
 
 FORMAT = 1
 KIND = "training state"
-BEFORE = {"merges": 0, "optimizer": "adamw"}  # what a training did that is older than these
+# Settings of a training that began before these could be chosen.
+BEFORE = {"merges": 0, "optimizer": "adamw", "schedule": "cosine"}
 TERMS = 4  # molecules, reconstruction, KL, property error
 
 

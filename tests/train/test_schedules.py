@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from molvae.config import PRESETS, TrainConfig
@@ -18,6 +20,21 @@ def test_learning_rate_rises_in_a_line_and_falls_in_a_cosine() -> None:
     assert rates[:100] == sorted(rates[:100])
     assert rates[100:] == sorted(rates[100:], reverse=True)
     assert min(rates) > 0
+
+
+def test_a_linear_schedule_falls_in_a_line() -> None:
+    config = replace(CONFIG, schedule="linear")
+    assert learning_rate(config, 0.05) == pytest.approx(0.005)
+    assert learning_rate(config, 0.55) == pytest.approx(0.01 * (0.02 + 0.98 / 2))
+    assert learning_rate(config, 0.775) == pytest.approx(0.01 * (0.02 + 0.98 / 4))
+    assert learning_rate(config, 1.0) == pytest.approx(0.0002)
+
+
+@pytest.mark.parametrize("epochs", [2, 1000])
+def test_a_constant_schedule_does_not_depend_on_its_end(epochs: int) -> None:
+    config = replace(CONFIG, schedule="constant", epochs=epochs)
+    assert learning_rate(config, 0.05 / epochs) == pytest.approx(0.005)
+    assert [learning_rate(config, done / epochs) for done in (0.1, 0.5, 1.5, 2.0)] == [0.01] * 4
 
 
 def test_kl_weight_waits_rises_and_stays() -> None:
