@@ -19,6 +19,7 @@ from molvae.errors import InputError, Rejected, UsageError, did_you_mean
 
 SMILES_NAMES = ("smiles", "canonical_smiles", "structure", "smi")  # in order of preference
 ID_NAMES = ("id", "name", "title", "compound id", "molecule_chembl_id", "zinc_id")
+MAX_WORD = 3  # letters of a word, as of a class, that may read as a molecule: CI, CM, NO, OCN
 PREVIEW = 1000  # records whose keys or data fields become columns
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -255,3 +256,13 @@ def is_molecule(cell: str) -> bool:
     except Rejected:
         return False
     return True
+
+
+def looks_like_molecule(cell: str) -> bool:
+    """Tell whether a cell reads as a molecule and is no letter or short word that also would.
+
+    >>> [looks_like_molecule(cell) for cell in ("CCOC", "C=O", "CI", "NO", "lidocaine")]
+    [True, True, False, False, False]
+    """
+    text = cell.strip()
+    return (len(text) > MAX_WORD or not text.isalpha()) and is_molecule(text)

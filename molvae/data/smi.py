@@ -54,7 +54,7 @@ def _rows(text: Iterator[str]) -> Iterator[Cells]:
         tabs = "\t" in content
         cells = content.strip("\r\n").split("\t") if tabs else content.strip().split(maxsplit=1)
         if any(cells):
-            yield line, cells
+            yield line, cells, ""
 
 
 def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:

@@ -120,6 +120,29 @@ def test_stdin_stands_beside_files_and_its_bad_rows_are_named(tmp_path: Path) ->
     assert "stdin:2: not a molecule" in done.stderr
 
 
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_an_open_quote_costs_one_row_of_every_command(
+    invoke: Invoke, tiny_model_file: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"in.{kind}"
+    lines = [["smiles", "name"], ["CCOC", "a"], ["CCNC", '"b'], ["CC=O", "c"], ["CCCC", '"d']]
+    path.write_text("\n".join(("," if kind == "csv" else "\t").join(line) for line in lines))
+    commands = {
+        "prepare": (path, "-o", tmp_path / "d", *QUICK),
+        "score": (path, tiny_model_file, "-o", tmp_path / "scores.csv", "-j", "1"),
+        "encode": (path, tiny_model_file, "-o", tmp_path / "codes.csv", "-j", "1"),
+    }
+    for command, words in commands.items():
+        done = invoke(command, *words, "--json", "--force")
+        assert f"in.{kind}:3: a quote opens and does not close" in done.stderr, command
+        found = json.loads(done.stdout)["rejected"]
+        assert found == {"a quote opens and does not close": 2}, command
+        assert invoke(command, *words, "--strict", "--force").exit_code == 3, command
+    done = invoke("evaluate", path, "-j", "1", "--json")
+    assert f"in.{kind}: 4 rows" in done.stderr
+    assert f"in.{kind}: 2 rows are damaged and count as invalid." in done.stderr
+
+
 def test_a_damaged_record_is_named_by_its_line_and_the_rest_is_kept(
     molvae: Run, tmp_path: Path
 ) -> None:
