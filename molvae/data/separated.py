@@ -49,7 +49,7 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
     has_header = _has_header(preview, smiles_column)
     if has_header:
         if preview[0][2]:
-            raise InputError(f"{file.where}:1: {preview[0][2]}, in the header; close it.")
+            raise InputError(f"{file.where}:{preview[0][0]}: {preview[0][2]}, in the header.")
         columns = tuple(cell.strip() for cell in preview.pop(0)[1])
         known = list(positional(columns, preview))
         smiles = choose_smiles_column(file.where, columns, known, smiles_column)

@@ -80,24 +80,38 @@ def scaffold(candidates: Candidates) -> np.ndarray:
 
     Scaffolds from the most to the least frequent fill train, then validation, then test, so that
     what is held out is rare chemistry (Bemis & Murcko 1996, https://doi.org/10.1021/jm9602928;
-    the order is that of MoleculeNet, https://doi.org/10.1039/C7SC02664A). Scaffolds of one size
-    come in an order that the seed decides. Molecules without rings are one group.
+    the order is that of MoleculeNet, https://doi.org/10.1039/C7SC02664A). A scaffold with more
+    molecules than validation and test may hold together goes to train; where that fills train,
+    validation and test share the others. Scaffolds of one size come in an order that the seed
+    decides. Molecules without rings are one group.
 
     Returns:
         uint8, shape (N,); a share is met up to the size of a group.
+
+    Raises:
+        InputError: when each scaffold is too frequent to be held out.
     """
     count = len(candidates.scaffolds)
     groups, members, sizes = np.unique(
         candidates.scaffolds, return_inverse=True, return_counts=True
     )
+    held_out = count * (candidates.validation + candidates.test)
+    too_large = sizes > max(held_out, 1)
+    if held_out and too_large.all():
+        raise InputError(
+            f"the split 'scaffold' of {count:,} molecules holds none out: each scaffold"
+            f" ({len(groups):,} in all) has more molecules than the {held_out:,.0f} of validation"
+            " and test. Take --split random, the column of another split, or larger shares."
+        )
+    left = (count - sizes[too_large].sum()) / max(held_out, 1)
     room = {
-        TRAIN: count - count * (candidates.validation + candidates.test),
-        VALIDATION: count * candidates.validation,
+        TRAIN: count - held_out,
+        VALIDATION: count * candidates.validation * min(left, 1.0),
     }
-    side = np.full(len(groups), TEST, dtype=np.uint8)
+    side = np.full(len(groups), TEST if candidates.test else TRAIN, dtype=np.uint8)
     for group in np.lexsort((_keyed(groups, candidates.seed), -sizes)):
         for where in (TRAIN, VALIDATION):
-            if sizes[group] <= room[where]:
+            if sizes[group] <= room[where] or (where == TRAIN and too_large[group]):
                 side[group] = where
                 room[where] -= sizes[group]
                 break

@@ -10,14 +10,18 @@ NAMES = [f"molecule {number}" for number in range(1000)]
 
 
 def candidates(
-    names: list[str], *, scaffolds: list[str] | None = None, seed: int = 0
+    names: list[str],
+    *,
+    scaffolds: list[str] | None = None,
+    shares: tuple[float, float] = (0.1, 0.2),
+    seed: int = 0,
 ) -> Candidates:
     return Candidates(
         hashes=molecule_hash(names),
         scaffolds=molecule_hash(scaffolds or []),
         assigned=np.zeros(0, dtype=np.uint8),
-        validation=0.1,
-        test=0.2,
+        validation=shares[0],
+        test=shares[1],
         seed=seed,
     )
 
@@ -51,6 +55,36 @@ def test_no_scaffold_stands_on_two_sides_and_frequent_ones_are_trained_on() -> N
         assert len(set(members)) == 1
     assert set(split[:600]) == {TRAIN}
     assert np.bincount(split).tolist() == [700, 100, 200]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares", "expected"),
+    [
+        ([190, *[1] * 10], (0.1, 0.1), [190, 5, 5]),  # one scaffold dominates
+        ([190, *[1] * 10], (0.1, 0.2), [190, 3, 7]),
+        ([90, 90, *[2] * 10], (0.1, 0.1), [180, 10, 10]),  # two do
+        ([190, 10], (0.1, 0.1), [190, 0, 10]),
+        ([195, 5], (0.1, 0.0), [195, 5, 0]),  # nothing is asked for test
+        ([199, 1], (0.1, 0.1), [199, 0, 1]),
+        ([120, *[1] * 80], (0.1, 0.1), [160, 20, 20]),  # none is too large
+        ([30] * 10, (0.1, 0.1), [240, 30, 30]),
+        ([60, 60, 30, 30, 20], (0.1, 0.0), [180, 20, 0]),
+        ([200], (0.0, 0.0), [200, 0, 0]),  # nothing is to be held out
+    ],
+)
+def test_a_scaffold_too_frequent_to_be_held_out_is_trained_on(
+    sizes: list[int], shares: tuple[float, float], expected: list[int]
+) -> None:
+    scaffolds = [f"scaffold {place}" for place, size in enumerate(sizes) for _ in range(size)]
+    split = SPLITS["scaffold"](candidates(NAMES, scaffolds=scaffolds, shares=shares))
+    assert np.bincount(split, minlength=3).tolist() == expected
+
+
+@pytest.mark.parametrize("sizes", [[200], [100, 100], [50] * 4])
+def test_a_split_by_scaffold_that_holds_none_out_is_refused(sizes: list[int]) -> None:
+    scaffolds = [f"scaffold {place}" for place, size in enumerate(sizes) for _ in range(size)]
+    with pytest.raises(InputError, match=r"200 molecules holds none out.* Take --split random"):
+        SPLITS["scaffold"](candidates(NAMES, scaffolds=scaffolds, shares=(0.1, 0.1)))
 
 
 def test_a_seed_decides_among_scaffolds_of_one_size() -> None:
