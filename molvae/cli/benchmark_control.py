@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.judged import read_generated
+from molvae.cli.judged import name_columns, read_generated
 from molvae.cli.progress import stages
 from molvae.cli.reporting import Reporting, given, reported, versions
 from molvae.config import GenerateConfig
@@ -96,6 +96,7 @@ def command(
         output, as_json=as_json, force=force, quiet=quiet, inputs=(generated, training, test)
     )
     seed = 1 if seed is None else seed
+    name_columns((training, test), quiet=quiet)
     with stages(quiet=quiet) as tell:
         work = Work(jobs or os.cpu_count() or 1, progress=tell)
 

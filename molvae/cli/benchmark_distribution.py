@@ -113,7 +113,7 @@ def _run(
     if model and generated:
         raise UsageError("a model or --generated, not both.")
     reporting = Reporting.to(output, as_json=as_json, force=force, quiet=quiet, inputs=generated)
-    compared = {kind: read_set(_table(name)) for kind, name in sets.items()}
+    compared = {kind: read_set(_table(name), quiet=quiet) for kind, name in sets.items()}
     health: dict[str, Any] = {}
     if generated:
         name = generated[0].name.partition(".")[0]

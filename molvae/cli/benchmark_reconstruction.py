@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from molvae.cli import generators, options
+from molvae.cli.judged import name_columns
 from molvae.cli.progress import stages
 from molvae.cli.reporting import Reporting, reported, versions
 from molvae.cli.terminal import say
@@ -57,6 +58,7 @@ def command(
     )
     seed = 1 if seed is None else seed
     generator = generators.load(model or "druglike", device)
+    name_columns((test, training), quiet=quiet)
     with stages(quiet=quiet) as tell:
         work = Work(jobs or os.cpu_count() or 1, progress=tell)
         held_out, seen = (

@@ -136,11 +136,11 @@ def command(
         stages(quiet=quiet) as report_progress,
     ):
         model = None if training is None else read_model(training, workers)
-        known = None if trained_on is None or model else read_set(trained_on)
+        known = None if trained_on is None or model else read_set(trained_on, quiet=quiet)
         given = Given(
             generated.smiles,
-            reference=None if reference is None else read_set(reference),
-            scaffolds=None if scaffolds is None else read_set(scaffolds),
+            reference=None if reference is None else read_set(reference, quiet=quiet),
+            scaffolds=None if scaffolds is None else read_set(scaffolds, quiet=quiet),
             training=model.molecules if model else known,
         )
         examined = examine(

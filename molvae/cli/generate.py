@@ -13,7 +13,7 @@ from molvae.cli import generators, options
 from molvae.cli.outputs import check_table, rounded
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
-from molvae.cli.terminal import print_json, printable, say
+from molvae.cli.terminal import describe_table, print_json, printable, say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError, UsageError
 
@@ -165,6 +165,7 @@ def _known(
         raise InputError(f"{path}: no molecule to exclude.")
     bad = sum(isinstance(seen, Rejected) for seen in looked)
     lost = f"; {bad:,} rows are none, which `molvae prepare` names" if bad else ""
+    say(describe_table(table.name, len(looked), table.smiles_column), quiet=quiet)
     say(f"{path}: {len(known):,} molecules are left out{lost}.", quiet=quiet)
     return known
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -112,15 +112,37 @@ def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:
     return wanted
 
 
-def read_set(path: Path) -> Source:
+def read_set(path: Path, *, quiet: bool) -> Source:
     """Return the molecules of a table, which is read only where nothing is known of them yet."""
-    from molvae.data.tables import open_table
     from molvae.evaluate.references import file_source
 
-    table = open_table(path)  # says at once what is wrong with it
+    column = name_column(path, quiet=quiet)
+    return file_source(path, lambda: _read_smiles(path), column=column)
+
+
+def name_column(path: Path, *, quiet: bool) -> str:
+    """Return the column of SMILES of a table, and name it on stderr where it is not `smiles`.
+
+    Raises:
+        InputError: at once, when the file is no table.
+    """
+    from molvae.data.records import bare_name
+    from molvae.data.tables import open_table
+
+    table = open_table(path)
     table.file.close()
-    smiles = table.smiles_column
-    return file_source(path, lambda: _read_smiles(path), column=smiles)
+    if bare_name(table.smiles_column) != "smiles":
+        say(f"{table.name}: SMILES in column '{table.smiles_column}'.", quiet=quiet)
+    return table.smiles_column
+
+
+def name_columns(paths: Iterable[Path | None], *, quiet: bool) -> None:
+    """Name the column of SMILES of each file that is a table, no dataset."""
+    from molvae.benchmark.known import DATASET_ENDING
+
+    for path in paths:
+        if path is not None and path.suffix != DATASET_ENDING:
+            name_column(path, quiet=quiet)
 
 
 def _read_smiles(path: Path) -> list[str]:

@@ -17,7 +17,6 @@ from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.data.files import OpenFile
 from molvae.data.lines import text_lines, to_bytes
 from molvae.data.records import (
-    SMILES_NAMES,
     Record,
     Table,
     cell_text,
@@ -25,6 +24,7 @@ from molvae.data.records import (
     id_column,
     make_table,
     preview_columns,
+    written_smiles,
 )
 from molvae.errors import Rejected
 
@@ -129,8 +129,7 @@ def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
 
     What is no molecule becomes a record without atoms, so that no row is lost.
     """
-    lower = [column.lower() for column in columns]
-    smiles = next((lower.index(name) for name in SMILES_NAMES if name in lower), 0)
+    smiles, rows = written_smiles(columns, rows)
     id_name = id_column(columns)
     id_at = None if id_name is None else columns.index(id_name)
     names = [re.sub(r"[\s<>]+", " ", column) for column in columns]

@@ -10,7 +10,6 @@ from itertools import chain, islice
 from molvae.data.files import OpenFile
 from molvae.data.lines import text_lines, to_bytes
 from molvae.data.records import (
-    SMILES_NAMES,
     Record,
     Table,
     cell_text,
@@ -19,6 +18,8 @@ from molvae.data.records import (
     is_molecule,
     looks_like_molecule,
     make_table,
+    molecule_place,
+    ranked_places,
 )
 from molvae.errors import InputError
 
@@ -55,7 +56,7 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
         smiles = choose_smiles_column(file.where, columns, known, smiles_column)
     else:
         columns = tuple(f"column_{place}" for place in range(1, len(preview[0][1]) + 1))
-        smiles = columns[_molecule_columns(preview)[0]]
+        smiles = columns[molecule_place(_by_column(preview, len(columns))) or 0]
         smiles = find(file.where, columns, smiles_column) if smiles_column else smiles
     return make_table(
         file,
@@ -160,24 +161,20 @@ def _holds_rows(cell: str, separator: str, width: int) -> bool:
 
 def _has_header(preview: list[Cells], smiles_column: str) -> bool:
     """Tell a header from a first molecule; a wrong guess would lose that molecule."""
-    names = {cell.strip().lower() for cell in preview[0][1]}
-    known = {smiles_column.strip().lower()} if smiles_column else set(SMILES_NAMES)
-    if names & known:
+    first, rest = preview[0][1], preview[1:]
+    if smiles_column:
+        named = smiles_column.strip().lower() in {cell.strip().lower() for cell in first}
+    else:
+        named = bool(ranked_places(first, loose=not any(map(looks_like_molecule, first))))
+    if named:
         return True
-    return not _molecule_columns(preview)
+    place = molecule_place(_by_column(rest or preview, len(first)))
+    return place is None or not is_molecule(first[place])
 
 
-def _molecule_columns(rows: list[Cells]) -> list[int]:
-    """Columns that hold a molecule in the first row and, if there are any, in a later one."""
-    first, rest = rows[0][1], rows[1:]
-    return [
-        place
-        for place, cell in enumerate(first)
-        if is_molecule(cell)
-        and (
-            not rest or any(is_molecule(cells[place]) for _, cells, _ in rest if place < len(cells))
-        )
-    ]
+def _by_column(rows: list[Cells], width: int) -> list[list[str]]:
+    """Return the cells of each of the first `width` columns, where rows have them."""
+    return [[cells[place] for _, cells, _ in rows if place < len(cells)] for place in range(width)]
 
 
 def write(

@@ -6,13 +6,14 @@ from itertools import chain
 from molvae.data.files import OpenFile
 from molvae.data.lines import text_lines, to_bytes
 from molvae.data.records import (
-    SMILES_NAMES,
     Table,
     cell_text,
     find,
     id_column,
     is_molecule,
     make_table,
+    ranked_places,
+    written_smiles,
 )
 from molvae.data.separated import Cells, positional
 from molvae.errors import InputError
@@ -40,13 +41,15 @@ def read(file: OpenFile, smiles_column: str) -> Table:
 
 def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], str] | None:
     """Return the columns and the one of SMILES; None when this is a first molecule."""
-    lower = [cell.strip().lower() for cell in cells]
-    names = (wanted.strip().lower(),) if wanted else SMILES_NAMES
-    found = next((lower.index(name) for name in names if name in lower), None)
-    if found is None or is_molecule(cells[0]):
-        return None
     columns = tuple(cell.strip() for cell in cells)
-    return columns if len(columns) > 1 else (*columns, "id"), columns[found]
+    if wanted:
+        lower = wanted.strip().lower()
+        named = [place for place, column in enumerate(columns) if column.lower() == lower]
+    else:
+        named = ranked_places(columns, loose=False) or ranked_places(columns[:1])
+    if not named or is_molecule(cells[0]):
+        return None
+    return columns if len(columns) > 1 else (*columns, "id"), columns[named[0]]
 
 
 def _rows(text: Iterator[str]) -> Iterator[Cells]:
@@ -59,8 +62,7 @@ def _rows(text: Iterator[str]) -> Iterator[Cells]:
 
 def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
     """Write SMILES, tab, ID, without a header; white space inside a cell becomes a space."""
-    lower = [column.lower() for column in columns]
-    smiles = next((lower.index(name) for name in SMILES_NAMES if name in lower), 0)
+    smiles, rows = written_smiles(columns, rows)
     title = id_column(columns)
     places = [smiles] if title is None else [smiles, columns.index(title)]
     for row in rows:

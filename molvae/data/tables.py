@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 from molvae.data import json_records, parquet, sdf, separated, smi
 from molvae.data.files import STDIO, OpenFile, is_pipe, open_file
 from molvae.data.lines import peek_text, text_lines
-from molvae.data.records import SMILES_NAMES, Table, is_molecule
+from molvae.data.records import Table, is_molecule, ranked_places
 from molvae.errors import InputError, MolvaeError, UsageError
 from molvae.store import replacing
 
@@ -27,7 +27,7 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
         path: a file, whose ending tells its format, `.gz` or not; `-` for stdin. Of stdin and
             other pipes without an ending the content tells.
         smiles_column: the column that holds the SMILES, in any case; "": found by name
-            (`SMILES_NAMES`), else the first column whose cells are molecules.
+            or else by content (`records.smiles_place`).
         format: one of `READERS`, to override the ending.
 
     Raises:
@@ -167,7 +167,8 @@ def sniff(file: OpenFile) -> str:
         return "sdf"
     line = next(iter(text.splitlines()), "")
     words = line.split()
-    if not words or is_molecule(words[0]) or words[0].lower() in SMILES_NAMES:
+    is_name = bool(words) and not re.search("[,;]", words[0]) and ranked_places(words[:1])
+    if not words or is_molecule(words[0]) or is_name:
         return "smi"
     return max(("csv", "tsv"), key=lambda kind: line.count("\t" if kind == "tsv" else ","))
 

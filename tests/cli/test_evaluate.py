@@ -248,3 +248,15 @@ def test_a_model_stands_for_its_training_set(report, table, checkpoint) -> None:
     assert any("form that the model was trained on" in note for note in found["notes"])
     scale = found["values"]["control"]["LogP"]
     assert scale["tolerance"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_column_of_molecules_of_each_table_is_named(evaluate, table) -> None:
+    made = table("class,std_smiles", "CI,CCOC", "CM,CCNC", name="made.csv")
+    others = [
+        table("batch,drug", "C,CCOC(C)C", "N,CCCCCC", name=f"{name}.csv") for name in ("t", "r")
+    ]
+    done = evaluate(made, "--training", others[0], "--reference", others[1], "-j", 1, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert "made.csv: 2 rows, SMILES in column 'std_smiles'." in done.stderr
+    assert "t.csv: SMILES in column 'drug'." in done.stderr
+    assert "r.csv: SMILES in column 'drug'." in done.stderr

@@ -76,6 +76,7 @@ def test_molecules_of_a_table_are_left_out_in_whatever_spelling(
     assert len(after) == 6
     assert not known & set(after)
     assert set(before) - known < set(after)
+    assert "known.smi: 3 rows, SMILES in column 'smiles'." in done.stderr
     assert f"{path}: 2 molecules are left out; 1 rows are none" in done.stderr
     assert "refused: " in done.stderr
     assert "excluded" in done.stderr

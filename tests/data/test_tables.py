@@ -9,6 +9,7 @@ import pytest
 
 from molvae.data.lines import MAX_LINE
 from molvae.data.records import Row, cell_text, find_column, number
+from molvae.data.sdf import draw
 from molvae.data.tables import open_table, write_table
 from molvae.errors import InputError, Rejected, UsageError
 
@@ -102,6 +103,97 @@ def test_without_a_known_name_the_first_column_of_molecules_is_taken(tmp_path: P
     path = write(tmp_path / "a.csv", f"number,drug,logP\n1,?,2\n2,{ASPIRIN},1.2\n")
     assert open_table(path).smiles_column == "drug"
     assert found(path) == [(2, "?"), (3, ASPIRIN)]
+
+
+COLUMN_CHOICES = [
+    # header, rows, the column taken
+    ("activity,active,std_smiles", ["CM,1,{a}", "CI,0,{c}", "CI,0,{p}"], "std_smiles"),
+    ("class,smiles_std", ["C,{a}", "N,{c}", "C,{p}"], "smiles_std"),
+    ("C,N,O,SMILES_state", ["9,0,4,{a}", "8,4,2,{c}"], "SMILES_state"),
+    ("batch,Canonical SMILES", ["I,{a}", "F,{c}"], "Canonical SMILES"),
+    ("Isomeric-Smiles,N", ["{a},N", "{c},N"], "Isomeric-Smiles"),
+    ("mol,CID,Class", ["{a},B1,1", "{c},B2,0"], "mol"),
+    ("batch,Structure_SMILES", ["B,{a}", "B,{c}"], "Structure_SMILES"),
+    ("sex,Molecule", ["F,{a}", "F,{c}"], "Molecule"),
+    ("smiles,canonical_smiles", ["{a},C", "{c},C"], "smiles"),
+    ("smiles_length,drug", ["21,{a}", "27,{c}"], "drug"),  # a name that holds no molecules
+    ("Molecule,drug", ["CHEMBL25,{a}", "CHEMBL113,{c}"], "drug"),
+    ("structure,smiles_std", ["a.png,{a}", "b.png,{c}"], "smiles_std"),
+    ("answer,drug", ["NO,{a}", "CO,{c}", "NO,{p}"], "drug"),  # most that look like molecules
+    ("parent,drug", [",{a}", "{c},{c}", ",{p}"], "drug"),
+    ("drug,SMARTS", ["{a},[#6]-[#8]", "oxide,[#6]-[#8]", "{c},[#6]-[#7]"], "drug"),
+    ("x,code", ["[C][C][O][C],{a}", "[C][C][N][C],{c}"], "code"),
+    ("name,drug", ["water,O", "ethanol,CCO", "methane,C"], "drug"),  # too small to look so
+    ("smiles,name", ["C1CC,broken", "C(,broken"], "smiles"),
+    ("structure,name", ["C1CC,broken", "C(,broken"], "structure"),
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "json", "jsonl"])
+@pytest.mark.parametrize(("header", "lines", "taken"), COLUMN_CHOICES)
+def test_the_column_of_molecules_is_the_one_that_a_reader_would_take(
+    tmp_path: Path, kind: str, header: str, lines: list[str], taken: str
+) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    words = {"a": ASPIRIN, "c": CAFFEINE, "p": PARACETAMOL}
+    cells = [line.format(**words).split(",") for line in lines]
+    write_table(tmp_path / f"a.{kind}", header.split(","), cells)
+    assert open_table(tmp_path / f"a.{kind}").smiles_column == taken
+
+
+@pytest.mark.parametrize(("header", "lines", "taken"), COLUMN_CHOICES)
+def test_molecules_are_written_from_the_column_that_would_be_read(
+    tmp_path: Path, header: str, lines: list[str], taken: str
+) -> None:
+    words = {"a": ASPIRIN, "c": CAFFEINE, "p": PARACETAMOL}
+    cells = [line.format(**words).split(",") for line in lines]
+    molecules = [row[header.split(",").index(taken)] for row in cells]
+    for kind in ("sdf", "smi"):
+        write_table(tmp_path / f"a.{kind}", header.split(","), cells)
+    records = (tmp_path / "a.sdf").read_text().split("$$$$")
+    for smiles, record in zip(molecules, records, strict=False):
+        assert draw(smiles) in record
+    written = (tmp_path / "a.smi").read_text().splitlines()
+    assert [line.partition("\t")[0] for line in written] == molecules
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize(
+    ("lines", "molecules"),
+    [
+        (["CM,1,{a}", "CI,0,{c}", "CI,0,{p}"], ["{a}", "{c}", "{p}"]),
+        (["N,{a}", "C,{c}", "N,{p}"], ["{a}", "{c}", "{p}"]),
+        (["{a},N", "{c},C", "{p},N"], ["{a}", "{c}", "{p}"]),
+        (["N,{a}"], ["{a}"]),
+        (["ethanol,CCO", "water,O"], ["CCO", "O"]),
+        (["molecule,{a}", "molecule,{c}"], ["{a}", "{c}"]),  # a word that may be a heading
+    ],
+)
+def test_a_class_letter_is_no_molecule_in_a_table_without_header(
+    tmp_path: Path, kind: str, lines: list[str], molecules: list[str]
+) -> None:
+    words = {"a": ASPIRIN, "c": CAFFEINE, "p": PARACETAMOL}
+    text = "\n".join(line.format(**words) for line in lines)
+    path = write(tmp_path / f"a.{kind}", text if kind == "csv" else text.replace(",", "\t"))
+    assert [row.smiles for row in rows(path)] == [each.format(**words) for each in molecules]
+
+
+@pytest.mark.parametrize("header", ["activity", "active,batch"])
+def test_a_table_with_class_letters_alone_has_no_column_of_molecules(
+    tmp_path: Path, header: str
+) -> None:
+    line = {"activity": "{}", "active,batch": "1,{}"}[header]
+    text = "\n".join([header, *(line.format(word) for word in ("CM", "CI", "CI", "CM"))])
+    with pytest.raises(InputError, match="no column of SMILES; name it with --smiles-column"):
+        open_table(write(tmp_path / "a.csv", text))
+
+
+@pytest.mark.parametrize("heading", ["std_smiles", "SMILES_state", "Structure", "mol", "Molecule"])
+def test_a_smi_file_may_name_its_molecules_in_several_ways(tmp_path: Path, heading: str) -> None:
+    path = write(tmp_path / "a.smi", f"{heading} name\n{ASPIRIN} aspirin\n")
+    assert open_table(path).smiles_column == heading
+    assert found(path) == [(2, ASPIRIN)]
 
 
 def test_a_missing_column_is_named_with_those_there_are(tmp_path: Path) -> None:
