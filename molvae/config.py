@@ -1,6 +1,6 @@
 """Every hyper-parameter once: its default, its range and its help text.
 
-The command line's options, the TOML file, the checkpoint's header and the reference in README
+The command line's options, the TOML file, the checkpoint's header and the reference in docs
 are all read off these dataclasses. Precedence: flag > file > preset > default.
 """
 
