@@ -1,5 +1,6 @@
 """Which ring systems, ring sizes and SELFIES symbols a set of molecules uses, and how often."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ class Usage:
         self.systems.update(used.systems)
         self.sizes.update(used.sizes)
         self.symbols.update(used.symbols)
-        self.holders.update(set(used.symbols))
+        self.holders.update(list(dict.fromkeys(used.symbols)))
         self.unwritten += not used.symbols
 
 
@@ -108,7 +109,7 @@ def distance(one: Mapping[Any, int], other: Mapping[Any, int]) -> float | None:
     if not all(sums):
         return None
     names = {*one, *other}
-    return 0.5 * sum(abs(one.get(n, 0) / sums[0] - other.get(n, 0) / sums[1]) for n in names)
+    return 0.5 * math.fsum(abs(one.get(n, 0) / sums[0] - other.get(n, 0) / sums[1]) for n in names)
 
 
 def _used_by_all(smiles: list[str]) -> list[Used | Lost]:
