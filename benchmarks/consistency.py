@@ -24,16 +24,16 @@ import numpy as np
 import torch
 from moses_data import machine
 
-from molvae.benchmark.defaults import held_out
 from molvae.chem.selfies import decode_canonical, is_consistent
 from molvae.dataset import MoleculeDataset
-from molvae.drawing import Draw
 from molvae.evaluate.distributions import rings
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, moments_of
 from molvae.evaluate.parsed import parse_molecules
+from molvae.files.store import write_atomically
+from molvae.generation.decode import write
+from molvae.generation.rejection import Draw
 from molvae.generator import MoleculeGenerator
-from molvae.store import write_atomically
-from molvae.writer import write
+from molvae.suites.defaults import held_out
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0)
 TESTS: dict[str, Callable[[Sequence[str]], bool]] = {

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from molvae.executors import process_pool
 from molvae.generator import MoleculeGenerator
+from molvae.parallel.executors import process_pool
 
 TEMPERATURES = (0.3, 0.5, 0.7, 1.0)
 GUIDANCE = (1.0, 1.5, 2.0)

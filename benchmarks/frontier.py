@@ -31,6 +31,7 @@ from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, moments_of
 from molvae.evaluate.references import reference
 from molvae.evaluate.work import Work
+from molvae.generation.decode import write
 from molvae.generator import MoleculeGenerator
 from molvae.model.flow import FlowPrior
 from molvae.model.prior import Prior, StandardNormal
@@ -38,7 +39,6 @@ from molvae.train.encoding import encode_split
 from molvae.train.flow import fit_flow
 from molvae.train.health import examine
 from molvae.train.trainer import Trainer
-from molvae.writer import write
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "frontier.json"

@@ -29,7 +29,6 @@ from typing import Any, NamedTuple
 
 import selfies
 
-from molvae import store
 from molvae.chem.candidates import Checks, examine
 from molvae.chem.gate import admit
 from molvae.chem.properties import measure
@@ -37,10 +36,11 @@ from molvae.chem.selfies import constrained, constraints, decode
 from molvae.chem.smiles import canonicalize
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import Rejected
-from molvae.workers import Lost, map_chunks
+from molvae.files import store
+from molvae.parallel.workers import Lost, map_chunks
 
 ROOT = Path(__file__).resolve().parent.parent
-MODEL = ROOT / "molvae" / "models" / "druglike.safetensors"
+MODEL = ROOT / "molvae" / "weights" / "druglike.safetensors"
 TABLE = ROOT / "datasets" / "druglike-10k.csv"
 SHOWN = 20  # examples of each kind of defect that are written down
 # Beside the table's druglike molecules: charges, isotopes, stereo, metals, many rings, mixtures.

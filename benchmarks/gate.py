@@ -34,11 +34,11 @@ from typing import Any, NamedTuple
 import selfies
 from rdkit import Chem, rdBase
 
+from molvae.chem.fast.kekule import read_smiles, write_smiles
+from molvae.chem.fast.resonance import is_resonance_form
+from molvae.chem.fast.symbols import read_symbols, write_symbols
 from molvae.chem.gate import admit, admit_all
-from molvae.chem.kekule import read_smiles, write_smiles
-from molvae.chem.resonance import is_resonance_form
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, standardize
-from molvae.chem.symbols import read_symbols, write_symbols
 from molvae.chem.text import check_text
 from molvae.errors import Rejected
 

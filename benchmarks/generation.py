@@ -29,10 +29,10 @@ from moses_data import machine
 from robustness import watch
 
 from molvae.chem.candidates import Checks, examine_all
-from molvae.codes import TILE
+from molvae.files.store import write_atomically
+from molvae.generation.decode import write
+from molvae.generation.encode import TILE
 from molvae.generator import MoleculeGenerator
-from molvae.store import write_atomically
-from molvae.writer import write
 
 RESULT = Path(__file__).parent / "results" / "generation.json"
 PARTS = 2048  # draws that the parts are measured on

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from moses_data import machine
 
-from molvae.benchmark.defaults import moments, smiles_of
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import frechet_distance
 from molvae.evaluate.report import evaluate
-from molvae.executors import process_pool
+from molvae.files.store import write_atomically
 from molvae.generator import MoleculeGenerator
-from molvae.store import write_atomically
+from molvae.parallel.executors import process_pool
+from molvae.suites.defaults import moments, smiles_of
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("molvae", "rdkit", "selfies", "numpy", "torch", "fcd")

@@ -28,12 +28,12 @@ from rdkit import Chem, RDConfig, rdBase
 from rdkit.Chem import QED, Crippen, FilterCatalog, rdMolDescriptors
 
 from molvae.chem.accessibility import synthetic_accessibility
-from molvae.chem.druglikeness import qed
+from molvae.chem.fast.druglikeness import qed
+from molvae.chem.fast.lipophilicity import log_p
+from molvae.chem.fast.rotatable import rotatable_bonds
 from molvae.chem.filters import FILTERS
 from molvae.chem.hydrogen_bonds import acceptors, donors
-from molvae.chem.lipophilicity import log_p
 from molvae.chem.moses_filters import mcf_patterns
-from molvae.chem.rotatable import rotatable_bonds
 
 ROOT = Path(__file__).resolve().parents[1]
 CHUNK = 100  # molecules of a turn

@@ -36,7 +36,7 @@ from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from molvae.dataset import MoleculeDataset
-from molvae.workers import Lost, map_chunks
+from molvae.parallel.workers import Lost, map_chunks
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = 5  # rows shown of each kind of trouble

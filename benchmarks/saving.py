@@ -30,8 +30,8 @@ from types import FrameType
 
 import numpy as np
 
-from molvae import store
 from molvae.errors import ArtifactError
+from molvae.files import store
 
 HERE = Path(__file__).parent
 NUMBERS = 25_000  # 100 kB a file

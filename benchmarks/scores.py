@@ -43,9 +43,9 @@ from molvae.chem.selfies import decode_canonical
 from molvae.data.molecules import Seen, look
 from molvae.dataset import MoleculeDataset
 from molvae.errors import Rejected
+from molvae.generation.predict import unfamiliar
+from molvae.generation.score import Score, score_all, typicality_of
 from molvae.generator import MoleculeGenerator
-from molvae.predictions import unfamiliar
-from molvae.scores import Score, score_all, typicality_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASET = ROOT / "work" / "druglike" / "dataset.safetensors"

@@ -19,11 +19,11 @@ import torch
 from kept import keep_result
 from moses_data import machine
 
-from molvae.benchmark.asking import Asked, Questions, ask
-from molvae.benchmark.known import read_known, training_values
 from molvae.evaluate.work import Work
-from molvae.executors import process_pool
 from molvae.generator import MoleculeGenerator
+from molvae.parallel.executors import process_pool
+from molvae.suites.asking import Asked, Questions, ask
+from molvae.suites.known import read_known, training_values
 
 COUNTS = (1, 4, 16)
 REQUEST = {"LogP": 2.5, "QED": 0.85}

@@ -34,7 +34,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from molvae import store
 from molvae.checkpoint import Checkpoint
 from molvae.config import (
     DataConfig,
@@ -50,12 +49,13 @@ from molvae.config import (
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, ConfigError, MolvaeError
+from molvae.files import store
 from molvae.generator import MoleculeGenerator
+from molvae.parallel.workers import Lost, map_chunks
 from molvae.train.trainer import Trainer
-from molvae.workers import Lost, map_chunks
 
 ROOT = Path(__file__).resolve().parent.parent
-MODEL = ROOT / "molvae" / "models" / "druglike.safetensors"
+MODEL = ROOT / "molvae" / "weights" / "druglike.safetensors"
 SMALL = ModelConfig(
     symbol_size=8, encoder_size=8, decoder_size=16, decoder_layers=1, latent_size=4,
     condition_size=8,

@@ -32,9 +32,9 @@ from metrics_speed import MOLSETS, environment, run
 from moses_data import FOLDER, machine, moses
 
 from molvae.chem.selfies import encode
-from molvae.codes import TILE
 from molvae.config import ModelConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
+from molvae.generation.encode import TILE
 from molvae.model.sampling import sample
 from molvae.normalizer import PropertyNormalizer
 from molvae.train.batches import collate, order

@@ -9,6 +9,8 @@ nothing and a machine without RDKit can train.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from molvae.version import __version__ as __version__
+
 if TYPE_CHECKING:  # what a type checker reads is what `_HOMES` says; a test compares
     from molvae.checkpoint import Checkpoint
     from molvae.chem.properties import PROPERTIES
@@ -17,15 +19,14 @@ if TYPE_CHECKING:  # what a type checker reads is what `_HOMES` says; a test com
     from molvae.dataset import MoleculeDataset
     from molvae.errors import MolvaeError
     from molvae.evaluate.report import evaluate as evaluate_molecules
-    from molvae.frames import to_frame
-    from molvae.generated import Generated, Generation
+    from molvae.generation.frames import to_frame
+    from molvae.generation.predict import Prediction
+    from molvae.generation.results import Generated, Generation
+    from molvae.generation.score import Score
     from molvae.generator import MoleculeGenerator
     from molvae.normalizer import PropertyNormalizer
-    from molvae.predictions import Prediction
-    from molvae.scores import Score
     from molvae.vocabulary import Vocabulary
 
-__version__ = "0.1.0"
 __all__ = [
     "PROPERTIES",
     "Checkpoint",
@@ -48,18 +49,18 @@ _HOMES = {  # public name -> module and what it is called there
     "PROPERTIES": ("molvae.chem.properties", "PROPERTIES"),
     "Checkpoint": ("molvae.checkpoint", "Checkpoint"),
     "GenerateConfig": ("molvae.config", "GenerateConfig"),
-    "Generated": ("molvae.generated", "Generated"),
-    "Generation": ("molvae.generated", "Generation"),
+    "Generated": ("molvae.generation.results", "Generated"),
+    "Generation": ("molvae.generation.results", "Generation"),
     "MoleculeDataset": ("molvae.dataset", "MoleculeDataset"),
     "MoleculeGenerator": ("molvae.generator", "MoleculeGenerator"),
     "MolvaeError": ("molvae.errors", "MolvaeError"),
-    "Prediction": ("molvae.predictions", "Prediction"),
+    "Prediction": ("molvae.generation.predict", "Prediction"),
     "PropertyNormalizer": ("molvae.normalizer", "PropertyNormalizer"),
-    "Score": ("molvae.scores", "Score"),
+    "Score": ("molvae.generation.score", "Score"),
     "Vocabulary": ("molvae.vocabulary", "Vocabulary"),
     "evaluate_molecules": ("molvae.evaluate.report", "evaluate"),
     "prepare": ("molvae.data.prepare", "prepare"),
-    "to_frame": ("molvae.frames", "to_frame"),
+    "to_frame": ("molvae.generation.frames", "to_frame"),
 }
 
 

@@ -9,19 +9,20 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from molvae import store
-from molvae.bloom import BloomFilter
 from molvae.config import ModelConfig, PriorConfig, as_dict, updated
 from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, did_you_mean
+from molvae.files import store
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.flow import FlowPrior
 from molvae.model.prior import JointGaussian, Prior, StandardNormal
 from molvae.normalizer import PropertyNormalizer
+from molvae.training_index import BloomFilter
 from molvae.vocabulary import Vocabulary
 
 FORMAT = 1
 KIND = "checkpoint"
 MODEL_FILE = "model.safetensors"  # in a run folder
+SAMPLE_MOLECULES = 4096  # a combination that one molecule in a thousand has is among them
 SAMPLE = "sample.conditions"  # the one array that a model may lack
 MAX_PARAMETERS = 500_000_000  # a file that asks for more is not one of ours
 PRIORS: dict[str, type[JointGaussian] | type[FlowPrior] | type[StandardNormal]] = {
@@ -277,7 +278,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 def bundled_models() -> dict[str, Path]:
     """Return the models that ship with molvae: name -> file."""
-    folder = resources.files("molvae") / "models"
+    folder = resources.files("molvae") / "weights"
     found = {}
     if folder.is_dir():
         for item in folder.iterdir():

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from molvae import store
 from molvae.errors import ArtifactError, UsageError
+from molvae.files import store
 from molvae.normalizer import PropertyNormalizer
 from molvae.vocabulary import SPECIAL, Vocabulary
 

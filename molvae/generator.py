@@ -28,7 +28,6 @@ from molvae.chem.selfies import (
     distribution_version,
     symbol_is_allowed,
 )
-from molvae.codes import TILE, check_noise, read, standardization_of, symbols_of, write_codes
 from molvae.config import (
     NO_CODES,
     WHOLE_CODES,
@@ -38,14 +37,25 @@ from molvae.config import (
     updated,
 )
 from molvae.data.molecules import Seen, look
-from molvae.drawing import Drawing
 from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError, did_you_mean
-from molvae.feasibility import Feasibility, PropertySample
-from molvae.generated import Generated, Generation
-from molvae.predictions import Prediction, measured_by, predict_all
-from molvae.reconstructions import Reconstruction, reconstruct_all
-from molvae.scores import Score, score_all
-from molvae.series import SEARCH, Search, Step, interpolate, sweep
+from molvae.generation.decode import Codes, write
+from molvae.generation.encode import (
+    TILE,
+    check_noise,
+    read,
+    standardization_of,
+    symbols_of,
+    write_codes,
+)
+from molvae.generation.feasibility import Feasibility, PropertySample
+from molvae.generation.paths import SEARCH, Search, Step, interpolate, sweep
+from molvae.generation.predict import Prediction, measured_by, predict_all
+from molvae.generation.reconstructions import Reconstruction, reconstruct_all
+from molvae.generation.rejection import Drawing
+from molvae.generation.results import Generated, Generation
+from molvae.generation.score import Score, score_all
+from molvae.model.ood import CODES
+from molvae.parallel.workers import Lost, map_chunks
 from molvae.targets import (
     Ends,
     Targets,
@@ -55,9 +65,6 @@ from molvae.targets import (
     format_range,
     unfamiliar,
 )
-from molvae.typicality import CODES
-from molvae.workers import Lost, map_chunks
-from molvae.writer import Codes, write
 
 PIECE = 32  # draws that a worker process takes at once
 MAX_TOKENS = 1024  # of the longest molecule that a model can have been trained on

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from molvae.codes import read
 from molvae.config import NEAR_CODES, GenerateConfig
 from molvae.data.molecules import Seen, known_to, look
-from molvae.decoded import tanimoto
 from molvae.errors import Rejected, UsageError
-from molvae.generated import Generated, Summary
+from molvae.generation.decoded import tanimoto
+from molvae.generation.encode import read
+from molvae.generation.results import Generated, Summary
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
 from molvae.targets import Targets, Wanted

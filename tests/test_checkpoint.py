@@ -17,12 +17,13 @@ import pytest
 import safetensors.numpy
 import torch
 
-from molvae import checkpoint, store
-from molvae.bloom import molecule_hash
+from molvae import checkpoint
 from molvae.checkpoint import Checkpoint, find_model, read_training_index
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, InputError, MolvaeError
+from molvae.files import store
 from molvae.train.batches import collate
+from molvae.training_index import molecule_hash
 
 Change = Callable[[dict[str, np.ndarray], dict[str, Any]], object]
 
@@ -316,7 +317,7 @@ def test_index_of_a_damaged_file_is_refused(tiny_model_file: Path, tmp_path: Pat
 def test_model_is_found_as_file_folder_or_name(
     tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = tmp_path / "package" / "models"
+    models = tmp_path / "package" / "weights"
     models.mkdir(parents=True)
     shutil.copy(tiny_model_file, models / "drug-like.safetensors")
     (models / "README.md").write_text("no model")

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molvae import store
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import ArtifactError, UsageError
+from molvae.files import store
 
 Change = Callable[[dict[str, np.ndarray], dict[str, Any]], object]
 

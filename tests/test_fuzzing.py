@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from benchmarks import fuzzing
-from molvae.workers import Lost
+from molvae.parallel.workers import Lost
 
 
 @pytest.mark.parametrize("kind", ["symbols", "smiles"])

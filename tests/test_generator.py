@@ -11,14 +11,14 @@ from rdkit import Chem
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import measure
 from molvae.chem.smiles import canonicalize
-from molvae.codes import TILE
 from molvae.config import GenerateConfig
-from molvae.drawing import Draw
 from molvae.errors import ArtifactError, ConfigError, InputError, Rejected, UsageError
-from molvae.generated import Generation
+from molvae.generation.decode import RESAMPLES, write
+from molvae.generation.encode import TILE
+from molvae.generation.rejection import Draw
+from molvae.generation.results import Generation
 from molvae.generator import MoleculeGenerator
 from molvae.model.decoder import Stepper
-from molvae.writer import RESAMPLES, write
 
 RAW = GenerateConfig(tier="raw")  # the tiny model is a poor chemist: few draws need no repair
 ASPIRIN, CAFFEINE = "CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"

@@ -15,7 +15,7 @@ from rdkit import Chem
 
 from molvae.checkpoint import bundled_models
 from molvae.chem.properties import measure
-from molvae.decoded import tanimoto
+from molvae.generation.decoded import tanimoto
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

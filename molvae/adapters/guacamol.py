@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from molvae.config import GenerateConfig, check
-from molvae.generated import Summary
+from molvae.generation.results import Summary
 from molvae.generator import MoleculeGenerator
 
 

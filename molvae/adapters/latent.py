@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from molvae.codes import read
 from molvae.data.molecules import known_to, look
 from molvae.errors import Rejected, UsageError, did_you_mean
+from molvae.generation.encode import read
 from molvae.generator import MoleculeGenerator
 
 INVALID = ("error", "nan")

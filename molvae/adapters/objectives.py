@@ -10,14 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.properties import measure, resolve
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.data.molecules import Seen, look
 from molvae.errors import Rejected, UsageError
+from molvae.generation.predict import predict_all
 from molvae.generator import MoleculeGenerator
 from molvae.normalizer import Reading
-from molvae.objective import CountedObjective, Score
-from molvae.predictions import predict_all
 from molvae.targets import Targets, Wanted, miss
 
 Readings = Mapping[str, Reading]  # property or label -> value

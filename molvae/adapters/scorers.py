@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.errors import Rejected, UsageError
-from molvae.objective import CountedObjective, Score
 
 Takes = Literal["list", "one"]
 NO_LIST = (TypeError, AttributeError)  # what code for one string raises when it is given a list

@@ -16,7 +16,7 @@ from types import ModuleType
 from rdkit import Chem, RDConfig
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
-from molvae.chem.environments import (
+from molvae.chem.fast.environments import (
     Environments,
     environment_of,
     environments,

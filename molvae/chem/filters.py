@@ -11,9 +11,9 @@ from functools import cache, partial
 from rdkit import Chem, rdBase
 from rdkit.Chem import FilterCatalog
 
-from molvae.chem.environments import environments
+from molvae.chem.fast.environments import environments
+from molvae.chem.fast.screens import Screen
 from molvae.chem.moses_filters import mcf_alert, moses_alert
-from molvae.chem.screens import Screen
 from molvae.errors import UsageError
 
 Filter = Callable[[Chem.Mol], str | None]

@@ -11,7 +11,7 @@ In this order, each step before those that cost more or trust its result:
 
 The caps of the first step keep from RDKit what would end or block the process; what gets through
 costs milliseconds. RDKit can be killed all the same, so that chemistry on foreign molecules runs
-in the processes of `molvae.workers`.
+in the processes of `molvae.parallel.workers`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from molvae.chem.environments import bond_of, countable, environment_of, kind_of, read_spoke
+from molvae.chem.fast.environments import bond_of, countable, environment_of, kind_of, read_spoke
 
 _REMEMBERED = 50_000
 _NITROGEN, _OXYGEN, _PHOSPHORUS, _SULFUR = 7, 8, 15, 16

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from rdkit import Chem, RDConfig
 
-from molvae.chem.environments import environments, kind_of
-from molvae.chem.screens import Screen, asked
+from molvae.chem.fast.environments import environments, kind_of
+from molvae.chem.fast.screens import Screen, asked
 from molvae.errors import UsageError
 
 MCF_FILE = Path(__file__).with_name("mcf.csv")  # says where it is from, and its licence

@@ -15,10 +15,10 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 
 from molvae.chem.accessibility import synthetic_accessibility
-from molvae.chem.druglikeness import qed
+from molvae.chem.fast.druglikeness import qed
+from molvae.chem.fast.lipophilicity import log_p
+from molvae.chem.fast.rotatable import rotatable_bonds
 from molvae.chem.hydrogen_bonds import acceptors, donors
-from molvae.chem.lipophilicity import log_p
-from molvae.chem.rotatable import rotatable_bonds
 from molvae.errors import Rejected, UsageError, did_you_mean
 
 # What RDKit's calculators raise on molecules that they were not made for; QED, for one, fails on

@@ -5,10 +5,10 @@ string of symbols is a molecule, by changing what does not fit. Two things follo
 was changed does not encode to itself again: `is_consistent`. And the promise holds only for atoms
 whose number of bonds is known: `symbol_is_allowed`.
 
-Nearly all molecules are encoded and decoded by `molvae.chem.kekule` and `molvae.chem.symbols`,
-which give what the selfies package gives at a fraction of its time; what these do not read goes to
-the package itself. Functions here always work under `constraints()`, whatever the process has set,
-and leave the process's own setting as they found it.
+Nearly all molecules are encoded and decoded by `molvae.chem.fast.kekule` and
+`molvae.chem.fast.symbols`, which give what the selfies package gives at a fraction of its time;
+what these do not read goes to the package itself. Functions here always work under `constraints()`,
+whatever the process has set, and leave the process's own setting as they found it.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from typing import NamedTuple
 import selfies
 from rdkit import Chem, rdBase
 
-from molvae.chem.kekule import bonds_by_atom, read_smiles, write_smiles
-from molvae.chem.resonance import is_resonance_form
+from molvae.chem.fast.kekule import bonds_by_atom, read_smiles, write_smiles
+from molvae.chem.fast.resonance import is_resonance_form
+from molvae.chem.fast.symbols import read_symbols, write_symbols
 from molvae.chem.smiles import canonical_molecule, canonicalize, parse
-from molvae.chem.symbols import read_symbols, write_symbols
 from molvae.errors import Rejected
 
 # selfies fails in its own words on what its grammar does not know, and in Python's on the rest:

@@ -22,7 +22,7 @@ from molvae.errors import InputError, Rejected
 
 if TYPE_CHECKING:
     from molvae.data.molecules import Seen
-    from molvae.data.records import Row, Table
+    from molvae.data.tables.records import Row, Table
     from molvae.generator import MoleculeGenerator
 
 PIECE = 256  # rows that are looked at before the model reads them together
@@ -117,8 +117,8 @@ class Annotation(NamedTuple):
                 SMILES, since only an SD file has room for it; "" where it stays.
             known_only: reject the rows with symbols that the model does not know.
         """
-        from molvae.data import tables
-        from molvae.data.records import plain
+        from molvae.data.tables import tables
+        from molvae.data.tables.records import plain
 
         target = None if self.output == "-" else Path(self.output)
         bad = self._rejects(target)
@@ -221,7 +221,7 @@ def own_columns(table: "Table", columns: Iterable[str]) -> tuple[str, ...]:
 
     Not the molecules and their names, which it has in the columns SMILES and ID.
     """
-    from molvae.data.records import id_column
+    from molvae.data.tables.records import id_column
 
     taken = {column.lower() for column in columns}
     taken |= {column.lower() for column in (table.smiles_column, id_column(table.columns) or "")}

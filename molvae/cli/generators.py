@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from molvae.cli.options import Ranges
-    from molvae.generated import Control, Summary
+    from molvae.generation.results import Control, Summary
     from molvae.generator import MoleculeGenerator
-    from molvae.workers import Jobs
+    from molvae.parallel.workers import Jobs
 
 SMALL = 200  # molecules: fewer are measured sooner than worker processes start
 
@@ -27,8 +27,8 @@ def load(model: str, device: str) -> "MoleculeGenerator":
     """Load a model: a file, a run folder, or the name of a bundled one."""
     import torch
 
-    from molvae.device import choose_device
     from molvae.generator import MoleculeGenerator
+    from molvae.model.device import choose_device
 
     # Small matrix products: a second thread costs more than it brings, and the other cores are
     # for the chemistry. One thread also makes the sums the same everywhere.
@@ -90,7 +90,7 @@ def control_lines(
     What the model itself reads off its molecules is no measurement: how far such readings are from
     the truth stands beside it.
     """
-    from molvae.predictions import stated_errors
+    from molvae.generation.predict import stated_errors
 
     stated = stated_errors(generator.checkpoint)
     for name, control in controls.items():
@@ -155,7 +155,7 @@ def workers(
         return
     if jobs is not None:
         raise UsageError("--jobs and --executor: the workers are here or there; give one of them.")
-    from molvae.executors import PACKAGES, dask_executor
+    from molvae.parallel.executors import PACKAGES, dask_executor
 
     with dask_executor(executor, packages=(*PACKAGES, *packages)) as found:
         yield found
@@ -167,7 +167,7 @@ def chemists(n: int, jobs: int | None, executor: str | None = None) -> Iterator[
     if executor is None and n < SMALL:
         yield None
         return
-    from molvae.executors import process_pool
+    from molvae.parallel.executors import process_pool
 
     with workers(jobs, executor) as found:
         if not isinstance(found, int):

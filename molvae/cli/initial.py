@@ -77,7 +77,7 @@ def find_initial(
     """
     from molvae.checkpoint import Checkpoint, find_model
     from molvae.cli.generators import title
-    from molvae.store import read_sha256
+    from molvae.files.store import read_sha256
     from molvae.train.initialization import begin_again, begin_with
 
     kept = run / INITIAL_FILE

@@ -11,10 +11,10 @@ from molvae.cli.terminal import describe_table, say
 from molvae.errors import ArtifactError, InputError, UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.records import Row
+    from molvae.data.tables.records import Row
     from molvae.evaluate.references import Source
     from molvae.evaluate.training import IndexedMolecules
-    from molvae.workers import Jobs
+    from molvae.parallel.workers import Jobs
 
 TARGET_PREFIX = "target_"  # as `molvae generate` names the columns of what was asked
 CHECKPOINT_ENDING = ".safetensors"
@@ -48,7 +48,7 @@ class TrainedOn(NamedTuple):
 
 def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Generated:
     """Read every row, empty ones included: each of them was a molecule that did not come."""
-    from molvae.data.tables import open_table
+    from molvae.data.tables.tables import open_table
 
     table = open_table(path, smiles_column=column, format=format)
     asked = {
@@ -126,8 +126,8 @@ def name_column(path: Path, *, quiet: bool) -> str:
     Raises:
         InputError: at once, when the file is no table.
     """
-    from molvae.data.records import bare_name
-    from molvae.data.tables import open_table
+    from molvae.data.tables.records import bare_name
+    from molvae.data.tables.tables import open_table
 
     table = open_table(path)
     table.file.close()
@@ -138,7 +138,7 @@ def name_column(path: Path, *, quiet: bool) -> str:
 
 def name_columns(paths: Iterable[Path | None], *, quiet: bool) -> None:
     """Name the column of SMILES of each file that is a table, no dataset."""
-    from molvae.benchmark.known import DATASET_ENDING
+    from molvae.suites.known import DATASET_ENDING
 
     for path in paths:
         if path is not None and path.suffix != DATASET_ENDING:
@@ -146,7 +146,7 @@ def name_columns(paths: Iterable[Path | None], *, quiet: bool) -> None:
 
 
 def _read_smiles(path: Path) -> list[str]:
-    from molvae.data.tables import open_table
+    from molvae.data.tables.tables import open_table
 
     return [row.smiles for row in open_table(path).rows if not row.fault]
 
@@ -155,7 +155,7 @@ def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:
     """Resolve `--device` where something will run there; torch is slow to load."""
     if suite == "basic" or not fcd:
         return "cpu"
-    from molvae.device import choose_device
+    from molvae.model.device import choose_device
 
     return choose_device(name)
 
@@ -169,7 +169,7 @@ def read_model(name: str, jobs: Jobs) -> TrainedOn | None:
     from molvae.chem.smiles import Standardization
     from molvae.evaluate.trained import trained_model
     from molvae.evaluate.training import IndexedMolecules
-    from molvae.store import read_sha256
+    from molvae.files.store import read_sha256
 
     path = find_model(name)
     header = read_header(path)

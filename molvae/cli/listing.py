@@ -90,8 +90,8 @@ class Listing(NamedTuple):
             summary: for `--json`.
             lines: the same in words.
         """
-        from molvae.data.records import plain
-        from molvae.data.tables import write_table
+        from molvae.data.tables.records import plain
+        from molvae.data.tables.tables import write_table
 
         to_stdout = self.output == "-"
         if self.as_json:
@@ -115,7 +115,7 @@ def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Se
         InputError: for a string that is no molecule, or a symbol that the model does not know.
     """
     from molvae.data.molecules import known_to, look
-    from molvae.reconstructions import reconstruct_all
+    from molvae.generation.reconstructions import reconstruct_all
 
     (seen,) = look(generator.standardization, generator.measured, [smiles])
     found = known_to(generator.vocabulary, seen)

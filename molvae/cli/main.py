@@ -14,9 +14,9 @@ from typing import NoReturn
 
 import click
 
-from molvae import __version__
 from molvae.cli.terminal import printable, say
 from molvae.errors import MolvaeError, did_you_mean
+from molvae.version import __version__
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -25,26 +25,38 @@ BROKEN_PIPE = 141  # what a shell reports of any program whose reader went away
 # Command -> (module with a click command named `command`, its line in `molvae --help`). The line
 # stands here so that the help text imports no command, and in the order of a first visit.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "generate": ("molvae.cli.generate", "Draw molecules with the properties you name."),
-    "prepare": ("molvae.cli.prepare", "Turn a table of molecules into a dataset to train on."),
-    "train": ("molvae.cli.train", "Train a model on a prepared dataset."),
-    "predict": ("molvae.cli.predict", "Predict labels of given molecules."),
-    "score": ("molvae.cli.score", "Tell how likely a model holds given molecules."),
-    "augment": ("molvae.cli.augment", "Draw variants of given molecules."),
-    "encode": ("molvae.cli.encode", "Write the latent codes of given molecules."),
-    "decode": ("molvae.cli.decode", "Write the molecules of given latent codes."),
-    "reconstruct": ("molvae.cli.reconstruct", "Write given molecules again from their codes."),
-    "neighbors": ("molvae.cli.neighbors", "Draw molecules around one in latent space."),
-    "interpolate": ("molvae.cli.interpolate", "Write the molecules on the way between two."),
-    "sweep": ("molvae.cli.sweep", "Change one property of a molecule, holding all else."),
-    "map": ("molvae.cli.map", "Draw a picture of molecules in latent space."),
-    "evaluate": ("molvae.cli.evaluate", "Score a table of generated molecules."),
-    "benchmark": ("molvae.cli.benchmark", "Judge a model in a published protocol."),
-    "info": ("molvae.cli.info", "Show what is inside a model or a dataset."),
-    "models": ("molvae.cli.models", "List the bundled models."),
-    "data": ("molvae.cli.data", "List and fetch public sets of molecules."),
-    "properties": ("molvae.cli.properties", "List the properties that targets can name."),
-    "doctor": ("molvae.cli.doctor", "Check this installation and name the fix for each miss."),
+    "generate": ("molvae.cli.commands.generate", "Draw molecules with the properties you name."),
+    "prepare": (
+        "molvae.cli.commands.prepare",
+        "Turn a table of molecules into a dataset to train on.",
+    ),
+    "train": ("molvae.cli.commands.train", "Train a model on a prepared dataset."),
+    "predict": ("molvae.cli.commands.predict", "Predict labels of given molecules."),
+    "score": ("molvae.cli.commands.score", "Tell how likely a model holds given molecules."),
+    "augment": ("molvae.cli.commands.augment", "Draw variants of given molecules."),
+    "encode": ("molvae.cli.commands.encode", "Write the latent codes of given molecules."),
+    "decode": ("molvae.cli.commands.decode", "Write the molecules of given latent codes."),
+    "reconstruct": (
+        "molvae.cli.commands.reconstruct",
+        "Write given molecules again from their codes.",
+    ),
+    "neighbors": ("molvae.cli.commands.neighbors", "Draw molecules around one in latent space."),
+    "interpolate": (
+        "molvae.cli.commands.interpolate",
+        "Write the molecules on the way between two.",
+    ),
+    "sweep": ("molvae.cli.commands.sweep", "Change one property of a molecule, holding all else."),
+    "map": ("molvae.cli.commands.map", "Draw a picture of molecules in latent space."),
+    "evaluate": ("molvae.cli.commands.evaluate", "Score a table of generated molecules."),
+    "benchmark": ("molvae.cli.commands.benchmark", "Judge a model in a published protocol."),
+    "info": ("molvae.cli.commands.info", "Show what is inside a model or a dataset."),
+    "models": ("molvae.cli.commands.models", "List the bundled models."),
+    "data": ("molvae.cli.commands.data", "List and fetch public sets of molecules."),
+    "properties": ("molvae.cli.commands.properties", "List the properties that targets can name."),
+    "doctor": (
+        "molvae.cli.commands.doctor",
+        "Check this installation and name the fix for each miss.",
+    ),
 }
 
 

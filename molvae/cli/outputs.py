@@ -52,8 +52,8 @@ def check_table(
         UsageError: as `check_output`; for an ending that names no format, an extra that is
             missing, and for Parquet on a terminal.
     """
-    from molvae.data.files import STDIO
-    from molvae.data.tables import output_format
+    from molvae.data.tables.files import STDIO
+    from molvae.data.tables.tables import output_format
 
     kind = output_format(path, format=format)
     if path != STDIO:

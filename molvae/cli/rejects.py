@@ -12,7 +12,7 @@ from molvae.cli.terminal import say
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.records import Row
+    from molvae.data.tables.records import Row
     from molvae.data.tally import Reject
     from molvae.errors import Rejected
 
@@ -78,7 +78,7 @@ class Rejects:
 
     def finish(self, *, quiet: bool) -> None:
         """Write the table, and name the first rows on stderr."""
-        from molvae.data.tables import write_table
+        from molvae.data.tables.tables import write_table
         from molvae.data.tally import Reject
 
         if self.path is not None:

@@ -10,18 +10,19 @@ from typing import NamedTuple
 from molvae.chem.molblock import without_block
 from molvae.chem.smiles import Standardization
 from molvae.config import DataConfig
-from molvae.data import records, splits, tables
+from molvae.data import splits
 from molvae.data.collection import Collection, Place
-from molvae.data.files import name_of
 from molvae.data.journal import Journal, journaled
 from molvae.data.labels import Label
-from molvae.data.lines import to_bytes
 from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
+from molvae.data.tables import records, tables
+from molvae.data.tables.files import name_of
+from molvae.data.tables.lines import to_bytes
 from molvae.data.tally import Reject
 from molvae.dataset import TRAIN
 from molvae.errors import InputError, Rejected
-from molvae.executors import versions
-from molvae.workers import Jobs, Lost, map_chunks
+from molvae.parallel.executors import versions
+from molvae.parallel.workers import Jobs, Lost, map_chunks
 
 CHUNK = 128  # rows handed to a worker at once: about 0.2 s of work
 SECONDS = 60.0  # for a chunk, and so for a single row: ten thousand times what a drug needs

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from molvae.data.rows import Item, Molecule
 from molvae.errors import MolvaeError, Rejected
-from molvae.store import free
-from molvae.workers import Lost
+from molvae.files.store import free
+from molvae.parallel.workers import Lost
 
 SECONDS_BETWEEN_SAVES = 5.0  # a run that is shorter leaves no trace
 LOCKED_SECONDS = 1.0  # to wait for another run

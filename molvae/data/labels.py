@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from molvae.config import DataConfig
-from molvae.data import records, tables
+from molvae.data.tables import records, tables
 from molvae.errors import Rejected, UsageError
 from molvae.normalizer import class_key
 

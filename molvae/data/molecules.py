@@ -8,10 +8,10 @@ from typing import NamedTuple
 from molvae.chem.gate import Admitted, admit_all
 from molvae.chem.properties import measure
 from molvae.chem.smiles import Standardization
-from molvae.data.records import Row
+from molvae.data.tables.records import Row
 from molvae.errors import Rejected
+from molvae.parallel.workers import Lost, map_chunks
 from molvae.vocabulary import Vocabulary
-from molvae.workers import Lost, map_chunks
 
 CHUNK = 128  # rows handed to a worker at once: about 0.1 s of work
 SECONDS = 60.0  # for a chunk, and so for a single row: ten thousand times what a drug needs

@@ -9,21 +9,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import rdkit
 
-from molvae import __version__
 from molvae.chem import properties, selfies
 from molvae.config import DataConfig, as_dict
-from molvae.data import splits, tables
+from molvae.data import splits
 from molvae.data.collection import Arrays, Collection, Conflict, Place
 from molvae.data.columns import Columns, make_columns
-from molvae.data.files import name_of
 from molvae.data.gather import Gathered, Rejection, Source, as_reject, gather
 from molvae.data.labels import Label, find_labels
+from molvae.data.tables import tables
+from molvae.data.tables.files import name_of
 from molvae.data.tally import Disagreement, Reject, Tally
 from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
 from molvae.errors import InputError, Rejected, UsageError
 from molvae.normalizer import class_column
+from molvae.parallel.workers import Jobs
+from molvae.version import __version__
 from molvae.vocabulary import Vocabulary
-from molvae.workers import Jobs
 
 FULL_MIN_COUNT = 20_000  # molecules from which on `min_count` holds unreduced
 

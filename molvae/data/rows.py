@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from molvae.bloom import molecule_hash
 from molvae.chem import properties, similarity
 from molvae.chem.gate import Admitted, admit_all
 from molvae.chem.smiles import Standardization
 from molvae.data.labels import Label
 from molvae.errors import Rejected
+from molvae.training_index import molecule_hash
 
 
 class Item(NamedTuple):

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from molvae.cache import cache_folder
-from molvae.data.checksums import Expected
-from molvae.data.download import download
 from molvae.errors import UsageError, did_you_mean
+from molvae.files.cache import cache_folder
+from molvae.files.checksums import Expected
+from molvae.files.download import download
 
 _MOSES = "https://media.githubusercontent.com/media/molecularsets/moses/master/data"
 _CHEMICAL_VAE = "https://raw.githubusercontent.com/aspuru-guzik-group/chemical_vae/master/models"

@@ -17,7 +17,7 @@ from molvae.chem.similarity import fingerprints
 from molvae.chem.smiles import parse
 from molvae.errors import Rejected
 from molvae.evaluate.work import Tick
-from molvae.workers import Jobs, Lost, map_chunks
+from molvae.parallel.workers import Jobs, Lost, map_chunks
 
 BITS = 4096  # of a Morgan fingerprint of radius 2 (ECFP4)
 _FAILURES = (RuntimeError, ValueError, ArithmeticError)  # of RDKit's calculators

@@ -23,7 +23,7 @@ import numpy as np
 from molvae.errors import MolvaeError, UsageError
 from molvae.evaluate import chemnet
 from molvae.evaluate.work import Tick
-from molvae.workers import Jobs, Lost, map_chunks
+from molvae.parallel.workers import Jobs, Lost, map_chunks
 
 MINIMUM = 1_000  # molecules; with fewer, chance is all that is measured: it adds over 1.2
 ACTIVATIONS = 512  # of ChemNet's last layer

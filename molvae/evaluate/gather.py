@@ -30,7 +30,7 @@ from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets, drawn
 from molvae.evaluate.training import KnownMolecules, Training
 from molvae.evaluate.usage import Usage, usage_of
 from molvae.evaluate.work import Work
-from molvae.workers import Lost, map_chunks
+from molvae.parallel.workers import Lost, map_chunks
 
 MANY_PAIRS = 300_000_000  # of molecules to be compared: some seconds, worth starting workers for
 PIECES = 8  # that a sample is cut into for workers whose number is not known

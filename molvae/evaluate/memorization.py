@@ -15,7 +15,7 @@ from molvae.chem.smiles import canonical_molecule
 from molvae.errors import Rejected
 from molvae.evaluate.training import Training
 from molvae.evaluate.work import Tick
-from molvae.workers import Jobs, Lost, map_chunks
+from molvae.parallel.workers import Jobs, Lost, map_chunks
 
 NEAR = 0.9  # Tanimoto similarity, Morgan radius 2, 1024 bits: a methyl group more, hardly else
 

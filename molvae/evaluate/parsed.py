@@ -19,7 +19,7 @@ from molvae.chem.smiles import canonical_molecule, canonicalize
 from molvae.errors import Rejected
 from molvae.evaluate.usage import Usage, Used, used_by
 from molvae.evaluate.work import Tick
-from molvae.workers import Jobs, Lost, map_chunks
+from molvae.parallel.workers import Jobs, Lost, map_chunks
 
 # What is counted of each molecule's shape, with its name in tables. Shares are of molecules,
 # except that of aromatic atoms, which is of a molecule's heavy atoms.

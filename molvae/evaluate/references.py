@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import rdkit
 
-from molvae import store
-from molvae.cache import cache_folder
 from molvae.chem.selfies import distribution_version
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import ArtifactError
@@ -28,6 +26,8 @@ from molvae.evaluate.training import KnownMolecules
 from molvae.evaluate.usage import VERSION as USAGE_VERSION
 from molvae.evaluate.usage import Usage, usage_of
 from molvae.evaluate.work import Work
+from molvae.files import store
+from molvae.files.cache import cache_folder
 
 DEFINITIONS = 1  # of what is counted; another number makes kept statistics unfindable
 FORMAT = 1  # of the files

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import rdkit
 
-from molvae import __version__
 from molvae.chem.properties import PROPERTIES, resolve
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import InputError, UsageError
@@ -21,7 +20,8 @@ from molvae.evaluate.sets import Sets
 from molvae.evaluate.text import as_text
 from molvae.evaluate.training import Training
 from molvae.evaluate.work import Progress, Work
-from molvae.workers import Jobs
+from molvae.parallel.workers import Jobs
+from molvae.version import __version__
 
 FORMAT = 1  # of the JSON
 

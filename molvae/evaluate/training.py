@@ -8,12 +8,12 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from molvae.bloom import BloomFilter, molecule_hash
 from molvae.chem.smiles import Standardization, canonicalize, standardize
 from molvae.errors import Rejected
 from molvae.evaluate.parsed import without_stereo
 from molvae.evaluate.work import Tick
-from molvae.workers import Jobs, Lost, map_chunks
+from molvae.parallel.workers import Jobs, Lost, map_chunks
+from molvae.training_index import BloomFilter, molecule_hash
 
 
 @runtime_checkable

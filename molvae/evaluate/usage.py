@@ -14,7 +14,7 @@ from molvae.chem.selfies import encode
 from molvae.chem.smiles import canonical_molecule, canonicalize
 from molvae.errors import Rejected
 from molvae.evaluate.work import Tick
-from molvae.workers import Jobs, Lost, map_chunks
+from molvae.parallel.workers import Jobs, Lost, map_chunks
 
 VERSION = 1  # of what is counted; another number makes kept counts unfindable
 

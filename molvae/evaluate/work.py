@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from molvae.workers import Jobs
+from molvae.parallel.workers import Jobs
 
 Progress = Callable[[str, int, int], object]  # stage, molecules done, molecules in all
 Tick = Callable[[], object]  # called once for each molecule that is done

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from molvae.store import write_atomically
+from molvae.files.store import write_atomically
 
 CLOCK = ("molecules_per_second", "seconds")  # columns that no two trainings share
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from molvae import store
 from molvae.config import Preset, as_dict
 from molvae.dataset import MoleculeDataset
+from molvae.files import store
 from molvae.vocabulary import SPECIAL
 
 # On a resume these may differ: more epochs stretch the schedule, the others change no weight. The

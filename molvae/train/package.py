@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from molvae import __version__
-from molvae.bloom import BloomFilter
-from molvae.checkpoint import Checkpoint
+from molvae.checkpoint import SAMPLE_MOLECULES, Checkpoint
 from molvae.config import TrainConfig, as_dict
 from molvae.dataset import MoleculeDataset
-from molvae.feasibility import SAMPLE
 from molvae.model.cvae import ConditionalVAE
 from molvae.train.health import examine
 from molvae.train.priors import fit_joint_gaussian
 from molvae.train.readings import examine_head
 from molvae.train.typicality import examine_typicality
+from molvae.training_index import BloomFilter
+from molvae.version import __version__
 
 MAX_INDEX_ERROR = 1e-3  # of an index that knows an earlier training set too: ten times its own
 
@@ -92,7 +91,7 @@ def _index(hashes: np.ndarray, earlier: BloomFilter | None) -> tuple[BloomFilter
 
 def _sample(dataset: MoleculeDataset, *, seed: int) -> np.ndarray:
     """Return standardized properties of some training molecules, shape (M, P)."""
-    members = np.random.default_rng(seed).permutation(dataset.members("train"))[:SAMPLE]
+    members = np.random.default_rng(seed).permutation(dataset.members("train"))[:SAMPLE_MOLECULES]
     return dataset.normalizer.normalize(dataset.properties[np.sort(members)])
 
 

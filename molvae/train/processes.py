@@ -15,8 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, distributed
 
-from molvae.device import choose_device
 from molvae.errors import MolvaeError, UsageError
+from molvae.model.device import choose_device
 
 PATIENCE = timedelta(minutes=10)  # with a silent process: the end of an epoch takes less
 SIGN_OF_LIFE = 60.0  # seconds between two of a process that works alone

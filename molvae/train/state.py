@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molvae import store
 from molvae.config import TABLES
 from molvae.errors import ArtifactError, MolvaeError
+from molvae.files import store
 from molvae.train.history import Epoch
 from molvae.train.identity import differences
 from molvae.train.learner import Learner

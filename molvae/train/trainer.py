@@ -10,13 +10,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from molvae.bloom import BloomFilter
 from molvae.checkpoint import MODEL_FILE, Checkpoint
 from molvae.config import ModelConfig, Preset, PriorConfig, TrainConfig, to_toml
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, MolvaeError
+from molvae.files.store import write_atomically
 from molvae.model.cvae import ConditionalVAE
-from molvae.store import write_atomically
 from molvae.train.batches import Batch, collate, order
 from molvae.train.evaluation import Interrupted, Validation, interruptible, validate
 from molvae.train.events import events, remove_events, require_tensorboard
@@ -37,6 +36,7 @@ from molvae.train.priors import adapted, fit_prior
 from molvae.train.processes import ALONE, Processes
 from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
+from molvae.training_index import BloomFilter
 
 GAUSSIAN = PriorConfig()
 OF_A_PRIOR = ("measured", "defaults")  # of what a model says: true of the prior that drew it

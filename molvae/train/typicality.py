@@ -6,8 +6,8 @@ import torch
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.likelihood import likelihood, noise_of
+from molvae.model.ood import CODES, Typicality
 from molvae.train.batches import Batch, collate
-from molvae.typicality import CODES, Typicality
 
 LIMIT = 2_000  # molecules: twenty of them are odder than 99 %, so that share is known to 0.2 %
 BATCH = 64  # molecules

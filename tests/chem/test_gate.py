@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from rdkit import Chem
 
-from molvae.bloom import molecule_hash
 from molvae.chem import candidates, gate, properties, selfies, smiles, syntax, text
 from molvae.chem.gate import REASONS, Admitted, admit, admit_all
 from molvae.chem.selfies import decode, decode_canonical, encode_checked
 from molvae.chem.smiles import Standardization, standardize
 from molvae.errors import Rejected
+from molvae.training_index import molecule_hash
 from tests.drugs import DRUGS
 
 SHARED = Path(__file__).parents[2] / "../shared/data"

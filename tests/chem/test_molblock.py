@@ -3,7 +3,7 @@ from rdkit import Chem
 
 from molvae.chem.molblock import MAX_BLOCK, as_smiles, smiles_from_block
 from molvae.chem.smiles import canonicalize
-from molvae.data.sdf import draw
+from molvae.data.tables.sdf import draw
 from molvae.errors import Rejected
 from tests.drugs import DRUGS
 

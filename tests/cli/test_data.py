@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from molvae.cli.main import cli
-from molvae.data import download, sources
-from molvae.data.checksums import Expected
+from molvae.data import sources
 from molvae.data.sources import PublicFile, PublicSet
+from molvae.files import download
+from molvae.files.checksums import Expected
 from tests.drugs import DRUGS
 from tests.serving import Server, serving
 

@@ -4,8 +4,8 @@ import json
 import pytest
 
 from molvae.chem.selfies import constraints, constraints_hash
-from molvae.cli import doctor
-from molvae.cli.doctor import MISSING, OK, OPTIONAL, Check
+from molvae.cli.commands import doctor
+from molvae.cli.commands.doctor import MISSING, OK, OPTIONAL, Check
 
 
 def pretend(

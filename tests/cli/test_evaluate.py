@@ -214,13 +214,13 @@ def checkpoint(tmp_path: Path) -> Path:
     torch = pytest.importorskip("torch")
     import numpy as np
 
-    from molvae.bloom import BloomFilter, molecule_hash
     from molvae.checkpoint import Checkpoint
     from molvae.chem.smiles import standardize
     from molvae.config import DataConfig, ModelConfig, as_dict
     from molvae.model.cvae import ConditionalVAE
     from molvae.model.prior import JointGaussian
     from molvae.normalizer import PropertyNormalizer
+    from molvae.training_index import BloomFilter, molecule_hash
     from molvae.vocabulary import Vocabulary
 
     config = ModelConfig(

@@ -17,10 +17,10 @@ from molvae.chem.smiles import canonicalize
 from molvae.cli import options
 from molvae.cli.main import cli
 from molvae.config import DataConfig
-from molvae.data.files import STDIO
 from molvae.data.prepare import prepare
-from molvae.data.sdf import draw
-from molvae.data.tables import READERS, WRITERS, open_table, write_table
+from molvae.data.tables.files import STDIO
+from molvae.data.tables.sdf import draw
+from molvae.data.tables.tables import READERS, WRITERS, open_table, write_table
 from molvae.dataset import MoleculeDataset
 from tests.conftest import Run
 from tests.drugs import DRUGS

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from rdkit import Chem
 
 from molvae.chem.smiles import canonicalize
-from molvae.cli import generate as generate_module
+from molvae.cli.commands import generate as generate_module
 from molvae.cli.main import cli
 from tests.conftest import Run
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from molvae import store
 from molvae.checkpoint import Checkpoint
 from molvae.cli.main import cli
+from molvae.files import store
 
 
 def info(*arguments: object) -> Result:

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from molvae.chem.smiles import canonicalize
 from molvae.cli.main import cli
+from molvae.generation.reconstructions import reconstruct_all
 from molvae.generator import MoleculeGenerator
-from molvae.reconstructions import reconstruct_all
 from tests.drugs import DRUGS
 
 SOME = DRUGS[4:10]  # not all of them come back

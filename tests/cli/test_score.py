@@ -10,7 +10,7 @@ from molvae.checkpoint import Checkpoint
 from molvae.chem.smiles import canonicalize
 from molvae.cli.main import cli
 from molvae.generator import MoleculeGenerator
-from molvae.typicality import CODES
+from molvae.model.ood import CODES
 from tests.drugs import DRUGS
 
 Scoring = Callable[..., Result]

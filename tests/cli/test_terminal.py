@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from molvae.cli import generate
+from molvae.cli.commands import generate
 from molvae.cli.terminal import print_json, print_table, printable, say
 
 # Colors, a title, a C1 control sequence, deletion, text that runs backwards, half a character.

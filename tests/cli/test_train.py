@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from molvae import store
 from molvae.checkpoint import Checkpoint
 from molvae.cli import main
 from molvae.cli.stopping import stop_signals
 from molvae.config import TrainConfig, read_toml, updated
+from molvae.files import store
 from molvae.train import package
 from tests.conftest import Run
 

@@ -18,7 +18,7 @@ from molvae.data.journal import Journal
 from molvae.data.prepare import Prepared, prepare
 from molvae.data.rows import Item, Molecule, Recipe
 from molvae.errors import MolvaeError, Rejected
-from molvae.workers import Lost
+from molvae.parallel.workers import Lost
 from tests.drugs import DRUGS
 
 CONFIG = DataConfig(properties=("MW", "LogP"), min_count=1)

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molvae import store
-from molvae.bloom import molecule_hash
 from molvae.chem import selfies
 from molvae.chem.smiles import Standardization, standardize
 from molvae.config import DataConfig
@@ -18,6 +16,8 @@ from molvae.data.rows import Item, Recipe
 from molvae.data.tally import LabelCount
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import InputError, UsageError
+from molvae.files import store
+from molvae.training_index import molecule_hash
 from tests.drugs import DRUGS
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

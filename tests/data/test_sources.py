@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from molvae.config import DataConfig
-from molvae.data import download as downloading
-from molvae.data.checksums import Expected, checksum
-from molvae.data.download import download
 from molvae.data.prepare import prepare
 from molvae.data.sources import SETS, PublicFile, cached, get, named, place
 from molvae.errors import MolvaeError, UsageError
+from molvae.files import download as downloading
+from molvae.files.checksums import Expected, checksum
+from molvae.files.download import download
 from tests.drugs import DRUGS
 from tests.serving import Server, serving
 

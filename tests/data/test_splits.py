@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from molvae.bloom import molecule_hash
 from molvae.data.splits import SPLITS, Candidates, column, split_word, splitter
 from molvae.dataset import TEST, TRAIN, VALIDATION
 from molvae.errors import InputError
+from molvae.training_index import molecule_hash
 
 NAMES = [f"molecule {number}" for number in range(1000)]
 

@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molvae.bloom import BloomFilter, molecule_hash
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import Standardization
 from molvae.evaluate import references
@@ -13,6 +12,7 @@ from molvae.evaluate.report import evaluate
 from molvae.evaluate.training import IndexedMolecules
 from molvae.evaluate.usage import distance, usage_of
 from molvae.evaluate.work import Work
+from molvae.training_index import BloomFilter, molecule_hash
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]

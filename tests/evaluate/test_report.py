@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import rdkit
 
-from molvae import __version__
 from molvae.errors import InputError, UsageError
 from molvae.evaluate import gather, report, sets
 from molvae.evaluate.report import evaluate
 from molvae.evaluate.text import cell
+from molvae.version import __version__
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]

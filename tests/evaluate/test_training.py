@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from molvae.bloom import BloomFilter, molecule_hash
 from molvae.chem.smiles import Standardization, standardize
 from molvae.evaluate.training import IndexedMolecules, KnownMolecules, Training
+from molvae.training_index import BloomFilter, molecule_hash
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]

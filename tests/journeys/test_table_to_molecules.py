@@ -13,7 +13,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import Crippen
 
-from molvae import store
+from molvae.files import store
 from tests.drugs import DRUGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent

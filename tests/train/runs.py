@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from molvae import store
 from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
+from molvae.files import store
 from molvae.train.history import CLOCK, Epoch
 from molvae.train.trainer import Trainer
 from tests import tiny

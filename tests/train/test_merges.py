@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molvae import store
 from molvae.checkpoint import FORMAT, KIND, Checkpoint
 from molvae.chem.selfies import decode_canonical
 from molvae.cli.initial import settings_of
-from molvae.codes import predict, read
 from molvae.config import GenerateConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, MolvaeError
+from molvae.files import store
+from molvae.generation.decode import write
+from molvae.generation.encode import predict, read
 from molvae.generator import MoleculeGenerator
 from molvae.train import merges
 from molvae.train.initialization import begin_with
 from molvae.train.merges import frequent_runs, with_merges
 from molvae.vocabulary import MAX_RUN, SPECIAL
-from molvae.writer import write
 from tests.train.runs import TRAIN, assert_same, trainer
 
 COUNT = 10

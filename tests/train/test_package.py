@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.bloom import BloomFilter
 from molvae.checkpoint import Checkpoint
 from molvae.train.batches import collate
 from molvae.train.package import MAX_INDEX_ERROR, package
 from molvae.train.priors import fit_joint_gaussian
+from molvae.training_index import BloomFilter
 from tests import tiny
 from tests.conftest import Memorized
 

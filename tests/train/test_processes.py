@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import store
 from molvae.checkpoint import Checkpoint
 from molvae.config import PriorConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
+from molvae.files import store
 from molvae.train.objective import DrawnBatch
 from molvae.train.processes import ALONE, Processes, joined
 from molvae.train.trainer import Trainer

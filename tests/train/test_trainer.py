@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from molvae import store
 from molvae.checkpoint import Checkpoint
 from molvae.config import DataConfig, GenerateConfig, TrainConfig, read_toml, updated
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, InputError, MolvaeError
+from molvae.files import store
 from molvae.generator import MoleculeGenerator
 from molvae.model.cvae import ConditionalVAE
 from molvae.train import precision

@@ -10,10 +10,10 @@ import pytest
 from molvae.checkpoint import Checkpoint
 from molvae.chem.selfies import decode_canonical
 from molvae.dataset import MoleculeDataset
+from molvae.generation.score import typicality_of
 from molvae.generator import MoleculeGenerator
-from molvae.scores import typicality_of
+from molvae.model.ood import RARE, Typicality
 from molvae.train.typicality import examine_typicality
-from molvae.typicality import RARE, Typicality
 from tests.conftest import Memorized
 
 

@@ -1,0 +1,153 @@
+"""QED as RDKit has it, to the last digit, in a fraction of the time.
+
+RDKit computes QED (Bickerton 2012, https://doi.org/10.1038/nchem.1243) of a copy without hydrogens,
+which costs a molecule that has none what it knows of itself; tries 116 structural alerts one by
+one, and 11 patterns of acceptors; and counts rings of a copy of which atoms were deleted. Here the
+molecule is read once (see `environments`), and that answers for most of it: acceptors are kinds of
+atoms, the rings are counted by their bonds, alerts that cannot be there are not tried (`screens`),
+LogP and rotatable bonds are looked up. Formulas, patterns and parameters are RDKit's own.
+"""
+
+import math
+from functools import cache, lru_cache
+
+from rdkit import Chem
+from rdkit.Chem import QED, rdMolDescriptors
+
+from molvae.chem.fast.environments import (
+    Environments,
+    bond_of,
+    countable,
+    environment_of,
+    environments,
+    kind_of,
+    known,
+    read_spoke,
+)
+from molvae.chem.fast.lipophilicity import log_p
+from molvae.chem.fast.rotatable import rotatable_bonds
+from molvae.chem.fast.screens import Screen, asked
+from molvae.chem.hydrogen_bonds import donors
+
+WEIGHTS = tuple(QED.WEIGHT_MEAN)
+SHAPES = tuple(QED.adsParameters[name] for name in QED.QEDproperties._fields)
+_REMEMBERED = 50_000  # environments
+_DOUBLE = 2.0
+_SINGLE = (1.0, 1.5)  # orders of the bonds that are meant where a pattern names none
+
+
+def qed(mol: Chem.Mol) -> float:
+    """Quantitative estimate of drug-likeness with mean weights, 0 to 1; RDKit's QED.qed.
+
+    Args:
+        mol: a sanitized molecule.
+
+    Raises:
+        ValueError: for a molecule whose aromatic rings cannot be written with double bonds.
+
+    >>> round(qed(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O")), 3)
+    0.55
+    """
+    read = countable(mol)
+    if read is None or not read.kinds:
+        return float(QED.qed(mol))  # type: ignore[no-untyped-call]
+    if any(
+        map(_may_lack_form, read.found)
+    ):  # what RDKit's copy would stumble over is refused here too
+        Chem.Kekulize(Chem.Mol(mol))
+    values = (
+        rdMolDescriptors._CalcMolWt(mol),
+        log_p(mol),
+        _acceptors(mol, read),
+        donors(mol),
+        rdMolDescriptors.CalcTPSA(mol),
+        rotatable_bonds(mol),
+        _aromatic_rings(read),
+        alerts(mol),
+    )
+    total = 0.0
+    for value, shape, weight in zip(values, SHAPES, WEIGHTS, strict=True):
+        total += weight * math.log(QED.ads(value, shape))  # type: ignore[no-untyped-call]
+    return math.exp(total / sum(WEIGHTS))
+
+
+def alerts(mol: Chem.Mol) -> int:
+    """Count the structural alerts of QED that a molecule without hydrogens of its own contains."""
+    read = environments(mol)
+    patterns = QED.StructuralAlerts
+    numbers = range(len(patterns)) if read is None else _screen().possible(read)
+    return sum(mol.HasSubstructMatch(patterns[number]) for number in numbers)
+
+
+def _acceptors(mol: Chem.Mol, read: Environments) -> int:
+    """Count the matches of RDKit's patterns of acceptors, each of one atom."""
+    count = 0
+    unsure: set[int] = set()  # patterns that look at neighbors
+    for kind in read.kinds:
+        sure, possible = _acceptor(kind)
+        count += sure
+        unsure |= possible
+    return count + sum(len(mol.GetSubstructMatches(QED.Acceptors[number])) for number in unsure)
+
+
+@cache
+def _acceptor(kind: int) -> tuple[int, frozenset[int]]:
+    """Return how many of the patterns a kind of atom is, and which it may be."""
+    tests = [asked(pattern.GetAtomWithIdx(0)) for pattern in QED.Acceptors]
+    found = [n for n, test in enumerate(tests) if test.may_be(known().atoms[kind])]
+    unsure = frozenset(number for number in found if not tests[number].sure)
+    return len(found) - len(unsure), unsure
+
+
+def _aromatic_rings(read: Environments) -> int:
+    """Count the rings that are left without the ring atoms that RDKit takes for aliphatic.
+
+    Their number is that of bonds - atoms + parts, of what is left of the rings.
+    """
+    part = {index: index for index, found in enumerate(read.found) if _stays(found)}
+    rings = 0
+    for begin in part:
+        for bond, end in read.neighbors[begin]:
+            if begin < end and end in part and bond_of(bond)[1]:
+                first, second = _root(part, begin), _root(part, end)
+                rings += first == second  # a bond that joins no parts closes a ring
+                part[first] = second
+    return rings
+
+
+@lru_cache(_REMEMBERED)
+def _stays(number: int) -> bool:
+    """Whether an atom is in a ring and not one of RDKit's `[$([A;R][!a])]`."""
+    environment = environment_of(number)
+    kind = kind_of(environment.kind)
+    return kind.rings > 0 and (
+        kind.aromatic
+        or all(
+            kind_of(other).aromatic or bond_of(bond)[0] not in _SINGLE
+            for bond, other in map(read_spoke, environment.spokes)
+        )
+    )
+
+
+def _root(part: dict[int, int], index: int) -> int:
+    while part[index] != index:
+        part[index] = index = part[part[index]]
+    return index
+
+
+@lru_cache(_REMEMBERED)
+def _may_lack_form(number: int) -> bool:
+    """Whether an aromatic atom has a multiple bond of its own in a ring.
+
+    Only rings with one of these can fail to be written with double bonds, once RDKit has read them.
+    """
+    environment = environment_of(number)
+    bonds = [bond_of(read_spoke(spoke)[0]) for spoke in environment.spokes]
+    return kind_of(environment.kind).aromatic and any(
+        cyclic and order >= _DOUBLE for order, cyclic in bonds
+    )
+
+
+@cache
+def _screen() -> Screen:
+    return Screen(QED.StructuralAlerts)

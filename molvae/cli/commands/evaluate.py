@@ -1,0 +1,192 @@
+"""`molvae evaluate`: a table of generated molecules -> how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli import generators, options
+from molvae.cli.judged import chemnet_device, read_generated, read_model, read_set
+from molvae.cli.outputs import check_output
+from molvae.cli.progress import stages
+from molvae.cli.terminal import printable, say
+from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from molvae.evaluate.report import Examined
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--suite",
+    default="basic",
+    show_default=True,
+    metavar="basic|moses|guacamol",
+    help="Collection of metrics.",
+)
+@click.option(
+    "--training",
+    metavar="FILE|MODEL",
+    default=None,
+    help="What the generator was trained on, for novelty: a table, or a model of molvae.",
+)
+@click.option(
+    "--reference",
+    "--test",
+    "reference",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Table of molecules that the generated ones should be like; the test set of a suite.",
+)
+@click.option(
+    "--test-scaffolds",
+    "scaffolds",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The scaffold test set of the suite moses.",
+)
+@click.option(
+    "--fcd/--no-fcd",
+    default=True,
+    help="With the Frechet ChemNet distance, where the suite has it (default yes).",
+)
+@click.option(
+    "--memorization",
+    is_flag=True,
+    help="With the nearest training molecule of 30,000 generated ones, and of as many of the"
+    " reference to compare; takes minutes where the training set is large.",
+)
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="B",
+    help="With 95 % intervals from B resamples of the molecules, 1000 for instance.",
+)
+@options.smiles_column
+@options.input_format()
+@options.jobs
+@options.executor
+@options.device
+@options.seed("Seed of the subsets taken of large sets (default 0).")
+@options.as_json
+@options.output("Write the report to this file, as JSON.")
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE.html",
+    help="Write it to this file too, as one HTML page with charts and molecules; needs the extra"
+    " 'report'.",
+)
+@options.force
+@options.quiet
+def command(
+    file: Path,
+    suite: str,
+    training: str | None,
+    reference: Path | None,
+    scaffolds: Path | None,
+    fcd: bool,
+    memorization: bool,
+    bootstrap: int,
+    smiles_column: str | None,
+    input_format: str,
+    jobs: int | None,
+    executor: str | None,
+    device: str,
+    seed: int | None,
+    as_json: bool,
+    output: str | None,
+    page: Path | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Score a table of generated molecules: validity, uniqueness, novelty, diversity.
+
+    FILE is a table in any format that molvae prepare reads, - is stdin. It may come from any
+    generator; leave its invalid and empty rows in. Columns named target_NAME, as molvae generate
+    writes them, are compared with what the molecules are:
+    molvae evaluate generated.csv --training train.csv --reference test.csv -o report.json
+
+    The suite moses has all metrics of that benchmark under its names; give it --training, --test
+    and --test-scaffolds. What is computed of these sets is kept and found again.
+    """
+    from molvae.evaluate.gather import Given
+    from molvae.evaluate.report import examine
+    from molvae.evaluate.work import Work
+    from molvae.files.store import write_atomically
+
+    target = None if output in (None, "-") else Path(str(output))
+    trained_on = None if training is None else Path(training)
+    inputs = (file, trained_on, reference, scaffolds)
+    if target is not None:
+        check_output(target, force=force, inputs=inputs)
+    if page is not None:
+        _check_page(page, force=force, inputs=(*inputs, target))
+    generated = read_generated(file, smiles_column or "", format=input_format, quiet=quiet)
+    chemnet = ("torch", "fcd") if fcd and suite != "basic" else ()
+    with (
+        generators.workers(jobs, executor, packages=chemnet) as workers,
+        stages(quiet=quiet) as report_progress,
+    ):
+        model = None if training is None else read_model(training, workers)
+        known = None if trained_on is None or model else read_set(trained_on, quiet=quiet)
+        given = Given(
+            generated.smiles,
+            reference=None if reference is None else read_set(reference, quiet=quiet),
+            scaffolds=None if scaffolds is None else read_set(scaffolds, quiet=quiet),
+            training=model.molecules if model else known,
+        )
+        examined = examine(
+            given,
+            Work(workers, chemnet_device(device, suite, fcd=fcd), report_progress),
+            targets=generated.targets,
+            scales=model.scales if model else None,
+            suite=suite,
+            fcd=fcd,
+            seed=seed or 0,
+            memorization=memorization,
+            bootstrap=bootstrap,
+        )
+    report = examined.report
+    if target is not None:
+        write_atomically(target, f"{report.to_json()}\n".encode())
+    if page is not None:
+        _write_page(page, examined, inputs, model.said if model else None)
+    click.echo(
+        report.to_json() if as_json or output == "-" else printable("\n".join(report.table()))
+    )
+    for note in report.notes:
+        say(f"Note: {note}", quiet=quiet)
+
+
+def _check_page(page: Path, *, force: bool, inputs: Iterable[Path | None]) -> None:
+    from molvae.evaluate.page import check_extra
+
+    if str(page) == "-":
+        raise UsageError("--report writes a file: name it, as in --report report.html")
+    check_extra()
+    check_output(page, force=force, inputs=inputs)
+
+
+def _write_page(
+    page: Path, examined: Examined, read: Sequence[Path | None], model: dict[str, Any] | None
+) -> None:
+    """Write a report as HTML; the files are named, but not where they lie."""
+    from molvae.evaluate.page import render
+    from molvae.files.store import write_atomically
+
+    uses = ("generated", "training", "reference", "test scaffolds")
+    files = {
+        use: "stdin" if path == Path("-") else printable(path.name)
+        for use, path in zip(uses, read, strict=True)
+        if path
+    }
+    html = render(examined, files=files, model=model)
+    write_atomically(page, html.encode(errors="replace"))  # half a surrogate pair, in a header

@@ -1,0 +1,167 @@
+"""`molvae info`: what is inside a model or a dataset."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from molvae.cli import options
+from molvae.cli.terminal import print_json, print_table
+from molvae.errors import ArtifactError
+
+Rows = Iterator[tuple[str, object]]
+
+NATS = ("kl", "reconstruction", "shuffled_z", "shuffled_c", "language_model")
+UNITS = {**dict.fromkeys(NATS, "nats"), "property_mae": "sd"}  # of figures that have one
+
+
+@click.command(epilog="Try: molvae info druglike")
+@click.argument("item", metavar="MODEL|DATASET")
+@options.as_json
+def command(item: str, as_json: bool) -> None:
+    """Show what is inside a model or a dataset: content, properties, origin, health.
+
+    A model is a file, a folder that `molvae train` wrote, or the name of a bundled one.
+    """
+    from molvae.checkpoint import find_model
+    from molvae.files import store
+
+    path = find_model(item)
+    kind = store.read_kind(path)
+    if kind not in ("checkpoint", "dataset"):
+        raise ArtifactError(f"{path}: a molvae {kind}, where a model or a dataset is expected.")
+    header = store.read_header(path, kind=kind, format=1)
+    sha256 = store.read_sha256(path)
+    if as_json:
+        print_json(_finite({"file": path.name, "sha256": sha256, **header}))
+        return
+    try:
+        rows = list(_model_rows(header) if kind == "checkpoint" else _dataset_rows(header))
+        columns, properties = _properties(header)
+        classes = list(_classes(header))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ArtifactError(f"{path}: damaged: {error}") from error
+    top = [("file", path.name), ("holds", kind), ("sha256", sha256), ("size", _size(path))]
+    print_table(("", ""), [(name, _text(value)) for name, value in (*top, *rows)])
+    click.echo()
+    print_table(columns, properties)
+    if classes:
+        click.echo()
+        print_table(("label", "class", "share", "molecules"), classes)
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 2**20:.1f} MiB"
+
+
+def _dataset_rows(header: Mapping[str, Any]) -> Rows:
+    provenance = header["provenance"]
+    for split, molecules in provenance.get("tally", {}).get("splits", {}).items():
+        yield f"{split} molecules", molecules
+    yield "symbols", _counted(header["symbols"])
+    yield from _origin_rows(provenance)
+
+
+def _model_rows(header: Mapping[str, Any]) -> Rows:
+    provenance = header["provenance"]
+    yield "training molecules", provenance.get("training_molecules", "?")
+    yield "sizes", header["model"]
+    prior = header["prior"]
+    yield "prior", prior["prior"] if isinstance(prior, dict) and "prior" in prior else prior
+    yield "symbols", _counted(header["symbols"])
+    if header.get("merges"):
+        yield "merged symbols", _counted(["".join(run) for run in header["merges"]])
+    yield "trained with", provenance.get("train", {})
+    yield "last epoch", provenance.get("trained", {})
+    if "init" in provenance:
+        yield "began with", provenance["init"]
+    yield from _origin_rows(provenance)
+    names = header["normalizer"]["names"]
+    for card in ("health", "measured"):
+        for key, value in provenance.get(card, {}).items():
+            told = f"{card}: {key}{f', {UNITS[key]}' if key in UNITS else ''}"
+            if key == "property_mae":
+                yield told, dict(zip(names, value, strict=True))
+            elif key != "calibration":  # has columns of its own in the table of properties
+                yield told, value
+    head = provenance.get("head", {})
+    for name, told in head.get("errors", {}).items():
+        known = {key: value for key, value in told.items() if value is not None}
+        yield f"predicts {name}, {head['split']}", known
+
+
+def _origin_rows(provenance: Mapping[str, Any]) -> Rows:
+    for source in provenance.get("sources", []):
+        yield "made from", source
+    for key in ("title", "licence", "tally", "data", "versions", "novel_against"):
+        if key in provenance:
+            yield key, provenance[key]
+
+
+def _counted(symbols: Sequence[str]) -> str:
+    return f"{len(symbols)}: {' '.join(symbols)}"
+
+
+def _properties(header: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return the table of properties: their scale, and how well a model heeds them."""
+    from molvae.normalizer import class_column
+
+    normalizer = header["normalizer"]
+    of_classes = {class_column(label, word) for label, word, *_ in _classes(header)}
+    columns = ["property", "mean", "sd", "p0.1", "p50", "p99.9"]
+    rows = [
+        [name, *(_text(float(value)) for value in (mean, scale, q[0], q[len(q) // 2], q[-1]))]
+        for name, mean, scale, q in zip(
+            *(normalizer[key] for key in ("names", "mean", "scale", "quantiles")), strict=True
+        )
+        if name not in of_classes
+    ]
+    calibration = header["provenance"].get("measured", {}).get("calibration", {})
+    for key in ("slope", "r2", "mae") if calibration else ():
+        columns.append({"r2": "R2", "mae": "mean error"}.get(key, key))
+        for row in rows:
+            found = calibration.get(row[0], {}).get(key)
+            row.append("" if found is None else f"{found:.3g}")
+    return columns, rows
+
+
+def _classes(header: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield each class of each class label: its share in training, and molecules in all splits."""
+    from molvae.normalizer import class_column
+
+    normalizer = header["normalizer"]
+    shares = dict(zip(normalizer["names"], normalizer["mean"], strict=True))
+    counted = header["provenance"].get("tally", {}).get("labels", {})
+    for label, words in normalizer.get("classes", {}).items():
+        for word in words:
+            molecules = counted.get(label, {}).get("classes", {}).get(word, "")
+            share = float(shares[class_column(label, word)])
+            yield label, word, _text(share), str(molecules)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items() if _told(item))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return " ".join(_text(item) for item in value)
+    return str(value)
+
+
+def _told(value: object) -> bool:
+    """Whether there is anything to say: an empty list or text is not."""
+    return not (isinstance(value, str | Sequence | Mapping) and not value)
+
+
+def _finite(value: Any) -> Any:
+    """Return `value` with every number that JSON cannot hold as None."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,122 @@
+"""`molvae sweep`: a matched series along one property."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli import generators, options
+from molvae.cli.listing import Listing, listing, molecule, searching
+from molvae.config import GenerateConfig
+
+if TYPE_CHECKING:
+    from molvae.generation.paths import Step
+
+
+@click.command(epilog="Try: molvae sweep 'CCN(CC)CC(=O)Nc1c(C)cccc1C' --property LogP -n 9")
+@click.argument("smiles")
+@click.argument("model", default="druglike")
+@click.option(
+    "-p", "--property", "name", required=True, help="Property or numeric label to change."
+)
+@click.option(
+    "--from",
+    "low",
+    type=float,
+    default=None,
+    help="First value asked for (default: 1 % of the training set are below).",
+)
+@click.option(
+    "--to",
+    "high",
+    type=float,
+    default=None,
+    help="Last value asked for (default: 1 % of the training set are above).",
+)
+@options.number(9, help="How many values; of a count, the whole numbers among them.")
+@options.config_options(GenerateConfig, only=("guidance",))
+@searching
+@listing
+def command(
+    smiles: str,
+    model: str,
+    name: str,
+    low: float | None,
+    high: float | None,
+    number: int,
+    guidance: float | None,
+    noise: float | None,
+    tries: int,
+    seed: int,
+    **settings: Any,
+) -> None:
+    """Change one property of a molecule and as little else as may be: a matched series.
+
+    What is asked of one property goes from --from to --to; the molecule's other measured
+    properties are asked for in all rows. For each value --tries molecules are written, from the
+    molecule's own latent code and from codes with more and more noise in them, up to --noise. A row
+    is the most similar of these (tanimoto, Morgan fingerprints of radius 2) that has the value,
+    nearer than to the next one and than a quarter of a standard deviation, or else the one that
+    comes nearest; consistent tells whether SELFIES had nothing to repair, and ood marks a value
+    that the training set has nothing like, beside the molecule's other properties. The same command
+    gives the same rows.
+    """
+    from molvae.generation.paths import Search, sweep, sweep_values
+
+    config = options.config_from(GenerateConfig, {"guidance": guidance})
+    run = Listing(model, **settings)
+    generator = run.load()
+    start = molecule(generator, smiles, quiet=run.quiet)
+    name = generator.spell(name)
+    values = sweep_values(generator.checkpoint, name, number, low=low, high=high)
+    for end in dict.fromkeys((values[0], values[-1])):
+        asked = generator.ranges({name: end})
+        so = " and the rows are marked ood"
+        generators.warn_of_targets(generator, asked, quiet=run.quiet, so=so)
+    search = Search(noise, tries, seed)
+    steps = sweep(
+        generator.checkpoint, start, name, values, guidance=config.guidance, search=search
+    )
+    title = run.title(generator)
+    more = {"guidance": config.guidance, "model": title, "seed": seed}
+    own = dict(zip(generator.measured, start.values, strict=True))
+    rows = [
+        _row(number, name, step, ood=generator.is_ood(own | {name: step.at})) | more
+        for number, step in enumerate(steps, 1)
+    ]
+    gaps = [
+        abs(got - step.at)
+        for step in steps
+        if step.molecule.smiles and isinstance(got := step.molecule.value(name), float)
+    ]
+    summary = {
+        "smiles": start.smiles,
+        "property": name,
+        "from": values[0],
+        "to": values[-1],
+        "steps": len(steps),
+        "distinct": len({row["SMILES"] for row in rows} - {""}),
+        "consistent": sum(step.molecule.consistent for step in steps),
+        "ood": sum(row["ood"] for row in rows),
+        "guidance": config.guidance,
+        **search._asdict(),
+        "mean_error": sum(gaps) / len(gaps) if gaps else None,
+        "model": title,
+    }
+    lines = [
+        f"{start.smiles}: {name} {values[0]:g} to {values[-1]:g} in {len(steps)} steps,"
+        f" {summary['distinct']} molecules, {summary['consistent']} of {len(steps)} consistent,"
+        f" model {title}",
+    ]
+    if gaps:
+        similar = generators.similarities(step.tanimoto[0] for step in steps)
+        lines.append(f"{name}: mean error {summary['mean_error']:.3g}; {similar}")
+    run.write(rows, summary, lines)
+
+
+def _row(number: int, name: str, step: "Step", *, ood: bool) -> dict[str, Any]:
+    """Return a step as a row: what was asked and what came of it stand side by side."""
+    cells = step.molecule.cells()
+    got = name if name in cells else f"predicted_{name}"
+    told = {"ID": number, "SMILES": step.molecule.smiles, f"target_{name}": step.at}
+    shown = told | {got: cells[got], "tanimoto": step.tanimoto[0]}
+    return shown | cells | {"ood": ood, "noise": step.noise}

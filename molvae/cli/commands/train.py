@@ -1,0 +1,306 @@
+"""`molvae train`: a dataset -> a model, its log and its health."""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli import options
+from molvae.cli.initial import check_merges, check_sizes, find_initial, keep_initial, settings_of
+from molvae.cli.progress import Report, progress
+from molvae.cli.stopping import WARNING, stop_signals
+from molvae.cli.terminal import say
+from molvae.config import (
+    PRESETS,
+    ModelConfig,
+    Preset,
+    PriorConfig,
+    TrainConfig,
+    read_toml,
+    updated,
+)
+from molvae.errors import ArtifactError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from molvae.dataset import MoleculeDataset
+    from molvae.train.initialization import Initial
+    from molvae.train.trainer import Progress, Trainer
+
+MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for each property
+
+
+@click.command()
+@click.argument("dataset", type=click.Path(path_type=Path))
+@options.output("Folder for the model, its log and its configuration.", required=True)
+@click.option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    default=None,
+    help="Sizes and schedule to start from: tiny for thousands of molecules, small for a CPU"
+    " without bf16 units, base and large for a GPU (default tiny).",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="TOML file with the tables [model], [train] and [prior].",
+)
+@click.option(
+    "--init",
+    metavar="MODEL",
+    default=None,
+    help="Train this model further, a file, a run folder or a bundled one: it keeps its sizes and"
+    " what it knows, symbols and labels that it lacks are added, and learning is gentler.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where the training in this folder stopped, with its settings; more --epochs"
+    " stretch its schedule.",
+)
+@options.config_options(ModelConfig, shown=PRESETS["tiny"].model)
+@options.config_options(TrainConfig, shown=PRESETS["tiny"].train)
+@options.config_options(PriorConfig, shown=PRESETS["tiny"].prior)
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    help="Write the log for TensorBoard too, in the folder's tensorboard (an extra).",
+)
+@options.device
+@click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads (default all).")
+@click.option(
+    "--measure/--no-measure",
+    default=True,
+    help="Draw molecules at the end and store in the model how well it heeds what is asked.",
+)
+@options.force
+@options.quiet
+def command(
+    dataset: Path,
+    output: str,
+    preset: str | None,
+    config_file: Path | None,
+    init: str | None,
+    resume: bool,
+    tensorboard: bool,
+    device: str,
+    threads: int | None,
+    measure: bool,
+    force: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Train a model on a DATASET that `molvae prepare` wrote.
+
+    The folder then holds model.safetensors, ready for `molvae generate FOLDER`. Ctrl-C, SIGTERM
+    and SIGUSR1, the warning of a batch system, save first and exit with 130, 143 and 138; whatever
+    else ends it costs what came after the last save. The same command with --resume goes on.
+
+    The defaults below are those of the preset tiny. Another preset, and --init, which trains a
+    few epochs more, bring their own; config.toml in the folder has all that was used.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m molvae train DATASET -o FOLDER. Each step's
+    molecules are shared out, and the model is the one that a single process trains.
+    """
+    import torch
+
+    from molvae.train.folder import hold
+    from molvae.train.processes import joined
+    from molvae.train.trainer import Trainer
+
+    run = Path(output)
+    data = _dataset(dataset)
+    if threads:
+        torch.set_num_threads(threads)
+    with joined(os.environ, device) as processes:
+        quiet = quiet or not processes.leads
+        if processes.leads:
+            _check_run(run, resume, force)
+        initial = find_initial(init, run, data, resume=resume)
+        resumed = run if resume else None
+        resolved = _resolve(resumed, preset, config_file, settings, initial=initial)
+        trainer = Trainer(
+            initial.dataset if initial else data,
+            run,
+            model=resolved.model,
+            train=resolved.train,
+            prior=resolved.prior,
+            device=str(processes.device),
+            initial=initial.checkpoint.model.state_dict() if initial else None,
+            earlier=initial.checkpoint.index if initial else None,
+            resume=resume,
+            tensorboard=tensorboard,
+            processes=processes,
+            notice=partial(say, quiet=quiet),
+        )
+        for line in initial.lines() if initial else ():
+            say(line, quiet=quiet)
+        with hold(run) if processes.leads else nullcontext():
+            if processes.leads and not resume:
+                keep_initial(initial, run)
+            stopped = _fit(trainer, quiet)
+            if measure and processes.leads and not stopped:
+                _measure(run, quiet)
+    if stopped:
+        raise SystemExit(128 + stopped)
+    _tell_end(trainer, quiet)
+
+
+def _fit(trainer: "Trainer", quiet: bool) -> int:
+    """Train to the end, or to a signal; return its number, or 0."""
+    epochs, count = trainer.config.epochs, len(trainer.members)
+    say(
+        f"{trainer.weights / 1e6:.1f} M weights, {count:,} training molecules,"
+        f" {trainer.precision.name} on {trainer.device}",
+        quiet=quiet,
+    )
+    with stop_signals(WARNING) as stopped, ExitStack() as shown:
+        trainer.should_stop = lambda: bool(stopped)
+        bar = progress("Training", total=count * epochs, begun=trainer.seen, quiet=quiet)
+        trainer.report = _reporter(shown.enter_context(bar), epochs)
+
+        @cache
+        def flow_bar() -> Report:
+            shown.close()  # the training is done
+            steps = trainer.settings.prior.flow_steps
+            bar = progress("Fitting the prior", total=steps, unit="steps", quiet=quiet)
+            return shown.enter_context(bar)
+
+        trainer.report_prior = lambda steps, loss: flow_bar()(steps, f"error {loss:.3f}")
+        finished = trainer.fit()
+    if finished and not stopped:
+        return 0
+    if trainer.processes.leads:
+        say(f"Stopped; all is saved in {trainer.run}. Go on with --resume.")
+    return stopped[0] if stopped else signal.SIGTERM  # another process was told to
+
+
+def _tell_end(trainer: "Trainer", quiet: bool) -> None:
+    run, state = trainer.run, trainer.state
+    if state.epoch < trainer.config.epochs:
+        say(
+            f"Ended after epoch {state.epoch} of {trainer.config.epochs}: the validation loss was"
+            f" no better for {state.epochs_since_best}. A larger --patience goes on with --resume.",
+            quiet=quiet,
+        )
+    best = state.log[-1 - state.epochs_since_best]
+    say(
+        f"{run / 'model.safetensors'}: of epoch {best.epoch}, validation loss"
+        f" {best.validation_loss:.2f}, reconstruction {best.validation_reconstruction:.2f},"
+        f" KL {best.validation_kl:.2f} nats per molecule",
+        quiet=quiet,
+    )
+    say(f"molvae info {run} shows more; molvae generate {run} draws molecules.", quiet=quiet)
+
+
+def _dataset(path: Path) -> "MoleculeDataset":
+    """Load what is to be trained on; of a table in its place, tell what it needs first.
+
+    Raises:
+        InputError: for no file, or a table.
+        ArtifactError: for a damaged or foreign one.
+    """
+    from molvae.dataset import MoleculeDataset
+
+    if not path.exists():
+        raise InputError(f"{path}: no such file; a dataset is what molvae prepare writes.")
+    try:
+        return MoleculeDataset.load(path)
+    except ArtifactError as error:
+        endings = {suffix.lower().removeprefix(".") for suffix in path.suffixes}
+        if endings.isdisjoint(options.FORMATS):
+            raise
+        name = path.name.partition(".")[0]
+        raise InputError(
+            f"{path}: a table: first molvae prepare {path} -o {name}.molvae"
+        ) from error
+
+
+def _measure(run: Path, quiet: bool) -> None:
+    """Store in the model's file how well it does; a machine without RDKit leaves that out."""
+    from importlib.util import find_spec
+
+    if not (find_spec("rdkit") and find_spec("selfies")):
+        say("Not measured: rdkit and selfies are not installed here.", quiet=quiet)
+        return
+    import torch
+
+    from molvae.generator import MoleculeGenerator
+    from molvae.suites.card import card_lines
+    from molvae.suites.card import measure as measure_model
+
+    path = run / "model.safetensors"
+    torch.set_num_threads(1)  # small matrix products: a second thread costs more than it brings
+    generator = MoleculeGenerator.load(path)
+    total = MEASURED + len(generator.measured) * MEASURED_EACH
+    with progress("Measuring", total=total, quiet=quiet) as report:
+        card = measure_model(generator, n=MEASURED, per_property=MEASURED_EACH, report=report)
+    generator.checkpoint.provenance["measured"] = card
+    generator.checkpoint.save(path)
+    for line in card_lines(card):
+        say(line, quiet=quiet)
+
+
+def _resolve(
+    resumed: Path | None,
+    preset: str | None,
+    config_file: Path | None,
+    settings: dict[str, Any],
+    *,
+    initial: "Initial | None",
+) -> Preset:
+    """Put the configuration together: flag > file or, on a resume, the run's own > preset."""
+    from molvae.train.state import read_settings
+
+    base = settings_of(initial, preset) if initial else PRESETS[preset or "tiny"]
+    origin, tables = config_file, {} if config_file is None else read_toml(config_file)
+    if resumed is not None and config_file is None and preset is None:
+        origin = resumed / "state.safetensors"
+        tables = read_settings(origin)
+    model = updated(base.model, tables.get("model", {}), where=f"{origin} [model]")
+    train = updated(base.train, tables.get("train", {}), where=f"{origin} [train]")
+    prior = updated(base.prior, tables.get("prior", {}), where=f"{origin} [prior]")
+    model = options.config_from(ModelConfig, settings, base=model)
+    train = options.config_from(TrainConfig, settings, base=train)
+    if initial:
+        check_sizes(initial, model)
+        check_merges(initial, train)
+    return Preset(
+        model,
+        train,
+        options.config_from(PriorConfig, settings, base=prior),
+    )
+
+
+def _check_run(run: Path, resume: bool, force: bool) -> None:
+    """Refuse a folder that holds another training, and a resume of none.
+
+    Raises:
+        UsageError: naming the flag that mends it.
+    """
+    state = (run / "state.safetensors").exists()
+    if (state or (run / "model.safetensors").exists()) and not (resume or force):
+        raise UsageError(f"{run}: holds a training; --resume goes on, --force starts over.")
+    if resume and not state:
+        raise UsageError(f"{run}: holds no training to resume.")
+    if run.exists() and not run.is_dir():
+        raise UsageError(f"{run}: is a file; name a folder.")
+
+
+def _reporter(report: Report, epochs: int) -> Callable[["Progress"], None]:
+    """Return what turns the trainer's steps into words for the progress bar."""
+
+    def show(step: "Progress") -> None:
+        report(
+            step.seen,
+            f"epoch {step.epoch + 1}/{epochs}, reconstruction {step.reconstruction:.1f},"
+            f" KL {step.kl:.1f}, properties {step.property_error:.2f} nats",
+        )
+
+    return show

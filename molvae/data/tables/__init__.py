@@ -1,0 +1,1 @@
+"""Tables of molecules: each format that is read and written."""

@@ -1,0 +1,146 @@
+"""JSON lines, an object a row, and JSON files that hold an array of such objects.
+
+Numbers stay the text they are, so that `1e400` is refused as in any other table.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from molvae.data.tables.files import OpenFile
+from molvae.data.tables.lines import read_text, text_lines, to_bytes
+from molvae.data.tables.records import (
+    Record,
+    Table,
+    choose_smiles_column,
+    make_table,
+    plain,
+    preview_columns,
+)
+from molvae.errors import InputError, Rejected
+
+MAX_FILE = 64 * 2**20  # characters of a .json, which is read whole and takes six times that
+_EXPECTED = 'one JSON object a row is expected, such as {"smiles": "CCO"}'
+_ARRAY = "an array of objects is expected; pandas writes one by to_json(orient='records')"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise Rejected("a key stands twice")
+    return made
+
+
+def _constant(word: str) -> str | None:
+    return None if word == "NaN" else word
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=str, parse_int=str, parse_constant=_constant
+)
+
+
+def read_lines(file: OpenFile, smiles_column: str) -> Table:
+    """Read JSON lines; columns are the keys of the first 1,000 rows, missing ones are empty.
+
+    Blank lines are passed over. The line of a row is its physical line.
+    """
+    return _table(file, _line_records(text_lines(file)), smiles_column)
+
+
+def read_array(file: OpenFile, smiles_column: str) -> Table:
+    """Read a JSON file: an array of objects, alone or as the one such array within an object.
+
+    JSON lines under this name are read as well. The line of a row is its number, from 1; of JSON
+    lines, its physical line.
+
+    Raises:
+        InputError: when it is no such JSON, or larger than 64 MiB: a file is read whole.
+    """
+    text = read_text(file, limit=MAX_FILE)
+    if text is None:
+        raise InputError(
+            f"{file.where}: JSON of over {MAX_FILE // 2**20} MiB is not read whole; write one"
+            " object a line and name it .jsonl."
+        )
+    if _is_lines(text):
+        return _table(file, _line_records(re.split(r"\r\n|\r|\n", text)), smiles_column)
+    records = (_record(number, item) for number, item in enumerate(_array(file.where, text), 1))
+    return _table(file, records, smiles_column)
+
+
+def _table(file: OpenFile, records: Iterator[Record], smiles_column: str) -> Table:
+    preview, columns = preview_columns(file, records, expected=_EXPECTED)
+    smiles = choose_smiles_column(file.where, columns, preview, smiles_column)
+    return make_table(file, columns, smiles, chain(preview, records))
+
+
+def _line_records(lines: Iterable[str]) -> Iterator[Record]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield _record(number, _decode(line))
+            except Rejected as rejected:
+                yield Record(number, {}, rejected.reason)
+
+
+def _is_lines(text: str) -> bool:
+    """Tell JSON lines from a single value: another object follows the first one."""
+    first, _, rest = text.lstrip().partition("\n")
+    if not (first.startswith("{") and rest.lstrip().startswith("{")):
+        return False
+    try:
+        return isinstance(_decode(first), dict)
+    except Rejected:
+        return False
+
+
+def _decode(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("not JSON", str(error)) from error
+
+
+def _array(where: str, text: str) -> list[Any]:
+    try:
+        value = _decode(text)
+    except Rejected as rejected:
+        raise InputError(f"{where}: {rejected}; is it cut off?") from rejected
+    if isinstance(value, dict):
+        inner = [each for each in value.values() if isinstance(each, list)]
+        arrays = [each for each in inner if each and isinstance(each[0], dict)] or inner
+        value = arrays[0] if len(arrays) == 1 else None
+    if not isinstance(value, list):
+        raise InputError(f"{where}: {_ARRAY}.")
+    return value
+
+
+def _record(number: int, value: Any) -> Record:
+    if not isinstance(value, dict):
+        return Record(number, {}, "not a JSON object")
+    return Record(number, {key: _cell(cell) for key, cell in value.items()})
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def write_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Write an object a line; numbers stay numbers, what is missing or not finite is null."""
+    for row in rows:
+        cells = {name: plain(value) for name, value in zip(columns, row, strict=True)}
+        yield to_bytes(f"{json.dumps(cells, ensure_ascii=False, allow_nan=False)}\n")
+
+
+def write_array(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Write an array of objects, an object a line."""
+    before = b"[\n"
+    for line in write_lines(columns, rows):
+        yield before + line.rstrip(b"\n")
+        before = b",\n"
+    yield b"[]\n" if before == b"[\n" else b"\n]\n"

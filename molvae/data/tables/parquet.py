@@ -1,0 +1,227 @@
+"""Parquet files, a batch of rows at a time; needs pyarrow, the extra `parquet`."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
+from typing import Any
+
+from molvae.data.tables.files import OpenFile, seekable
+from molvae.data.tables.records import (
+    PREVIEW,
+    Record,
+    Table,
+    cell_text,
+    choose_smiles_column,
+    make_table,
+    plain,
+)
+from molvae.errors import InputError, MolvaeError, UsageError
+
+CELLS = 50_000  # held as Python values at once while reading
+GROUP = 16_384  # rows of a row group that is written; the first one settles the types
+
+
+def require() -> None:
+    """Check that pyarrow is there.
+
+    Raises:
+        UsageError: naming the command that installs it.
+    """
+    _pyarrow()
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UsageError("Parquet needs pyarrow: pip install 'molvae[parquet]'") from error
+    return pyarrow
+
+
+def read(file: OpenFile, smiles_column: str) -> Table:
+    """Read a Parquet file; the line of a row is its number, from 1. Nulls and NaN are empty cells.
+
+    Raises:
+        UsageError: when pyarrow is missing.
+        InputError: when it is no Parquet file, or damaged.
+    """
+    content = _open(file)
+    columns = tuple(content.schema_arrow.names)
+    records = _records(file.where, content)
+    preview = list(islice(records, PREVIEW))
+    if not preview:
+        raise InputError(f"{file.where}: no rows.")
+    smiles = choose_smiles_column(file.where, columns, preview, smiles_column)
+    return make_table(file, columns, smiles, chain(preview, records))
+
+
+def count(file: OpenFile) -> int:
+    """Return the number of rows that the file claims to have."""
+    content = _open(file)
+    rows = int(content.metadata.num_rows)
+    content.close(force=True)
+    return rows
+
+
+def _open(file: OpenFile) -> Any:
+    if not file.head.startswith(b"PAR1"):
+        raise InputError(f"{file.where}: not a Parquet file.")
+    arrow = _pyarrow()
+    with ExitStack() as unusable, _damage(file.where):
+        source = unusable.enter_context(seekable(file))
+        content = arrow.parquet.ParquetFile(
+            source,
+            buffer_size=2**20,  # a column's chunk is read piece by piece, not at once
+            page_checksum_verification=True,
+        )
+        unusable.pop_all()
+    return content
+
+
+@contextmanager
+def _damage(where: str) -> Iterator[None]:
+    """Turn what pyarrow raises into one line with the cause."""
+    try:
+        yield
+    except (_pyarrow().ArrowException, OSError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise InputError(f"{where}: damaged Parquet: {cause}; get it again.") from error
+
+
+def _records(where: str, content: Any) -> Iterator[Record]:
+    names = content.schema_arrow.names
+    size = max(1, CELLS // max(1, len(names)))
+    batches = content.iter_batches(batch_size=size, use_threads=False)
+    number = 0
+    try:
+        while True:
+            with _damage(where):
+                batch = next(batches, None)
+                columns = [] if batch is None else [_texts(column) for column in batch.columns]
+            if batch is None:
+                return
+            for cells in zip(*columns, strict=True):
+                number += 1
+                yield Record(number, dict(zip(names, cells, strict=True)))
+    finally:
+        content.close(force=True)  # the file as well, which it was given open
+
+
+def _texts(column: Any) -> list[str]:
+    """Return the values of one column as the text of cells."""
+    arrow = _pyarrow()
+    missing = (None, "nan") if arrow.types.is_floating(column.type) else (None,)
+    try:
+        texts = column.cast(arrow.string()).to_pylist()
+    except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, UnicodeDecodeError):
+        # Lists and the like, and bytes that are no text, in a column of strings or of bytes.
+        is_text = arrow.types.is_string(column.type) or arrow.types.is_large_string(column.type)
+        return [_text(v) for v in (column.cast(arrow.binary()) if is_text else column).to_pylist()]
+    return ["" if text in missing else text for text in texts]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="surrogateescape")
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return "" if value is None else str(value)
+
+
+class _Sink(io.RawIOBase):
+    """Collects what is written until it is taken; knows its place, as a pipe does not."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._place = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._pieces.append(bytes(content))
+        self._place += len(content)
+        return len(content)
+
+    def tell(self) -> int:
+        return self._place
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Write a row group for every 16,384 rows; the first of them settle each column's type.
+
+    Truth values, whole numbers and other numbers keep their type; whatever else a column holds
+    makes it one of text, and so does a column in which nothing is known.
+
+    Raises:
+        UsageError: when pyarrow is missing.
+        MolvaeError: when a later value does not fit the type of its column.
+    """
+    arrow = _pyarrow()
+    remaining = iter(rows)
+    group = _columns(columns, remaining)
+    schema = arrow.schema(
+        [(name, _type(values)) for name, values in zip(columns, group, strict=True)]
+    )
+    sink = _Sink()
+    with arrow.parquet.ParquetWriter(sink, schema, write_page_checksum=True) as writer:
+        while group[0]:
+            writer.write_table(_arrow_table(group, schema))
+            yield sink.take()
+            group = _columns(columns, remaining)
+    yield sink.take()
+
+
+def _columns(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> list[list[Any]]:
+    """Return the next group of rows as a list for each column."""
+    group = [[plain(value) for value in row] for row in islice(rows, GROUP)]
+    return [list(values) for values in zip(*group, strict=True)] if group else [[] for _ in columns]
+
+
+def _kinds(values: list[Any]) -> set[type]:
+    return {type(value) for value in values if value is not None}
+
+
+def _type(values: list[Any]) -> Any:
+    arrow = _pyarrow()
+    kinds = _kinds(values)
+    if kinds == {bool}:
+        return arrow.bool_()
+    if kinds == {int}:
+        return arrow.int64()
+    return arrow.float64() if kinds and kinds <= {int, float} else arrow.string()
+
+
+def _arrow_table(group: list[list[Any]], schema: Any) -> Any:
+    arrow = _pyarrow()
+    fitting: dict[Any, set[type]] = {
+        arrow.bool_(): {bool},
+        arrow.int64(): {int},  # pyarrow would cut 1.5 down to 1
+        arrow.float64(): {int, float},
+    }
+    arrays = []
+    for field, values in zip(schema, group, strict=True):
+        if field.type == arrow.string():
+            values = [None if value is None else cell_text(value) for value in values]
+        elif odd := _kinds(values) - fitting[field.type]:
+            raise _unfit(field.name, f"{', '.join(kind.__name__ for kind in odd)} in {field.type}")
+        try:
+            arrays.append(arrow.array(values, field.type))
+        except OverflowError as error:
+            raise _unfit(field.name, str(error)) from error
+    return arrow.Table.from_arrays(arrays, schema=schema)
+
+
+def _unfit(column: str, what: str) -> MolvaeError:
+    return MolvaeError(
+        f"column '{column}': {what}. A Parquet column holds values of one type; write .csv or"
+        " .jsonl."
+    )

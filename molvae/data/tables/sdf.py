@@ -1,0 +1,206 @@
+"""SD files: mol blocks with data fields, a record up to each `$$$$`.
+
+A reader only takes the text apart. The mol block goes on as it is in place of the SMILES, and
+`standardize` and `canonicalize` read it where a crash of RDKit costs one row: in a worker process.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdCoordGen, rdDepictor
+
+from molvae.chem.molblock import END, as_smiles, is_block
+from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
+from molvae.data.tables.files import OpenFile
+from molvae.data.tables.lines import text_lines, to_bytes
+from molvae.data.tables.records import (
+    Record,
+    Table,
+    cell_text,
+    find,
+    id_column,
+    make_table,
+    preview_columns,
+    written_smiles,
+)
+from molvae.errors import Rejected
+
+BLOCK = "structure"  # name of the column that holds the mol block
+NO_STRUCTURE = f"\n     RDKit          2D\n\n{'  0' * 10}999 V2000\n{END}\n"
+MAX_DRAWN = 500  # heavy atoms; `DataConfig` takes none that are larger
+MAX_RECORD = 2**20  # characters; without `$$$$` a file must not fill the memory
+
+_SEPARATOR = "$$$$"
+_STEREO = re.compile(r"[@/\\]")
+_FIELD = re.compile(r">[^<]*<(.+)>")
+
+
+def read(file: OpenFile, smiles_column: str) -> Table:
+    """Read an SD file; columns are the mol block, the title as ID, and the data fields.
+
+    Data fields are those of the first 1,000 records. The line of a row is the one on which its
+    record begins.
+
+    Args:
+        file: the open file.
+        smiles_column: a data field to take SMILES from; "" for the structure itself.
+    """
+    records = _records(text_lines(file))
+    preview, columns = preview_columns(
+        file, records, expected="an SD file has mol blocks that end in M  END"
+    )
+    smiles = find(file.where, columns, smiles_column) if smiles_column else BLOCK
+    return make_table(file, columns, smiles, chain(preview, records))
+
+
+def count(file: OpenFile) -> int:
+    """Count the records."""
+    return sum(line.startswith(_SEPARATOR) for line in text_lines(file))
+
+
+def _records(text: Iterator[str]) -> Iterator[Record]:
+    record: list[str] = []
+    begin, size = 1, 0
+    number = 0
+    for number, line in enumerate(text, 1):
+        if line.startswith(_SEPARATOR):
+            yield _record(begin, record, size, is_whole=True)
+            record, begin, size = [], number + 1, 0
+        else:
+            size += len(line)
+            if size <= MAX_RECORD:
+                record.append(line.rstrip("\r\n"))
+    if any(line.strip() for line in record):
+        yield _record(begin, record, size, is_whole=False)
+
+
+def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Record:
+    """Take one record apart.
+
+    Args:
+        begin: physical line of its title.
+        lines: without their ends.
+        size: its characters; more than `MAX_RECORD` were not kept.
+        is_whole: whether `$$$$` followed. A single mol block may do without.
+    """
+    if size > MAX_RECORD:
+        return Record(begin, {}, "record too long")
+    end = next((place for place, line in enumerate(lines, 1) if line.startswith(END)), 0)
+    if not end:
+        return Record(begin, {}, "no M  END" if is_whole else "truncated record")
+    fields, fault = _fields(lines[end:])
+    if fields and not is_whole:
+        fault = "truncated record"
+    cells = {BLOCK: "\n".join(lines[:end])}
+    if "id" not in (name.lower() for name in fields):
+        cells["ID"] = lines[0].strip()
+    for name, value in fields.items():
+        cells[f"{name} (field)" if name == BLOCK else name] = value
+    return Record(begin, cells, fault)
+
+
+def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
+    """Return the data fields by name, and what is wrong with the lines after the mol block.
+
+    A value goes on to the next blank line (BIOVIA, CTfile Formats, "SDfiles").
+    """
+    fields: dict[str, list[str]] = {}
+    fault = ""
+    value: list[str] | None = None
+    for line in lines:
+        header = _FIELD.match(line) if value is None else None
+        if header:
+            if header[1] in fields:
+                fault = "a field stands twice"
+            value = fields[header[1]] = []
+        elif value is not None and line.strip():
+            value.append(line)
+        else:
+            fault = "more than one record" if line.startswith(END) else fault
+            value = None
+    return {name: "\n".join(value) for name, value in fields.items()}, fault
+
+
+def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Write one record a row: drawn flat, the ID as title, every column as a data field.
+
+    What is no molecule becomes a record without atoms, so that no row is lost.
+    """
+    smiles, rows = written_smiles(columns, rows)
+    id_name = id_column(columns)
+    id_at = None if id_name is None else columns.index(id_name)
+    names = [re.sub(r"[\s<>]+", " ", column) for column in columns]
+    for row in rows:
+        cells = [cell_text(value) for value in row]
+        title = "" if id_at is None else _harmless(" ".join(cells[id_at].split()))
+        block = draw(cells[smiles])
+        fields = "".join(
+            f">  <{name}>\n{_value(cell)}\n"
+            for place, (name, cell) in enumerate(zip(names, cells, strict=True))
+            if not (place == smiles and is_block(cell))  # it is the record already
+        )
+        yield to_bytes(f"{title}{block}{fields}{_SEPARATOR}\n")
+
+
+def draw(smiles: str) -> str:
+    """Draw a molecule flat, as a V2000 mol block with an empty title.
+
+    Args:
+        smiles: any text; a mol block is drawn anew.
+
+    Returns:
+        The block, with a final newline; `NO_STRUCTURE` for what is no molecule, or none that can
+        be drawn: a table keeps its row.
+    """
+    try:
+        mol = parse(check_text(as_smiles(smiles), MAX_CANONICAL_LENGTH))
+    except Rejected:
+        return NO_STRUCTURE
+    if mol.GetNumHeavyAtoms() > MAX_DRAWN:
+        return NO_STRUCTURE
+    with rdBase.BlockLogs():
+        try:
+            return _block(mol)
+        except (RuntimeError, ValueError):
+            return NO_STRUCTURE
+
+
+def _block(mol: Chem.Mol) -> str:
+    """Return the first drawing that shows the stereo of a molecule and no other, else the first.
+
+    A bridged ring drawn flat can hide a center: the depictor loses one of one in five hundred
+    molecules with stereo, and both ways of drawing hardly any.
+    """
+    spelling = Chem.MolToSmiles(mol)
+    _leave_open(mol)
+    blocks = []
+    # Ring templates draw bridges apart; without them artemisinin loses a center.
+    for place in (partial(rdDepictor.Compute2DCoords, useRingTemplates=True), rdCoordGen.AddCoords):
+        place(mol)
+        blocks.append(Chem.MolToMolBlock(mol))
+        if not _STEREO.search(spelling):
+            break
+        if Chem.MolToSmiles(Chem.MolFromMolBlock(blocks[-1])) == spelling:
+            return blocks[-1]
+    return blocks[0]
+
+
+def _leave_open(mol: Chem.Mol) -> None:
+    """Mark the double bonds whose geometry is not known; RDKit does not beside one that is."""
+    for place in Chem.FindPotentialStereo(mol):
+        double = place.type == Chem.StereoType.Bond_Double
+        if double and place.specified == Chem.StereoSpecified.Unspecified:
+            mol.GetBondWithIdx(place.centeredOn).SetStereo(Chem.BondStereo.STEREOANY)
+
+
+def _value(cell: str) -> str:
+    """Return a cell as the lines of a value, which a blank line or `$$$$` would end."""
+    lines = re.split(r"[\r\n]+", cell)
+    return "".join(f"{_harmless(line)}\n" for line in lines if line.strip())
+
+
+def _harmless(line: str) -> str:
+    return f" {line}" if line.startswith(_SEPARATOR) else line

@@ -1,0 +1,190 @@
+"""Comma-, tab- and semicolon-separated tables, with or without a header."""
+
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from molvae.data.tables.files import OpenFile
+from molvae.data.tables.lines import text_lines, to_bytes
+from molvae.data.tables.records import (
+    Record,
+    Table,
+    cell_text,
+    choose_smiles_column,
+    find,
+    is_molecule,
+    looks_like_molecule,
+    make_table,
+    molecule_place,
+    ranked_places,
+)
+from molvae.errors import InputError
+
+PREVIEW = 20  # rows looked at to tell a header from a molecule
+MAX_RECORD_LINES = 1000  # a quoted cell over more lines is a quote that does not close
+
+MAX_SHOWN = 400  # characters of a line that is not taken apart
+OPEN_QUOTE = "a quote opens and does not close"
+
+Cells = tuple[int, list[str], str]  # physical line, cells, why they cannot be used or ""
+
+
+def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
+    """Read comma-, tab- or semicolon-separated text with or without a header.
+
+    Args:
+        file: the open file.
+        smiles_column: as in `tables.open_table`.
+        separators: to choose from; of equally frequent ones in the first line, the first.
+    """
+    text = text_lines(file)
+    first = next(text, "")
+    separator = max(separators, key=_outside_quotes(first).count)
+    rows = _rows(chain([first], text), separator)
+    preview = list(islice(rows, PREVIEW))
+    if not preview:
+        raise InputError(f"{file.where}: no rows.")
+    has_header = _has_header(preview, smiles_column)
+    if has_header:
+        if preview[0][2]:
+            raise InputError(f"{file.where}:{preview[0][0]}: {preview[0][2]}, in the header.")
+        columns = tuple(cell.strip() for cell in preview.pop(0)[1])
+        known = list(positional(columns, preview))
+        smiles = choose_smiles_column(file.where, columns, known, smiles_column)
+    else:
+        columns = tuple(f"column_{place}" for place in range(1, len(preview[0][1]) + 1))
+        smiles = columns[molecule_place(_by_column(preview, len(columns))) or 0]
+        smiles = find(file.where, columns, smiles_column) if smiles_column else smiles
+    return make_table(
+        file,
+        columns,
+        smiles,
+        positional(columns, chain(preview, rows)),
+        has_header=has_header,
+        line_is_row=len(columns) == 1,
+    )
+
+
+def positional(columns: Sequence[str], rows: Iterable[Cells]) -> Iterator[Record]:
+    """Give the cells of each row the names of their columns."""
+    for line, cells, fault in rows:
+        too_many = "too many cells" if any(cells[len(columns) :]) else ""
+        yield Record(line, dict(zip(columns, cells, strict=False)), fault or too_many)
+
+
+def _outside_quotes(line: str) -> str:
+    return re.sub(r'"[^"]*"', "", line)
+
+
+def _rows(text: Iterator[str], separator: str) -> Iterator[Cells]:
+    """Yield the records; every physical line belongs to one, or is blank.
+
+    A quote that does not close costs the line on which it opens: the lines behind it are read again
+    as rows of their own.
+    """
+    numbered = enumerate(text, 1)
+    again: deque[tuple[int, str]] = deque()
+
+    def next_line() -> tuple[int, str] | None:
+        return again.popleft() if again else next(numbered, None)
+
+    width = 0
+    for line, content in iter(next_line, None):
+        fault = ""
+        if '"' in content:
+            expected = width or content.count(separator) + 1
+            cells, fault, behind = _quoted(content, iter(next_line, None), separator, expected)
+            again.extendleft(reversed(behind))
+        else:
+            content = content.rstrip("\r\n")
+            cells = content.split(separator) if content else []
+        if cells:
+            width = width if fault else width or len(cells)
+            yield line, cells, fault
+
+
+def _quoted(
+    first: str, following: Iterable[tuple[int, str]], separator: str, width: int
+) -> tuple[list[str], str, list[tuple[int, str]]]:
+    """Read a record that has quotes.
+
+    Args:
+        first: the line on which it begins.
+        following: the lines behind it, with their numbers.
+        separator: between cells.
+        width: how many cells a row has.
+
+    Returns:
+        Its cells, why it cannot be used ("" when it can), and the lines that were read and are
+        none of its own.
+    """
+    alone = csv.reader([first.rstrip("\r\n"), ""], delimiter=separator)
+    try:
+        cells = next(alone)
+    except csv.Error:
+        return [first[:MAX_SHOWN]], "cell too long", []
+    if alone.line_num == 1:  # every quote closes on its own line
+        return cells, "", []
+    taken: list[tuple[int, str]] = []
+
+    def text() -> Iterator[str]:
+        yield first
+        for each in islice(following, MAX_RECORD_LINES):
+            taken.append(each)
+            yield each[1]
+
+    try:
+        whole = next(csv.reader(text(), delimiter=separator, strict=True))
+        swallowed = any(_holds_rows(cell, separator, width) for cell in whole)
+    except csv.Error:
+        swallowed = True
+    return (cells, OPEN_QUOTE, taken) if swallowed else (whole, "", [])
+
+
+def _holds_rows(cell: str, separator: str, width: int) -> bool:
+    """Tell whether a cell of several lines holds parts of rows, which an open quote has swallowed.
+
+    Text has a space behind a comma, rows have none.
+    """
+    lines = [line.split(separator) for line in cell.splitlines()]
+    return len(lines) > 1 and any(
+        looks_like_molecule(part)
+        for parts in lines
+        if len(parts) >= min(width, 2)
+        for part in parts
+        if part == part.strip()
+    )
+
+
+def _has_header(preview: list[Cells], smiles_column: str) -> bool:
+    """Tell a header from a first molecule; a wrong guess would lose that molecule."""
+    first, rest = preview[0][1], preview[1:]
+    if smiles_column:
+        named = smiles_column.strip().lower() in {cell.strip().lower() for cell in first}
+    else:
+        named = bool(ranked_places(first, loose=not any(map(looks_like_molecule, first))))
+    if named:
+        return True
+    place = molecule_place(_by_column(rest or preview, len(first)))
+    return place is None or not is_molecule(first[place])
+
+
+def _by_column(rows: list[Cells], width: int) -> list[list[str]]:
+    """Return the cells of each of the first `width` columns, where rows have them."""
+    return [[cells[place] for _, cells, _ in rows if place < len(cells)] for place in range(width)]
+
+
+def write(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, separator: str
+) -> Iterator[bytes]:
+    """Write a header and rows, one piece of bytes a row; cells are quoted where they must be."""
+    line = io.StringIO()
+    writer = csv.writer(line, delimiter=separator, lineterminator="\n")
+    for row in chain([columns], rows):
+        writer.writerow([cell_text(value) for value in row])
+        yield to_bytes(line.getvalue())
+        line.seek(0)
+        line.truncate()

@@ -1,0 +1,70 @@
+"""SMILES files: one molecule a line, then white space and its ID."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from molvae.data.tables.files import OpenFile
+from molvae.data.tables.lines import text_lines, to_bytes
+from molvae.data.tables.records import (
+    Table,
+    cell_text,
+    find,
+    id_column,
+    is_molecule,
+    make_table,
+    ranked_places,
+    written_smiles,
+)
+from molvae.data.tables.separated import Cells, positional
+from molvae.errors import InputError
+
+
+def read(file: OpenFile, smiles_column: str) -> Table:
+    """Read one molecule a line: SMILES, white space, ID; with or without a header."""
+    rows = _rows(text_lines(file))
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{file.where}: no rows.")
+    cells = first[1]
+    header = _header(cells, smiles_column)
+    if header is None:
+        more = (f"column_{place}" for place in range(3, len(cells) + 1))
+        columns: tuple[str, ...] = ("smiles", "id", *more)
+        smiles = find(file.where, columns, smiles_column) if smiles_column else "smiles"
+        rows = chain([first], rows)
+    else:
+        columns, smiles = header
+    records = positional(columns, rows)
+    has_header = header is not None
+    return make_table(file, columns, smiles, records, has_header=has_header, line_is_row=True)
+
+
+def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], str] | None:
+    """Return the columns and the one of SMILES; None when this is a first molecule."""
+    columns = tuple(cell.strip() for cell in cells)
+    if wanted:
+        lower = wanted.strip().lower()
+        named = [place for place, column in enumerate(columns) if column.lower() == lower]
+    else:
+        named = ranked_places(columns, loose=False) or ranked_places(columns[:1])
+    if not named or is_molecule(cells[0]):
+        return None
+    return columns if len(columns) > 1 else (*columns, "id"), columns[named[0]]
+
+
+def _rows(text: Iterator[str]) -> Iterator[Cells]:
+    for line, content in enumerate(text, 1):
+        tabs = "\t" in content
+        cells = content.strip("\r\n").split("\t") if tabs else content.strip().split(maxsplit=1)
+        if any(cells):
+            yield line, cells, ""
+
+
+def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Write SMILES, tab, ID, without a header; white space inside a cell becomes a space."""
+    smiles, rows = written_smiles(columns, rows)
+    title = id_column(columns)
+    places = [smiles] if title is None else [smiles, columns.index(title)]
+    for row in rows:
+        text = "\t".join(" ".join(cell_text(row[place]).split()) for place in places)
+        yield to_bytes(f"{text}\n")

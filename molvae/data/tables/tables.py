@@ -1,0 +1,198 @@
+"""Tables of molecules by format: open one to stream its rows, write one piece by piece."""
+
+import gzip
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from molvae.data.tables import json_records, parquet, sdf, separated, smi
+from molvae.data.tables.files import STDIO, OpenFile, is_pipe, open_file
+from molvae.data.tables.lines import peek_text, text_lines
+from molvae.data.tables.records import Table, is_molecule, ranked_places
+from molvae.errors import InputError, MolvaeError, UsageError
+from molvae.files.store import replacing
+
+Reader = Callable[[OpenFile, str], Table]  # open file, SMILES column or ""
+Writer = Callable[[Sequence[str], Iterable[Sequence[object]]], Iterator[bytes]]
+
+
+def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Table:
+    """Open a table of molecules.
+
+    Args:
+        path: a file, whose ending tells its format, `.gz` or not; `-` for stdin. Of stdin and
+            other pipes without an ending the content tells.
+        smiles_column: the column that holds the SMILES, in any case; "": found by name
+            or else by content (`records.smiles_place`).
+        format: one of `READERS`, to override the ending.
+
+    Raises:
+        InputError: when the file is no such table, with the cause; damage further on raises
+            while the rows are read.
+        UsageError: when there is no column that is `smiles_column`, or an extra is missing.
+    """
+    file = open_file(path)
+    try:
+        return READERS[format or _format_of_open(file)](file, smiles_column)
+    except MolvaeError:
+        file.close()
+        raise
+
+
+def count_rows(path: Path, *, format: str = "") -> int:
+    """Count the rows of a file, blank lines and headers included, to tell how far along one is.
+
+    All of a text file is read, which also finds gzip data that is damaged further on.
+
+    Returns:
+        The number; 0 for JSON, which only reading it as a table could tell.
+
+    Raises:
+        InputError: as `open_table`.
+    """
+    file = open_file(path)
+    try:
+        return _COUNTERS.get(format or _format_of_open(file), _count_lines)(file)
+    finally:
+        file.close()
+
+
+def _count_lines(file: OpenFile) -> int:
+    return sum(1 for _ in text_lines(file))
+
+
+def format_of(path: Path, known: Mapping[str, object]) -> str:
+    """Return the format that a file's ending names.
+
+    Raises:
+        InputError: for an unknown ending, listing the known ones.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    ending = suffixes[-1].removeprefix(".") if suffixes else ""
+    if ending not in known:
+        raise InputError(
+            f"{path}: its ending names no known format: {', '.join('.' + name for name in known)};"
+            " text also with .gz. Where the ending does not say it, --format does."
+        )
+    return ending
+
+
+def output_format(path: Path, *, format: str = "") -> str:
+    """Return the format in which a table will be written, and check that it can be.
+
+    Args:
+        path: the file to be; `-` for stdout, where CSV is written if nothing else is asked for.
+        format: one of `WRITERS`, to override the ending.
+
+    Raises:
+        UsageError: for an unknown ending, or when an extra is missing.
+    """
+    try:
+        kind = format or ("csv" if path == STDIO else format_of(path, WRITERS))
+    except InputError as error:
+        raise UsageError(str(error)) from error
+    if kind == "parquet":
+        if path.suffix.lower() == ".gz":
+            raise UsageError(f"{path}: Parquet is compressed inside: leave .gz away.")
+        parquet.require()
+    return kind
+
+
+def write_table(
+    target: Path | BinaryIO,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    format: str = "",
+) -> None:
+    """Write a table: to a path atomically, or to a stream; rows are written as they come.
+
+    Args:
+        target: a path, whose ending names the format and compression; `-` for stdout; or an open
+            binary stream.
+        columns: their names; .smi takes the SMILES column and, if there is one, the ID column.
+        rows: cells as long as `columns`; None and NaN are written as empty cells.
+        format: one of `WRITERS`, to override the ending; "csv" for a stream when not given.
+
+    Raises:
+        UsageError: for an unknown ending, or when an extra is missing.
+        MolvaeError: when the path cannot be written to; what was there stays.
+    """
+    path = target if isinstance(target, Path) else STDIO
+    pieces = WRITERS[output_format(path, format=format)](columns, rows)
+    if not isinstance(target, Path) or target == STDIO:
+        stream = sys.stdout.buffer if isinstance(target, Path) else target
+        for piece in pieces:
+            stream.write(piece)
+        stream.flush()
+        return
+    with replacing(target) as file, _compressed(file, path) as packed:
+        for piece in pieces:
+            packed.write(piece)
+
+
+@contextmanager
+def _compressed(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+    """Give a stream that compresses, when the path says so."""
+    if path.suffix.lower() != ".gz":
+        yield file
+        return
+    # No time and no name inside: the same table, the same bytes.
+    with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+        yield cast(BinaryIO, packed)
+
+
+def _format_of_open(file: OpenFile) -> str:
+    if is_pipe(file.path) and not file.path.suffix:
+        return sniff(file)
+    return format_of(file.path, READERS)
+
+
+def sniff(file: OpenFile) -> str:
+    """Tell the format of a table by its first bytes, which no two formats can share."""
+    if file.head.startswith(b"PAR1"):
+        return "parquet"
+    text = peek_text(file)
+    if re.match(r"\s*\{.*\}\s*$", text, re.MULTILINE):
+        return "jsonl"
+    if re.match(r"\s*(?:\{|\[\s*[{\]])", text):
+        return "json"
+    if re.search(r"^M  END|^.{33,} V[23]000", text, re.MULTILINE):
+        return "sdf"
+    line = next(iter(text.splitlines()), "")
+    words = line.split()
+    is_name = bool(words) and not re.search("[,;]", words[0]) and ranked_places(words[:1])
+    if not words or is_molecule(words[0]) or is_name:
+        return "smi"
+    return max(("csv", "tsv"), key=lambda kind: line.count("\t" if kind == "tsv" else ","))
+
+
+READERS: dict[str, Reader] = {
+    "smi": smi.read,
+    "csv": partial(separated.read, separators=",;\t"),  # of equally frequent ones the first
+    "tsv": partial(separated.read, separators="\t,;"),
+    "sdf": sdf.read,
+    "parquet": parquet.read,
+    "json": json_records.read_array,
+    "jsonl": json_records.read_lines,
+}
+WRITERS: dict[str, Writer] = {
+    "smi": smi.write,
+    "csv": partial(separated.write, separator=","),
+    "tsv": partial(separated.write, separator="\t"),
+    "sdf": sdf.write,
+    "parquet": parquet.write,
+    "json": json_records.write_array,
+    "jsonl": json_records.write_lines,
+}
+_COUNTERS: dict[str, Callable[[OpenFile], int]] = {
+    "sdf": sdf.count,
+    "parquet": parquet.count,
+    "json": lambda file: 0,
+}

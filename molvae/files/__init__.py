@@ -1,0 +1,1 @@
+"""Files and folders: atomic writing, locks, the cache, downloads."""

@@ -1,0 +1,1 @@
+"""The bridge between the two worlds: molecules to latent codes, and back."""

@@ -1,0 +1,331 @@
+"""Series of molecules: along a path between two codes, or along one property near one molecule.
+
+A code that holds a molecule whole leaves a property little say, and between two such codes there
+is often nothing but the two molecules. So each place of a series is written many times, from codes
+with more and more noise in them, and the best of these molecules stays. The noise is the same at
+all places and follows from a seed, and each code is written greedily: a series comes out the same
+again.
+
+Letters: N places, Z latent dimensions, P properties.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molvae.checkpoint import Checkpoint
+from molvae.chem.properties import PROPERTIES
+from molvae.config import SERIES_NOISE, SERIES_TRIES
+from molvae.data.molecules import Seen
+from molvae.errors import UsageError, did_you_mean
+from molvae.generation.decoded import Decoded, decode_all, own_points, tanimoto, with_targets
+from molvae.generation.encode import check_noise, read
+from molvae.model.latent import Posterior, corrupt
+from molvae.targets import Wanted, miss
+
+PARALLEL = 1e-4  # radians from parallel or opposite: below, no great circle is defined
+ENDS = (0.01, 0.99)  # levels of the training set between which a property is swept by default
+MAX_TRIES = 10_000
+LEVELS = 5  # of noise, evenly up to the most, besides none
+WIDE = 1.5  # posterior standard deviations in place of noise, for a decoder that was taught none
+
+
+class Search(NamedTuple):
+    """How the molecule at each place of a series is looked for.
+
+    Attributes:
+        noise: the most that is mixed into codes, 0 to 1; 0 holds the code itself, which is then
+            written once. None: .75, or the width of the posterior for a decoder not taught noise.
+        tries: molecules written for each place.
+        seed: of the noise.
+    """
+
+    noise: float | None = None
+    tries: int = SERIES_TRIES
+    seed: int = 0
+
+    def check(self, checkpoint: Checkpoint) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UsageError: naming it.
+        """
+        if not 1 <= self.tries <= MAX_TRIES:
+            raise UsageError(f"tries = {self.tries}: 1 to {MAX_TRIES:,}.")
+        if self.noise is not None and not 0.0 <= self.noise <= 1.0:
+            raise UsageError(f"noise = {self.noise:g}: 0 to 1.")
+        check_noise(checkpoint, self.noise)
+
+
+SEARCH = Search()
+
+
+class Step(NamedTuple):
+    """One molecule of a series.
+
+    Attributes:
+        at: how far it is: the share of a path, 0 to 1, or the value asked for.
+        molecule: what was written there.
+        tanimoto: its similarity to each molecule that the series was made from, by Morgan
+            fingerprints of radius 2.
+        noise: share of it in the code that it was written from.
+    """
+
+    at: float
+    molecule: Decoded
+    tanimoto: tuple[float, ...]
+    noise: float
+
+
+def interpolate(
+    checkpoint: Checkpoint,
+    ends: tuple[Seen, Seen],
+    n: int,
+    *,
+    path: str = "spherical",
+    ranges: Mapping[str, Wanted] | None = None,
+    search: Search = SEARCH,
+) -> list[Step]:
+    """Write the molecules on a path between two molecules' codes.
+
+    The decoder is told the properties of both ends, blended as the codes are. Between the ends
+    stands, of the consistent molecules that are written for a place, the one most similar to both,
+    weighed by how near they are, and nearest to the targets; neither of them, and none that stood
+    before, unless nothing else was found.
+
+    Args:
+        checkpoint: the model.
+        ends: with the properties of `predictions.measured_by` as their values.
+        n: molecules, both ends included; at these stands what the model makes of their codes.
+        path: one of `PATHS`.
+        ranges: from `MoleculeGenerator.ranges`: properties that stay the same on all of the path.
+        search: how the molecules between are looked for.
+
+    Raises:
+        UsageError: for a number or a path that cannot be meant.
+        Rejected: for a symbol that the model does not know.
+    """
+    if n < 2:
+        raise UsageError(f"n = {n}: a path has two ends, ask for at least 2 molecules.")
+    if path not in PATHS:
+        hint = did_you_mean(path, PATHS) or f"; known: {', '.join(PATHS)}."
+        raise UsageError(f"unknown path '{path}'{hint}")
+    (first, last), (narrow, wide) = read(checkpoint, [end.symbols for end in ends])
+    shares = np.linspace(0.0, 1.0, n)
+    along = [PATHS[path](first, last, share) for share in shares.tolist()]
+    widths = [_linear(narrow, wide, share) for share in shares.tolist()]
+    start, end = own_points(checkpoint, ends)
+    points = start + shares[:, None] * (end - start)
+    points = with_targets(checkpoint, points, ranges or {})
+    codes = Posterior(torch.stack(along), torch.stack(widths))
+    tried = _try_all(checkpoint, codes, points, search)
+    met = {each.smiles for each in ends} | {tried[-1][0].molecule.smiles}
+    steps = []
+    for place, (share, written) in enumerate(zip(shares.tolist(), tried, strict=True)):
+        chosen = _step(share, written[0], ends)
+        if 0 < place < n - 1:
+            new = [_step(share, each, ends) for each in written if each.is_new(met)]
+            chosen = max(new, key=partial(_fitness, checkpoint, ranges or {}), default=chosen)
+        met.add(chosen.molecule.smiles)
+        steps.append(chosen)
+    return steps
+
+
+def sweep(
+    checkpoint: Checkpoint,
+    start: Seen,
+    name: str,
+    values: Sequence[float],
+    *,
+    guidance: float = 1.0,
+    search: Search = SEARCH,
+) -> list[Step]:
+    """Change one property of a molecule and as little else as may be: a matched series.
+
+    The decoder is told the molecule's other properties. Of the consistent molecules that are
+    written for a value stays the most similar one that has it, nearer than to the next value and
+    than a quarter of a standard deviation; where none has, the one that comes nearest.
+
+    Args:
+        checkpoint: the model.
+        start: with the properties of `predictions.measured_by` as its values.
+        name: a property or numeric label, as the model spells it.
+        values: asked for one after the other, in the property's unit; beyond the training range
+            its nearest end is asked for.
+        guidance: how far to overstate what is asked for; see `sampling.sample`.
+        search: how the molecules are looked for.
+
+    Raises:
+        UsageError: for a class label, or no values.
+        Rejected: for a symbol that the model does not know.
+    """
+    column = _column(checkpoint, name)
+    if not len(values):
+        raise UsageError(f"no values of {name} to sweep over.")
+    found = read(checkpoint, [start.symbols])
+    codes = Posterior(*(part.repeat(len(values), 1) for part in found))
+    points = own_points(checkpoint, [start]).repeat(len(values), axis=0)
+    points[:, column] = values
+    tried = _try_all(checkpoint, codes, points, search, guidance=guidance)
+    apart = np.diff(np.unique(values)).min(initial=checkpoint.normalizer.scales[name] / 2)
+    return [
+        _nearest(name, float(value), float(apart) / 2, written, start)
+        for value, written in zip(values, tried, strict=True)
+    ]
+
+
+class _Try(NamedTuple):
+    """One molecule of those that are written for a place, and the noise in its code."""
+
+    molecule: Decoded
+    noise: float
+
+    def is_new(self, met: set[str]) -> bool:
+        return self.molecule.consistent and self.molecule.smiles not in met
+
+
+def _try_all(
+    checkpoint: Checkpoint,
+    codes: Posterior,
+    points: np.ndarray,
+    search: Search,
+    *,
+    guidance: float = 1.0,
+) -> list[list[_Try]]:
+    """Write molecules for N places: from the mean of each code, and then from what surrounds it.
+
+    Args:
+        checkpoint: the model.
+        codes: the places.
+        points: what the decoder is told at each, shape (N, P).
+        search: how many, and how far around.
+        guidance: how far to overstate what is asked for.
+    """
+    search.check(checkpoint)
+    taught = checkpoint.model.config.noise_conditional
+    furthest = SERIES_NOISE if search.noise is None else search.noise
+    random = torch.Generator().manual_seed(search.seed)
+    n, size = codes.mean.shape
+    tried: list[list[_Try]] = [[] for _ in range(n)]
+    for number in range(LEVELS + 1 if furthest else 1):
+        reach = number / LEVELS
+        times = (search.tries - 1 + LEVELS - number) // LEVELS if number else 1
+        if not times:
+            continue
+        level = furthest * reach if taught else 0.0
+        noise = torch.randn(times, 1, size, generator=random).expand(times, n, size).flatten(0, 1)
+        means, widths = (part.repeat(times, 1) for part in codes)
+        noise = noise.to(means.device)
+        if taught:
+            mixed = corrupt(means, noise, means.new_full((len(means),), level))
+        else:
+            mixed = Posterior(means, widths).sample(WIDE * reach * noise)
+        written = decode_all(
+            checkpoint, mixed, np.tile(points, (times, 1)), guidance=guidance, noise=level
+        )
+        for place, molecule in enumerate(written):
+            tried[place % n].append(_Try(molecule, level))
+    return tried
+
+
+def _nearest(name: str, value: float, tolerance: float, tried: Sequence[_Try], start: Seen) -> Step:
+    """Choose the molecule for one value of a property."""
+
+    def gap(step: Step) -> float:
+        got = step.molecule.value(name)
+        return abs(got - value) if isinstance(got, float) else np.inf
+
+    sound = [each for each in tried if each.molecule.consistent] or tried[:1]
+    steps = [_step(value, each, (start,)) for each in sound]
+    hits = [step for step in steps if gap(step) <= tolerance]
+    if hits:
+        return max(hits, key=lambda step: (step.tanimoto, -gap(step)))
+    return min(steps, key=gap)
+
+
+def sweep_values(
+    checkpoint: Checkpoint,
+    name: str,
+    n: int,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> list[float]:
+    """Return `n` evenly spaced values of a property; of a count, the whole numbers among them.
+
+    Args:
+        checkpoint: the model.
+        name: a property or numeric label, as the model spells it.
+        n: how many; whole numbers may be fewer.
+        low: the first; None: what 1 % of the training set are below.
+        high: the last; None: what 1 % of the training set are above.
+
+    Raises:
+        UsageError: for a class label, or an empty range.
+    """
+    _column(checkpoint, name)
+    ends = [checkpoint.normalizer.quantile(name, np.array(level)) for level in ENDS]
+    first = float(ends[0]) if low is None else low
+    last = float(ends[1]) if high is None else high
+    if n < 1 or not first <= last:
+        raise UsageError(f"{n} values of {name} from {first:g} to {last:g}: an empty range.")
+    values = np.linspace(first, last, n)
+    if name in PROPERTIES and PROPERTIES[name].integer:
+        values = np.unique(np.round(values))
+    found: list[float] = values.tolist()
+    return found
+
+
+def _column(checkpoint: Checkpoint, name: str) -> int:
+    normalizer = checkpoint.normalizer
+    if name in normalizer.classes:
+        raise UsageError(f"{normalizer.describe(name)}: has classes, and no values between them.")
+    return normalizer.names.index(name)
+
+
+def _fitness(checkpoint: Checkpoint, ranges: Mapping[str, Wanted], step: Step) -> float:
+    """Return how similar a step is to both ends of its path, the nearer one counting more.
+
+    A target that is missed by a standard deviation costs as much as all similarity brings.
+    """
+    first, last = step.tanimoto
+    scales = checkpoint.normalizer.scales
+    missed = [
+        miss(step.molecule.value(name), wanted) / scales[name] for name, wanted in ranges.items()
+    ]
+    return (1.0 - step.at) * first + step.at * last - sum(missed)
+
+
+def _step(at: float, tried: _Try, near: Sequence[Seen]) -> Step:
+    likeness = tuple(tanimoto(tried.molecule.smiles, other.smiles) for other in near)
+    return Step(at, tried.molecule, likeness, tried.noise)
+
+
+def _linear(first: Tensor, last: Tensor, share: float) -> Tensor:
+    return (1.0 - share) * first + share * last
+
+
+def _spherical(first: Tensor, last: Tensor, share: float) -> Tensor:
+    """Go along the great circle, as codes of a Gaussian lie on a shell (White 2016).
+
+    https://arxiv.org/abs/1609.04468. Where there is none, between codes of one direction, of
+    opposite ones, or of no length, the straight line is taken.
+    """
+    lengths = first.norm() * last.norm()
+    cosine = torch.dot(first, last).double() / lengths.double().clamp(min=1e-12)
+    angle = torch.arccos(cosine.clamp(-1.0, 1.0))
+    if float(torch.sin(angle)) < PARALLEL or float(lengths) == 0.0:
+        return _linear(first, last, share)
+    weights = torch.sin((1.0 - share) * angle), torch.sin(share * angle)
+    blended = (weights[0] * first.double() + weights[1] * last.double()) / torch.sin(angle)
+    return blended.to(first.dtype)
+
+
+PATHS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+    "spherical": _spherical,
+    "linear": _linear,
+}

@@ -1,0 +1,147 @@
+"""How likely a model holds molecules to be, and whether it has learned their kind.
+
+Letters: N molecules, K codes, P properties.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from molvae.checkpoint import Checkpoint
+from molvae.data.molecules import Seen
+from molvae.errors import ArtifactError, UsageError
+from molvae.generation.encode import TILE, padded_ids
+from molvae.generation.predict import measured_by, unfamiliar
+from molvae.model.likelihood import likelihood, noise_of
+from molvae.model.ood import CODES, MAX_CODES, Typicality
+from molvae.training_index import molecule_hash
+from molvae.vocabulary import PAD
+
+
+class Score(NamedTuple):
+    """One molecule, as a model judges it; None where it has symbols that the model lacks.
+
+    Attributes:
+        elbo: lower bound on log p(x given c), nats: of the molecule, given its own properties, by
+            importance weighting over some codes; log p(x given c) itself where the decoder was
+            taught noise.
+        nll_per_symbol: the same as a cost, nats a symbol, the end of the string counted as one.
+        reconstruction: -log p(x given z, c), nats, mean over the codes.
+        kl: KL(q(z given x) to N(0, I)), nats.
+        misreading: root mean square error of the property head, in standard deviations.
+        percentile: how many percent of the molecules held out of training are less odd, 0.1 to
+            99.9; None where the model does not say.
+        ood: why the model has not learned its kind (out of distribution), "" when it has. Of
+            held-out molecules 1 % are marked for being odder than the other 99 %.
+    """
+
+    elbo: float | None
+    nll_per_symbol: float | None
+    reconstruction: float | None
+    kl: float | None
+    misreading: float | None
+    percentile: float | None
+    ood: str
+
+
+_UNREAD = Score(None, None, None, None, None, None, "")
+
+
+def typicality_of(checkpoint: Checkpoint) -> Typicality | None:
+    """Return how the molecules held out of training score; None of a model that does not say.
+
+    Raises:
+        ArtifactError: when the header, which may come from anywhere, holds something else.
+    """
+    plain = checkpoint.provenance.get("typicality")
+    if plain is None:
+        return None
+    typicality = Typicality.from_dict(plain)
+    strange = set(typicality.given) - set(measured_by(checkpoint))
+    if strange:
+        raise ArtifactError(f"the model is damaged: its typicality: {min(strange)!r:.40}.")
+    return typicality
+
+
+def score_all(
+    checkpoint: Checkpoint, molecules: Sequence[Seen], *, codes: int = CODES
+) -> list[Score]:
+    """Score molecules. Each one's codes are its own, whatever others it comes with.
+
+    Args:
+        checkpoint: the model.
+        molecules: with the properties of `predictions.measured_by` as their values, which the
+            decoder is told; labels are left free.
+        codes: K, drawn for each molecule: more of them make the ELBO tighter where it is a bound,
+            not the percentile, which needs as many as the held-out molecules had.
+
+    Raises:
+        UsageError: for less than one code, or very many.
+        ArtifactError: when the model's header is damaged.
+    """
+    if not 1 <= codes <= MAX_CODES:
+        raise UsageError(f"codes = {codes}: 1 to {MAX_CODES}.")
+    typicality = typicality_of(checkpoint)
+    readable = [
+        row for row, m in enumerate(molecules) if not checkpoint.vocabulary.unknown(m.symbols)
+    ]
+    readable.sort(key=lambda row: len(molecules[row].symbols))  # little padding
+    scores = [_UNREAD._replace(ood=unfamiliar(checkpoint, molecule)) for molecule in molecules]
+    for begin in range(0, len(readable), TILE):
+        rows = readable[begin : begin + TILE]
+        tile = [molecules[row] for row in rows]
+        for row, score in zip(rows, _score_tile(checkpoint, tile, typicality, codes), strict=True):
+            scores[row] = score._replace(ood="; ".join(filter(None, [scores[row].ood, score.ood])))
+    return scores
+
+
+def _score_tile(
+    checkpoint: Checkpoint, tile: Sequence[Seen], typicality: Typicality | None, codes: int
+) -> list[Score]:
+    model, device = checkpoint.model, next(checkpoint.model.parameters()).device
+    ids = padded_ids(checkpoint.vocabulary, [molecule.symbols for molecule in tile])
+    lengths = (ids != PAD).sum(dim=1).to(device)
+    symbols = torch.tensor([len(m.symbols) + 1 for m in tile], device=device)
+    noise = noise_of(
+        molecule_hash(m.smiles for m in tile).tolist(),
+        codes=max(codes, typicality.codes if typicality else 1),
+        size=model.config.latent_size,
+    )
+    conditions = _conditions(checkpoint, tile, typicality)
+    found = likelihood(model, ids.to(device), lengths, conditions.to(device), noise.to(device))
+    nll = found.nll(codes)
+    columns = (-nll, nll / symbols, found.costs[:codes].mean(dim=0), found.kl, found.misreading)
+    rows = torch.stack(columns, dim=1).tolist()
+    if not np.isfinite(rows).all():
+        raise ArtifactError("the model's weights give numbers that are not finite.")
+    scores = [
+        Score(elbo, per_symbol, reconstruction, kl, misreading, None, "")
+        for elbo, per_symbol, reconstruction, kl, misreading in rows
+    ]
+    if typicality is None:
+        return scores
+    points = found.figures(symbols, codes=typicality.codes)
+    distances = typicality.distance(points)
+    levels, odd = typicality.level(distances), typicality.is_odd(distances)
+    return [
+        score._replace(
+            percentile=100.0 * float(levels[row]),
+            ood=typicality.oddest(points[row]) if odd[row] else "",
+        )
+        for row, score in enumerate(scores)
+    ]
+
+
+def _conditions(
+    checkpoint: Checkpoint, tile: Sequence[Seen], typicality: Typicality | None
+) -> torch.Tensor:
+    """Return what the decoder is told of the molecules: their own properties, shape (N, P)."""
+    names, measured = checkpoint.normalizer.names, measured_by(checkpoint)
+    given = measured if typicality is None else typicality.given
+    values = np.full((len(tile), len(names)), np.nan)
+    for column, name in enumerate(measured):
+        if name in given:
+            values[:, names.index(name)] = [molecule.values[column] for molecule in tile]
+    return torch.from_numpy(checkpoint.normalizer.normalize(values))

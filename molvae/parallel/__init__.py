@@ -1,0 +1,1 @@
+"""Work that fans out over molecules: worker processes and executors."""

@@ -1,0 +1,199 @@
+"""Real molecules that a model is examined on: a dataset of `molvae prepare`, or any table.
+
+Letters: N molecules, P columns of the model's conditions.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from molvae.data.molecules import CHUNK, SECONDS, look
+from molvae.data.tables.tables import open_table
+from molvae.dataset import SPLIT_NAMES, MoleculeDataset
+from molvae.errors import ArtifactError, InputError, Rejected, UsageError
+from molvae.evaluate.parsed import parse_molecules
+from molvae.evaluate.work import Work
+from molvae.generator import MoleculeGenerator
+from molvae.parallel.workers import Lost, map_chunks
+from molvae.train.initialization import STANDARDIZATION
+
+DATASET_ENDING = ".safetensors"
+
+
+class Known(NamedTuple):
+    """Real molecules as a model reads them.
+
+    Attributes:
+        dataset: N molecules in the model's tokens and columns, all in one split.
+        source: rows of that split, or of the table; of more than were wanted a part was drawn.
+        left_out: molecules that the model cannot read, by reason; they are not among the N.
+        name: of the file.
+    """
+
+    dataset: MoleculeDataset
+    source: int
+    left_out: Mapping[str, int]
+    name: str
+
+
+def read_known(
+    path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int, work: Work
+) -> Known:
+    """Read the molecules of a file, of more than `limit` that many drawn with the seed.
+
+    Args:
+        path: a dataset of `molvae prepare`, or a table of SMILES.
+        generator: the model whose form they are brought to.
+        split: of a dataset: train, validation or test; a table is taken whole.
+        limit: molecules that are wanted.
+        seed: of the choice.
+        work: who measures the molecules of a table.
+
+    Raises:
+        InputError: when no molecule is left.
+        UsageError: for a dataset that was prepared otherwise than the model's.
+    """
+    if path.suffix == DATASET_ENDING:
+        known = _of_dataset(path, generator, split=split, limit=limit, seed=seed)
+    else:
+        known = _of_table(path, generator, split=split, limit=limit, seed=seed, work=work)
+    if not known.dataset.size:
+        reasons = ", ".join(f"{reason} ({n:,})" for reason, n in known.left_out.items())
+        raise InputError(f"{path}: no molecule that the model can read: {reasons or 'it is empty'}")
+    return known
+
+
+def training_values(
+    path: Path, names: Sequence[str], *, limit: int, seed: int, work: Work
+) -> tuple[np.ndarray, int]:
+    """Return properties of a training set, and how many molecules it has.
+
+    Of a dataset those of all molecules, of a table those of at most `limit` drawn with the seed.
+
+    Args:
+        path: a dataset of `molvae prepare`, or a table of SMILES.
+        names: the P properties.
+        limit: molecules of a table that are measured.
+        seed: of the choice.
+        work: who measures.
+
+    Returns:
+        Values in their units, shape (M, P), and the molecules they stand for.
+    """
+    if path.suffix == DATASET_ENDING:
+        dataset = MoleculeDataset.load(path)
+        members = dataset.members("train")
+        return _columns(dataset, names)[members], len(members)
+    smiles, source = _read_smiles(path, limit=limit, seed=seed)
+    tick = work.ticker("Measuring the training set", len(smiles))
+    parsed = parse_molecules(smiles, tuple(names), jobs=work.jobs, tick=tick)
+    values: np.ndarray = parsed.properties[parsed.valid]
+    return values, source
+
+
+def _read_smiles(path: Path, *, limit: int, seed: int) -> tuple[list[str], int]:
+    """Return the SMILES of a table, of more than `limit` that many, and how many there are."""
+    smiles = [row.smiles for row in open_table(path).rows if not row.fault]
+    if len(smiles) <= limit:
+        return smiles, len(smiles)
+    rows = np.random.default_rng(seed).permutation(len(smiles))[:limit]
+    return [smiles[row] for row in rows], len(smiles)
+
+
+def _load(path: Path, generator: MoleculeGenerator) -> MoleculeDataset:
+    dataset = MoleculeDataset.load(path)
+    told = dataset.provenance.get("data")
+    if not isinstance(told, Mapping):
+        raise ArtifactError(f"{path}: damaged: it does not say how it was prepared.")
+    for switch in STANDARDIZATION:
+        wanted = getattr(generator.standardization, switch)
+        if told.get(switch) != wanted:
+            raise UsageError(
+                f"{path}: prepared with {switch} = {told.get(switch)}, the model was trained with"
+                f" {wanted}. Give the table that it was made of."
+            )
+    return dataset
+
+
+def _columns(dataset: MoleculeDataset, names: Sequence[str]) -> np.ndarray:
+    """Return P of a dataset's properties, shape (N, P), NaN where it has none such."""
+    theirs = {name.lower(): column for column, name in enumerate(dataset.normalizer.names)}
+    values = np.full((dataset.size, len(names)), np.nan, dtype=np.float32)
+    for column, name in enumerate(names):
+        if name.lower() in theirs:
+            values[:, column] = dataset.properties[:, theirs[name.lower()]]
+    return values
+
+
+def _of_dataset(
+    path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int
+) -> Known:
+    dataset = _load(path, generator)
+    members = dataset.members(split)
+    if not len(members):
+        raise UsageError(f"{path}: no molecule is in its {split} split.")
+    chosen = np.random.default_rng(seed).permutation(members)[:limit]
+    values = _columns(dataset, generator.normalizer.names)
+    symbols = [dataset.vocabulary.decode(dataset.molecule(row).tolist()) for row in chosen]
+    return _known(symbols, values[chosen], generator, split, len(members), path.name, Counter())
+
+
+def _of_table(
+    path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int, work: Work
+) -> Known:
+    smiles, source = _read_smiles(path, limit=limit, seed=seed)
+    tick = work.ticker(f"Reading {path.name}", len(smiles))
+    reader = partial(look, generator.standardization, generator.measured)
+    symbols, values, left_out = [], [], Counter[str]()
+    for _, found in map_chunks(reader, smiles, jobs=work.jobs, chunk_size=CHUNK, timeout=SECONDS):
+        if tick is not None:
+            tick()
+        if isinstance(found, Lost | Rejected):
+            left_out[found.reason] += 1
+            continue
+        symbols.append(found.symbols)
+        values.append(found.values)
+    columns = np.full((len(values), len(generator.normalizer.names)), np.nan, dtype=np.float32)
+    if values:
+        places = [generator.normalizer.names.index(name) for name in generator.measured]
+        columns[:, places] = values
+    return _known(symbols, columns, generator, split, source, path.name, left_out)
+
+
+def _known(
+    symbols: Sequence[Sequence[str]],
+    values: np.ndarray,
+    generator: MoleculeGenerator,
+    split: str,
+    source: int,
+    name: str,
+    left_out: "Counter[str]",
+) -> Known:
+    """Write molecules in a model's tokens; those with other symbols are left out and counted."""
+    vocabulary = generator.vocabulary
+    readable, ids = [], []
+    for row, molecule in enumerate(symbols):
+        if vocabulary.unknown(molecule):
+            left_out["symbol unknown to the model"] += 1
+            continue
+        tokens = vocabulary.encode(molecule)
+        if len(tokens) > generator.max_tokens:
+            left_out["longer than the model writes"] += 1
+        else:
+            readable.append(row)
+            ids.append(tokens)
+    dataset = MoleculeDataset(
+        ids=np.concatenate(ids).astype(np.uint16) if ids else np.empty(0, np.uint16),
+        offsets=np.cumsum([0, *map(len, ids)], dtype=np.int64),
+        properties=values[readable],
+        split=np.full(len(ids), SPLIT_NAMES.index(split), dtype=np.uint8),
+        hashes=np.zeros(len(ids), dtype=np.uint64),
+        vocabulary=vocabulary,
+        normalizer=generator.normalizer,
+        provenance={},
+    )
+    return Known(dataset, source, dict(left_out), name)

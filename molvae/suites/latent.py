@@ -1,0 +1,189 @@
+"""What is in a latent space, and whether what is drawn from the prior lies where molecules do.
+
+Letters: N molecules, Z latent dimensions, P properties.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import rankdata
+
+from molvae.chem.selfies import is_consistent
+from molvae.config import SERIES_NOISE
+from molvae.generation.decode import Codes, write
+from molvae.generator import MoleculeGenerator
+from molvae.model.latent import Posterior, corrupt
+from molvae.suites.card import raw
+
+RIDGE = 1e-3  # of the regressions, on standardized columns
+MAX_AUC = 0.55  # of prior against posterior: above, one can tell where a code came from
+
+
+def probe(
+    codes: np.ndarray, values: np.ndarray, names: Sequence[str], *, seed: int
+) -> dict[str, float | None]:
+    """Tell how much of each property a straight line reads off the codes.
+
+    Ridge regression (Alain & Bengio 2016, arXiv 1610.01644) fitted to one half of the molecules.
+
+    Args:
+        codes: posterior means, shape (N, Z).
+        values: properties, NaN where unknown, shape (N, P).
+        names: of the properties.
+        seed: of the halves.
+
+    Returns:
+        R2 on the other half, by property; None where a half has no spread.
+    """
+    found: dict[str, float | None] = {}
+    for column, name in enumerate(names):
+        known = np.flatnonzero(~np.isnan(values[:, column]))
+        known = np.random.default_rng(seed).permutation(known)
+        fit, test = known[: len(known) // 2], known[len(known) // 2 :]
+        if len(fit) < 2 or np.ptp(values[test, column]) == 0.0:
+            found[name] = None
+            continue
+        mean, scale = codes[fit].mean(axis=0), codes[fit].std(axis=0) + 1e-9
+        inputs = (codes[fit] - mean) / scale
+        target = values[fit, column].astype(np.float64)
+        gram = inputs.T @ inputs + RIDGE * len(fit) * np.eye(inputs.shape[1])
+        weights = np.linalg.solve(gram, inputs.T @ (target - target.mean()))
+        left = values[test, column] - target.mean() - (codes[test] - mean) / scale @ weights
+        found[name] = float(1.0 - left.var() / values[test, column].var())
+    return found
+
+
+def telling_apart(first: np.ndarray, second: np.ndarray, *, seed: int) -> float:
+    """Tell how well a classifier knows two sets of codes apart: area under its ROC curve.
+
+    Logistic regression on the codes, their squares and products, fitted to one half of each set
+    and judged on the other (a classifier two-sample test, Lopez-Paz & Oquab 2017,
+    arXiv 1610.06545).
+
+    Args:
+        first: shape (N1, Z).
+        second: shape (N2, Z).
+        seed: of the halves.
+
+    Returns:
+        0.5 where they cannot be told apart, 1 where they always can.
+    """
+    codes = np.concatenate([first, second]).astype(np.float64)
+    codes = (codes - codes.mean(axis=0)) / (codes.std(axis=0) + 1e-9)
+    upper = np.triu_indices(codes.shape[1])
+    inputs = np.hstack([codes, (codes[:, :, None] * codes[:, None, :])[:, *upper]])
+    inputs = (inputs - inputs.mean(axis=0)) / (inputs.std(axis=0) + 1e-9)
+    inputs = np.hstack([inputs, np.ones((len(inputs), 1))])
+    labels = np.repeat([0.0, 1.0], [len(first), len(second)])
+    order = np.random.default_rng(seed).permutation(len(labels))
+    fit, test = order[: len(order) // 2], order[len(order) // 2 :]
+    weights = minimize(
+        partial(_logistic_loss, inputs=inputs[fit], labels=labels[fit]),
+        np.zeros(inputs.shape[1]),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 200},
+    ).x
+    return area_under_curve(inputs[test] @ weights, labels[test] == 1.0)
+
+
+def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Return the chance that a positive one scores above a negative one, ties counting half.
+
+    Args:
+        scores: shape (N,).
+        positive: bool, shape (N,).
+
+    >>> area_under_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
+    0.75
+    """
+    ranks = rankdata(scores)
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    if not ones or not zeros:
+        return float("nan")
+    return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def _logistic_loss(
+    weights: np.ndarray, *, inputs: np.ndarray, labels: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return the mean cross-entropy with a small penalty, and its gradient."""
+    raw = inputs @ weights
+    loss = float(np.mean(np.logaddexp(0.0, raw) - labels * raw)) + RIDGE * float(weights @ weights)
+    slope = inputs.T @ (expit(raw) - labels) / len(labels) + 2.0 * RIDGE * weights
+    return loss, slope
+
+
+def prior_gap(
+    generator: MoleculeGenerator, posterior: Posterior, conditions: torch.Tensor, *, seed: int
+) -> dict[str, Any]:
+    """Compare codes of real molecules with codes from the prior.
+
+    Codes are compared whole: noise would make any two sets alike. What is written from them is at
+    the noise level that the model draws at by default, but no higher than that of a series, since
+    at level 1 nothing of a code is left.
+
+    Args:
+        generator: the model.
+        posterior: q(z given x) of held-out molecules, shapes (N, Z).
+        conditions: their standardized properties, NaN where unknown, shape (N, P).
+        seed: of all randomness.
+
+    Returns:
+        `auc`: how well they are told apart, the prior knowing nothing of the properties;
+        `auc_given`: the prior knowing them all, and the classifier too, so that a prior that does
+        not heed them is found out. `acceptance_posterior`, `acceptance_prior`: share of strings at
+        the level `noise` and the default temperature that SELFIES need not repair, written from
+        either. A prior with holes loses in all of them.
+    """
+    random = torch.Generator().manual_seed(seed)
+    shape = posterior.mean.shape
+    z = posterior.sample(torch.randn(shape, generator=random).to(posterior.mean.device)).cpu()
+    prior = generator.checkpoint.prior
+    nothing = torch.full_like(conditions, float("nan"))
+    drawn = torch.randn(shape, generator=random)
+    free, given = prior.sample(nothing, drawn), prior.sample(conditions, drawn)
+    known = torch.nan_to_num(conditions)
+    level = min(generator.defaults.noise or 0.0, SERIES_NOISE)
+    noise = torch.randn(shape, generator=random)
+    noisy = corrupt(z, noise, torch.full((len(z),), level))
+    return {
+        "noise": level,
+        "auc": telling_apart(z.numpy(), free.numpy(), seed=seed),
+        "auc_given": telling_apart(
+            torch.cat([z, known], dim=1).numpy(),
+            torch.cat([given, known], dim=1).numpy(),
+            seed=seed,
+        ),
+        "acceptance_posterior": _acceptance(generator, noisy, level, seed=seed),
+        "acceptance_prior": _acceptance(
+            generator, prior.sample(nothing, drawn, level=level), level, seed=seed
+        ),
+    }
+
+
+def verdicts(gap: Mapping[str, Any]) -> dict[str, bool]:
+    """Return pass or fail by the name of each test."""
+    return {"prior_gap": gap["auc"] <= MAX_AUC, "prior_gap_given": gap["auc_given"] <= MAX_AUC}
+
+
+def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, level: float, *, seed: int) -> float:
+    """Write a string from each code (N, Z), nothing asked, and count those at their word."""
+
+    def codes(slots: Sequence[int], conditions: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        return z[list(slots)]
+
+    given: Codes = codes
+    free = np.full((len(z), len(generator.normalizer.names)), np.nan)
+    config = replace(raw(generator), noise=level)
+    draws = write(
+        range(len(z)), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed,
+        codes=given,
+    )  # fmt: skip
+    return sum(draw.ended and is_consistent(draw.symbols) for draw in draws) / len(draws)

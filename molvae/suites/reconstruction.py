@@ -1,0 +1,226 @@
+"""Does a latent code hold its molecule? Held-out molecules through the model and back.
+
+A high rate of exact reconstruction is cheap where codes may be anything (an autoencoder), so the KL
+to N(0, I) stands beside it, and what a code is worth to the decoder. A molecule with a symbol that
+the model does not know counts as not reconstructed.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from molvae.chem.selfies import decode_canonical
+from molvae.chem.similarity import bit_counts
+from molvae.dataset import SPLIT_NAMES
+from molvae.errors import InputError, Rejected
+from molvae.evaluate.parsed import parse_molecules
+from molvae.evaluate.text import aligned, cell
+from molvae.generation.encode import read, write_codes
+from molvae.generator import MoleculeGenerator
+from molvae.model.latent import Posterior
+from molvae.suites.known import Known
+from molvae.suites.latent import prior_gap, probe
+from molvae.suites.latent import verdicts as latent_verdicts
+from molvae.train.health import Health, examine
+
+FORMAT = 1  # of the JSON
+MAX_KL = 60.0  # nats per molecule: above, a code may be anything
+MINIMUM = 100  # molecules: below, neither a probe nor a classifier means anything
+MAX_GAP = 1.0  # nats that a held-out molecule may cost more than one of the training set
+WAYS = {
+    "from_mean": "posterior mean, own properties",
+    "from_sample": "z ~ q, own properties",
+    "from_mean_alone": "posterior mean alone",
+    "from_sample_alone": "z ~ q alone",
+}
+
+
+class Reconstruction(NamedTuple):
+    """How molecules come back, and what their codes are worth.
+
+    Attributes:
+        model: name of the generator.
+        source: file of the molecules.
+        molecules: N, those that the model cannot read included.
+        left_out: those, by reason.
+        ways: for each of `WAYS`: share `exact`, by canonical SMILES, of all N; mean `tanimoto` to
+            the original (Morgan, radius 2, 1024 bits; 1 where exact, 0 where it cannot be read).
+        health: see `train.health.Health`; nats per molecule.
+        probe: R2 of each property, linearly from the posterior mean.
+        prior: see `latent.prior_gap`.
+        memorization: nats of training molecules and of these, and the difference: -log p(x given
+            c) where the decoder was taught noise, else the bound on it, reconstruction + KL;
+            nothing where no training set was given.
+        passed: pass or fail by the name of each test.
+        seed: of all randomness.
+        versions: that the numbers depend on, and the machine.
+    """
+
+    model: str
+    source: str
+    molecules: int
+    left_out: Mapping[str, int]
+    ways: Mapping[str, Mapping[str, float]]
+    health: Mapping[str, Any]
+    probe: Mapping[str, float | None]
+    prior: Mapping[str, float]
+    memorization: Mapping[str, float]
+    passed: Mapping[str, bool]
+    seed: int
+    versions: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Return everything as JSON text."""
+        return json.dumps({"format": FORMAT, **self._asdict()}, indent=2, allow_nan=False)
+
+    def table(self) -> list[str]:
+        """Return the figures as columns of text."""
+        rows = [[title, *(cell(v) for v in self.ways[way].values())] for way, title in WAYS.items()]
+        failed = [name for name, good in self.passed.items() if not good]
+        nats = {
+            "KL to N(0, I), nats": self.health["kl"],
+            "reconstruction, nats": self.health["reconstruction"],
+            "active units, share": self.health["active_units"],
+            "cost of another's code, nats": self.health["shuffled_z"],
+            "cost of others' properties, nats": self.health["shuffled_c"],
+            "prior told from posterior, AUC": self.prior["auc"],
+            "the same, given all properties": self.prior["auc_given"],
+            "accepted, from posterior codes": self.prior["acceptance_posterior"],
+            "accepted, from prior codes": self.prior["acceptance_prior"],
+        }
+        if self.memorization:
+            nats["held out minus training, nats"] = self.memorization["gap"]
+        return [
+            f"{self.model}: {self.molecules:,} molecules of {self.source}, greedy",
+            "",
+            *aligned([["", "exact", "Tanimoto"], *rows]),
+            "",
+            *aligned([name, cell(value)] for name, value in nats.items()),
+            "",
+            *aligned([["linear probe", "R2"], *([n, cell(v)] for n, v in self.probe.items())]),
+            "",
+            f"fails: {', '.join(failed)}" if failed else "passes all tests",
+        ]
+
+
+def reconstruct(
+    generator: MoleculeGenerator,
+    held_out: Known,
+    *,
+    name: str,
+    seed: int,
+    versions: Mapping[str, str],
+    training: Known | None = None,
+) -> Reconstruction:
+    """Encode molecules, write them again, and look at the codes between.
+
+    Args:
+        generator: the model.
+        held_out: molecules that it was not trained on.
+        name: of the model, for people.
+        seed: of all randomness.
+        versions: that the numbers depend on.
+        training: molecules that it was trained on.
+
+    Raises:
+        InputError: for fewer than 100 molecules that the model can read.
+    """
+    dataset, checkpoint = held_out.dataset, generator.checkpoint
+    count = dataset.size + sum(held_out.left_out.values())
+    if dataset.size < MINIMUM:
+        raise InputError(
+            f"{held_out.name}: {dataset.size} of {count} molecules can be read by the model; at"
+            f" least {MINIMUM} are needed."
+        )
+    symbols = [
+        checkpoint.vocabulary.decode(dataset.molecule(row).tolist()) for row in range(dataset.size)
+    ]
+    posterior = read(checkpoint, symbols)
+    posterior = Posterior(posterior.mean.cpu(), posterior.log_var.cpu())
+    own = torch.from_numpy(generator.normalizer.normalize(dataset.properties))
+    originals = [decode_canonical(molecule) for molecule in symbols]
+    back = _written(generator, posterior, dataset.properties, seed=seed)
+    health = _health(generator, held_out, seed=seed)
+    memorization = {}
+    if training is not None:
+        of_training = _health(generator, training, seed=seed)
+        nats = {"training": _nats(of_training), "held_out": _nats(health)}
+        memorization = {**nats, "gap": nats["held_out"] - nats["training"]}
+    gap = prior_gap(generator, posterior, own, seed=seed)
+    passed = health.verdicts() | latent_verdicts(gap) | {"kl_bounded": health.kl <= MAX_KL}
+    if memorization:
+        passed["memorization"] = memorization["gap"] <= MAX_GAP
+    return Reconstruction(
+        model=name,
+        source=held_out.name,
+        molecules=count,
+        left_out=held_out.left_out,
+        ways={way: _alike(originals, written, count) for way, written in back.items()},
+        health=_plain(health),
+        probe=probe(
+            posterior.mean.numpy(), dataset.properties, generator.normalizer.names, seed=seed
+        ),
+        prior=gap,
+        memorization=memorization,
+        passed=passed,
+        seed=seed,
+        versions=versions,
+    )
+
+
+def _written(
+    generator: MoleculeGenerator, posterior: Posterior, own: np.ndarray, *, seed: int
+) -> dict[str, list[str]]:
+    """Write molecules again in each of `WAYS`, their own properties (N, P) told or not."""
+    noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(seed))
+    nothing = np.full_like(own, np.nan)
+    mean, z = posterior.mean, posterior.sample(noise)
+    return {
+        "from_mean": _write(generator, mean, own),
+        "from_sample": _write(generator, z, own),
+        "from_mean_alone": _write(generator, mean, nothing),
+        "from_sample_alone": _write(generator, z, nothing),
+    }
+
+
+def _write(generator: MoleculeGenerator, z: torch.Tensor, points: np.ndarray) -> list[str]:
+    """Write the likeliest molecule of each code (N, Z) as canonical SMILES, "" where none."""
+    molecules = []
+    for written in write_codes(generator.checkpoint, z, points):
+        try:
+            molecules.append(decode_canonical(written.symbols))
+        except Rejected:
+            molecules.append("")
+    return molecules
+
+
+def _alike(originals: list[str], written: list[str], count: int) -> dict[str, float]:
+    """Compare molecules with what came back, both canonical SMILES; shares are of `count`."""
+    exact = np.array(originals) == np.array(written)
+    first, second = (parse_molecules(part, ()).fingerprints for part in (originals, written))
+    shared, either = bit_counts(first & second), bit_counts(first | second)
+    similar = np.where(exact, 1.0, shared / np.maximum(either, 1))
+    return {"exact": float(exact.sum()) / count, "tanimoto": float(similar.sum()) / count}
+
+
+def _health(generator: MoleculeGenerator, known: Known, *, seed: int) -> Health:
+    dataset = known.dataset
+    split = SPLIT_NAMES[int(dataset.split[0])]
+    model = generator.checkpoint.model
+    return examine(model, dataset, split=split, limit=dataset.size, seed=seed)
+
+
+def _nats(health: Health) -> float:
+    if health.language_model is not None:
+        return health.language_model
+    return health.reconstruction + health.kl
+
+
+def _plain(health: Health) -> dict[str, Any]:
+    """Return plain values; the error of a property that no molecule has is None."""
+    errors = [None if math.isnan(error) else error for error in health.property_mae]
+    return {**health._asdict(), "property_mae": errors}

@@ -1,0 +1,217 @@
+import gzip
+import hashlib
+import io
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from molvae.data.tables import files
+from molvae.data.tables.files import STDIO
+from molvae.data.tables.tables import READERS, count_rows, open_table, write_table
+from molvae.errors import InputError, UsageError
+from tests.drugs import DRUGS
+
+TEXTS = [kind for kind in READERS if kind != "parquet"]
+SOME = DRUGS[:20]
+
+
+def content(kind: str) -> bytes:
+    stream = io.BytesIO()
+    write_table(stream, ("ID", "SMILES"), SOME, format=kind)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch):
+    """Feed bytes to stdin."""
+
+    def feed(fed: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(fed)))
+
+    return feed
+
+
+def ids(path: Path, *, format: str = "") -> list[str]:
+    return [row.id for row in open_table(path, format=format).rows]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize("kind", READERS)
+def test_stdin_tells_its_format_and_compression(pipe, kind: str, said: bool, packed: bool) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    fed = gzip.compress(content(kind)) if packed else content(kind)
+    pipe(fed)
+    format = kind if said else ""
+    assert ids(STDIO, format=format) == [name for name, _ in SOME]
+    table = open_table(STDIO, format=format)  # and again: some work takes two passes
+    assert {row.file for row in table.rows} == {"stdin"}
+    assert table.file.sha256 == hashlib.sha256(fed).hexdigest()
+    lines = {"csv": 21, "tsv": 21, "json": 0}
+    assert count_rows(STDIO, format=format) == lines.get(kind, 20)
+
+
+@pytest.mark.parametrize(
+    ("fed", "expected"),
+    [
+        ("CCO\n", ["CCO"]),
+        ("CCO ethanol\nCCN 1,2;3\n", ["CCO", "CCN"]),
+        ("CCO\tethanol, pure, dry\n", ["CCO"]),
+        ("smiles zinc_id\nCCO 1\n", ["CCO"]),
+        ("smiles;name\nCCO;1,2-x\n", ["CCO"]),
+        ("name\tstructure\nx, y\tCCO\n", ["CCO"]),
+        ("ethanol,CCO\namine,CCN\n", ["CCO", "CCN"]),
+        ("\n[Na+].[Cl-]\n", ["[Na+].[Cl-]"]),
+        ('{"found": 1,\n "molecules": [{"smiles": "CCO"}]}', ["CCO"]),
+        ('[{"smiles": "CCO"}]', ["CCO"]),
+        ('{"smiles": "CCO"}\n{"smiles": "CCN"}\n', ["CCO", "CCN"]),
+    ],
+)
+def test_the_content_of_stdin_tells_what_it_is(pipe, fed: str, expected: list[str]) -> None:
+    for encoding in ("utf-8", "utf-16"):
+        pipe(fed.encode(encoding))
+        assert [row.smiles for row in open_table(STDIO).rows] == expected
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_line_ends_marks_and_gzip_members_change_nothing(
+    tmp_path: Path, kind: str, end: str, encoding: str
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    text = content(kind).decode().replace("\n", end).removesuffix(end)
+    stored = text.encode(encoding)
+    path.write_bytes(gzip.compress(stored[:150]) + gzip.compress(stored[150:]))
+    assert ids(path) == [name for name, _ in SOME]
+    starts = [row.line for row in open_table(path).rows]
+    path.write_bytes(content(kind))
+    assert [row.line for row in open_table(path).rows] == starts
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_byte_that_is_no_utf_8_costs_its_row_whatever_the_format(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(content(kind).replace(b"ibuprofen", b"ibuprof\xe8ne"))
+    found = [(row.id, row.fault) for row in open_table(path).rows]
+    assert found.pop(2) == ("ibuprof\udce8ne", "not UTF-8")
+    assert found == [(name, "") for name, _ in (*SOME[:2], *SOME[3:])]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in READERS if kind != "sdf"])
+def test_words_that_pandas_takes_for_missing_stay_words(tmp_path: Path, kind: str) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    words = ["N", "NO", "[Na]", "NA", "nan", "null", "None", "NaN"]
+    write_table(tmp_path / f"a.{kind}", ("smiles",), [[word] for word in words])
+    assert [row.smiles for row in open_table(tmp_path / f"a.{kind}").rows] == words
+
+
+def test_messages_speak_of_stdin(pipe) -> None:
+    pipe(b"")
+    with pytest.raises(InputError, match=r"^stdin: empty"):
+        open_table(STDIO)
+    pipe(gzip.compress(content("csv"))[:-9])
+    with pytest.raises(InputError, match=r"^stdin: truncated"):
+        list(open_table(STDIO).rows)
+    pipe(content("csv"))
+    with pytest.raises(UsageError, match=r"^stdin: no column 'x'"):
+        open_table(STDIO, smiles_column="x")
+
+
+def test_a_closed_stdin_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="stdin: closed"):
+        open_table(STDIO)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
+def test_no_room_for_what_comes_by_a_pipe_is_one_sentence(
+    pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe(content("csv"))
+    with open("/dev/full", "wb", buffering=0) as full:
+        monkeypatch.setattr(files.tempfile, "TemporaryFile", lambda prefix: full)
+        with pytest.raises(InputError, match=r"stdin: cannot be kept in /.*: No space left"):
+            open_table(STDIO)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["pipe", "pipe.smi"])
+def test_a_named_pipe_is_read_like_a_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(content("smi"),))
+    writer.start()
+    assert ids(path) == [name for name, _ in SOME]
+    writer.join()
+    assert len(ids(path)) == 20
+
+
+def test_stdout_takes_any_format(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    for kind in TEXTS:
+        write_table(STDIO, ("ID", "SMILES"), SOME, format=kind)
+        assert capfdbinary.readouterr().out == content(kind)
+    write_table(STDIO, ("ID", "SMILES"), SOME)
+    assert capfdbinary.readouterr().out == content("csv")
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_file_whose_name_fills_the_folder_entry_is_no_matter(tmp_path: Path, kind: str) -> None:
+    name = "ü" * 100 + "x" * (250 - 200 - len(kind) - 4) + f".{kind}.gz"
+    assert len(name.encode()) == 250
+    write_table(tmp_path / name, ("ID", "SMILES"), SOME)
+    assert ids(tmp_path / name) == [name for name, _ in SOME]
+
+
+PAGE = b"\n<!DOCTYPE html><html><body>404</body></html>"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+
+
+@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize(
+    ("fed", "cause"),
+    [
+        (b"", "empty"),
+        (gzip.compress(b""), "empty"),
+        (PAGE, "a web page"),
+        (gzip.compress(PAGE), "a web page"),
+        (POINTER, "Git LFS pointer"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "a PNG picture"),
+        (b"\x00\x01\x02\x03\x00\xff", "binary|not a Parquet"),
+    ],
+    # Named here: gzip writes the time, and workers that begin in two seconds would not agree.
+    ids=["empty", "empty.gz", "html", "html.gz", "lfs", "png", "binary"],
+)
+def test_what_is_never_a_table_is_named_whatever_the_format(
+    tmp_path: Path, kind: str, fed: bytes, cause: str
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(fed)
+    with pytest.raises(InputError, match=cause):
+        list(open_table(path).rows)
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize("at", [20, -20, -4])
+def test_a_gzip_cut_off_is_named_whatever_the_format(tmp_path: Path, kind: str, at: int) -> None:
+    path = tmp_path / f"a.{kind}.gz"
+    write_table(path, ("ID", "SMILES"), SOME)
+    path.write_bytes(path.read_bytes()[:at])
+    with pytest.raises(InputError, match="truncated: the gzip data ends too early"):
+        list(open_table(path).rows)
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path, kind: str) -> None:
+    head = {"json": b'[{"smiles":"', "jsonl": b'{"smiles":"'}.get(kind, b"smiles\n")
+    path = tmp_path / f"a.{kind}.gz"
+    path.write_bytes(gzip.compress(head + b"C" * (70 << 20), compresslevel=1))
+    with pytest.raises(InputError, match=r"a line of over|of over 64 MiB is not read whole"):
+        list(open_table(path).rows)

@@ -1,0 +1,529 @@
+import gzip
+import hashlib
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from molvae.data.tables.lines import MAX_LINE
+from molvae.data.tables.records import Row, cell_text, find_column, number
+from molvae.data.tables.sdf import draw
+from molvae.data.tables.tables import open_table, write_table
+from molvae.errors import InputError, Rejected, UsageError
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
+PARACETAMOL = "CC(=O)Nc1ccc(O)cc1"
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def rows(path: Path, *, smiles_column: str = "") -> list[Row]:
+    return list(open_table(path, smiles_column=smiles_column).rows)
+
+
+def found(path: Path, *, smiles_column: str = "") -> list[tuple[int, str]]:
+    return [(row.line, row.smiles) for row in rows(path, smiles_column=smiles_column)]
+
+
+THREE = [(2, ASPIRIN), (3, CAFFEINE), (4, PARACETAMOL)]
+LINES = ["smiles,name", f"{ASPIRIN},aspirin", f"{CAFFEINE},caffeine", f"{PARACETAMOL},paracetamol"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("last", [True, False], ids=["final newline", "no final newline"])
+def test_line_ends_and_byte_order_marks_change_nothing(
+    tmp_path: Path, end: str, bom: str, last: bool
+) -> None:
+    text = bom + end.join(LINES) + (end if last else "")
+    assert found(write(tmp_path / "a.csv", text)) == THREE
+
+
+def test_mixed_line_ends_and_blank_lines_keep_physical_row_numbers(tmp_path: Path) -> None:
+    text = f"smiles\r\n{ASPIRIN}\n\n{CAFFEINE}\r\r\n{PARACETAMOL}"
+    path = write(tmp_path / "a.csv", text)
+    assert found(path) == [(2, ASPIRIN), (4, CAFFEINE), (6, PARACETAMOL)]
+
+
+def test_a_quoted_cell_over_several_lines_counts_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f'name,smiles\n"a,\n""b""\n",{ASPIRIN}\nc,{CAFFEINE}\n')
+    assert found(path) == [(2, ASPIRIN), (5, CAFFEINE)]
+    assert rows(path)[0].cells["name"] == 'a,\n"b"\n'
+
+
+def test_utf_16_with_its_mark_is_read(tmp_path: Path) -> None:
+    assert found(write(tmp_path / "a.csv", "\n".join(LINES).encode("utf-16"))) == THREE
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv"])
+def test_gzip_is_read_whatever_the_name_and_in_several_members(tmp_path: Path, name: str) -> None:
+    text = "\n".join(LINES).encode()
+    path = write(tmp_path / name, gzip.compress(text[:50]) + gzip.compress(text[50:]))
+    assert found(path) == THREE
+
+
+def test_the_digest_is_that_of_the_file_as_stored(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv.gz", gzip.compress("\n".join(LINES).encode()))
+    table = open_table(path)
+    assert len(list(table.rows)) == 3
+    assert table.file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_the_separator_is_told_by_the_first_line(tmp_path: Path, name: str, separator: str) -> None:
+    path = write(tmp_path / name, "\n".join(LINES).replace(",", separator))
+    assert found(path) == THREE
+    assert rows(path)[0].id == "aspirin"
+
+
+@pytest.mark.parametrize("header", ["SMILES", "Canonical_Smiles", "structure", "smi", "SMI"])
+def test_the_smiles_column_is_found_in_any_case(tmp_path: Path, header: str) -> None:
+    path = write(tmp_path / "a.csv", f"N,{header}\nCCN,{ASPIRIN}\n")
+    assert found(path) == [(2, ASPIRIN)]
+
+
+def test_smiles_is_preferred_to_canonical_smiles(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"canonical_smiles,smiles\nC,{ASPIRIN}\n")
+    assert open_table(path).smiles_column == "smiles"
+
+
+def test_a_named_column_is_taken_in_any_case(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,Product\nC,{ASPIRIN}\n")
+    assert found(path, smiles_column="product") == [(2, ASPIRIN)]
+
+
+def test_without_a_known_name_the_first_column_of_molecules_is_taken(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"number,drug,logP\n1,?,2\n2,{ASPIRIN},1.2\n")
+    assert open_table(path).smiles_column == "drug"
+    assert found(path) == [(2, "?"), (3, ASPIRIN)]
+
+
+COLUMN_CHOICES = [
+    # header, rows, the column taken
+    ("activity,active,std_smiles", ["CM,1,{a}", "CI,0,{c}", "CI,0,{p}"], "std_smiles"),
+    ("class,smiles_std", ["C,{a}", "N,{c}", "C,{p}"], "smiles_std"),
+    ("C,N,O,SMILES_state", ["9,0,4,{a}", "8,4,2,{c}"], "SMILES_state"),
+    ("batch,Canonical SMILES", ["I,{a}", "F,{c}"], "Canonical SMILES"),
+    ("Isomeric-Smiles,N", ["{a},N", "{c},N"], "Isomeric-Smiles"),
+    ("mol,CID,Class", ["{a},B1,1", "{c},B2,0"], "mol"),
+    ("batch,Structure_SMILES", ["B,{a}", "B,{c}"], "Structure_SMILES"),
+    ("sex,Molecule", ["F,{a}", "F,{c}"], "Molecule"),
+    ("smiles,canonical_smiles", ["{a},C", "{c},C"], "smiles"),
+    ("smiles_length,drug", ["21,{a}", "27,{c}"], "drug"),  # a name that holds no molecules
+    ("Molecule,drug", ["CHEMBL25,{a}", "CHEMBL113,{c}"], "drug"),
+    ("structure,smiles_std", ["a.png,{a}", "b.png,{c}"], "smiles_std"),
+    ("answer,drug", ["NO,{a}", "CO,{c}", "NO,{p}"], "drug"),  # most that look like molecules
+    ("parent,drug", [",{a}", "{c},{c}", ",{p}"], "drug"),
+    ("drug,SMARTS", ["{a},[#6]-[#8]", "oxide,[#6]-[#8]", "{c},[#6]-[#7]"], "drug"),
+    ("x,code", ["[C][C][O][C],{a}", "[C][C][N][C],{c}"], "code"),
+    ("name,drug", ["water,O", "ethanol,CCO", "methane,C"], "drug"),  # too small to look so
+    ("smiles,name", ["C1CC,broken", "C(,broken"], "smiles"),
+    ("structure,name", ["C1CC,broken", "C(,broken"], "structure"),
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "json", "jsonl"])
+@pytest.mark.parametrize(("header", "lines", "taken"), COLUMN_CHOICES)
+def test_the_column_of_molecules_is_the_one_that_a_reader_would_take(
+    tmp_path: Path, kind: str, header: str, lines: list[str], taken: str
+) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    words = {"a": ASPIRIN, "c": CAFFEINE, "p": PARACETAMOL}
+    cells = [line.format(**words).split(",") for line in lines]
+    write_table(tmp_path / f"a.{kind}", header.split(","), cells)
+    assert open_table(tmp_path / f"a.{kind}").smiles_column == taken
+
+
+@pytest.mark.parametrize(("header", "lines", "taken"), COLUMN_CHOICES)
+def test_molecules_are_written_from_the_column_that_would_be_read(
+    tmp_path: Path, header: str, lines: list[str], taken: str
+) -> None:
+    words = {"a": ASPIRIN, "c": CAFFEINE, "p": PARACETAMOL}
+    cells = [line.format(**words).split(",") for line in lines]
+    molecules = [row[header.split(",").index(taken)] for row in cells]
+    for kind in ("sdf", "smi"):
+        write_table(tmp_path / f"a.{kind}", header.split(","), cells)
+    records = (tmp_path / "a.sdf").read_text().split("$$$$")
+    for smiles, record in zip(molecules, records, strict=False):
+        assert draw(smiles) in record
+    written = (tmp_path / "a.smi").read_text().splitlines()
+    assert [line.partition("\t")[0] for line in written] == molecules
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize(
+    ("lines", "molecules"),
+    [
+        (["CM,1,{a}", "CI,0,{c}", "CI,0,{p}"], ["{a}", "{c}", "{p}"]),
+        (["N,{a}", "C,{c}", "N,{p}"], ["{a}", "{c}", "{p}"]),
+        (["{a},N", "{c},C", "{p},N"], ["{a}", "{c}", "{p}"]),
+        (["N,{a}"], ["{a}"]),
+        (["ethanol,CCO", "water,O"], ["CCO", "O"]),
+        (["molecule,{a}", "molecule,{c}"], ["{a}", "{c}"]),  # a word that may be a heading
+    ],
+)
+def test_a_class_letter_is_no_molecule_in_a_table_without_header(
+    tmp_path: Path, kind: str, lines: list[str], molecules: list[str]
+) -> None:
+    words = {"a": ASPIRIN, "c": CAFFEINE, "p": PARACETAMOL}
+    text = "\n".join(line.format(**words) for line in lines)
+    path = write(tmp_path / f"a.{kind}", text if kind == "csv" else text.replace(",", "\t"))
+    assert [row.smiles for row in rows(path)] == [each.format(**words) for each in molecules]
+
+
+@pytest.mark.parametrize("header", ["activity", "active,batch"])
+def test_a_table_with_class_letters_alone_has_no_column_of_molecules(
+    tmp_path: Path, header: str
+) -> None:
+    line = {"activity": "{}", "active,batch": "1,{}"}[header]
+    text = "\n".join([header, *(line.format(word) for word in ("CM", "CI", "CI", "CM"))])
+    with pytest.raises(InputError, match="no column of SMILES; name it with --smiles-column"):
+        open_table(write(tmp_path / "a.csv", text))
+
+
+@pytest.mark.parametrize("heading", ["std_smiles", "SMILES_state", "Structure", "mol", "Molecule"])
+def test_a_smi_file_may_name_its_molecules_in_several_ways(tmp_path: Path, heading: str) -> None:
+    path = write(tmp_path / "a.smi", f"{heading} name\n{ASPIRIN} aspirin\n")
+    assert open_table(path).smiles_column == heading
+    assert found(path) == [(2, ASPIRIN)]
+
+
+def test_a_missing_column_is_named_with_those_there_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,pIC50\n{ASPIRIN},5.1\n")
+    with pytest.raises(UsageError, match=r"no column 'pic5'; did you mean 'pIC50'\? Its columns"):
+        find_column(open_table(path), "pic5")
+    path = write(tmp_path / "b.csv", "id,value\nx1,5.1\nx2,2\n")
+    with pytest.raises(InputError, match=r"no column of SMILES.* Its columns: id, value\."):
+        open_table(path)
+
+
+def test_a_column_that_stands_twice_is_refused_when_it_matters(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,x,x\n{ASPIRIN},1,2\n")
+    table = open_table(path)
+    with pytest.raises(InputError, match="2 columns are named 'x'"):
+        find_column(table, "x")
+    with pytest.raises(InputError, match="2 columns are named 'smiles'"):
+        open_table(write(tmp_path / "b.csv", f"smiles,SMILES\nC,{ASPIRIN}\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.csv", f"{ASPIRIN}\n{CAFFEINE}\n", [(1, ASPIRIN), (2, CAFFEINE)]),
+        ("a.csv", f"{ASPIRIN}\n", [(1, ASPIRIN)]),
+        ("a.csv", f"aspirin,{ASPIRIN}\ncaffeine,{CAFFEINE}\n", [(1, ASPIRIN), (2, CAFFEINE)]),
+        ("a.csv", f"{ASPIRIN},1.5\nno molecule,2\n{CAFFEINE},3", None),
+        ("a.smi", f"{ASPIRIN}\n{CAFFEINE}", [(1, ASPIRIN), (2, CAFFEINE)]),
+        ("a.smi", f"SMILES\n{ASPIRIN}\n", [(2, ASPIRIN)]),
+        ("a.smi", f"id\tsmiles\nx\t{ASPIRIN}\n", [(2, ASPIRIN)]),
+        ("a.smi", f"smiles zinc_id\n\n{ASPIRIN} ZINC1\n", [(3, ASPIRIN)]),
+    ],
+)
+def test_a_first_molecule_is_no_header(
+    tmp_path: Path, name: str, text: str, expected: list[tuple[int, str]] | None
+) -> None:
+    expected = expected or [(1, ASPIRIN), (2, "no molecule"), (3, CAFFEINE)]
+    assert found(write(tmp_path / name, text)) == expected
+
+
+def test_an_empty_cell_in_the_first_row_makes_it_no_header(tmp_path: Path) -> None:
+    assert found(write(tmp_path / "a.csv", f"{ASPIRIN},\n{CAFFEINE},x\n"))[0] == (1, ASPIRIN)
+
+
+def test_a_column_that_is_named_does_not_cost_a_first_molecule(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"CC,{ASPIRIN}\nCCC,{CAFFEINE}\n")
+    assert found(path, smiles_column="column_2") == [(1, ASPIRIN), (2, CAFFEINE)]
+    with pytest.raises(UsageError, match=r"no column 'structure'.* column_1, column_2"):
+        open_table(path, smiles_column="structure")
+
+
+def test_more_columns_than_two_need_no_header_in_smi(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.smi", f"{ASPIRIN}\taspirin\t5.1\n{CAFFEINE}\tcaffeine\t\n")
+    assert [(row.id, row.cells["column_3"], row.fault) for row in rows(path)] == [
+        ("aspirin", "5.1", ""),
+        ("caffeine", "", ""),
+    ]
+
+
+def test_smi_lines_carry_an_id_after_white_space(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.smi", f"{ASPIRIN}\tacetylsalicylic acid\n{CAFFEINE}  c 1\nC\n")
+    assert [row.id for row in rows(path)] == ["acetylsalicylic acid", "c 1", ""]
+
+
+def test_columns_of_a_smi_file_with_a_header_are_cells(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.smi", f"SMILES\tID\tpIC50\n{ASPIRIN}\tx\t5.5\n")
+    assert rows(path)[0].cells["pIC50"] == "5.5"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.smi"])
+def test_words_that_pandas_takes_for_missing_stay_text(tmp_path: Path, name: str) -> None:
+    words = ["N", "NO", "[Na]", "NA", "nan", "null", "None"]
+    path = write(tmp_path / name, "\n".join(["smiles", *words]))
+    assert [row.smiles for row in rows(path)] == words
+
+
+def test_a_byte_that_is_no_utf_8_spoils_its_row_only(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,n\n{ASPIRIN},a\nC,caf\xe9\nN,b\n".encode("latin-1"))
+    assert [row.fault for row in rows(path)] == ["", "not UTF-8", ""]
+
+
+def test_a_row_with_too_many_cells_is_at_fault_and_one_with_too_few_is_not(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,n\n{ASPIRIN},a,b\n{ASPIRIN}\n{ASPIRIN},a,,\n")
+    assert [row.fault for row in rows(path)] == ["too many cells", "", ""]
+
+
+PAGE = b"\n<!DOCTYPE html><html><body>404</body></html>"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"", "empty"),
+        (PAGE, "web page"),
+        (gzip.compress(PAGE), "web page"),
+        (POINTER, "Git LFS pointer"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "PNG picture"),
+        (b"PK\x03\x04\x14\x00", "Excel workbook; save the sheet as CSV"),
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"smiles\n\x00\x01\x02", "binary"),
+        ("smiles\nCCO\n".encode("utf-16-le"), "UTF-16 without its mark; save it as UTF-8"),
+        (b"smiles\n" + b"C" * (MAX_LINE + 1), "a line of over"),
+    ],
+    ids=["empty", "html", "html.gz", "lfs", "png", "xlsx", "parquet", "binary", "utf-16", "bomb"],
+)
+def test_what_is_no_table_is_called_by_its_name(tmp_path: Path, content: bytes, cause: str) -> None:
+    path = write(tmp_path / "a.csv", content)
+    with pytest.raises(InputError, match=cause):
+        rows(path)
+
+
+OPEN_QUOTE = "a quote opens and does not close"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize(
+    ("lines", "faults"),
+    [
+        (["a", '"b', "c", "d"], {3: OPEN_QUOTE}),  # up to the end of the file
+        (["a", '"b', "c", '"d'], {3: OPEN_QUOTE, 5: OPEN_QUOTE}),  # up to another one
+        (["a", '"b', "c", 'd"'], {3: OPEN_QUOTE}),  # up to a quote that would close it
+        (["a", "b", "c", '"d'], {5: OPEN_QUOTE}),  # on the last line
+        (['"a', "b", "c", "d"], {2: OPEN_QUOTE}),  # on the first row
+        (["a", 'b"', 'c "c" c', '5" d'], {}),  # none opens
+        (["a", '"b"', '"b ""c"""', '""'], {}),  # all close
+        (["a", '"b" c', "d", "e"], {}),  # text behind the quote that closes
+    ],
+)
+def test_a_quote_that_opens_and_does_not_close_costs_the_row_on_which_it_opens(
+    tmp_path: Path, name: str, lines: list[str], faults: dict[int, str]
+) -> None:
+    separator = "," if name == "a.csv" else "\t"
+    table = [["smiles", "name", "pIC50"], *([ASPIRIN, cell, "5.1"] for cell in lines)]
+    read = rows(write(tmp_path / name, "\n".join(map(separator.join, table))))
+    assert {row.line: row.fault for row in read} == dict.fromkeys(range(2, 6), "") | faults
+    assert {row.smiles for row in read} == {ASPIRIN}
+    assert {row.cells["pIC50"] for row in read if not row.fault} == {"5.1"}
+
+
+def test_an_open_quote_in_the_column_of_molecules_costs_its_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f'smiles\n{ASPIRIN}\n"{CAFFEINE}\n{PARACETAMOL}\n')
+    assert [(row.line, row.fault) for row in rows(path)] == [(2, ""), (3, OPEN_QUOTE), (4, "")]
+
+
+def test_rows_whose_first_column_is_quoted_are_not_swallowed(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f'name,smiles\n"a,{ASPIRIN}\nb",{CAFFEINE}\n')
+    assert [(row.line, row.fault) for row in rows(path)] == [(2, OPEN_QUOTE), (3, "")]
+
+
+@pytest.mark.parametrize("note", [f"{CAFFEINE}\nis a relative", f"made of\nwater, {CAFFEINE}, ice"])
+def test_a_quoted_note_may_name_a_molecule(tmp_path: Path, note: str) -> None:
+    path = write(tmp_path / "a.csv", f'name,smiles\n"{note}",{ASPIRIN}\nb,{CAFFEINE}\n')
+    assert [(row.cells["name"], row.fault) for row in rows(path)] == [(note, ""), ("b", "")]
+
+
+def test_an_open_quote_costs_its_row_in_a_table_without_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f'{ASPIRIN},"a\n{CAFFEINE},b\n{PARACETAMOL},"c\n')
+    assert [(row.line, row.fault) for row in rows(path)] == [
+        (1, OPEN_QUOTE),
+        (2, ""),
+        (3, OPEN_QUOTE),
+    ]
+
+
+def test_an_open_quote_in_the_header_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f'smiles,"name\n{ASPIRIN},a\n{CAFFEINE},b\n')
+    with pytest.raises(InputError, match=rf"a\.csv:1: {OPEN_QUOTE}, in the header"):
+        open_table(path)
+
+
+def test_an_open_quote_in_a_long_table_costs_one_row(tmp_path: Path) -> None:
+    text = f'smiles,n\n{ASPIRIN},a\n{CAFFEINE},"b\n' + f"{PARACETAMOL},c\n" * 20_000
+    read = rows(write(tmp_path / "a.csv", text))
+    assert [row.line for row in read] == list(range(2, 20_004))
+    assert [row.line for row in read if row.fault] == [3]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_cell_that_is_too_long_costs_at_most_its_row(tmp_path: Path, quote: str) -> None:
+    cell = f"{quote}{'x' * 200_000}{quote}"
+    path = write(tmp_path / "a.csv", f"smiles,n\n{ASPIRIN},{cell}\n{CAFFEINE},b\n")
+    assert [row.fault for row in rows(path)] == ["cell too long" if quote else "", ""]
+
+
+@pytest.mark.parametrize("at", [0.3, 0.999])
+def test_truncated_gzip_is_named(tmp_path: Path, at: float) -> None:
+    noise = "".join(f"{PARACETAMOL},{hashlib.sha256(b'%d' % i).hexdigest()}\n" for i in range(9999))
+    whole = gzip.compress(("smiles,n\n" + noise).encode())
+    path = write(tmp_path / "a.csv.gz", whole[: int(len(whole) * at)])
+    with pytest.raises(InputError, match="truncated"):
+        rows(path)
+
+
+def test_a_flipped_bit_in_gzip_is_named(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(("smiles\n" + f"{PARACETAMOL}\n" * 9999).encode()))
+    content[-6] ^= 1  # in the checksum
+    with pytest.raises(InputError, match="damaged gzip data"):
+        rows(write(tmp_path / "a.csv.gz", bytes(content)))
+
+
+def test_plain_text_named_gz_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="its content is not gzip"):
+        open_table(write(tmp_path / "a.csv.gz", "smiles\nC\n"))
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.gz"])
+def test_an_unknown_ending_lists_the_known_ones_and_the_option(tmp_path: Path, name: str) -> None:
+    words = r"known format: \.smi, \.csv, .*\.jsonl; text also with \.gz\. .*--format"
+    content = b"smiles\nC\n"
+    path = write(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(InputError, match=words):
+        open_table(path)
+    with pytest.raises(UsageError, match=words):
+        write_table(tmp_path / name, ("smiles",), [[ASPIRIN]])
+    assert [row.smiles for row in open_table(path, format="csv").rows] == ["C"]
+
+
+def test_a_known_ending_can_be_overruled(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_table(path, ("ID", "SMILES"), [("x", ASPIRIN)], format="jsonl")
+    assert path.read_text() == f'{{"ID": "x", "SMILES": "{ASPIRIN}"}}\n'
+    assert [row.id for row in open_table(path, format="jsonl").rows] == ["x"]
+
+
+def test_a_missing_file_and_a_folder_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        open_table(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="a folder; name a file in it"):
+        open_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("1", 1.0), (" -2.18 ", -2.18), ("+.5", 0.5), ("1e-3", 1e-3), ("7.", 7.0), ("1E5", 1e5)],
+)
+def test_plain_numbers_are_read(cell: str, value: float) -> None:
+    assert number(cell, field="x") == value
+
+
+@pytest.mark.parametrize("cell", ["", "  "])
+def test_an_empty_cell_is_a_missing_value(cell: str) -> None:
+    assert math.isnan(number(cell, field="x"))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "inf",
+        "-inf",
+        "nan",
+        "NA",
+        "1e400",
+        "1,5",
+        "1_0",
+        "True",
+        "0x10",
+        "1 2",
+        ">5",
+        "\u0663",
+        "\uff11",
+    ],
+)
+def test_other_words_are_no_numbers(cell: str) -> None:
+    with pytest.raises(Rejected, match="not a number") as caught:
+        number(cell, field="pIC50")
+    assert caught.value.field == "pIC50"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (math.nan, ""),
+        (np.float64("nan"), ""),
+        (True, "true"),
+        (np.True_, "true"),
+        (2.5, "2.5"),
+        (3.0, "3"),
+        (np.float32(0.1), "0.1"),
+        (1e-05, "1e-05"),
+        (7, "7"),
+        ("3.0", "3.0"),
+    ],
+)
+def test_values_become_short_cells(value: object, text: str) -> None:
+    assert cell_text(value) == text
+
+
+TABLE = [("m1", ASPIRIN, 1.5), ('two\n"words"', CAFFEINE, math.nan), ("c,d", PARACETAMOL, None)]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
+    write_table(tmp_path / name, ("ID", "SMILES", "LogP"), TABLE)
+    back = rows(tmp_path / name)
+    assert [(row.id, row.smiles, row.cells["LogP"]) for row in back] == [
+        ("m1", ASPIRIN, "1.5"),
+        ('two\n"words"', CAFFEINE, ""),
+        ("c,d", PARACETAMOL, ""),
+    ]
+
+
+def test_smi_is_written_as_smiles_tab_id(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.smi", ("ID", "SMILES", "LogP"), TABLE)
+    text = (tmp_path / "a.smi").read_text()
+    assert text == f'{ASPIRIN}\tm1\n{CAFFEINE}\ttwo "words"\n{PARACETAMOL}\tc,d\n'
+    write_table(tmp_path / "b.smi", ("smiles",), [[ASPIRIN]])
+    assert (tmp_path / "b.smi").read_text() == f"{ASPIRIN}\n"
+
+
+def test_gzip_is_written_the_same_twice(tmp_path: Path) -> None:
+    for name in ("a.csv.gz", "b.csv.gz"):
+        write_table(tmp_path / name, ("smiles",), [[ASPIRIN]])
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+
+
+def test_a_stream_takes_a_table_as_well() -> None:
+    stream = io.BytesIO()
+    write_table(stream, ("smiles",), [[ASPIRIN]])
+    assert stream.getvalue() == f"smiles\n{ASPIRIN}\n".encode()
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "old")
+
+    def broken() -> object:
+        yield [ASPIRIN]
+        raise KeyError("gone")
+
+    with pytest.raises(KeyError):
+        write_table(path, ("smiles",), broken())  # type: ignore[arg-type]
+    assert path.read_text() == "old"

@@ -1,0 +1,476 @@
+import errno
+import json
+import os
+import resource
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from molvae.errors import ArtifactError, MolvaeError
+from molvae.files import store
+
+ARRAYS = {
+    "weights": np.linspace(-1, 1, 60, dtype=np.float32).reshape(3, 4, 5),
+    "halves": np.ones(3, dtype=np.float16),
+    "ids": np.arange(7, dtype=np.uint16),
+    "hashes": np.array([2**63 + 1], dtype=np.uint64),
+    "none": np.empty((0, 4)),
+}
+HEADER = {"symbols": ["[C]", "[=N+1]"], "names": "größe", "numbers": {"a": [1, 0.1, None]}}
+
+
+def write(path: Path, *, kind: str = "dataset", format: int = 1) -> str:
+    return store.write(path, ARRAYS, HEADER, kind=kind, format=format)
+
+
+def foreign(path: Path, metadata: dict[str, str] | None) -> Path:
+    path.write_bytes(safetensors.numpy.save({"x": np.ones(3)}, metadata=metadata))
+    return path
+
+
+def test_arrays_and_header_come_back_as_they_were(tmp_path: Path) -> None:
+    sha256 = write(tmp_path / "a")
+    arrays, header = store.read(tmp_path / "a", kind="dataset", format=1)
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
+    assert header == {**HEADER, "kind": "dataset", "format": 1}
+    assert store.read_header(tmp_path / "a", kind="dataset", format=1) == header
+    assert store.read_kind(tmp_path / "a") == "dataset"
+    assert store.read_sha256(tmp_path / "a") == sha256
+
+
+def test_same_content_is_the_same_file(tmp_path: Path) -> None:
+    assert write(tmp_path / "a") == write(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_digest_tells_any_difference() -> None:
+    plain = {"a": np.zeros((2, 3), dtype=np.float32)}
+    others = [
+        {"b": plain["a"]},
+        {"a": np.zeros((3, 2), dtype=np.float32)},
+        {"a": np.zeros((2, 3), dtype=np.int32)},
+        {"a": np.full((2, 3), 1e-30, dtype=np.float32)},
+        {"a": -plain["a"]},  # minus zero
+        {},
+    ]
+    digests = {store.digest(arrays, {}) for arrays in [plain, *others]}
+    assert len(digests) == 1 + len(others)
+    assert store.digest(plain, {"x": 1}) not in digests
+    transposed = {"a": np.zeros((3, 2), dtype=np.float32).T}
+    assert store.digest(transposed, {}) == store.digest(plain, {})
+
+
+def test_any_safetensors_reader_can_open_it(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    arrays = safetensors.numpy.load_file(tmp_path / "a")
+    np.testing.assert_array_equal(arrays["weights"], ARRAYS["weights"])
+
+
+def test_every_flipped_byte_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write(path)
+    content = path.read_bytes()
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 0xFF
+        path.write_bytes(damaged)
+        with pytest.raises(ArtifactError) as caught:
+            store.read(path, kind="dataset", format=1)
+        assert str(path) in str(caught.value), position
+
+
+def test_every_truncation_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write(path)
+    content = path.read_bytes()
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        with pytest.raises(ArtifactError, match=r"damaged|not a molvae"):
+            store.read(path, kind="dataset", format=1)
+    path.write_bytes(content + b"x")
+    with pytest.raises(ArtifactError, match="damaged"):
+        store.read(path, kind="dataset", format=1)
+
+
+def headed(ours: str) -> bytes:
+    """Return a file with this text where ours stands."""
+    text = json.dumps({"__metadata__": {"molvae": ours}}).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"smiles,logp\nCCO,-0.1\n",
+        b"\x80\x04\x95" + bytes(100),  # a pickle
+        b"PK\x03\x04" + bytes(100),  # a zip file, as torch.save writes it
+        b"\xff" * 64,
+        (2**62).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"[]",
+        (4).to_bytes(8, "little") + b"null",
+        (20_000).to_bytes(8, "little") + b"[" * 20_000,
+        (21).to_bytes(8, "little") + b'{"__metadata__":null}',
+        (19).to_bytes(8, "little") + b'{"__metadata__":{}}',
+        (32).to_bytes(8, "little") + b'{"__metadata__":{"molvae":null}}',
+        (30).to_bytes(8, "little") + b'{"__metadata__":{"molvae":""}}',
+        (32).to_bytes(8, "little") + b'{"__metadata__":{"molvae":"[]"}}',
+        headed('{"header": {"kind": "dataset", "format": 1}}'),
+        headed('{"header": {"kind": "dataset", "format": 1}, "sha256": 3}'),
+        headed('{"header": [], "sha256": ""}'),
+        headed('{"header": ' + "[" * 20_000),
+        headed('{"header": [' + "[]," * 250_000 + "1]}"),
+        headed("x" * 9 * 2**20),
+    ],
+)
+def test_what_is_none_of_ours_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match="molvae"):
+        store.read(path, kind="dataset", format=1)
+    with pytest.raises(ArtifactError, match="not a molvae file"):
+        store.read_kind(path)
+
+
+def test_foreign_safetensors_is_refused(tmp_path: Path) -> None:
+    for metadata in (None, {"format": "pt"}, {"molvae": "{}"}):
+        with pytest.raises(ArtifactError):
+            store.read(foreign(tmp_path / "a", metadata), kind="dataset", format=1)
+
+
+def test_missing_files_folders_and_pipes_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in (
+        (tmp_path / "none", "No such file"),
+        (tmp_path, "a folder or a pipe"),
+        (tmp_path / "pipe", "a folder or a pipe"),
+    ):
+        with pytest.raises(ArtifactError, match=words) as caught:
+            store.read(path, kind="dataset", format=1)
+        assert str(path) in str(caught.value)
+
+
+def test_file_replaced_while_it_is_read_is_no_damage(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    looked = store.look(tmp_path / "a", kind="dataset", format=1)
+    store.write(tmp_path / "a", {}, {}, kind="dataset", format=1)
+    with pytest.raises(ArtifactError, match="was replaced while it was read; try again"):
+        store.load(looked)
+
+
+def test_what_is_declared_is_told_without_reading_it(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    layout = store.look(tmp_path / "a", kind="dataset", format=1).layout
+    assert layout["weights"] == ("F32", (3, 4, 5))
+    assert {name: shape for name, (_, shape) in layout.items()} == {
+        name: array.shape for name, array in ARRAYS.items()
+    }
+
+
+def test_header_that_no_reader_would_take_is_not_written(tmp_path: Path) -> None:
+    for log in ("x" * 9 * 2**20, [[]] * 250_000):
+        with pytest.raises(MolvaeError, match=r"a: not written: its header of \d\.\d MiB"):
+            store.write(tmp_path / "a", {}, {"log": log}, kind="dataset", format=1)
+    assert not (tmp_path / "a").exists()
+
+
+def test_header_of_numbers_as_keys_is_read_again(tmp_path: Path) -> None:
+    store.write(tmp_path / "a", {}, {"counts": {2: 1, 10: 1}}, kind="dataset", format=1)
+    _, header = store.read(tmp_path / "a", kind="dataset", format=1)
+    assert header["counts"] == {"2": 1, "10": 1}
+
+
+def declaring(*entries: str) -> bytes:
+    """Return a file of ours, of no content, that declares these arrays besides."""
+    ours = {"header": {"kind": "dataset", "format": 1}, "sha256": "0" * 64}
+    metadata = json.dumps({"molvae": json.dumps(ours, sort_keys=True)})
+    text = ("{" + ",".join([f'"__metadata__":{metadata}', *entries]) + "}").encode()
+    return len(text).to_bytes(8, "little") + text + b"ab"
+
+
+ENTRY = '"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}'
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (ENTRY, ENTRY),  # twice the same, which safetensors takes
+        (ENTRY, ENTRY.replace('"a"', '"b"')),  # two arrays in one place
+        ('"a":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,4398046511104]}',),
+        ('"a":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[2],"data_offsets":[0,3]}',),
+        ('"a":{"dtype":"U8","shape":[2],"data_offsets":[2,0]}',),
+        ('"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}',),  # a gap
+        ('"a":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[NaN],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[' + "9" * 5000 + '],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"F64","shape":[4611686018427387904,8],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[4611686018427387904,0,8],"data_offsets":[0,0]}',),
+        ('"a":{"dtype":"U8","shape":' + "[" * 900 + "]" * 900 + ',"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":"2","data_offsets":[0,2]}',),
+        ('"a":{"dtype":8,"shape":[2],"data_offsets":[0,2]}',),
+        ('"a":{"dtype":"U8","shape":[2]}',),
+        ('"a":[]',),
+        ('"\\ud800":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}',),
+        ('"a\\u0000b\\u001b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}',),
+    ],
+)
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="looks at /proc")
+def test_what_a_header_declares_is_not_believed(entries: tuple[str, ...], tmp_path: Path) -> None:
+    """All but the digest could be right: `declaring(ENTRY)` is a file that safetensors reads."""
+    (tmp_path / "a").write_bytes(declaring(*entries))
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    with limited(resource.RLIMIT_AS, used + 2**28):  # 256 MiB more, not the 4 TiB of some
+        with pytest.raises(ArtifactError, match=r"damaged|not a molvae file"):
+            store.read(tmp_path / "a", kind="dataset", format=1)
+
+
+def test_another_kind_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a", kind="checkpoint")
+    with pytest.raises(ArtifactError, match="a molvae checkpoint, where a dataset is expected"):
+        store.read(tmp_path / "a", kind="dataset", format=1)
+
+
+def test_newer_format_is_refused_and_older_one_read(tmp_path: Path) -> None:
+    write(tmp_path / "a", format=3)
+    with pytest.raises(ArtifactError, match="by format 3, this molvae reads up to 2"):
+        store.read(tmp_path / "a", kind="dataset", format=2)
+    store.read(tmp_path / "a", kind="dataset", format=4)
+
+
+@pytest.mark.parametrize("version", [0, -1, "1", None, 1.5])
+def test_format_that_is_no_number_is_refused(version: object, tmp_path: Path) -> None:
+    ours = {"header": {"kind": "dataset", "format": version}, "sha256": ""}
+    path = foreign(tmp_path / "a", {"molvae": json.dumps(ours)})
+    with pytest.raises(ArtifactError, match="its format is"):
+        store.read(path, kind="dataset", format=2)
+
+
+def test_array_type_that_numpy_lacks_is_refused(tmp_path: Path) -> None:
+    """A file with a type such as BF16 opens in another library, and is still none of ours."""
+    ours = {"header": {"kind": "dataset", "format": 1}, "sha256": ""}
+    metadata = {"molvae": json.dumps(ours)}
+    for kind in ("BF16", "F8_E4M3", "XYZ"):
+        layout = {
+            "__metadata__": metadata,
+            "x": {"dtype": kind, "shape": [2], "data_offsets": [0, 4]},
+        }
+        text = json.dumps(layout).encode()
+        (tmp_path / "a").write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+        with pytest.raises(ArtifactError, match="damaged"):
+            store.read(tmp_path / "a", kind="dataset", format=1)
+
+
+@contextmanager
+def limited(kind: int, size: int) -> Iterator[None]:
+    """Lower one limit of this process: to the size of files, it is a disk that is full."""
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be nobody for a while: no folder is read-only to the superuser."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
+def test_failure_at_any_point_keeps_the_old_file_and_leaves_nothing(
+    function: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    store.write_atomically(path, b"old")
+
+    def fail(*arguments: object, **more: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, fail)
+        expected = MolvaeError if isinstance(error, OSError) else KeyboardInterrupt
+        with pytest.raises(expected) as caught:
+            store.write_atomically(path, b"new" * 2**20)
+    if isinstance(error, OSError):
+        assert str(path) in str(caught.value)
+        assert "3.0 MiB could not be written: No space left" in str(caught.value)
+        assert "unchanged" in str(caught.value)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_full_disk_names_the_file_and_what_is_needed_and_free(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    store.write_atomically(path, b"old")
+    words = r"a: 3\.0 MiB could not be written: File too large; [\d,]+\.\d MiB are free\. What was"
+    with limited(resource.RLIMIT_FSIZE, 2**20):
+        with pytest.raises(MolvaeError, match=words):
+            store.write_atomically(path, b"new" * 2**20)
+        words = words.replace(r"3\.0", r"1\.\d")  # so far: the rest is not known
+        with pytest.raises(MolvaeError, match=words), store.replacing(path) as file:
+            file.writelines(repeat(b"line\n"))
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def bad_rows() -> Iterator[bytes]:
+    yield b"a good row\n"
+    raise ArtifactError("row 7")
+
+
+def test_what_goes_wrong_while_writing_keeps_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with pytest.raises(FileNotFoundError, match="input"), store.replacing(path) as file:
+        file.write((tmp_path / "input").read_bytes())
+    with pytest.raises(ArtifactError, match="row 7"), store.replacing(path) as file:
+        file.writelines(bad_rows())
+    assert os.listdir(tmp_path) == []
+
+
+def test_nothing_shows_before_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with store.replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+def test_writers_of_one_file_do_not_share_a_temporary(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with store.replacing(path) as one:
+        one.write(b"one")
+        with store.replacing(path) as two:  # nor does it sweep away the one that is alive
+            two.write(b"two")
+            assert len(os.listdir(tmp_path)) == 2
+        assert path.read_bytes() == b"two"
+    assert path.read_bytes() == b"one"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_next_writing_removes_what_a_killed_one_left_and_nothing_else(tmp_path: Path) -> None:
+    path, left = tmp_path / "a.csv", f".a.csv.0{store.UNFINISHED}"
+    others = [".a.csv", ".a.csv.txt", f".b.csv.0{store.UNFINISHED}", "a.csv.0", f"a{left}"]
+    for name in (left, *others):
+        (tmp_path / name).write_bytes(b"half")
+    os.mkfifo(tmp_path / f".a.csv.1{store.UNFINISHED}")
+    (tmp_path / f".a.csv.2{store.UNFINISHED}").symlink_to(others[0])
+    kept = set(os.listdir(tmp_path)) - {left}
+    store.write_atomically(path, b"x")
+    assert set(os.listdir(tmp_path)) == kept | {"a.csv"}
+
+
+def test_temporary_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept = []
+    lock = store._lock
+
+    def late(file: BinaryIO, *, wait: bool) -> bool:
+        if wait and not swept:
+            swept.append(file.name)
+            os.unlink(file.name)
+        return lock(file, wait=wait)
+
+    monkeypatch.setattr(store, "_lock", late)
+    store.write_atomically(tmp_path / "a", b"x")
+    assert len(swept) == 1
+    assert (tmp_path / "a").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("name", ["a" * 250, "ü" * 125, "\N{TEST TUBE}" * 62, "-n", "a b\n"])
+def test_any_file_name_that_the_system_takes(name: str, tmp_path: Path) -> None:
+    for content in (b"x", b"y"):
+        store.write_atomically(tmp_path / name, content)
+    assert (tmp_path / name).read_bytes() == b"y"
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_new_file_has_the_rights_of_any_new_file_and_a_replaced_one_keeps_its_own(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    path = tmp_path / "a"
+    store.write_atomically(path, b"x")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    path.chmod(0o600)
+    store.write_atomically(path, b"y")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_link_goes_on_pointing_where_it_does(tmp_path: Path) -> None:
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    link, target = tmp_path / "here" / "a", tmp_path / "there" / "b"
+    link.symlink_to(Path("..") / "there" / "b")
+    for content in (b"made", b"replaced"):
+        store.write_atomically(link, content)
+        assert target.read_bytes() == content
+    assert link.is_symlink()
+    assert (os.listdir(link.parent), os.listdir(target.parent)) == (["a"], ["b"])
+
+
+def test_device_and_pipe_are_written_to_directly(tmp_path: Path) -> None:
+    store.write_atomically(Path(os.devnull), b"x")
+    assert not Path(os.devnull).is_file()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    store.write_atomically(pipe, b"x")
+    assert os.read(reader, 9) == b"x"
+    os.close(reader)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="looks at /dev/full")
+def test_full_device_is_named() -> None:
+    with pytest.raises(MolvaeError, match="/dev/full: cannot be written: No space left on device"):
+        store.write_atomically(Path("/dev/full"), b"x")
+
+
+def test_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "none" / "a", tmp_path / "file" / "a"):
+        with pytest.raises(MolvaeError, match="cannot be written") as caught:
+            store.write_atomically(path, b"x")
+        assert str(path) in str(caught.value)
+    with pytest.raises(MolvaeError, match="a folder, where a file is to be written"):
+        store.write_atomically(tmp_path, b"x")
+
+
+def test_read_only_folder_is_named_and_keeps_what_it_has() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # where nobody can go, unlike pytest's
+        path = Path(folder) / "a"
+        path.write_bytes(b"old")
+        os.chmod(folder, 0o555)
+        words = "a: cannot be written: Permission denied"
+        with unprivileged(), pytest.raises(MolvaeError, match=words):
+            store.write_atomically(path, b"x")
+        assert path.read_bytes() == b"old"
+        os.chmod(folder, 0o755)
