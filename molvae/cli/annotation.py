@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from molvae.cli import generators, options
-from molvae.cli.outputs import check_table, rounded
+from molvae.cli.outputs import check_table, rounded, tell_names
 from molvae.cli.progress import Report, progress
 from molvae.cli.rejects import Rejects, rejects_option, strict_option
 from molvae.cli.stopping import stop_signals
@@ -53,13 +53,18 @@ class Reading(Protocol):
     """What a command makes of the molecules of a table."""
 
     @property
-    def given(self) -> tuple[str, ...]:
-        """The columns of the table that are kept; none where another table is made of it."""
+    def given(self) -> tuple[int, ...]:
+        """The places of the table's columns that are kept."""
         ...
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns of the table to be."""
+        ...
+
+    @property
+    def smiles(self) -> int:
+        """The place of the molecules among them."""
         ...
 
     @property
@@ -105,7 +110,7 @@ class Annotation(NamedTuple):
     def run(
         self,
         title: str,
-        reading_of: Callable[["MoleculeGenerator", "Table", str], Reading],
+        reading_of: Callable[["MoleculeGenerator", "Table", int | None], Reading],
         *,
         known_only: bool = False,
     ) -> None:
@@ -113,8 +118,8 @@ class Annotation(NamedTuple):
 
         Args:
             title: of the work: "Predicting".
-            reading_of: from the model, the open table, and the column in which a mol block becomes
-                SMILES, since only an SD file has room for it; "" where it stays.
+            reading_of: from the model, the open table, and the place of the column in which a mol
+                block becomes SMILES, since only an SD file has room for it; None where it stays.
             known_only: reject the rows with symbols that the model does not know.
         """
         from molvae.data.tables import tables
@@ -126,27 +131,37 @@ class Annotation(NamedTuple):
         table = tables.open_table(
             self.file, smiles_column=self.smiles_column or "", format=self.input_format
         )
-        blocks = tables.output_format(Path(self.output), format=self.output_format) == "sdf"
-        reading = reading_of(generator, table, "" if blocks else table.smiles_column)
-        anew = set(table.columns) - set(reading.given) if reading.given else set()
-        for column in sorted(anew):
-            say(f"{table.name}: its column '{column}' is written anew.", quiet=self.quiet)
+        kind = tables.output_format(Path(self.output), format=self.output_format)
+        reading = reading_of(generator, table, None if kind == "sdf" else table.smiles)
+        self._tell_anew(table, reading)
+        inside = self.as_json and target is None
+        names = tell_names(reading.columns, "json" if inside else kind, quiet=self.quiet)
         rows: list[dict[str, Any]] = []
         left_out: Counter[str] = Counter()
         with stop_signals() as stopped, progress(title, unit="rows", quiet=self.quiet) as report:
             cells = self._cells(
                 table, generator, reading, bad, left_out, stopped, report, known_only=known_only
             )
-            if self.as_json and target is None:
-                rows = [dict(zip(reading.columns, map(plain, row), strict=True)) for row in cells]
+            if inside:
+                rows = [dict(zip(names, map(plain, row), strict=True)) for row in cells]
             else:
                 written = ([rounded(value) for value in row] for row in cells)
                 tables.write_table(
-                    Path(self.output), reading.columns, written, format=self.output_format
+                    Path(self.output),
+                    reading.columns,
+                    written,
+                    format=self.output_format,
+                    smiles=reading.smiles,
                 )
         bad.finish(quiet=self.quiet)
         rows_seen = _seen(reading, bad)
         say(describe_table(table.name, rows_seen, table.smiles_column), quiet=self.quiet)
+        if table.late:
+            late = ", ".join(sorted(table.late))
+            say(
+                f"{table.name}: fields that begin behind its first rows are left out: {late}.",
+                quiet=self.quiet,
+            )
         told = {"rejected": dict(bad.counts), "model": self._title(generator)}
         summary = told | reading.summary()
         for line in reading.lines(summary):
@@ -163,6 +178,15 @@ class Annotation(NamedTuple):
             raise SystemExit(128 + stopped[0])
         if not reading.read:
             raise InputError(f"{self.file}: no molecule that the model can read.")
+
+    def _tell_anew(self, table: "Table", reading: Reading) -> None:
+        """Name the table's columns that make way for one of ours of the same name."""
+        from molvae.data.tables.records import id_place
+
+        replaced = (table.smiles, id_place(table.columns))  # by SMILES and ID
+        for place, column in enumerate(table.columns):
+            if place not in reading.given and place not in replaced:
+                say(f"{table.name}: its column '{column}' is written anew.", quiet=self.quiet)
 
     def _rejects(self, target: Path | None) -> Rejects:
         """Check where the table is to be written, and say where its bad rows go."""
@@ -216,16 +240,37 @@ class Annotation(NamedTuple):
                 report(_seen(reading, bad))
 
 
-def own_columns(table: "Table", columns: Iterable[str]) -> tuple[str, ...]:
-    """Return a table's columns that another one has room for behind its own `columns`.
+def own_columns(table: "Table", columns: Iterable[str]) -> tuple[int, ...]:
+    """Return the places of a table's columns that another one has room for behind its `columns`.
 
     Not the molecules and their names, which it has in the columns SMILES and ID.
     """
-    from molvae.data.tables.records import id_column
+    from molvae.data.tables.records import id_place
 
     taken = {column.lower() for column in columns}
-    taken |= {column.lower() for column in (table.smiles_column, id_column(table.columns) or "")}
-    return tuple(column for column in table.columns if column.lower() not in taken)
+    held = (table.smiles, id_place(table.columns))
+    return tuple(
+        place
+        for place, column in enumerate(table.columns)
+        if place not in held and column.lower() not in taken
+    )
+
+
+def own_cells(
+    row: "Row", seen: "Seen", given: Iterable[int], *, spelled: int | None
+) -> list[object]:
+    """Return the cells of a row that are kept.
+
+    Args:
+        row: of the table that is read.
+        seen: its molecule.
+        given: the places of the columns that are kept.
+        spelled: the place of the column in which a mol block becomes SMILES, None where it stays.
+    """
+    from molvae.chem.molblock import is_block
+
+    blocks = {spelled} if is_block(row.smiles) else set()
+    return [seen.smiles if place in blocks else row.cells[place] for place in given]
 
 
 def _seen(reading: Reading, bad: Rejects) -> int:

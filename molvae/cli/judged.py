@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,21 +52,23 @@ def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Gene
 
     table = open_table(path, smiles_column=column, format=format)
     asked = {
-        name: name[len(TARGET_PREFIX) :]
-        for name in table.columns
+        place: name[len(TARGET_PREFIX) :]
+        for place, name in enumerate(table.columns)
         if name.lower().startswith(TARGET_PREFIX) and len(name) > len(TARGET_PREFIX)
     }
-    measurable = _measurable(asked, path)
+    measurable = _measurable(asked, table.columns, path)
     generated = Generated([], {name: [] for name in asked.values()})
     faults = 0
     line = 2 if table.has_header else 1
     for row in table.rows:
         blank = row.line - line if table.line_is_row else 0
         generated.smiles.extend([""] * blank + ["" if row.fault else row.smiles])
-        for heading, name in measurable.items():
-            generated.targets[name] += [None] * blank + [_request(row, heading, name)]
+        for place, name in measurable.items():
+            heading = table.columns[place]
+            wanted = _request(row, row.cells[place], heading=heading, name=name)
+            generated.targets[name] += [None] * blank + [wanted]
         faults += bool(row.fault)
-        line = row.line + 1 + sum(cell.count("\n") for cell in row.cells.values())
+        line = row.line + 1 + sum(cell.count("\n") for cell in row.cells)
     where = table.file.where
     say(describe_table(where, len(generated.smiles), table.smiles_column), quiet=quiet)
     if faults:
@@ -74,17 +76,18 @@ def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Gene
     return generated
 
 
-def _measurable(asked: Mapping[str, str], path: Path) -> dict[str, str]:
-    """Return the columns, heading -> name, that ask for a property that can be measured.
+def _measurable(asked: Mapping[int, str], columns: Sequence[str], path: Path) -> dict[int, str]:
+    """Return the columns, place -> name, that ask for a property that can be measured.
 
     Raises:
         InputError: when two of them ask for the same.
     """
     from molvae.chem.properties import resolve
 
-    measurable: dict[str, str] = {}
+    measurable: dict[int, str] = {}
     headings: dict[str, str] = {}  # of each property
-    for heading, name in asked.items():
+    for place, name in asked.items():
+        heading = columns[place]
         try:
             known = resolve(name).name
         except UsageError:
@@ -95,12 +98,12 @@ def _measurable(asked: Mapping[str, str], path: Path) -> dict[str, str]:
                 " Leave one of them out."
             )
         headings[known] = heading
-        measurable[heading] = name
+        measurable[place] = name
     return measurable
 
 
-def _request(row: Row, heading: str, name: str) -> tuple[float, float] | None:
-    cell = row.cells.get(heading, "").strip()
+def _request(row: Row, cell: str, *, heading: str, name: str) -> tuple[float, float] | None:
+    cell = cell.strip()
     if not cell or row.fault:
         return None
     try:

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from molvae.cli.terminal import say
 from molvae.errors import UsageError
 
 
@@ -60,6 +61,24 @@ def check_table(
         check_output(path, force=force, inputs=inputs)
     elif kind == "parquet" and sys.stdout.isatty():
         raise UsageError("Parquet is no text: name a file with -o, or redirect stdout.")
+
+
+def tell_names(columns: Sequence[str], kind: str, *, quiet: bool) -> tuple[str, ...]:
+    """Return the names that columns get in a format, and name on stderr those that it changes.
+
+    Args:
+        columns: their names.
+        kind: of the format.
+        quiet: say nothing.
+    """
+    from molvae.data.tables.tables import names_in
+
+    names = names_in(kind, columns)
+    for place, (column, name) in enumerate(zip(columns, names, strict=True), 1):
+        if name != column:
+            what = f"'{column}'" if column else "without a name"
+            say(f"Column {place}, {what}, is written to {kind} as '{name}'.", quiet=quiet)
+    return names
 
 
 def rounded(value: object) -> object:

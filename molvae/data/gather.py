@@ -150,25 +150,25 @@ def _items(
         for row in table.rows:
             count += 1
             code = TRAIN
-            if split_column and not row.fault:
-                cell = row.cells.get(split_column, "")
+            if split_column is not None and not row.fault:
+                cell = row.cells[split_column]
                 code = splits.split_word(cell, where=f"{table.file.where}:{row.line}")
-            cells = tuple(row.cells.get(name, "") for name in columns)
+            cells = tuple(row.cells[place] for place in columns)
             yield Item(number, row.line, row.smiles, cells, code, row.fault)
         sources.append(Source(name_of(path), table.file.sha256, count, table.smiles_column))
 
 
 class _Opened(NamedTuple):
     table: records.Table
-    columns: list[str]  # of the labels, as this file spells them
-    split_column: str  # "" when the split is by a method
+    columns: list[int]  # places of the labels
+    split_column: int | None  # None when the split is by a method
 
 
 def _open(path: Path, config: DataConfig, labels: Sequence[Label], format: str) -> _Opened:
     table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
     columns = [records.find_column(table, label.name) for label in labels]
     by_method = config.split in splits.SPLITS
-    return _Opened(table, columns, "" if by_method else records.find_column(table, config.split))
+    return _Opened(table, columns, None if by_method else records.find_column(table, config.split))
 
 
 def _take(

@@ -118,7 +118,7 @@ def _look(path: Path, config: DataConfig, format: str, seen: list["_Seen"]) -> N
     for row in table.rows:
         if not row.fault:
             for one, column in zip(seen, columns, strict=True):
-                one.add(row.cells.get(column, ""), f"{row.file}:{row.line}")
+                one.add(row.cells[column], f"{row.file}:{row.line}")
 
 
 class _Seen:

@@ -168,6 +168,7 @@ def test_what_generate_wrote_can_be_asked_for_again(generate: Generate, tmp_path
         (("LogP", "2,5"), 2, "line 2: more cells than columns; write the decimal point as a dot"),
         (("LogD", "2"), 2, "unknown property 'LogD'; did you mean 'LogP'?"),
         (("LogP,MolLogP", "2,2"), 2, "LogP: given twice"),
+        (("LogP,QED,LogP", "2,0.5,3"), 2, "targets.csv: column 'LogP' stands twice"),
         (("LogP",), 3, "no row of targets"),
         ((), 3, "no row of targets"),
     ],

@@ -128,14 +128,16 @@ class _Layout(NamedTuple):
     """Where a table holds what is read.
 
     Attributes:
-        codes: its columns z1, z2, ..., in order.
-        asked: by place among the model's properties, the column that holds what is asked.
-        model: the column that names the model which made the codes, "" without one.
+        columns: all of its columns.
+        codes: the places of z1, z2, ..., in order.
+        asked: by place among the model's properties, the place of the column of what is asked.
+        model: the place of the column that names the model which made the codes, None without one.
     """
 
-    codes: tuple[str, ...]
-    asked: dict[int, str]
-    model: str
+    columns: tuple[str, ...]
+    codes: tuple[int, ...]
+    asked: dict[int, int]
+    model: int | None
 
     @classmethod
     def of(cls, table: "Table", generator: "MoleculeGenerator", *, alone: bool) -> "_Layout":
@@ -143,22 +145,24 @@ class _Layout(NamedTuple):
 
         Raises:
             UsageError: for too few of a code's columns, or too many.
+            InputError: for two columns of the same name.
         """
         from molvae.data.tables.records import find_column
 
-        by_lower = {column.lower(): column for column in table.columns}
+        lower = {column.lower() for column in table.columns}
         size = generator.checkpoint.model.config.latent_size
         codes = tuple(find_column(table, f"z{place}") for place in range(1, size + 1))
-        if f"z{size + 1}" in by_lower:
+        if f"z{size + 1}" in lower:
             raise UsageError(
                 f"{table.name}: has a column z{size + 1}, and codes of this model end with z{size};"
                 " name the model that made them."
             )
         asked = {}
         for place, name in enumerate(() if alone else generator.normalizer.names):
-            if name in generator.normalizer.quantities and name.lower() in by_lower:
-                asked[place] = by_lower[name.lower()]
-        return cls(codes, asked, by_lower.get("model", ""))
+            if name in generator.normalizer.quantities and name.lower() in lower:
+                asked[place] = find_column(table, name)
+        model = find_column(table, "model") if "model" in lower else None
+        return cls(table.columns, codes, asked, model)
 
     def read(self, row: "Row", generator: "MoleculeGenerator") -> "tuple[np.ndarray, np.ndarray]":
         """Read a row: its code, shape (Z,), and what is asked, NaN where nothing is, shape (P,).
@@ -168,21 +172,25 @@ class _Layout(NamedTuple):
         """
         import numpy as np
 
-        from molvae.data.tables.records import number
-
         if row.fault:
             raise Rejected(row.fault, field="")
-        maker = row.cells.get(self.model, "")
+        maker = "" if self.model is None else row.cells[self.model]
         if maker and not maker.endswith(generator.name):
-            raise Rejected("code of another model", f"{maker[:80]!a}", field=self.model)
-        code = np.array([number(row.cells.get(name, ""), field=name) for name in self.codes])
+            raise Rejected("code of another model", f"{maker[:80]!a}", field="model")
+        code = np.array([self._number(row, place) for place in self.codes])
         if not np.all(np.abs(code) < np.finfo(np.float32).max):
             missing = self.codes[int(np.argmin(np.abs(code) < np.finfo(np.float32).max))]
-            raise Rejected("no number", "a code has one in each column", field=missing)
+            field = self.columns[missing]
+            raise Rejected("no number", "a code has one in each column", field=field)
         point = np.full(len(generator.normalizer.names), np.nan)
-        for place, name in self.asked.items():
-            point[place] = number(row.cells.get(name, ""), field=name)
+        for asked, place in self.asked.items():
+            point[asked] = self._number(row, place)
         return code, point
+
+    def _number(self, row: "Row", place: int) -> float:
+        from molvae.data.tables.records import number
+
+        return number(row.cells[place], field=self.columns[place])
 
 
 @dataclass

@@ -42,10 +42,11 @@ def command(file: Path, model: str, deviations: bool, **options: Any) -> None:
     if output_format(Path(options["output"]), format=options["output_format"]) == "smi":
         raise UsageError("a .smi file has no room for codes; write .csv, .parquet or .jsonl.")
 
-    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:
+    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: int | None) -> _Reading:
         title = f"{generators.title(model)}-{generator.name}"
         reading = _Reading(generator, title, deviations=deviations)
-        return replace(reading, own=own_columns(table, reading.columns))
+        given = own_columns(table, reading.columns)
+        return replace(reading, given=given, own=tuple(table.columns[place] for place in given))
 
     Annotation(file, model, **options).run("Encoding", reading_of, known_only=True)
 
@@ -58,7 +59,8 @@ class _Reading:
         generator: the model.
         title: its name and short hash.
         deviations: whether standard deviations are asked for.
-        own: the columns of the table that is read which stand behind the others.
+        given: the places of the table's columns that stand behind the others.
+        own: their names.
         read: molecules so far.
         nats: the sum of their KL to N(0, I).
     """
@@ -66,11 +68,12 @@ class _Reading:
     generator: "MoleculeGenerator"
     title: str
     deviations: bool
+    given: tuple[int, ...] = ()
     own: tuple[str, ...] = ()
     read: int = 0
     nats: float = 0.0
 
-    given = ()
+    smiles = 1
     unread = 0  # rejected instead
 
     @property
@@ -96,7 +99,7 @@ class _Reading:
         for number, (row, seen) in enumerate(molecules):
             more = widths[number] if self.deviations else ()
             told = (row.id or str(row.line), seen.smiles, *seen.values)
-            own = (row.cells.get(column, "") for column in self.own)
+            own = (row.cells[place] for place in self.given)
             yield [*told, *codes[number], *more, self.title, *own]
 
     def summary(self) -> dict[str, Any]:

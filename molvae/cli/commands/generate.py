@@ -3,6 +3,7 @@
 import csv
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,6 +184,8 @@ def _read_targets(path: Path) -> Iterator[options.Ranges]:
     header = text.partition("\n")[0]
     reader = csv.DictReader(text.splitlines(), delimiter=max(",;\t", key=header.count))
     asked = [name for name in reader.fieldnames or () if name.startswith(PREFIX)]
+    if twice := [name for name, times in Counter(reader.fieldnames).items() if name and times > 1]:
+        raise UsageError(f"{path}: column '{twice[0]}' stands twice; leave one of them out.")
     found = False
     for row in reader:
         found = True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.outputs import check_output, check_table, rounded
+from molvae.cli.outputs import check_output, check_table, rounded, tell_names
 from molvae.cli.progress import progress
 from molvae.cli.rejects import Rejects, rejects_option, strict_option
 from molvae.cli.terminal import describe_table, print_json, say
@@ -104,7 +104,7 @@ def command(
     )
     write_atomically(picture, content)
     if table_file is not None:
-        _write(table_file, found, projection, color=colors.name, title=title)
+        _write(table_file, found, projection, color=colors.name, title=title, quiet=quiet)
     first, second = projection.shares
     say(
         f"{len(found):,} molecules in {picture}: {first:.1%} and {second:.1%} of the variance of"
@@ -130,11 +130,13 @@ class _Colors(NamedTuple):
         name: of the property or column; "" for one color.
         label: the same with the property's unit.
         measured: the property, where it is measured.
+        place: of the column, None where it is none.
     """
 
     name: str
     label: str
     measured: tuple[str, ...]
+    place: int | None = None
 
     @classmethod
     def of(cls, name: str, table: "Table") -> "_Colors":
@@ -151,8 +153,8 @@ class _Colors(NamedTuple):
         except UsageError:
             if name.lower() not in map(str.lower, table.columns):
                 raise
-            column = find_column(table, name)
-            return cls(column, column, ())
+            place = find_column(table, name)
+            return cls(table.columns[place], table.columns[place], (), place)
         return cls(wanted.name, str(wanted), (wanted.name,))
 
     def value(self, row: "Row", seen: "Seen") -> float:
@@ -165,7 +167,8 @@ class _Colors(NamedTuple):
 
         if self.measured:
             return seen.values[0]
-        return number(row.cells.get(self.name, ""), field=self.name)
+        cell = "" if self.place is None else row.cells[self.place]
+        return number(cell, field=self.name)
 
 
 NO_COLORS = _Colors("", "", ())
@@ -242,13 +245,20 @@ def _project(generator: "MoleculeGenerator", molecules: "list[Seen]") -> "Projec
 
 
 def _write(
-    path: Path, found: list[_Dot], projection: "Projection", *, color: str, title: str
+    path: Path,
+    found: list[_Dot],
+    projection: "Projection",
+    *,
+    color: str,
+    title: str,
+    quiet: bool,
 ) -> None:
-    from molvae.data.tables.tables import write_table
+    from molvae.data.tables.tables import output_format, write_table
 
     columns = ["ID", "SMILES", "PC1", "PC2", *([color] if color else []), "model"]
+    tell_names(columns, output_format(path), quiet=quiet)
     rows = (
         [dot.id, dot.seen.smiles, *map(rounded, (*place, *([dot.value] if color else []))), title]
         for dot, place in zip(found, projection.coordinates.tolist(), strict=True)
     )
-    write_table(path, columns, rows)
+    write_table(path, columns, rows, smiles=1)

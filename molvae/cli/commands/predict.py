@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from molvae.cli.annotation import Annotation, annotating
+from molvae.cli.annotation import Annotation, annotating, own_cells
 from molvae.cli.generators import held_out
 from molvae.errors import UsageError
 
@@ -45,7 +45,7 @@ def command(file: Path, model: str, names: tuple[str, ...], fill: bool, **option
     errors are larger there than those on held-out molecules, which are reported.
     """
 
-    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:
+    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: int | None) -> _Reading:
         layout = _Layout.of(table, generator, _wanted(generator, names), fill=fill)
         return _Reading(generator, layout._replace(spelled=spelled))
 
@@ -73,57 +73,76 @@ class _Layout(NamedTuple):
     """The columns of the table to be.
 
     Attributes:
-        given: those of the table that is read.
-        own: of each name to fill in, the column that holds it; nothing when columns are added.
+        given: the places of those of the table that is read.
+        own: of each name to fill in, the place of the column that holds it, None where it is added;
+            nothing when columns are added.
         names: what is read.
         classes: those of them that are class labels.
         columns: all.
-        spelled: where a mol block becomes SMILES, since only an SD file has room for it; "" where
-            it stays.
+        smiles: the place of the molecules among them.
+        spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
+            has room for it; None where it stays.
     """
 
-    given: tuple[str, ...]
-    own: Mapping[str, str]
+    given: tuple[int, ...]
+    own: Mapping[str, int | None]
     names: tuple[str, ...]
     classes: frozenset[str]
     columns: tuple[str, ...]
-    spelled: str = ""
+    smiles: int
+    spelled: int | None = None
 
     @classmethod
     def of(
         cls, table: "Table", generator: "MoleculeGenerator", names: tuple[str, ...], *, fill: bool
     ) -> "_Layout":
-        """Lay the columns out; those that an earlier prediction wrote are written anew."""
+        """Lay the columns out; those that an earlier prediction wrote are written anew.
+
+        Raises:
+            InputError: when there is more than one column to fill in for a name.
+        """
+        from molvae.data.tables.records import find_column
+
         classes = frozenset(names) & frozenset(generator.normalizer.classes)
-        by_lower = {column.lower(): column for column in table.columns}
-        own = {name: by_lower.get(name.lower(), name) for name in names} if fill else {}
-        added = [column for column in own.values() if column not in table.columns]
-        more = [f"{column}_predicted" for column in own.values()]
+        lower = {column.lower() for column in table.columns}
+        own = {
+            name: find_column(table, name) if name.lower() in lower else None
+            for name in (names if fill else ())
+        }
+        added = [name for name, place in own.items() if place is None]
+        more = [
+            f"{name if place is None else table.columns[place]}_predicted"
+            for name, place in own.items()
+        ]
         for name in () if fill else names:
             more += [f"predicted_{name}", *([f"certainty_{name}"] if name in classes else [])]
-        given = tuple(column for column in table.columns if column not in (*more, *OOD))
-        return cls(given, own, names, classes, (*given, *added, *more, *OOD))
+        given = [
+            place
+            for place, column in enumerate(table.columns)
+            if place == table.smiles or column not in (*more, *OOD)
+        ]
+        columns = (*(table.columns[place] for place in given), *added, *more, *OOD)
+        smiles = given.index(table.smiles)
+        return cls(tuple(given), own, names, classes, columns, smiles)
 
     def row(self, row: "Row", seen: "Seen", prediction: "Prediction") -> list[object]:
         """Return a row of the table to be."""
-        from molvae.chem.molblock import is_block
-
-        cells: dict[str, object] = {column: row.cells.get(column, "") for column in self.given}
-        if self.spelled and is_block(row.smiles):
-            cells[self.spelled] = seen.smiles
+        cells = own_cells(row, seen, self.given, spelled=self.spelled)
+        added: list[object] = []
+        more: list[object] = []
         for name in self.names:
             value, certainty = _told(prediction, name)
-            if self.own:
-                column = self.own[name]
-                empty = not str(cells.get(column, "")).strip()
-                cells[f"{column}_predicted"] = empty and value is not None
-                if empty:
-                    cells[column] = value
-            else:
-                cells[f"predicted_{name}"] = value
-                cells[f"certainty_{name}"] = certainty
-        cells |= dict(zip(OOD, (bool(prediction.ood), prediction.ood), strict=True))
-        return [cells.get(column) for column in self.columns]
+            if not self.own:
+                more += [value, certainty] if name in self.classes else [value]
+                continue
+            place = self.own[name]
+            empty = place is None or not row.cells[place].strip()
+            more.append(empty and value is not None)
+            if place is None:
+                added.append(value)
+            elif empty:
+                cells[self.given.index(place)] = value
+        return [*cells, *added, *more, bool(prediction.ood), prediction.ood]
 
 
 def _told(prediction: "Prediction", name: str) -> tuple[object, float | None]:
@@ -156,9 +175,14 @@ class _Reading:
     ood: int = 0
 
     @property
-    def given(self) -> tuple[str, ...]:
-        """The columns of the table that are kept."""
+    def given(self) -> tuple[int, ...]:
+        """The places of the table's columns that are kept."""
         return self.layout.given
+
+    @property
+    def smiles(self) -> int:
+        """The place of the molecules among the columns."""
+        return self.layout.smiles
 
     @property
     def columns(self) -> tuple[str, ...]:

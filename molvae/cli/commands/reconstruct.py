@@ -37,9 +37,11 @@ def command(file: Path, model: str, alone: bool, **options: Any) -> None:
     kl, in nats, and exact_from_mean. Where that is little, most come back as a relative.
     """
 
-    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:
+    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: int | None) -> _Reading:
         title = f"{generators.title(model)}-{generator.name}"
-        return _Reading(generator, alone, title, own_columns(table, COLUMNS))
+        given = own_columns(table, COLUMNS)
+        own = tuple(table.columns[place] for place in given)
+        return _Reading(generator, alone, title, given, own)
 
     Annotation(file, model, **options).run("Reconstructing", reading_of, known_only=True)
 
@@ -52,7 +54,8 @@ class _Reading:
         generator: the model.
         alone: the decoder is not told the properties.
         title: name and short hash of the model.
-        own: the columns of the table that is read which stand behind the others.
+        given: the places of the table's columns that stand behind the others.
+        own: their names.
         read: molecules so far.
         exact: those that came back.
         similarity: the sum of their similarities to what came back.
@@ -62,13 +65,14 @@ class _Reading:
     generator: "MoleculeGenerator"
     alone: bool
     title: str
+    given: tuple[int, ...]
     own: tuple[str, ...]
     read: int = 0
     exact: int = 0
     similarity: float = 0.0
     consistent: int = 0
 
-    given = ()
+    smiles = 1
     unread = 0  # rejected instead
 
     @property
@@ -87,7 +91,7 @@ class _Reading:
             self.exact += each.exact
             self.similarity += each.tanimoto
             self.consistent += each.consistent
-            own = (row.cells.get(column, "") for column in self.own)
+            own = (row.cells[place] for place in self.given)
             yield [row.id or str(row.line), *each, self.title, *own]
 
     def summary(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.annotation import Annotation, annotating
+from molvae.cli.annotation import Annotation, annotating, own_cells
 
 if TYPE_CHECKING:
     from molvae.data.molecules import Seen
@@ -45,9 +45,14 @@ def command(file: Path, model: str, codes: int, **options: Any) -> None:
     alone.
     """
 
-    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: str) -> _Reading:
-        given = tuple(column for column in table.columns if column not in COLUMNS)
-        return _Reading(generator, codes, given, spelled)
+    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: int | None) -> _Reading:
+        given = [
+            place
+            for place, column in enumerate(table.columns)
+            if place == table.smiles or column not in COLUMNS
+        ]
+        columns = (*(table.columns[place] for place in given), *COLUMNS)
+        return _Reading(generator, codes, tuple(given), columns, given.index(table.smiles), spelled)
 
     Annotation(file, model, **options).run("Scoring", reading_of)
 
@@ -59,9 +64,11 @@ class _Reading:
     Attributes:
         generator: the model.
         codes: drawn for each molecule.
-        given: the columns of the table that are kept.
-        spelled: where a mol block becomes SMILES, since only an SD file has room for it; "" where
-            it stays.
+        given: the places of the table's columns that are kept.
+        columns: all columns of the table to be.
+        smiles: the place of the molecules among them.
+        spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
+            has room for it; None where it stays.
         read: rows with scores so far.
         unread: rows with symbols that the model does not know.
         ood: rows of a kind that the model does not know, those included.
@@ -70,17 +77,14 @@ class _Reading:
 
     generator: "MoleculeGenerator"
     codes: int
-    given: tuple[str, ...]
-    spelled: str
+    given: tuple[int, ...]
+    columns: tuple[str, ...]
+    smiles: int
+    spelled: int | None
     read: int = 0
     unread: int = 0
     ood: int = 0
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(NATS, 0.0))
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns of the table to be."""
-        return (*self.given, *COLUMNS)
 
     def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
@@ -102,13 +106,9 @@ class _Reading:
             self.sums[name] += getattr(score, name)
 
     def _row(self, row: "Row", seen: "Seen", score: "Score") -> list[object]:
-        from molvae.chem.molblock import is_block
-
-        cells: dict[str, object] = {column: row.cells.get(column, "") for column in self.given}
-        if self.spelled and is_block(row.smiles):
-            cells[self.spelled] = seen.smiles
+        cells = own_cells(row, seen, self.given, spelled=self.spelled)
         nats = (getattr(score, name) for name in NATS)
-        return [*cells.values(), *nats, score.percentile, bool(score.ood), score.ood]
+        return [*cells, *nats, score.percentile, bool(score.ood), score.ood]
 
     def summary(self) -> dict[str, Any]:
         """Return the counts, the means, and what the rows were compared with."""

@@ -12,7 +12,7 @@ from typing import Any
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import read_text, text_lines, to_bytes
 from molvae.data.tables.records import (
-    Record,
+    Fields,
     Table,
     choose_smiles_column,
     make_table,
@@ -71,19 +71,19 @@ def read_array(file: OpenFile, smiles_column: str) -> Table:
     return _table(file, records, smiles_column)
 
 
-def _table(file: OpenFile, records: Iterator[Record], smiles_column: str) -> Table:
-    preview, columns = preview_columns(file, records, expected=_EXPECTED)
+def _table(file: OpenFile, records: Iterator[Fields], smiles_column: str) -> Table:
+    columns, preview, rest, late = preview_columns(file, records, expected=_EXPECTED)
     smiles = choose_smiles_column(file.where, columns, preview, smiles_column)
-    return make_table(file, columns, smiles, chain(preview, records))
+    return make_table(file, columns, smiles, chain(preview, rest), late=late)
 
 
-def _line_records(lines: Iterable[str]) -> Iterator[Record]:
+def _line_records(lines: Iterable[str]) -> Iterator[Fields]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
                 yield _record(number, _decode(line))
             except Rejected as rejected:
-                yield Record(number, {}, rejected.reason)
+                yield Fields(number, {}, rejected.reason)
 
 
 def _is_lines(text: str) -> bool:
@@ -118,10 +118,10 @@ def _array(where: str, text: str) -> list[Any]:
     return value
 
 
-def _record(number: int, value: Any) -> Record:
+def _record(number: int, value: Any) -> Fields:
     if not isinstance(value, dict):
-        return Record(number, {}, "not a JSON object")
-    return Record(number, {key: _cell(cell) for key, cell in value.items()})
+        return Fields(number, {}, "not a JSON object")
+    return Fields(number, {key: _cell(cell) for key, cell in value.items()})
 
 
 def _cell(value: Any) -> str:

@@ -105,7 +105,7 @@ def _records(where: str, content: Any) -> Iterator[Record]:
                 return
             for cells in zip(*columns, strict=True):
                 number += 1
-                yield Record(number, dict(zip(names, cells, strict=True)))
+                yield Record(number, cells)
     finally:
         content.close(force=True)  # the file as well, which it was given open
 

@@ -36,8 +36,22 @@ class Record(NamedTuple):
 
     Attributes:
         line: physical line it begins on, from 1; where there are no lines, its number.
-        cells: by column.
+        cells: in the order of the columns; one that is not there is empty.
         fault: why it cannot be used, "" when it can.
+    """
+
+    line: int
+    cells: Sequence[str]
+    fault: str = ""
+
+
+class Fields(NamedTuple):
+    """One record of a format in which each names its cells.
+
+    Attributes:
+        line: as in `Record`.
+        cells: by name.
+        fault: as in `Record`.
     """
 
     line: int
@@ -53,7 +67,7 @@ class Row(NamedTuple):
         line: physical line on which the record begins, from 1; in Parquet and JSON, its number.
         smiles: the SMILES cell as it stands; in an SD file the mol block (`chem.molblock`).
         id: the cell of an ID column, "" without one.
-        cells: all cells by column.
+        cells: all cells, as many as the table has columns and in their order.
         fault: why the record as a whole cannot be used, "" when it can.
     """
 
@@ -61,7 +75,7 @@ class Row(NamedTuple):
     line: int
     smiles: str
     id: str
-    cells: Mapping[str, str]
+    cells: tuple[str, ...]
     fault: str = ""
 
 
@@ -69,67 +83,82 @@ class Table(NamedTuple):
     """An open table; the rows can be read once.
 
     Attributes:
-        columns: as in the header, or made up (`column_1`) when there is none.
-        smiles_column: the one that holds the SMILES.
+        columns: as in the header, where a name may be empty or stand twice, or made up
+            (`column_1`) when there is none.
+        smiles: the place of the one that holds the SMILES.
         has_header: whether the first line named the columns.
         rows: in the order of the file.
         file: the open file; its sha256 is complete when the rows are read.
         line_is_row: whether a line that is blank stands for a row without a molecule.
+        late: names of cells that are left out, since no record among the first `PREVIEW` has them;
+            complete when the rows are read.
     """
 
     columns: tuple[str, ...]
-    smiles_column: str
+    smiles: int
     has_header: bool
     rows: Iterator[Row]
     file: OpenFile
     line_is_row: bool
+    late: set[str]
 
     @property
     def name(self) -> str:
         """The base name of the file, as in its rows."""
         return name_of(self.file.path)
 
+    @property
+    def smiles_column(self) -> str:
+        """The name of the column that holds the SMILES."""
+        return self.columns[self.smiles]
+
 
 def make_table(
     file: OpenFile,
     columns: tuple[str, ...],
-    smiles: str,
+    smiles: int,
     records: Iterable[Record],
     *,
     has_header: bool = True,
     line_is_row: bool = False,
+    late: set[str] | None = None,
 ) -> Table:
     """Make a table of an open file whose columns are known.
 
     Args:
         file: the open file.
         columns: their names, in order.
-        smiles: the one that holds the SMILES.
+        smiles: the place of the one that holds the SMILES.
         records: what follows the header.
         has_header: whether the file named them.
         line_is_row: as in `Table`.
+        late: as in `Table`, filled while `records` are read.
     """
-    id_name = id_column(columns)
+    id_at = id_place(columns)
     name = name_of(file.path)
+    width = len(columns)
 
     def rows() -> Iterator[Row]:
-        for line, cells, fault in records:
-            title = "" if id_name is None else cells.get(id_name, "")
-            whole = all(map(is_text, cells.values()))
+        for line, given, fault in records:
+            cells = (*given, *("",) * (width - len(given)))[:width]
+            title = "" if id_at is None else cells[id_at]
+            whole = all(map(is_text, cells))
             fault = fault if whole else "not UTF-8"
-            yield Row(name, line, cells.get(smiles, ""), title, cells, fault)
+            yield Row(name, line, cells[smiles], title, cells, fault)
 
-    return Table(columns, smiles, has_header, rows(), file, line_is_row)
+    return Table(
+        columns, smiles, has_header, rows(), file, line_is_row, set() if late is None else late
+    )
 
 
 def preview_columns(
-    file: OpenFile, records: Iterator[Record], *, expected: str
-) -> tuple[list[Record], tuple[str, ...]]:
+    file: OpenFile, records: Iterator[Fields], *, expected: str
+) -> tuple[tuple[str, ...], list[Record], Iterator[Record], set[str]]:
     """Read the first `PREVIEW` records, whose keys are the columns.
 
     Returns:
-        Those records, and every key of theirs in order of appearance; keys that only a later
-        record has are in its cells all the same.
+        Every key of theirs in order of appearance, those records, the records behind them, and
+        the other keys of these, which are left out: complete when they are read.
 
     Raises:
         InputError: when there is no record, or none of them can be used: then the file is not
@@ -140,13 +169,22 @@ def preview_columns(
         raise InputError(f"{file.where}: no rows.")
     if all(record.fault for record in preview):
         raise InputError(f"{file.where}: {preview[0].fault}; {expected}.")
-    return preview, tuple(dict.fromkeys(key for record in preview for key in record.cells))
+    columns = tuple(dict.fromkeys(key for record in preview for key in record.cells))
+
+    known, late = frozenset(columns), set[str]()
+
+    def placed(record: Fields) -> Record:
+        late.update(record.cells.keys() - known)
+        cells = tuple(record.cells.get(column, "") for column in columns)
+        return Record(record.line, cells, record.fault)
+
+    return columns, list(map(placed, preview)), map(placed, records), late
 
 
 def choose_smiles_column(
     where: str, columns: tuple[str, ...], preview: Sequence[Record], wanted: str
-) -> str:
-    """Return the column that holds the SMILES: the one named, else by name, else by content.
+) -> int:
+    """Return the place of the column of SMILES: the one named, else by name, else by content.
 
     Args:
         where: the file, for messages.
@@ -167,15 +205,19 @@ def choose_smiles_column(
             f"{where}: {same} columns are named '{columns[ranked[0]]}': choose with"
             " --smiles-column or rename one."
         )
-    looked_at = preview[:LOOKED_AT]
-    cells = [[record.cells.get(column, "") for record in looked_at] for column in columns]
+    cells = by_column([record.cells for record in preview[:LOOKED_AT]], len(columns))
     place = smiles_place(columns, cells)
     if place is None:
         raise InputError(
             f"{where}: no column of SMILES; name it with --smiles-column."
             f" Its columns: {', '.join(columns)}."
         )
-    return columns[place]
+    return place
+
+
+def by_column(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """Return the cells of each of the first `width` columns, where rows have them."""
+    return [[cells[place] for cells in rows if place < len(cells)] for place in range(width)]
 
 
 def smiles_place(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int | None:
@@ -269,14 +311,14 @@ def _are_distinct_molecules(cells: Sequence[str]) -> bool:
     return bool(told) and 2 * len(set(told)) > len(told) and all(map(is_molecule, told))
 
 
-def id_column(columns: Sequence[str]) -> str | None:
-    """Return the column that names molecules (`ID_NAMES`), None without one."""
-    by_lower = {column.lower(): column for column in reversed(columns)}
-    return next((by_lower[name] for name in ID_NAMES if name in by_lower), None)
+def id_place(columns: Sequence[str]) -> int | None:
+    """Return the place of the column that names molecules (`ID_NAMES`), None without one."""
+    lower = [column.lower() for column in columns]
+    return next((lower.index(name) for name in ID_NAMES if name in lower), None)
 
 
-def find_column(table: Table, name: str) -> str:
-    """Return a table's spelling of a column's name, in any case.
+def find_column(table: Table, name: str) -> int:
+    """Return the place of a table's column, whose name is spelled in any case.
 
     Raises:
         UsageError: listing the columns, when there is none.
@@ -285,15 +327,16 @@ def find_column(table: Table, name: str) -> str:
     return find(table.file.where, table.columns, name)
 
 
-def find(where: str, columns: Sequence[str], name: str) -> str:
-    """Return the one of `columns` that is `name`, exactly or else in any case.
+def find(where: str, columns: Sequence[str], name: str) -> int:
+    """Return the place of the one of `columns` that is `name`, exactly or else in any case.
 
     Raises:
         UsageError: listing the columns, when there is none.
         InputError: when there is more than one.
     """
-    found = [column for column in columns if column == name]
-    found = found or [column for column in columns if column.lower() == name.strip().lower()]
+    lower = name.strip().lower()
+    found = [place for place, column in enumerate(columns) if column == name]
+    found = found or [place for place, column in enumerate(columns) if column.lower() == lower]
     if len(found) > 1:
         raise InputError(f"{where}: {len(found)} columns are named '{name}': rename one.")
     if not found:

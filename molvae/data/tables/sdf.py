@@ -17,11 +17,11 @@ from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import text_lines, to_bytes
 from molvae.data.tables.records import (
-    Record,
+    Fields,
     Table,
     cell_text,
     find,
-    id_column,
+    id_place,
     make_table,
     preview_columns,
     written_smiles,
@@ -49,11 +49,11 @@ def read(file: OpenFile, smiles_column: str) -> Table:
         smiles_column: a data field to take SMILES from; "" for the structure itself.
     """
     records = _records(text_lines(file))
-    preview, columns = preview_columns(
+    columns, preview, rest, late = preview_columns(
         file, records, expected="an SD file has mol blocks that end in M  END"
     )
-    smiles = find(file.where, columns, smiles_column) if smiles_column else BLOCK
-    return make_table(file, columns, smiles, chain(preview, records))
+    smiles = find(file.where, columns, smiles_column or BLOCK)
+    return make_table(file, columns, smiles, chain(preview, rest), late=late)
 
 
 def count(file: OpenFile) -> int:
@@ -61,7 +61,7 @@ def count(file: OpenFile) -> int:
     return sum(line.startswith(_SEPARATOR) for line in text_lines(file))
 
 
-def _records(text: Iterator[str]) -> Iterator[Record]:
+def _records(text: Iterator[str]) -> Iterator[Fields]:
     record: list[str] = []
     begin, size = 1, 0
     number = 0
@@ -77,7 +77,7 @@ def _records(text: Iterator[str]) -> Iterator[Record]:
         yield _record(begin, record, size, is_whole=False)
 
 
-def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Record:
+def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Fields:
     """Take one record apart.
 
     Args:
@@ -87,10 +87,10 @@ def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Recor
         is_whole: whether `$$$$` followed. A single mol block may do without.
     """
     if size > MAX_RECORD:
-        return Record(begin, {}, "record too long")
+        return Fields(begin, {}, "record too long")
     end = next((place for place, line in enumerate(lines, 1) if line.startswith(END)), 0)
     if not end:
-        return Record(begin, {}, "no M  END" if is_whole else "truncated record")
+        return Fields(begin, {}, "no M  END" if is_whole else "truncated record")
     fields, fault = _fields(lines[end:])
     if fields and not is_whole:
         fault = "truncated record"
@@ -99,11 +99,13 @@ def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Recor
         cells["ID"] = lines[0].strip()
     for name, value in fields.items():
         cells[f"{name} (field)" if name == BLOCK else name] = value
-    return Record(begin, cells, fault)
+    return Fields(begin, cells, fault)
 
 
 def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
     """Return the data fields by name, and what is wrong with the lines after the mol block.
+
+    One without a name is named by its place, `field_3`.
 
     A value goes on to the next blank line (BIOVIA, CTfile Formats, "SDfiles").
     """
@@ -111,11 +113,12 @@ def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
     fault = ""
     value: list[str] | None = None
     for line in lines:
-        header = _FIELD.match(line) if value is None else None
-        if header:
-            if header[1] in fields:
+        if value is None and line.startswith(">"):
+            named = _FIELD.match(line)
+            name = named[1] if named else f"field_{len(fields) + 1}"
+            if name in fields:
                 fault = "a field stands twice"
-            value = fields[header[1]] = []
+            value = fields[name] = []
         elif value is not None and line.strip():
             value.append(line)
         else:
@@ -124,15 +127,27 @@ def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
     return {name: "\n".join(value) for name, value in fields.items()}, fault
 
 
-def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+def field_name(column: str) -> str:
+    """Return a column's name as the name of a data field, which no space or bracket may break."""
+    return re.sub(r"[\s<>]+", " ", column).strip()
+
+
+def write(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
+) -> Iterator[bytes]:
     """Write one record a row: drawn flat, the ID as title, every column as a data field.
 
     What is no molecule becomes a record without atoms, so that no row is lost.
+
+    Args:
+        columns: their names, each of them the name of a field (`field_name`) and only one's.
+        rows: cells as long as `columns`.
+        smiles: the place of the column of molecules, None to find it.
     """
-    smiles, rows = written_smiles(columns, rows)
-    id_name = id_column(columns)
-    id_at = None if id_name is None else columns.index(id_name)
-    names = [re.sub(r"[\s<>]+", " ", column) for column in columns]
+    if smiles is None:
+        smiles, rows = written_smiles(columns, rows)
+    id_at = id_place(columns)
+    names = [field_name(column) for column in columns]
     for row in rows:
         cells = [cell_text(value) for value in row]
         title = "" if id_at is None else _harmless(" ".join(cells[id_at].split()))

@@ -12,6 +12,7 @@ from molvae.data.tables.lines import text_lines, to_bytes
 from molvae.data.tables.records import (
     Record,
     Table,
+    by_column,
     cell_text,
     choose_smiles_column,
     find,
@@ -56,7 +57,7 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
         smiles = choose_smiles_column(file.where, columns, known, smiles_column)
     else:
         columns = tuple(f"column_{place}" for place in range(1, len(preview[0][1]) + 1))
-        smiles = columns[molecule_place(_by_column(preview, len(columns))) or 0]
+        smiles = molecule_place(_by_column(preview, len(columns))) or 0
         smiles = find(file.where, columns, smiles_column) if smiles_column else smiles
     return make_table(
         file,
@@ -69,10 +70,10 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
 
 
 def positional(columns: Sequence[str], rows: Iterable[Cells]) -> Iterator[Record]:
-    """Give the cells of each row the names of their columns."""
+    """Yield the records, of which one with more cells than columns is at fault."""
     for line, cells, fault in rows:
         too_many = "too many cells" if any(cells[len(columns) :]) else ""
-        yield Record(line, dict(zip(columns, cells, strict=False)), fault or too_many)
+        yield Record(line, cells, fault or too_many)
 
 
 def _outside_quotes(line: str) -> str:
@@ -173,8 +174,7 @@ def _has_header(preview: list[Cells], smiles_column: str) -> bool:
 
 
 def _by_column(rows: list[Cells], width: int) -> list[list[str]]:
-    """Return the cells of each of the first `width` columns, where rows have them."""
-    return [[cells[place] for _, cells, _ in rows if place < len(cells)] for place in range(width)]
+    return by_column([cells for _, cells, _ in rows], width)
 
 
 def write(

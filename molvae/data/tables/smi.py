@@ -9,7 +9,7 @@ from molvae.data.tables.records import (
     Table,
     cell_text,
     find,
-    id_column,
+    id_place,
     is_molecule,
     make_table,
     ranked_places,
@@ -30,7 +30,7 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     if header is None:
         more = (f"column_{place}" for place in range(3, len(cells) + 1))
         columns: tuple[str, ...] = ("smiles", "id", *more)
-        smiles = find(file.where, columns, smiles_column) if smiles_column else "smiles"
+        smiles = find(file.where, columns, smiles_column) if smiles_column else 0
         rows = chain([first], rows)
     else:
         columns, smiles = header
@@ -39,8 +39,8 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     return make_table(file, columns, smiles, records, has_header=has_header, line_is_row=True)
 
 
-def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], str] | None:
-    """Return the columns and the one of SMILES; None when this is a first molecule."""
+def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], int] | None:
+    """Return the columns and the place of the one of SMILES; None when this is a first molecule."""
     columns = tuple(cell.strip() for cell in cells)
     if wanted:
         lower = wanted.strip().lower()
@@ -49,7 +49,7 @@ def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], str] | None
         named = ranked_places(columns, loose=False) or ranked_places(columns[:1])
     if not named or is_molecule(cells[0]):
         return None
-    return columns if len(columns) > 1 else (*columns, "id"), columns[named[0]]
+    return columns if len(columns) > 1 else (*columns, "id"), named[0]
 
 
 def _rows(text: Iterator[str]) -> Iterator[Cells]:
@@ -60,11 +60,20 @@ def _rows(text: Iterator[str]) -> Iterator[Cells]:
             yield line, cells, ""
 
 
-def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
-    """Write SMILES, tab, ID, without a header; white space inside a cell becomes a space."""
-    smiles, rows = written_smiles(columns, rows)
-    title = id_column(columns)
-    places = [smiles] if title is None else [smiles, columns.index(title)]
+def write(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
+) -> Iterator[bytes]:
+    """Write SMILES, tab, ID, without a header; white space inside a cell becomes a space.
+
+    Args:
+        columns: their names.
+        rows: cells as long as `columns`.
+        smiles: the place of the column of molecules, None to find it.
+    """
+    if smiles is None:
+        smiles, rows = written_smiles(columns, rows)
+    title = id_place(columns)
+    places = [smiles] if title is None else [smiles, title]
     for row in rows:
         text = "\t".join(" ".join(cell_text(row[place]).split()) for place in places)
         yield to_bytes(f"{text}\n")

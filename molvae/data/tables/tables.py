@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -110,22 +111,30 @@ def write_table(
     rows: Iterable[Sequence[object]],
     *,
     format: str = "",
+    smiles: int | None = None,
 ) -> None:
     """Write a table: to a path atomically, or to a stream; rows are written as they come.
 
     Args:
         target: a path, whose ending names the format and compression; `-` for stdout; or an open
             binary stream.
-        columns: their names; .smi takes the SMILES column and, if there is one, the ID column.
+        columns: their names, which `names_in` may change; .smi takes the SMILES column and, if
+            there is one, the ID column.
         rows: cells as long as `columns`; None and NaN are written as empty cells.
         format: one of `WRITERS`, to override the ending; "csv" for a stream when not given.
+        smiles: the place of the column of molecules, which .smi and .sdf need; None to find it.
 
     Raises:
         UsageError: for an unknown ending, or when an extra is missing.
         MolvaeError: when the path cannot be written to; what was there stays.
     """
     path = target if isinstance(target, Path) else STDIO
-    pieces = WRITERS[output_format(path, format=format)](columns, rows)
+    kind = output_format(path, format=format)
+    names = names_in(kind, columns)
+    if kind in _MOLECULE_WRITERS:
+        pieces = _MOLECULE_WRITERS[kind](names, rows, smiles=smiles)
+    else:
+        pieces = WRITERS[kind](names, rows)
     if not isinstance(target, Path) or target == STDIO:
         stream = sys.stdout.buffer if isinstance(target, Path) else target
         for piece in pieces:
@@ -135,6 +144,28 @@ def write_table(
     with replacing(target) as file, _compressed(file, path) as packed:
         for piece in pieces:
             packed.write(piece)
+
+
+def names_in(kind: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of columns as a format holds them.
+
+    Comma- and tab-separated text holds any names. Elsewhere a column without a name is named by its
+    place, `column_3`, and one whose name stands before it gets a number, `pIC50_2`.
+
+    Args:
+        kind: one of `WRITERS`.
+        columns: their names.
+    """
+    if kind in ("csv", "tsv", "smi"):
+        return tuple(columns)
+    given = [sdf.field_name(column) if kind == "sdf" else column for column in columns]
+    names: list[str] = []
+    for place, name in enumerate(given, 1):
+        base = name or f"column_{place}"
+        numbered = (f"{base}_{number}" for number in count(2))
+        is_free = (name and name not in names) or base not in (*given, *names)
+        names.append(base if is_free else next(n for n in numbered if n not in (*given, *names)))
+    return tuple(names)
 
 
 @contextmanager
@@ -191,6 +222,7 @@ WRITERS: dict[str, Writer] = {
     "json": json_records.write_array,
     "jsonl": json_records.write_lines,
 }
+_MOLECULE_WRITERS = {"smi": smi.write, "sdf": sdf.write}
 _COUNTERS: dict[str, Callable[[OpenFile], int]] = {
     "sdf": sdf.count,
     "parquet": parquet.count,

@@ -2,16 +2,20 @@ import gzip
 import hashlib
 import io
 import math
+import tempfile
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from molvae.data.tables.lines import MAX_LINE
 from molvae.data.tables.records import Row, cell_text, find_column, number
 from molvae.data.tables.sdf import draw
-from molvae.data.tables.tables import open_table, write_table
+from molvae.data.tables.tables import names_in, open_table, write_table
 from molvae.errors import InputError, Rejected, UsageError
+from tests.tables import column
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
@@ -54,7 +58,7 @@ def test_mixed_line_ends_and_blank_lines_keep_physical_row_numbers(tmp_path: Pat
 def test_a_quoted_cell_over_several_lines_counts_them(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", f'name,smiles\n"a,\n""b""\n",{ASPIRIN}\nc,{CAFFEINE}\n')
     assert found(path) == [(2, ASPIRIN), (5, CAFFEINE)]
-    assert rows(path)[0].cells["name"] == 'a,\n"b"\n'
+    assert column(path, "name")[0] == 'a,\n"b"\n'
 
 
 def test_utf_16_with_its_mark_is_read(tmp_path: Path) -> None:
@@ -247,7 +251,7 @@ def test_a_column_that_is_named_does_not_cost_a_first_molecule(tmp_path: Path) -
 
 def test_more_columns_than_two_need_no_header_in_smi(tmp_path: Path) -> None:
     path = write(tmp_path / "a.smi", f"{ASPIRIN}\taspirin\t5.1\n{CAFFEINE}\tcaffeine\t\n")
-    assert [(row.id, row.cells["column_3"], row.fault) for row in rows(path)] == [
+    assert [(row.id, row.cells[2], row.fault) for row in rows(path)] == [
         ("aspirin", "5.1", ""),
         ("caffeine", "", ""),
     ]
@@ -260,7 +264,7 @@ def test_smi_lines_carry_an_id_after_white_space(tmp_path: Path) -> None:
 
 def test_columns_of_a_smi_file_with_a_header_are_cells(tmp_path: Path) -> None:
     path = write(tmp_path / "a.smi", f"SMILES\tID\tpIC50\n{ASPIRIN}\tx\t5.5\n")
-    assert rows(path)[0].cells["pIC50"] == "5.5"
+    assert column(path, "pIC50") == ["5.5"]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.smi"])
@@ -331,7 +335,7 @@ def test_a_quote_that_opens_and_does_not_close_costs_the_row_on_which_it_opens(
     read = rows(write(tmp_path / name, "\n".join(map(separator.join, table))))
     assert {row.line: row.fault for row in read} == dict.fromkeys(range(2, 6), "") | faults
     assert {row.smiles for row in read} == {ASPIRIN}
-    assert {row.cells["pIC50"] for row in read if not row.fault} == {"5.1"}
+    assert {row.cells[2] for row in read if not row.fault} == {"5.1"}
 
 
 def test_an_open_quote_in_the_column_of_molecules_costs_its_row(tmp_path: Path) -> None:
@@ -347,7 +351,7 @@ def test_rows_whose_first_column_is_quoted_are_not_swallowed(tmp_path: Path) -> 
 @pytest.mark.parametrize("note", [f"{CAFFEINE}\nis a relative", f"made of\nwater, {CAFFEINE}, ice"])
 def test_a_quoted_note_may_name_a_molecule(tmp_path: Path, note: str) -> None:
     path = write(tmp_path / "a.csv", f'name,smiles\n"{note}",{ASPIRIN}\nb,{CAFFEINE}\n')
-    assert [(row.cells["name"], row.fault) for row in rows(path)] == [(note, ""), ("b", "")]
+    assert [(row.cells[0], row.fault) for row in rows(path)] == [(note, ""), ("b", "")]
 
 
 def test_an_open_quote_costs_its_row_in_a_table_without_header(tmp_path: Path) -> None:
@@ -490,7 +494,7 @@ TABLE = [("m1", ASPIRIN, 1.5), ('two\n"words"', CAFFEINE, math.nan), ("c,d", PAR
 def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     write_table(tmp_path / name, ("ID", "SMILES", "LogP"), TABLE)
     back = rows(tmp_path / name)
-    assert [(row.id, row.smiles, row.cells["LogP"]) for row in back] == [
+    assert [(row.id, row.smiles, row.cells[2]) for row in back] == [
         ("m1", ASPIRIN, "1.5"),
         ('two\n"words"', CAFFEINE, ""),
         ("c,d", PARACETAMOL, ""),
@@ -527,3 +531,55 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         write_table(path, ("smiles",), broken())  # type: ignore[arg-type]
     assert path.read_text() == "old"
+
+
+HEADINGS = st.text("abZ1 µ#'<>\"", max_size=4).map(str.strip).filter(lambda name: name != "id")
+CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8).map(str.strip)
+OWN_COLUMNS = st.lists(HEADINGS, min_size=1, max_size=6).flatmap(
+    lambda names: st.tuples(
+        st.just(("smiles", *names)), st.lists(st.tuples(*[CELLS] * len(names)), min_size=1)
+    )
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl", "parquet", "sdf"])
+@hypothesis.given(table=OWN_COLUMNS)
+@hypothesis.settings(max_examples=50)
+def test_each_cell_comes_back_under_its_heading_or_one_that_differs(
+    kind: str, table: tuple[tuple[str, ...], list[tuple[str, ...]]]
+) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    columns, cells = table
+    written = [(ASPIRIN, *row) for row in cells]
+    names = names_in(kind, columns)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a.{kind}"
+        write_table(path, columns, written)
+        back = open_table(path)
+        read = [row.cells for row in back.rows]
+    own = [back.columns.index(name) for name in names] if kind == "sdf" else range(len(columns))
+    assert tuple(back.columns[place] for place in own) == names
+    assert [tuple(row[place] for place in own) for row in read] == written
+    if kind in ("csv", "tsv"):
+        assert names == columns
+    else:
+        assert len({*names, ""}) == len(names) + 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        (("a", "", ""), ("a", "column_2", "column_3")),
+        (("a", "a", "a"), ("a", "a_2", "a_3")),
+        (("a", "a", "a_2"), ("a", "a_3", "a_2")),  # a heading of the table's own stays
+        (("", "column_1", "column_1_2"), ("column_1_3", "column_1", "column_1_2")),
+        (("a", "A"), ("a", "A")),
+    ],
+)
+def test_a_heading_that_a_format_cannot_hold_gets_a_number(
+    columns: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    for kind in ("sdf", "json", "jsonl", "parquet"):
+        assert names_in(kind, columns) == names
+    assert names_in("sdf", ("a<b", "a b", "<>")) == ("a b", "a b_2", "column_3")
