@@ -1,4 +1,4 @@
-"""What README shows works, in the order it is shown, and what is generated in it is fresh."""
+"""What README and docs show works, in this order, and their generated parts are fresh."""
 
 import os
 import re
@@ -18,44 +18,49 @@ from molvae.chem.properties import measure
 from molvae.generation.decoded import tanimoto
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-RESULTS = ROOT / "benchmarks" / "results"
+REFERENCE = ROOT / "docs" / "cli.md"
+PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {REFERENCE})]
 FENCE = re.compile(
     r"(?P<skip><!-- not run: (?P<why>[^>]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+# Options of pip, torchrun, dask and sbatch.
+FOREIGN = {"--index-url", "--no-deps", "--nproc-per-node", "--nworkers", "--nthreads", "--nodes"}
+FOREIGN |= {"--ntasks-per-node", "--gpus-per-node", "--time", "--requeue", "--signal"}
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
 class Block(NamedTuple):
     """One fenced block.
 
     Attributes:
-        line: in README, where its text starts.
+        where: the page, and the line on which its text starts.
         language: after the fence.
         text: what is inside.
         why_not: the reason for which it is not run, "" when it is.
     """
 
-    line: int
+    where: str
     language: str
     text: str
     why_not: str
 
 
-def blocks() -> list[Block]:
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path) -> list[Block]:
+    text = read(page)
     return [
         Block(
-            README.count("\n", 0, found.start("text")) + 1,
+            f"{page.name}:{text.count(chr(10), 0, found.start('text')) + 1}",
             found["language"],
             found["text"],
             found["why"] or "",
         )
-        for found in FENCE.finditer(README)
+        for found in FENCE.finditer(text)
     ]
-
-
-def section(name: str) -> str:
-    return README.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
 
 
 def script(name: str) -> ModuleType:
@@ -87,27 +92,36 @@ def run(block: Block, folder: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_every_block_is_of_a_kind_that_is_run_or_says_why_not() -> None:
-    found = blocks()
-    assert README.count("\n```") == 2 * len(found), "a fence is not closed"
+def test_readme_fits_on_three_screens_and_leads_to_every_page() -> None:
+    text = read(ROOT / "README.md")
+    assert text.count("\n") <= 260
+    assert {"sh", "python"} <= {b.language for b in blocks(PAGES[0]) if not b.why_not}
+    pages = (*PAGES[1:], REFERENCE)
+    assert [page.name for page in pages if f"](docs/{page.name})" not in text] == []
+
+
+@each_page
+def test_every_block_is_of_a_kind_that_is_run_or_says_why_not(page: Path) -> None:
+    found = blocks(page)
+    assert read(page).count("\n```") == 2 * len(found), "a fence is not closed"
     assert {block.language for block in found if not block.why_not} <= {"sh", "python", "text"}
-    assert {"sh", "python"} <= {block.language for block in found if not block.why_not}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("druglike" not in bundled_models(), reason="no bundled model in this checkout")
-def test_every_block_runs_in_order_in_an_empty_folder(tmp_path: Path) -> None:
-    for block in blocks():
+@each_page
+def test_every_block_runs_in_order_in_an_empty_folder(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page):
         if block.language == "text" or block.why_not:
             continue
         done = run(block, tmp_path)
-        assert done.returncode == 0, f"README.md:{block.line}: {done.stderr[-2000:]}"
-        assert "Warning" not in done.stderr, f"README.md:{block.line}: {done.stderr[-2000:]}"
+        assert done.returncode == 0, f"{block.where}: {done.stderr[-2000:]}"
+        assert "Warning" not in done.stderr, f"{block.where}: {done.stderr[-2000:]}"
 
 
 def shown(header: str) -> list[list[str]]:
     """Return the rows of the table that begins with a header, cell by cell."""
-    (text,) = (block.text for block in blocks() if block.text.startswith(header))
+    (text,) = (b.text for page in PAGES for b in blocks(page) if b.text.startswith(header))
     return [line.split() for line in text.splitlines()[1:]]
 
 
@@ -123,42 +137,34 @@ def test_molecules_that_are_shown_are_what_stands_beside_them() -> None:
     for _, to_first, to_last, smiles in path:
         found = [f"{tanimoto(smiles, end):.2f}" for end in (lidocaine, procainamide)]
         assert found == [to_first, to_last]
-    asked = "\n".join(block.text for block in blocks() if block.language == "sh")
-    assert f'sweep "{lidocaine}"' in asked
-    assert f'interpolate "{lidocaine}" "{procainamide}"' in asked
+    commands = read(ROOT / "docs" / "leads.md")
+    assert f'sweep "{lidocaine}"' in commands
+    assert f'interpolate "{lidocaine}" "{procainamide}"' in commands
 
 
 def test_the_command_reference_is_fresh() -> None:
-    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert page == script("cli-reference").reference(), "run scripts/cli-reference --write in .venv"
+    expected = script("cli-reference").reference()
+    assert read(REFERENCE) == expected, "run scripts/cli-reference --write in .venv"
 
 
 def test_the_figures_are_those_of_the_committed_results() -> None:
-    needed = [RESULTS / f"{name}_druglike.json" for name in ("model_card", "control")]
-    if not all(path.is_file() for path in needed):
-        pytest.skip("no results of the bundled model in this checkout")
     figures = script("figures")
-    for name, expected in (("figures", figures.figures()), ("speed", figures.speed())):
-        assert section(name) == f"{expected}\n", "run scripts/figures --write in .venv"
+    names = [found[1] for page in figures.PAGES for found in figures.sections(read(ROOT / page))]
+    assert sorted(names) == sorted(figures.SECTIONS)
+    for page in figures.PAGES:
+        text = read(ROOT / page)
+        assert figures.filled(text) == text, "run scripts/figures --write in .venv"
 
 
-def test_every_link_leads_to_a_file() -> None:
-    prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", README))  # SMARTS look like links
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", prose)
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+@each_page
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", read(page)))  # SMARTS look like links
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", prose)
+    assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_every_option_that_is_named_exists() -> None:
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
-    reference = script("cli-reference").reference()
-    foreign = {"--index-url", "--nproc-per-node"}  # of pip, of torchrun
-    foreign |= {"--nworkers", "--nthreads"}  # of dask worker
-    foreign |= {
-        "--nodes",
-        "--ntasks-per-node",
-        "--gpus-per-node",
-        "--time",
-        "--requeue",
-        "--signal",
-    }
-    assert {option for option in named - foreign if f"`{option}" not in reference} == set()
+@each_page
+def test_every_option_that_is_named_exists(page: Path) -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", read(page)))
+    reference = read(REFERENCE)
+    assert {option for option in named - FOREIGN if f"`{option}" not in reference} == set()
