@@ -47,6 +47,13 @@ UNSAFE |= {"torch.load", "torch.jit.load", "torch.hub.load", "numpy.load", "pand
 UNSAFE_SWITCHES = {"shell", "allow_pickle"}  # of any call, unless they are False
 
 
+def test_contributing_shows_the_floors() -> None:
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    lines = text.partition("```\n")[2].partition("```")[0].splitlines()
+    shown = [set(line.partition("   ")[0].split()) for line in reversed(lines)]
+    assert shown == list(FLOORS[:-1]), "show the same floors in CONTRIBUTING.md"
+
+
 def imported(*nodes: ast.AST) -> set[str]:
     """Return the full name of every module these nodes import; a relative one is its dots."""
     names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
