@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from molvae.parallel.workers import Jobs
 
 TARGET_PREFIX = "target_"  # as `molvae generate` names the columns of what was asked
-CHECKPOINT_ENDING = ".safetensors"
 
 
 class Generated(NamedTuple):
@@ -141,10 +140,10 @@ def name_column(path: Path, *, quiet: bool) -> str:
 
 def name_columns(paths: Iterable[Path | None], *, quiet: bool) -> None:
     """Name the column of SMILES of each file that is a table, no dataset."""
-    from molvae.suites.known import DATASET_ENDING
+    from molvae.files.store import find_kind
 
     for path in paths:
-        if path is not None and path.suffix != DATASET_ENDING:
+        if path is not None and find_kind(path) is None:
             name_column(path, quiet=quiet)
 
 
@@ -165,14 +164,15 @@ def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:
 
 def read_model(name: str, jobs: Jobs) -> TrainedOn | None:
     """Read the training index of a model; None where `name` is a table."""
+    from molvae.files.store import find_kind, read_sha256
+
     path = Path(name)
-    if path.is_file() and path.suffix != CHECKPOINT_ENDING:
+    if path.is_file() and find_kind(path) is None:
         return None
     from molvae.checkpoint import find_model, read_header, read_training_index
     from molvae.chem.smiles import Standardization
     from molvae.evaluate.trained import trained_model
     from molvae.evaluate.training import IndexedMolecules
-    from molvae.files.store import read_sha256
 
     path = find_model(name)
     header = read_header(path)

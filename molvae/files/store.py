@@ -334,6 +334,20 @@ def read_kind(path: Path) -> str:
     return str(_look(path).header.get("kind"))
 
 
+def find_kind(path: Path) -> str | None:
+    """Return the kind of a file of ours, whatever its name; None for any other file, as a table.
+
+    Raises:
+        ArtifactError: when the file begins as a safetensors file and is none of ours.
+    """
+    start = b""
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(9)
+    return read_kind(path) if start[7:] == b"\0{" else None  # a length below 2^56, then JSON
+
+
 def read_sha256(path: Path) -> str:
     """Return the sha256 that was written with the file's content."""
     return _look(path).sha256

@@ -17,11 +17,10 @@ from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import ArtifactError, InputError, Rejected, UsageError
 from molvae.evaluate.parsed import parse_molecules
 from molvae.evaluate.work import Work
+from molvae.files import store
 from molvae.generator import MoleculeGenerator
 from molvae.parallel.workers import Lost, map_chunks
 from molvae.train.initialization import STANDARDIZATION
-
-DATASET_ENDING = ".safetensors"
 
 
 class Known(NamedTuple):
@@ -57,7 +56,7 @@ def read_known(
         InputError: when no molecule is left.
         UsageError: for a dataset that was prepared otherwise than the model's.
     """
-    if path.suffix == DATASET_ENDING:
+    if store.find_kind(path):
         known = _of_dataset(path, generator, split=split, limit=limit, seed=seed)
     else:
         known = _of_table(path, generator, split=split, limit=limit, seed=seed, work=work)
@@ -84,7 +83,7 @@ def training_values(
     Returns:
         Values in their units, shape (M, P), and the molecules they stand for.
     """
-    if path.suffix == DATASET_ENDING:
+    if store.find_kind(path):
         dataset = MoleculeDataset.load(path)
         members = dataset.members("train")
         return _columns(dataset, names)[members], len(members)

@@ -84,10 +84,11 @@ def test_what_cannot_be_meant_is_told(table: Path, tmp_path: Path) -> None:
 def test_molecules_go_through_the_model_and_back(
     tiny_model_file: Path, drug_dataset_file: Path, table: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "back.json"
+    out, dataset = tmp_path / "back.json", tmp_path / "mine.molvae"
+    dataset.write_bytes(drug_dataset_file.read_bytes())
     done = benchmark(
         *("reconstruction", tiny_model_file, "--test", table, "-n", 150, "-o", out, "-j", 1),
-        *("--training", drug_dataset_file),
+        *("--training", dataset),
     )
     assert done.exit_code == 0, done.stderr
     found = json.loads(out.read_text())

@@ -228,7 +228,7 @@ def checkpoint(tmp_path: Path) -> Path:
     )
     vocabulary = Vocabulary(["[C]", "[O]"])
     values = np.array([[0.0, 0.2], [2.0, 0.4]])  # LogP has a standard deviation of 1
-    path = tmp_path / "tiny.safetensors"
+    path = tmp_path / "tiny.molvae"  # its content, not its name, makes it a model
     Checkpoint(
         model=ConditionalVAE(config, len(vocabulary), 2),
         prior=JointGaussian.fit(torch.randn(9, 2), torch.ones(9, 2), torch.randn(9, 2)),

@@ -49,6 +49,17 @@ def test_arrays_and_header_come_back_as_they_were(tmp_path: Path) -> None:
     assert store.read_sha256(tmp_path / "a") == sha256
 
 
+def test_the_content_of_a_file_tells_its_kind(tmp_path: Path) -> None:
+    write(tmp_path / "dataset.csv")
+    (tmp_path / "table.safetensors").write_text("smiles\nCCO\n")
+    assert store.find_kind(tmp_path / "dataset.csv") == "dataset"
+    for name in ("table.safetensors", "missing", "."):
+        assert store.find_kind(tmp_path / name) is None
+    (tmp_path / "foreign").write_bytes(safetensors.numpy.save({"x": np.ones(3)}))
+    with pytest.raises(ArtifactError, match="not a molvae file"):
+        store.find_kind(tmp_path / "foreign")
+
+
 def test_same_content_is_the_same_file(tmp_path: Path) -> None:
     assert write(tmp_path / "a") == write(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

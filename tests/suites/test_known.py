@@ -33,7 +33,7 @@ def table(tmp_path: Path) -> Path:
 def test_a_table_and_the_dataset_made_of_it_give_the_same_molecules(
     generator: MoleculeGenerator, table: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    path = tmp_path / "all.safetensors"
+    path = tmp_path / "mine.molvae"
     drug_dataset._replace(split=np.full_like(drug_dataset.split, 2)).save(path)
     of_table, of_dataset = (
         read_known(p, generator, split="test", limit=1000, seed=1, work=Work())
