@@ -12,16 +12,15 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from molvae.errors import MolvaeError, UsageError
-from molvae.evaluate import chemnet
 from molvae.evaluate.work import Tick
 from molvae.parallel.workers import Jobs, Lost, map_chunks
 
@@ -214,39 +213,20 @@ def _read_batches(batches: list[list[str]], *, device: str, alone: bool) -> list
 
 
 def _read(batch: list[str], device: str) -> np.ndarray:
-    net = _chemnet() if device == "cpu" else None
-    if net is None or max(map(len, batch)) > chemnet.LONGEST:
-        return _read_by_package(batch, device)
-    return chemnet.activations(net, batch)
-
-
-def _read_by_package(batch: list[str], device: str) -> np.ndarray:
     import fcd
 
-    # ChemNet's input is as long as its longest string, but at least 350 long. A longer one would
-    # change what it makes of the others in its batch, and so goes alone.
+    # ChemNet's input is 350 characters long, or as long as its longest string. A longer string
+    # would change the activations of the others in its batch, and so runs alone.
     groups = [[text for text in batch if len(text) < LENGTH]]
     groups += [[text] for text in batch if len(text) >= LENGTH]
     found: dict[str, np.ndarray] = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fcd warns of long strings, and numpy of a name it uses
+        # fcd warns of long strings and leaves a temporary folder; numpy warns of a name it uses.
+        warnings.simplefilter("ignore")
+        model = fcd.load_ref_model()  # which fcd keeps in memory
         for group in filter(None, groups):
             rows = fcd.get_predictions(
-                model=_model(), smiles_list=group, batch_size=BATCH, n_jobs=0, device=device
+                model=model, smiles_list=group, batch_size=BATCH, n_jobs=0, device=device
             )
             found |= zip(group, rows, strict=True)
     return np.stack([found[text] for text in batch])
-
-
-@cache
-def _chemnet() -> chemnet.ChemNet | None:
-    return chemnet.chemnet(_model())
-
-
-@cache
-def _model() -> Any:
-    import fcd
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a temporary folder that fcd leaves to be tidied up
-        return fcd.load_ref_model()

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from molvae.errors import UsageError
-from molvae.evaluate import chemnet
 from molvae.evaluate import fcd as module
 from molvae.evaluate.fcd import (
     Moments,
@@ -135,19 +134,3 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'molvae\[fcd\]'"):
         next(activations(["CCO"]))
-
-
-@needs_chemnet
-def test_chemnet_in_few_steps_is_that_of_the_package() -> None:
-    smiles = [*SMILES, "C", "CC", "C" * 340, "c1ccccc1" * 20, "C[Si](C)(C)CBr", "[Na+].[Cl-]"]
-    for batch in (smiles, SMILES[:7], ["C"], ["C" * 349], ["C" * 341], ["C" * 339]):
-        theirs = module._read_by_package(batch, "cpu")
-        np.testing.assert_allclose(next(activations(batch))[:256], theirs[:256], atol=2e-5)
-
-
-@needs_chemnet
-def test_another_network_is_left_to_the_package() -> None:
-    import fcd
-
-    assert chemnet.chemnet(fcd.load_ref_model()[:5]) is None
-    assert chemnet.chemnet(fcd.load_ref_model()) is not None
