@@ -40,7 +40,7 @@ import torch
 from rdkit import Chem, rdBase
 
 from molvae.chem.selfies import decode_canonical
-from molvae.data.molecules import Seen, look
+from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.dataset import MoleculeDataset
 from molvae.errors import Rejected
 from molvae.generation.predict import unfamiliar
@@ -112,7 +112,7 @@ def main() -> None:
 
 def sets(
     generator: MoleculeGenerator, arguments: argparse.Namespace
-) -> Iterator[tuple[str, list[Seen]]]:
+) -> Iterator[tuple[str, list[PreparedMolecule]]]:
     """Yield each set that is there: ZINC first, since the others are compared with it."""
     n, data, chance = arguments.n, arguments.data, random.Random(arguments.seed)
     dataset = MoleculeDataset.load(arguments.dataset)
@@ -140,9 +140,9 @@ def column(path: Path, delimiter: str) -> list[str]:
         return [row[0] for row in csv.reader(file, delimiter=delimiter)][1:]
 
 
-def seen(generator: MoleculeGenerator, texts: list[str]) -> list[Seen]:
+def seen(generator: MoleculeGenerator, texts: list[str]) -> list[PreparedMolecule]:
     """Return the molecules that the gate lets in."""
-    found = look(generator.standardization, generator.measured, texts)
+    found = standardize_and_measure(generator.standardization, generator.measured, texts)
     return [each for each in found if not isinstance(each, Rejected)]
 
 

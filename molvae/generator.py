@@ -36,7 +36,7 @@ from molvae.config import (
     temperature_at,
     updated,
 )
-from molvae.data.molecules import Seen, look
+from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError, did_you_mean
 from molvae.generation.decode import Codes, write
 from molvae.generation.encode import (
@@ -455,11 +455,11 @@ class MoleculeGenerator:
         name = self.spell(name)
         return sweep(self.checkpoint, start, name, values, search=search)
 
-    def _look(self, smiles: Sequence[str], asked: str) -> list[Seen]:
+    def _look(self, smiles: Sequence[str], asked: str) -> list[PreparedMolecule]:
         if isinstance(smiles, str) or not len(smiles):
             raise UsageError(f"{asked}({smiles!r}): give a list of SMILES, such as ['CCO'].")
         molecules = []
-        for found in look(self.standardization, self.measured, smiles):
+        for found in standardize_and_measure(self.standardization, self.measured, smiles):
             if isinstance(found, Rejected):
                 raise found
             molecules.append(found)

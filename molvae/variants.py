@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from molvae.config import NEAR_CODES, GenerateConfig
-from molvae.data.molecules import Seen, known_to, look
+from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.decoded import tanimoto
 from molvae.generation.encode import read
@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
     id: str
     row: int
-    seen: Seen
+    seen: PreparedMolecule
 
 
 class Variant(NamedTuple):
@@ -161,7 +161,7 @@ class Neighborhood(NamedTuple):
 
 def neighbors(
     generator: MoleculeGenerator,
-    center: Seen,
+    center: PreparedMolecule,
     n: int,
     *,
     radius: float = 1.0,
@@ -251,7 +251,7 @@ def _checked(radius: float) -> float:
     return radius
 
 
-def _own_properties(generator: MoleculeGenerator, molecule: Seen) -> dict[str, Wanted]:
+def _own_properties(generator: MoleculeGenerator, molecule: PreparedMolecule) -> dict[str, Wanted]:
     values = dict(zip(generator.measured, molecule.values, strict=True))
     return {name: (value, value) for name, value in values.items()}
 
@@ -279,7 +279,7 @@ def _distances(generator: MoleculeGenerator, mean: Tensor, molecules: list[str])
     """Return how far the codes of molecules are from a mean (1, Z), NaN where there is none."""
     distances = [math.nan] * len(molecules)
     known: dict[int, list[str]] = {}  # place -> symbols
-    for place, seen in enumerate(look(generator.standardization, (), molecules)):
+    for place, seen in enumerate(standardize_and_measure(generator.standardization, (), molecules)):
         found = known_to(generator.vocabulary, seen)
         if not isinstance(found, Rejected):
             known[place] = found.symbols

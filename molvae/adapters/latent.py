@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from molvae.data.molecules import known_to, look
+from molvae.data.molecules import known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError, did_you_mean
 from molvae.generation.encode import read
 from molvae.generator import MoleculeGenerator
@@ -102,7 +102,9 @@ class LatentTransformer:
         """
         generator, texts = self._opened(), _column(X)
         known: dict[int, list[str]] = {}  # row -> symbols
-        for row, seen in enumerate(look(generator.standardization, (), list(map(_text, texts)))):
+        for row, seen in enumerate(
+            standardize_and_measure(generator.standardization, (), list(map(_text, texts)))
+        ):
             found = known_to(generator.vocabulary, seen)
             if not isinstance(found, Rejected):
                 known[row] = found.symbols

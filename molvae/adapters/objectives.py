@@ -13,7 +13,7 @@ from functools import partial
 from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.properties import measure, resolve
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
-from molvae.data.molecules import Seen, look
+from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.predict import predict_all
 from molvae.generator import MoleculeGenerator
@@ -97,7 +97,9 @@ def _measure(name: str, text: str) -> Score:
 
 
 def _predict_each(generator: MoleculeGenerator, name: str, smiles: list[str]) -> list[Score]:
-    readings = _read_each(generator, look(generator.standardization, generator.measured, smiles))
+    readings = _read_each(
+        generator, standardize_and_measure(generator.standardization, generator.measured, smiles)
+    )
     return [each if isinstance(each, Rejected) else _number(each[name]) for each in readings]
 
 
@@ -108,7 +110,7 @@ def _number(reading: Reading) -> float:
 def _close_each(
     generator: MoleculeGenerator, wanted: Mapping[str, Wanted], smiles: list[str]
 ) -> list[Score]:
-    found = look(generator.standardization, generator.measured, smiles)
+    found = standardize_and_measure(generator.standardization, generator.measured, smiles)
     of_labels: Sequence[Readings | Rejected] = [{}] * len(found)
     if not wanted.keys() <= set(generator.measured):
         of_labels = _read_each(generator, found)
@@ -127,7 +129,7 @@ def _close_each(
 
 
 def _read_each(
-    generator: MoleculeGenerator, found: Sequence[Seen | Rejected]
+    generator: MoleculeGenerator, found: Sequence[PreparedMolecule | Rejected]
 ) -> list[Readings | Rejected]:
     """Return what the property head says of each molecule."""
     molecules = [seen for seen in found if not isinstance(seen, Rejected)]

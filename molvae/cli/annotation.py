@@ -21,7 +21,7 @@ from molvae.cli.terminal import describe_table, print_json, say
 from molvae.errors import InputError, Rejected
 
 if TYPE_CHECKING:
-    from molvae.data.molecules import Seen
+    from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row, Table
     from molvae.generator import MoleculeGenerator
 
@@ -77,7 +77,7 @@ class Reading(Protocol):
         """Molecules with symbols that it does not know, so far."""
         ...
 
-    def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterable[list[object]]:
+    def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterable[list[object]]:
         """Return a row of the table to be for each molecule."""
         ...
 
@@ -217,9 +217,9 @@ class Annotation(NamedTuple):
         known_only: bool,
     ) -> Iterator[list[object]]:
         """Yield the rows of the table to be, until the end or until stopped."""
-        from molvae.data.molecules import known_to, look_at_rows
+        from molvae.data.molecules import known_to, standardize_rows
 
-        found = look_at_rows(
+        found = standardize_rows(
             table.rows,
             generator.standardization,
             generator.measured,
@@ -257,7 +257,7 @@ def own_columns(table: "Table", columns: Iterable[str]) -> tuple[int, ...]:
 
 
 def own_cells(
-    row: "Row", seen: "Seen", given: Iterable[int], *, spelled: int | None
+    row: "Row", seen: "PreparedMolecule", given: Iterable[int], *, spelled: int | None
 ) -> list[object]:
     """Return the cells of a row that are kept.
 

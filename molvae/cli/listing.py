@@ -13,7 +13,7 @@ from molvae.config import SERIES_NOISE, SERIES_TRIES
 from molvae.errors import InputError, Rejected
 
 if TYPE_CHECKING:
-    from molvae.data.molecules import Seen
+    from molvae.data.molecules import PreparedMolecule
     from molvae.generator import MoleculeGenerator
 
 
@@ -105,7 +105,7 @@ class Listing(NamedTuple):
             say(line, quiet=self.quiet)
 
 
-def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Seen":
+def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "PreparedMolecule":
     """Read a molecule that the command line names, in the form that the model was trained on.
 
     Unless `quiet`, it is told what of the molecule is left out, how it is unlike the training set,
@@ -114,10 +114,10 @@ def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Se
     Raises:
         InputError: for a string that is no molecule, or a symbol that the model does not know.
     """
-    from molvae.data.molecules import known_to, look
+    from molvae.data.molecules import known_to, standardize_and_measure
     from molvae.generation.reconstructions import reconstruct_all
 
-    (seen,) = look(generator.standardization, generator.measured, [smiles])
+    (seen,) = standardize_and_measure(generator.standardization, generator.measured, [smiles])
     found = known_to(generator.vocabulary, seen)
     if isinstance(found, Rejected):
         hint = "; for a table: molvae augment" if Path(smiles).is_file() else ""

@@ -17,7 +17,7 @@ CHUNK = 128  # rows handed to a worker at once: about 0.1 s of work
 SECONDS = 60.0  # for a chunk, and so for a single row: ten thousand times what a drug needs
 
 
-class Seen(NamedTuple):
+class PreparedMolecule(NamedTuple):
     """A molecule in the form that a model was trained on.
 
     Attributes:
@@ -31,22 +31,24 @@ class Seen(NamedTuple):
     values: tuple[float, ...]
 
 
-def look(
+def standardize_and_measure(
     standardization: Standardization, properties: Sequence[str], texts: Sequence[str]
-) -> list[Seen | Rejected]:
+) -> list[PreparedMolecule | Rejected]:
     """Look at molecules, given as SMILES: the form they have, and their properties."""
     return [_measured(found, properties) for found in admit_all(texts, standardization)]
 
 
-def known_to(vocabulary: Vocabulary, found: Seen | Rejected) -> Seen | Rejected:
+def known_to(
+    vocabulary: Vocabulary, found: PreparedMolecule | Rejected
+) -> PreparedMolecule | Rejected:
     """Return a molecule if the model has all of its symbols, or the reason why there is none."""
     unknown = [] if isinstance(found, Rejected) else vocabulary.unknown(found.symbols)
     return Rejected("symbol unknown to the model", ", ".join(unknown)) if unknown else found
 
 
-def look_at_rows(
+def standardize_rows(
     rows: Iterable[Row], standardization: Standardization, properties: Sequence[str], *, jobs: int
-) -> Generator[tuple[Row, Seen | Rejected], None, None]:
+) -> Generator[tuple[Row, PreparedMolecule | Rejected], None, None]:
     """Look at the molecules of a table, each where its death costs one row; in order.
 
     Args:
@@ -59,7 +61,7 @@ def look_at_rows(
         Each row with its molecule, or the reason why there is none.
     """
     results = map_chunks(
-        partial(_look_at_rows, standardization, tuple(properties)),
+        partial(_standardize_rows, standardization, tuple(properties)),
         rows,
         jobs=jobs,
         chunk_size=CHUNK,
@@ -71,21 +73,23 @@ def look_at_rows(
             yield row, Rejected(found.reason, found.detail) if lost else found
 
 
-def _look_at_rows(
+def _standardize_rows(
     standardization: Standardization, properties: Sequence[str], rows: Sequence[Row]
-) -> list[Seen | Rejected]:
-    found = look(standardization, properties, ["" if row.fault else row.smiles for row in rows])
+) -> list[PreparedMolecule | Rejected]:
+    found = standardize_and_measure(
+        standardization, properties, ["" if row.fault else row.smiles for row in rows]
+    )
     return [
         Rejected(row.fault, field="") if row.fault else each
         for row, each in zip(rows, found, strict=True)
     ]
 
 
-def _measured(found: Admitted | Rejected, properties: Sequence[str]) -> Seen | Rejected:
+def _measured(found: Admitted | Rejected, properties: Sequence[str]) -> PreparedMolecule | Rejected:
     if isinstance(found, Rejected):
         return found
     try:
         values = measure(found.mol, properties).tolist()
     except Rejected as rejected:
         return rejected
-    return Seen(found.smiles, found.symbols, tuple(values))
+    return PreparedMolecule(found.smiles, found.symbols, tuple(values))

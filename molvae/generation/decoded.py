@@ -14,7 +14,7 @@ from molvae.checkpoint import Checkpoint
 from molvae.chem.candidates import Checks, examine
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.similarity import fingerprint
-from molvae.data.molecules import Seen
+from molvae.data.molecules import PreparedMolecule
 from molvae.generation.encode import Written, predict, read, standardization_of, write_codes
 from molvae.generation.predict import measured_by
 from molvae.generation.rejection import TOKENS, slot_random
@@ -119,7 +119,7 @@ def _labels(checkpoint: Checkpoint, written: Sequence[Written]) -> list[dict[str
     return [{name: normalizer.reading(row, name) for name in labels} for row in by_column]
 
 
-def own_points(checkpoint: Checkpoint, molecules: Sequence[Seen]) -> np.ndarray:
+def own_points(checkpoint: Checkpoint, molecules: Sequence[PreparedMolecule]) -> np.ndarray:
     """Return molecules' own measured properties, labels NaN, shape (N, P).
 
     Args:

@@ -20,7 +20,7 @@ from torch import Tensor
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
 from molvae.config import SERIES_NOISE, SERIES_TRIES
-from molvae.data.molecules import Seen
+from molvae.data.molecules import PreparedMolecule
 from molvae.errors import UsageError, did_you_mean
 from molvae.generation.decoded import Decoded, decode_all, own_points, tanimoto, with_targets
 from molvae.generation.encode import check_noise, read
@@ -83,7 +83,7 @@ class Step(NamedTuple):
 
 def interpolate(
     checkpoint: Checkpoint,
-    ends: tuple[Seen, Seen],
+    ends: tuple[PreparedMolecule, PreparedMolecule],
     n: int,
     *,
     path: str = "spherical",
@@ -137,7 +137,7 @@ def interpolate(
 
 def sweep(
     checkpoint: Checkpoint,
-    start: Seen,
+    start: PreparedMolecule,
     name: str,
     values: Sequence[float],
     *,
@@ -232,7 +232,9 @@ def _try_all(
     return tried
 
 
-def _nearest(name: str, value: float, tolerance: float, tried: Sequence[_Try], start: Seen) -> Step:
+def _nearest(
+    name: str, value: float, tolerance: float, tried: Sequence[_Try], start: PreparedMolecule
+) -> Step:
     """Choose the molecule for one value of a property."""
 
     def gap(step: Step) -> float:
@@ -300,7 +302,7 @@ def _fitness(checkpoint: Checkpoint, ranges: Mapping[str, Wanted], step: Step) -
     return (1.0 - step.at) * first + step.at * last - sum(missed)
 
 
-def _step(at: float, tried: _Try, near: Sequence[Seen]) -> Step:
+def _step(at: float, tried: _Try, near: Sequence[PreparedMolecule]) -> Step:
     likeness = tuple(tanimoto(tried.molecule.smiles, other.smiles) for other in near)
     return Step(at, tried.molecule, likeness, tried.noise)
 

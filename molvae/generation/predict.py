@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
-from molvae.data.molecules import Seen
+from molvae.data.molecules import PreparedMolecule
 from molvae.errors import ArtifactError
 from molvae.generation.encode import predict, read
 from molvae.normalizer import Reading
@@ -61,7 +61,7 @@ def _figure(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def predict_all(checkpoint: Checkpoint, molecules: Sequence[Seen]) -> list[Prediction]:
+def predict_all(checkpoint: Checkpoint, molecules: Sequence[PreparedMolecule]) -> list[Prediction]:
     """Read the properties and labels of molecules off their latent codes.
 
     Args:
@@ -83,7 +83,7 @@ def predict_all(checkpoint: Checkpoint, molecules: Sequence[Seen]) -> list[Predi
     return predictions
 
 
-def unfamiliar(checkpoint: Checkpoint, molecule: Seen) -> str:
+def unfamiliar(checkpoint: Checkpoint, molecule: PreparedMolecule) -> str:
     """Say how a molecule differs from all of the training set, by what can be told for sure.
 
     Distances in latent space tell less: at a few nats a molecule, codes of what the model has

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from molvae.checkpoint import Checkpoint
-from molvae.data.molecules import Seen
+from molvae.data.molecules import PreparedMolecule
 from molvae.generation.decoded import decode_all, own_points, tanimoto
 from molvae.generation.encode import read
 
@@ -30,7 +30,7 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruct_all(
-    checkpoint: Checkpoint, molecules: Sequence[Seen], *, alone: bool = False
+    checkpoint: Checkpoint, molecules: Sequence[PreparedMolecule], *, alone: bool = False
 ) -> list[Reconstruction]:
     """Encode molecules to their posterior means and write these back greedily.
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from molvae.checkpoint import Checkpoint
-from molvae.data.molecules import Seen
+from molvae.data.molecules import PreparedMolecule
 from molvae.errors import ArtifactError, UsageError
 from molvae.generation.encode import TILE, padded_ids
 from molvae.generation.predict import measured_by, unfamiliar
@@ -66,7 +66,7 @@ def typicality_of(checkpoint: Checkpoint) -> Typicality | None:
 
 
 def score_all(
-    checkpoint: Checkpoint, molecules: Sequence[Seen], *, codes: int = CODES
+    checkpoint: Checkpoint, molecules: Sequence[PreparedMolecule], *, codes: int = CODES
 ) -> list[Score]:
     """Score molecules. Each one's codes are its own, whatever others it comes with.
 
@@ -98,7 +98,10 @@ def score_all(
 
 
 def _score_tile(
-    checkpoint: Checkpoint, tile: Sequence[Seen], typicality: Typicality | None, codes: int
+    checkpoint: Checkpoint,
+    tile: Sequence[PreparedMolecule],
+    typicality: Typicality | None,
+    codes: int,
 ) -> list[Score]:
     model, device = checkpoint.model, next(checkpoint.model.parameters()).device
     ids = padded_ids(checkpoint.vocabulary, [molecule.symbols for molecule in tile])
@@ -135,7 +138,7 @@ def _score_tile(
 
 
 def _conditions(
-    checkpoint: Checkpoint, tile: Sequence[Seen], typicality: Typicality | None
+    checkpoint: Checkpoint, tile: Sequence[PreparedMolecule], typicality: Typicality | None
 ) -> torch.Tensor:
     """Return what the decoder is told of the molecules: their own properties, shape (N, P)."""
     names, measured = checkpoint.normalizer.names, measured_by(checkpoint)

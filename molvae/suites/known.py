@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from molvae.data.molecules import CHUNK, SECONDS, look
+from molvae.data.molecules import CHUNK, SECONDS, standardize_and_measure
 from molvae.data.tables.tables import open_table
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import ArtifactError, InputError, Rejected, UsageError
@@ -146,7 +146,7 @@ def _of_table(
 ) -> Known:
     smiles, source = _read_smiles(path, limit=limit, seed=seed)
     tick = work.ticker(f"Reading {path.name}", len(smiles))
-    reader = partial(look, generator.standardization, generator.measured)
+    reader = partial(standardize_and_measure, generator.standardization, generator.measured)
     symbols, values, left_out = [], [], Counter[str]()
     for _, found in map_chunks(reader, smiles, jobs=work.jobs, chunk_size=CHUNK, timeout=SECONDS):
         if tick is not None:

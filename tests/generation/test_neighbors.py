@@ -13,7 +13,7 @@ from molvae.chem.properties import measure
 from molvae.chem.selfies import decode_canonical
 from molvae.chem.similarity import fingerprint
 from molvae.config import GenerateConfig
-from molvae.data.molecules import Seen, look
+from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import ConfigError, UsageError
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
@@ -40,8 +40,8 @@ def druglike() -> MoleculeGenerator:
 
 
 def sources_of(generator: MoleculeGenerator, smiles: list[str]) -> list[Source]:
-    found = look(generator.standardization, generator.measured, smiles)
-    assert all(isinstance(each, Seen) for each in found)
+    found = standardize_and_measure(generator.standardization, generator.measured, smiles)
+    assert all(isinstance(each, PreparedMolecule) for each in found)
     return [Source(f"s{row}", row, each) for row, each in enumerate(found, 1)]  # type: ignore[arg-type]
 
 

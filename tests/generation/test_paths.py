@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from molvae.chem.properties import measure
-from molvae.data.molecules import Seen, look
+from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.decoded import decode_all, own_points, tanimoto, with_targets
 from molvae.generation.encode import read
@@ -21,18 +21,18 @@ def druglike() -> MoleculeGenerator:
 
 
 @pytest.fixture(scope="module")
-def ends(druglike: MoleculeGenerator) -> tuple[Seen, Seen]:
+def ends(druglike: MoleculeGenerator) -> tuple[PreparedMolecule, PreparedMolecule]:
     drugs = dict(DRUGS)
-    first, last = look(
+    first, last = standardize_and_measure(
         druglike.standardization, druglike.measured, [drugs["lidocaine"], drugs["naproxen"]]
     )
-    assert isinstance(first, Seen)
-    assert isinstance(last, Seen)
+    assert isinstance(first, PreparedMolecule)
+    assert isinstance(last, PreparedMolecule)
     return first, last
 
 
 def test_a_path_begins_and_ends_with_what_comes_back_of_its_ends(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     back = [each.written for each in reconstruct_all(druglike.checkpoint, ends)]
     for path in PATHS:
@@ -42,7 +42,7 @@ def test_a_path_begins_and_ends_with_what_comes_back_of_its_ends(
 
 
 def test_molecules_on_a_path_are_what_they_are_said_to_be(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     from rdkit import Chem
 
@@ -74,7 +74,7 @@ def test_where_there_is_no_great_circle_the_way_is_straight(factor: float) -> No
 
 
 def test_targets_hold_a_property_on_all_of_a_path(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     low, high = (
         interpolate(druglike.checkpoint, ends, 5, ranges=druglike.ranges({"TPSA": value}))
@@ -85,7 +85,7 @@ def test_targets_hold_a_property_on_all_of_a_path(
 
 
 def test_a_sweep_changes_the_one_property_that_it_asks_for(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     values = sweep_values(druglike.checkpoint, "LogP", 5)
     steps = sweep(druglike.checkpoint, ends[0], "LogP", values, guidance=1.5)
@@ -97,7 +97,7 @@ def test_a_sweep_changes_the_one_property_that_it_asks_for(
 
 
 def test_without_noise_a_sweep_writes_what_comes_back_of_its_own_value(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     own = ends[0].values[druglike.measured.index("LogP")]
     still = Search(noise=0.0)
@@ -107,7 +107,7 @@ def test_without_noise_a_sweep_writes_what_comes_back_of_its_own_value(
 
 
 def test_a_sweep_gives_the_molecule_the_values_that_its_own_code_does_not(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     """Nearer with every try, and never without need less like the molecule."""
     values = sweep_values(druglike.checkpoint, "LogP", 7)
@@ -125,7 +125,7 @@ def test_a_sweep_gives_the_molecule_the_values_that_its_own_code_does_not(
 
 
 def test_between_two_molecules_stand_others_ever_less_like_the_first(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     steps = interpolate(druglike.checkpoint, ends, 9)
     between = [step.molecule for step in steps[1:-1]]
@@ -141,7 +141,10 @@ def test_between_two_molecules_stand_others_ever_less_like_the_first(
     [(Search(tries=0), "tries = 0: 1 to"), (Search(noise=1.5), "noise = 1.5: 0 to 1")],
 )
 def test_a_search_that_cannot_be_meant_is_refused(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen], search: Search, words: str
+    druglike: MoleculeGenerator,
+    ends: tuple[PreparedMolecule, PreparedMolecule],
+    search: Search,
+    words: str,
 ) -> None:
     with pytest.raises(UsageError, match=words):
         sweep(druglike.checkpoint, ends[0], "LogP", [1.0], search=search)
@@ -166,7 +169,9 @@ def test_counts_are_swept_in_whole_numbers(druglike: MoleculeGenerator) -> None:
 
 
 def test_what_cannot_be_meant_is_refused(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen], labelled_model_file: str
+    druglike: MoleculeGenerator,
+    ends: tuple[PreparedMolecule, PreparedMolecule],
+    labelled_model_file: str,
 ) -> None:
     with pytest.raises(UsageError, match="a path has two ends"):
         interpolate(druglike.checkpoint, ends, 1)
@@ -183,8 +188,10 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_a_label_is_swept_by_what_the_model_predicts(labelled_model_file: str) -> None:
     generator = MoleculeGenerator.load(labelled_model_file)
-    (aspirin,) = look(generator.standardization, generator.measured, ["CC(=O)Oc1ccccc1C(=O)O"])
-    assert isinstance(aspirin, Seen)
+    (aspirin,) = standardize_and_measure(
+        generator.standardization, generator.measured, ["CC(=O)Oc1ccccc1C(=O)O"]
+    )
+    assert isinstance(aspirin, PreparedMolecule)
     steps = sweep(generator.checkpoint, aspirin, "potency", [4.0, 6.0])
     for step in steps:
         assert isinstance(step.molecule.value("potency"), float)
@@ -192,7 +199,7 @@ def test_a_label_is_swept_by_what_the_model_predicts(labelled_model_file: str) -
 
 
 def test_a_temperature_gives_each_slot_its_own_molecule_and_the_same_again(
-    druglike: MoleculeGenerator, ends: tuple[Seen, Seen]
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     checkpoint = druglike.checkpoint
     codes = read(checkpoint, [ends[0].symbols]).mean.repeat(8, 1)
@@ -216,7 +223,9 @@ def test_a_temperature_gives_each_slot_its_own_molecule_and_the_same_again(
     assert drawn(2, list(range(8))) != eight
 
 
-def test_a_generator_takes_smiles(druglike: MoleculeGenerator, ends: tuple[Seen, Seen]) -> None:
+def test_a_generator_takes_smiles(
+    druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
+) -> None:
     first, last = (end.smiles for end in ends)
     checkpoint = druglike.checkpoint
     assert druglike.reconstruct([first]) == reconstruct_all(checkpoint, ends[:1])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from molvae.chem.selfies import decode_canonical
-from molvae.data.molecules import Seen, look
+from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.generation.decoded import own_points, tanimoto
 from molvae.generation.encode import TILE, read, write_codes
 from molvae.generation.reconstructions import reconstruct_all
@@ -18,9 +18,9 @@ from tests.conftest import Memorized
 from tests.drugs import DRUGS
 
 
-def seen_by(generator: MoleculeGenerator, smiles: list[str]) -> list[Seen]:
-    found = look(generator.standardization, generator.measured, smiles)
-    return [each for each in found if isinstance(each, Seen)]
+def seen_by(generator: MoleculeGenerator, smiles: list[str]) -> list[PreparedMolecule]:
+    found = standardize_and_measure(generator.standardization, generator.measured, smiles)
+    return [each for each in found if isinstance(each, PreparedMolecule)]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def scholar(memorized: Memorized) -> MoleculeGenerator:
 
 
 @pytest.fixture(scope="module")
-def known(memorized: Memorized, scholar: MoleculeGenerator) -> list[Seen]:
+def known(memorized: Memorized, scholar: MoleculeGenerator) -> list[PreparedMolecule]:
     dataset = memorized.dataset
     rows = dataset.members("validation")
     return seen_by(
@@ -45,7 +45,7 @@ def known(memorized: Memorized, scholar: MoleculeGenerator) -> list[Seen]:
 
 
 def test_what_a_model_knows_by_heart_comes_back(
-    scholar: MoleculeGenerator, known: list[Seen]
+    scholar: MoleculeGenerator, known: list[PreparedMolecule]
 ) -> None:
     back = reconstruct_all(scholar.checkpoint, known)
     assert [each.smiles for each in back] == [each.smiles for each in known]
@@ -58,7 +58,7 @@ def test_what_a_model_knows_by_heart_comes_back(
 
 
 def test_what_comes_back_is_compared_with_its_own_molecule(
-    scholar: MoleculeGenerator, known: list[Seen]
+    scholar: MoleculeGenerator, known: list[PreparedMolecule]
 ) -> None:
     strangers = seen_by(scholar, [smiles for _, smiles in DRUGS[:40]])
     for each in reconstruct_all(scholar.checkpoint, strangers):
@@ -68,7 +68,7 @@ def test_what_comes_back_is_compared_with_its_own_molecule(
 
 
 def test_withheld_properties_are_not_told_to_the_decoder(
-    scholar: MoleculeGenerator, known: list[Seen], monkeypatch: pytest.MonkeyPatch
+    scholar: MoleculeGenerator, known: list[PreparedMolecule], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[np.ndarray] = []
     import molvae.generation.decoded

@@ -142,11 +142,11 @@ def _sources(
     generator: "MoleculeGenerator", table: "Table", bad: Rejects, *, jobs: int
 ) -> "list[Source]":
     """Read the molecules; those that cannot be used are rejected with their rows."""
-    from molvae.data.molecules import known_to, look_at_rows
+    from molvae.data.molecules import known_to, standardize_rows
     from molvae.variants import Source
 
     sources = []
-    looked = look_at_rows(table.rows, generator.standardization, generator.measured, jobs=jobs)
+    looked = standardize_rows(table.rows, generator.standardization, generator.measured, jobs=jobs)
     for row, seen in looked:
         found = known_to(generator.vocabulary, seen)
         if isinstance(found, Rejected):

@@ -12,7 +12,7 @@ from molvae.cli.annotation import Annotation, annotating, own_columns
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.molecules import Seen
+    from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row, Table
     from molvae.generator import MoleculeGenerator
 
@@ -84,7 +84,7 @@ class _Reading:
         codes = [f"{prefix}{place}" for prefix in prefixes for place in range(1, size + 1)]
         return ("ID", "SMILES", *self.generator.measured, *codes, "model", *self.own)
 
-    def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
+    def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
         from molvae.generation.encode import read
 

@@ -154,12 +154,12 @@ def _known(
     """
     if path is None:
         return frozenset()
-    from molvae.data.molecules import look_at_rows
+    from molvae.data.molecules import standardize_rows
     from molvae.data.tables.tables import open_table
 
     table = open_table(path)
     looked = [
-        seen for _, seen in look_at_rows(table.rows, generator.standardization, (), jobs=jobs)
+        seen for _, seen in standardize_rows(table.rows, generator.standardization, (), jobs=jobs)
     ]
     known = frozenset(seen.smiles for seen in looked if not isinstance(seen, Rejected))
     if not known:

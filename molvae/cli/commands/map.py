@@ -15,7 +15,7 @@ from molvae.cli.terminal import describe_table, print_json, say
 from molvae.errors import InputError, Rejected, UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.molecules import Seen
+    from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row, Table
     from molvae.evaluate.latent_map import Projection
     from molvae.generator import MoleculeGenerator
@@ -157,7 +157,7 @@ class _Colors(NamedTuple):
             return cls(table.columns[place], table.columns[place], (), place)
         return cls(wanted.name, str(wanted), (wanted.name,))
 
-    def value(self, row: "Row", seen: "Seen") -> float:
+    def value(self, row: "Row", seen: "PreparedMolecule") -> float:
         """Return the value of a molecule, NaN where it has none.
 
         Raises:
@@ -178,7 +178,7 @@ class _Dot(NamedTuple):
     """A molecule on the map: the ID of its row, what the model is shown of it, and its value."""
 
     id: str
-    seen: "Seen"
+    seen: "PreparedMolecule"
     value: float
 
 
@@ -207,10 +207,10 @@ def _look(
     quiet: bool,
 ) -> list[_Dot]:
     """Read the molecules; those that cannot be used are rejected with their rows."""
-    from molvae.data.molecules import known_to, look_at_rows
+    from molvae.data.molecules import known_to, standardize_rows
 
     found: list[_Dot] = []
-    rows = look_at_rows(
+    rows = standardize_rows(
         table.rows,
         generator.standardization,
         colors.measured,
@@ -227,7 +227,7 @@ def _look(
     return found
 
 
-def _dot(row: "Row", known: "Seen | Rejected", colors: _Colors) -> "_Dot | Rejected":
+def _dot(row: "Row", known: "PreparedMolecule | Rejected", colors: _Colors) -> "_Dot | Rejected":
     if isinstance(known, Rejected):
         return known
     try:
@@ -236,7 +236,7 @@ def _dot(row: "Row", known: "Seen | Rejected", colors: _Colors) -> "_Dot | Rejec
         return rejected
 
 
-def _project(generator: "MoleculeGenerator", molecules: "list[Seen]") -> "Projection":
+def _project(generator: "MoleculeGenerator", molecules: "list[PreparedMolecule]") -> "Projection":
     from molvae.evaluate.latent_map import project
     from molvae.generation.encode import read
 

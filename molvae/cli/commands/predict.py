@@ -12,7 +12,7 @@ from molvae.cli.generators import held_out
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.molecules import Seen
+    from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row, Table
     from molvae.generation.predict import Prediction
     from molvae.generator import MoleculeGenerator
@@ -125,7 +125,7 @@ class _Layout(NamedTuple):
         smiles = given.index(table.smiles)
         return cls(tuple(given), own, names, classes, columns, smiles)
 
-    def row(self, row: "Row", seen: "Seen", prediction: "Prediction") -> list[object]:
+    def row(self, row: "Row", seen: "PreparedMolecule", prediction: "Prediction") -> list[object]:
         """Return a row of the table to be."""
         cells = own_cells(row, seen, self.given, spelled=self.spelled)
         added: list[object] = []
@@ -189,7 +189,7 @@ class _Reading:
         """All columns of the table to be."""
         return self.layout.columns
 
-    def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
+    def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
         from molvae.generation.predict import predict_all
 

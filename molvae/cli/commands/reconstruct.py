@@ -11,7 +11,7 @@ from molvae.cli import generators
 from molvae.cli.annotation import Annotation, annotating, own_columns
 
 if TYPE_CHECKING:
-    from molvae.data.molecules import Seen
+    from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row, Table
     from molvae.generator import MoleculeGenerator
 
@@ -80,7 +80,7 @@ class _Reading:
         """All columns of the table to be."""
         return (*COLUMNS, *self.own)
 
-    def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
+    def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
         from molvae.generation.reconstructions import reconstruct_all
 

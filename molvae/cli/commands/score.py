@@ -10,7 +10,7 @@ import click
 from molvae.cli.annotation import Annotation, annotating, own_cells
 
 if TYPE_CHECKING:
-    from molvae.data.molecules import Seen
+    from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row, Table
     from molvae.generation.score import Score
     from molvae.generator import MoleculeGenerator
@@ -86,7 +86,7 @@ class _Reading:
     ood: int = 0
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(NATS, 0.0))
 
-    def rows(self, molecules: Sequence[tuple["Row", "Seen"]]) -> Iterator[list[object]]:
+    def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
         from molvae.generation.score import score_all
 
@@ -105,7 +105,7 @@ class _Reading:
         for name in NATS:
             self.sums[name] += getattr(score, name)
 
-    def _row(self, row: "Row", seen: "Seen", score: "Score") -> list[object]:
+    def _row(self, row: "Row", seen: "PreparedMolecule", score: "Score") -> list[object]:
         cells = own_cells(row, seen, self.given, spelled=self.spelled)
         nats = (getattr(score, name) for name in NATS)
         return [*cells, *nats, score.percentile, bool(score.ood), score.ood]
