@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from molvae.config import ModelConfig, PriorConfig, as_dict, updated
+from molvae.config import ModelConfig, PriorConfig, as_dict, check_supported, updated
 from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, did_you_mean
 from molvae.files import store
 from molvae.model.cvae import ConditionalVAE
-from molvae.model.flow import FlowPrior
 from molvae.model.prior import JointGaussian, Prior, StandardNormal
 from molvae.normalizer import PropertyNormalizer
 from molvae.training_index import BloomFilter
@@ -25,9 +24,8 @@ MODEL_FILE = "model.safetensors"  # in a run folder
 SAMPLE_MOLECULES = 4096  # a combination that one molecule in a thousand has is among them
 SAMPLE = "sample.conditions"  # the one array that a model may lack
 MAX_PARAMETERS = 500_000_000  # a file that asks for more is not one of ours
-PRIORS: dict[str, type[JointGaussian] | type[FlowPrior] | type[StandardNormal]] = {
+PRIORS: dict[str, type[JointGaussian] | type[StandardNormal]] = {
     "joint-gaussian": JointGaussian,
-    "flow": FlowPrior,
     "standard": StandardNormal,
 }
 Part = TypeVar("Part")
@@ -114,6 +112,7 @@ class Checkpoint:
                 not finite or do not fit the configuration.
         """
         stored = store.look(path, kind=KIND, format=FORMAT)
+        _check_supported(stored)
         config = _part(stored, "model", lambda plain: updated(ModelConfig(), {**plain}))
         merges = stored.header.get("merges", [])  # the first models have none
         vocabulary = _part(stored, "symbols", lambda symbols: Vocabulary(symbols, merges))
@@ -132,12 +131,9 @@ class Checkpoint:
             {name: torch.from_numpy(arrays[f"model.{name}"].astype(np.float32)) for name in shapes},
             assign=True,
         )
-        fitted = _fitted(prior, arrays, (config.latent_size, len(normalizer.names)), path)
-        if isinstance(fitted, FlowPrior):
-            fitted.velocity.to(device)
         return cls(
             model=model.eval().to(device),
-            prior=fitted,
+            prior=_fitted(prior, arrays, (config.latent_size, len(normalizer.names)), path),
             vocabulary=vocabulary,
             normalizer=normalizer,
             index=BloomFilter(arrays["index.bits"], hashes),
@@ -157,6 +153,15 @@ def _halved(array: np.ndarray) -> np.ndarray:
     """Return float32 numbers as float16 where none overflows; what is float64 needs its digits."""
     fits = np.abs(array).max(initial=0.0) <= np.finfo(np.float16).max
     return array.astype(np.float16) if fits and array.dtype == np.float32 else array
+
+
+def _check_supported(stored: store.Stored) -> None:
+    prior = stored.header.get("prior")
+    kind = prior.get("prior") if isinstance(prior, Mapping) else prior
+    try:
+        check_supported(stored.path, flow_prior=kind == "flow")
+    except ConfigError as error:
+        raise ArtifactError(str(error)) from error
 
 
 def _part(stored: store.Stored, name: str, understand: Callable[[Any], Part]) -> Part:
@@ -248,7 +253,7 @@ def _fitted(
     given = _under(arrays, "prior.")
     try:
         prior: Prior = PRIORS[config.prior].from_arrays(
-            given, config=config, latent_size=sizes[0], n_conditions=sizes[1]
+            given, latent_size=sizes[0], n_conditions=sizes[1]
         )
     except KeyError as error:
         raise ArtifactError(f"{path}: damaged: its prior lacks {error}.") from error

@@ -87,20 +87,9 @@ class PriorConfig:
 
     prior: str = setting(
         "joint-gaussian",
-        "joint-gaussian: one Gaussian over codes and properties; flow: flow matching, trained"
-        " after the model; standard: N(0, I), whatever is asked",
-        choices=("joint-gaussian", "flow", "standard"),
-    )
-    flow_size: int = setting(256, "width of the flow's network", low=4, high=4096)
-    flow_blocks: int = setting(3, "residual blocks of the flow's network", low=1, high=32)
-    flow_steps: int = setting(5_000, "training steps of the flow", low=1, high=10_000_000)
-    flow_batch_size: int = setting(1024, "codes in a step of the flow", low=1, high=65_536)
-    flow_learning_rate: float = setting(1e-3, "peak learning rate of the flow", low=1e-7, high=1.0)
-    flow_guidance: float = setting(
-        1.0, "how far the flow overstates what is asked; 1: as learned", low=0, high=10
-    )
-    integration_steps: int = setting(
-        8, "steps of the flow from noise to a whole code", low=1, high=1000
+        "joint-gaussian: one Gaussian over latent codes and properties; standard: N(0, I),"
+        " independent of the properties",
+        choices=("joint-gaussian", "standard"),
     )
 
 
@@ -280,6 +269,12 @@ FINE_TUNING = TrainConfig(
 )
 OBJECTIVE = ("beta", "free_nats", "property_weight")  # stay what the model was trained for
 
+# Options of molvae 0.1.0 that have left. Files that name them still load, unless they need them.
+RETIRED = {
+    *("flow_size", "flow_blocks", "flow_steps", "flow_batch_size", "flow_learning_rate"),
+    *("flow_guidance", "integration_steps"),
+}
+
 Config = TypeVar("Config", DataConfig, ModelConfig, PriorConfig, TrainConfig, GenerateConfig)
 
 
@@ -334,8 +329,11 @@ def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configu
     """Return `config` with `changes` applied and checked.
 
     Raises:
-        ConfigError: for an unknown key (with the nearest known one) or a bad value.
+        ConfigError: for an unknown key (with the nearest known one) or a bad value, and for what
+            only an older version can do.
     """
+    check_supported(where, flow_prior=changes.get("prior") == "flow")
+    changes = {key: value for key, value in changes.items() if key not in RETIRED}
     known = {item.name: item for item in fields(config)}
     for key in changes:
         if key not in known:
@@ -345,6 +343,23 @@ def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configu
             )
     values: Any = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
     return check(replace(config, **values))
+
+
+def check_supported(where: object, **found: object) -> None:
+    """Check that a file needs nothing that has left since molvae 0.1.0.
+
+    Args:
+        where: the file, or its part.
+        found: whether it has each such thing, with underscores in its name.
+
+    Raises:
+        ConfigError: naming the last version that reads the file.
+    """
+    for name in (name for name, needed in found.items() if needed):
+        raise ConfigError(
+            f"{where}: needs a {name.replace('_', ' ')}. The last version that reads it is molvae"
+            " 0.1.0, commit 7d901c7: install that one, or train a model without."
+        )
 
 
 def fine_tuning(trained: Mapping[str, Any]) -> TrainConfig:

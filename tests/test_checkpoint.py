@@ -257,6 +257,30 @@ def test_parts_that_cannot_be_are_refused_by_name(
     assert str(path) in str(caught.value)
 
 
+FLOW = {"prior": "flow", "flow_size": 256, "flow_steps": 5000, "integration_steps": 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"prior": FLOW}, "a flow prior"), ({"prior": "flow"}, "a flow prior")]
+)
+def test_what_left_is_refused_with_the_last_version_that_reads_it(
+    changes: dict[str, Any], words: str, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    path = rewritten(tiny_model_file, tmp_path / "older", lambda a, h: h.update(changes))
+    with pytest.raises(ArtifactError, match=f"older: needs {words}.*molvae 0.1.0, commit"):
+        Checkpoint.load(path)
+
+
+def test_a_header_that_names_what_left_without_using_it_loads(
+    tiny_model_file: Path, tmp_path: Path
+) -> None:
+    changes = {"prior": FLOW | {"prior": "joint-gaussian"}}
+    path = rewritten(tiny_model_file, tmp_path / "older", lambda a, h: h.update(changes))
+    older, now = Checkpoint.load(path), Checkpoint.load(tiny_model_file)
+    assert older.prior.config == now.prior.config
+    assert older.vocabulary == now.vocabulary
+
+
 @pytest.mark.parametrize(
     ("sizes", "words"),
     [

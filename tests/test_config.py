@@ -108,7 +108,7 @@ def test_toml_brings_every_value_back(preset: str, tmp_path: Path) -> None:
     settings = Preset(
         replace(settings.model, dropout=0.125, latent_size=17, film=True, noise_conditional=True),
         replace(settings.train, learning_rate=1e-7, precision="bf16", seed=2**40, final_rate=0),
-        replace(settings.prior, prior="flow", flow_guidance=1.5),
+        replace(settings.prior, prior="standard"),
     )
     path = tmp_path / "config.toml"
     path.write_text(to_toml(settings), encoding="utf-8")

@@ -5,6 +5,7 @@ prior is fitted after training to the codes of the training set, jointly with th
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ RIDGE = 1e-5  # added to variances: keeps the conditional covariance positive in
 
 
 class Prior(Protocol):
-    """What `sample` needs of a prior; a learned flow can stand in for the Gaussian."""
+    """A distribution of latent codes given properties."""
 
     def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
         """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z).
@@ -29,7 +30,7 @@ class Prior(Protocol):
 
     @property
     def config(self) -> PriorConfig:
-        """Its kind, and the sizes of what is learned."""
+        """Its kind."""
         ...
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -37,10 +38,14 @@ class Prior(Protocol):
         ...
 
 
-class StandardNormal(NamedTuple):
-    """N(0, I), which knows nothing of properties: what the KL term pulls every posterior to."""
+@dataclass(frozen=True)
+class StandardNormal:
+    """N(0, I), independent of the properties: the KL term pulls every posterior towards it."""
 
-    config: PriorConfig = PriorConfig(prior="standard")
+    @property
+    def config(self) -> PriorConfig:
+        """Its kind."""
+        return PriorConfig(prior="standard")
 
     def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
         """Draw codes (B, Z) from noise (B, Z); conditions (B, P) are not heeded."""
@@ -53,15 +58,10 @@ class StandardNormal(NamedTuple):
 
     @classmethod
     def from_arrays(
-        cls,
-        arrays: Mapping[str, np.ndarray],
-        *,
-        config: PriorConfig,
-        latent_size: int,
-        n_conditions: int,
+        cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_conditions: int
     ) -> "StandardNormal":
-        """Rebuild the prior, for which nothing is needed."""
-        return cls(config)
+        """Return the prior; it needs no arrays."""
+        return cls()
 
 
 class JointGaussian(NamedTuple):
@@ -71,13 +71,16 @@ class JointGaussian(NamedTuple):
         mean: of codes and standardized properties, float64, shape (Z + P,).
         covariance: float64, shape (Z + P, Z + P).
         latent_size: Z.
-        config: its kind.
     """
 
     mean: Tensor
     covariance: Tensor
     latent_size: int
-    config: PriorConfig = PriorConfig()
+
+    @property
+    def config(self) -> PriorConfig:
+        """Its kind."""
+        return PriorConfig(prior="joint-gaussian")
 
     @classmethod
     def fit(cls, codes: Tensor, variances: Tensor, conditions: Tensor) -> "JointGaussian":
@@ -150,12 +153,7 @@ class JointGaussian(NamedTuple):
 
     @classmethod
     def from_arrays(
-        cls,
-        arrays: Mapping[str, np.ndarray],
-        *,
-        config: PriorConfig,
-        latent_size: int,
-        n_conditions: int,
+        cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_conditions: int
     ) -> "JointGaussian":
         """Rebuild from `arrays` the prior of Z = `latent_size` and P = `n_conditions`.
 
@@ -172,7 +170,7 @@ class JointGaussian(NamedTuple):
         symmetric = torch.allclose(covariance, covariance.T)
         if not symmetric or torch.linalg.cholesky_ex(covariance).info != 0:
             raise ArtifactError("the prior inside is damaged: its covariance is not positive.")
-        return cls(mean, covariance, latent_size, config)
+        return cls(mean, covariance, latent_size)
 
 
 def _positive(covariance: Tensor) -> Tensor:

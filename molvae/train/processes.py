@@ -6,8 +6,7 @@ model, of buckets, and of a mean over processes where the last batch needs a mea
 a few million weights of a recurrent network leave nothing worth overlapping.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from molvae.errors import MolvaeError, UsageError
 from molvae.model.device import choose_device
 
 PATIENCE = timedelta(minutes=10)  # with a silent process: the end of an epoch takes less
-SIGN_OF_LIFE = 60.0  # seconds between two of a process that works alone
 
 
 class Processes(NamedTuple):
@@ -61,27 +59,6 @@ class Processes(NamedTuple):
         flags = torch.tensor([float(flag)], device=self.device)
         self.add_up(flags)
         return bool(flags.item() > 0)
-
-    def at_work(self, should_stop: Callable[[], bool]) -> Callable[[], bool]:
-        """Return `should_stop` for what the leader does alone, which may outlast all patience.
-
-        Being asked, it lets the others know now and then that they wait for somebody alive.
-        """
-        told = time.monotonic()
-
-        def asked() -> bool:
-            nonlocal told
-            if time.monotonic() - told > SIGN_OF_LIFE:
-                self.any(False)
-                told = time.monotonic()
-            return should_stop()
-
-        return asked
-
-    def wait_for_the_leader(self) -> None:
-        """Come together where the leader has done something alone, `at_work` all the while."""
-        while not self.any(self.leads):
-            pass
 
     def agree(self, number: int) -> bool:
         """Tell whether all processes come with the same number."""

@@ -32,7 +32,7 @@ from molvae.train.identity import identity
 from molvae.train.learner import Learner, must_be_finite
 from molvae.train.merges import with_merges
 from molvae.train.package import package
-from molvae.train.priors import adapted, fit_prior
+from molvae.train.priors import fit_prior
 from molvae.train.processes import ALONE, Processes
 from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
@@ -64,7 +64,7 @@ class Trainer:
         run: the folder, made when it is not there.
         model: sizes.
         train: how to train.
-        prior: which prior the model gets; a flow is fitted when all else is done.
+        prior: the prior of p(z given c), fitted when the model is trained.
         device: "cpu", "cuda", "cuda:1".
         initial: weights to begin from, by the names and shapes of this model; random when None.
         earlier: index of what those weights were trained on, which is no more novel than this set.
@@ -72,7 +72,6 @@ class Trainer:
         tensorboard: write the log for TensorBoard too, in the folder's `tensorboard`.
         processes: those that share this training; the folder is one that all of them see.
         report: called after every step, for a progress bar.
-        report_prior: called now and then while a flow is fitted, with its steps and its loss.
         notice: told what a user should know and need not act on.
         should_stop: asked after every step, and often at the end of an epoch; when it says true,
             the state is saved and `fit` returns.
@@ -98,15 +97,13 @@ class Trainer:
         tensorboard: bool = False,
         processes: Processes = ALONE,
         report: Callable[[Progress], None] = lambda progress: None,
-        report_prior: Callable[[int, float], None] = lambda steps, loss: None,
         notice: Callable[[str], None] = lambda text: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.run, self.config = run, train
         self.settings = Preset(model, train, prior)
         self.device, self.processes = torch.device(device), processes
-        self.report, self.report_prior = report, report_prior
-        self.should_stop, self.tensorboard = should_stop, tensorboard
+        self.report, self.should_stop, self.tensorboard = report, should_stop, tensorboard
         self.earlier = earlier
         self.members = dataset.members("train")
         validation = dataset.members("validation")
@@ -162,7 +159,8 @@ class Trainer:
                 self._begin()
                 with self._events() as record:
                     finished = self._train(record)
-                finished = finished and self._fit_prior()
+                if finished and self.processes.leads:
+                    self._fit_prior()
             except torch.OutOfMemoryError as error:
                 raise MolvaeError(
                     f"{self.device} is out of memory; the last save is {self.run / STATE_FILE}."
@@ -281,29 +279,16 @@ class Trainer:
             checkpoint.save(self.run / MODEL_FILE)
         return True
 
-    def _fit_prior(self) -> bool:
-        """Give the best model the prior that was asked for; False when asked to stop.
-
-        It is the same whenever it is fitted, so one that was stopped begins anew.
-        """
-        stopped = False
-        if self.processes.leads:
-            checkpoint = Checkpoint.load(self.run / MODEL_FILE, self.device)
-            if checkpoint.prior.config != self.settings.prior:
-                prior = adapted(checkpoint.prior, self.settings.prior) or fit_prior(
-                    checkpoint.model,
-                    self.dataset,
-                    self.settings.prior,
-                    seed=self.config.seed,
-                    report=self.report_prior,
-                    should_stop=self.processes.at_work(self.should_stop),
-                )
-                stopped = prior is None
-                if prior is not None:
-                    told = {k: v for k, v in checkpoint.provenance.items() if k not in OF_A_PRIOR}
-                    replace(checkpoint, prior=prior, provenance=told).save(self.run / MODEL_FILE)
-        self.processes.wait_for_the_leader()
-        return not self.processes.any(stopped)
+    def _fit_prior(self) -> None:
+        """Replace the best model's prior where the settings name another kind."""
+        checkpoint = Checkpoint.load(self.run / MODEL_FILE, self.device)
+        if checkpoint.prior.config == self.settings.prior:
+            return
+        prior = fit_prior(
+            checkpoint.model, self.dataset, self.settings.prior, seed=self.config.seed
+        )
+        kept = {k: v for k, v in checkpoint.provenance.items() if k not in OF_A_PRIOR}
+        replace(checkpoint, prior=prior, provenance=kept).save(self.run / MODEL_FILE)
 
     def _row(self, held_out: Validation) -> Epoch:
         count, *sums = self.state.sums

@@ -3,7 +3,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from molvae.config import PriorConfig
 from molvae.errors import ArtifactError
 from molvae.model.prior import JointGaussian
 from molvae.normalizer import PropertyNormalizer
@@ -118,9 +117,7 @@ def test_estimates_that_contradict_each_other_still_make_a_gaussian() -> None:
 def test_arrays_bring_the_prior_back(joint: tuple[Tensor, Tensor]) -> None:
     z, c = joint
     prior = JointGaussian.fit(z, torch.zeros_like(z), c)
-    again = JointGaussian.from_arrays(
-        prior.arrays(), config=PriorConfig(), latent_size=Z, n_conditions=P
-    )
+    again = JointGaussian.from_arrays(prior.arrays(), latent_size=Z, n_conditions=P)
     assert torch.equal(again.sample(c[:9], z[:9]), prior.sample(c[:9], z[:9]))
 
 
@@ -141,7 +138,6 @@ def test_damaged_arrays_are_refused(mean: np.ndarray, covariance: np.ndarray) ->
     with pytest.raises(ArtifactError, match="prior inside is damaged"):
         JointGaussian.from_arrays(
             {"mean": mean, "covariance": covariance},
-            config=PriorConfig(),
             latent_size=Z,
             n_conditions=P,
         )
@@ -206,7 +202,6 @@ def test_the_prior_stays_sound_with_any_number_of_classes(count: int) -> None:
     prior = JointGaussian.fit(codes, torch.full_like(codes, 0.05), conditions)
     again = JointGaussian.from_arrays(
         prior.arrays(),
-        config=PriorConfig(),
         latent_size=Z,
         n_conditions=conditions.shape[1],
     )

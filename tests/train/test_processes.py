@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from molvae.checkpoint import Checkpoint
-from molvae.config import PriorConfig, TrainConfig
+from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
 from molvae.files import store
@@ -24,7 +24,6 @@ from tests import tiny
 ROOT = Path(__file__).parents[2]
 # Five batches in an epoch; the last one is a single molecule, so that one process has none of it.
 TRAIN = TrainConfig(epochs=2, batch_size=61, learning_rate=0.01, precision="fp32", seed=5)
-FLOW = PriorConfig(prior="flow", flow_size=16, flow_blocks=1, flow_steps=40, flow_batch_size=32)
 
 SCRIPT = """
 import os, sys, weakref
@@ -32,21 +31,12 @@ from pathlib import Path
 import numpy as np
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
-from molvae.train import processes as group
 from molvae.train.processes import joined
 from tests.train import test_processes as shared
 from torch import distributed
 
 dataset, run, what = MoleculeDataset.load(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
 def train(processes):
-    if what == "flow":  # a sign of life after every step of it, in place of one a minute
-        group.SIGN_OF_LIFE = 0.0
-        signs = []
-        add_up = group.Processes.add_up
-        group.Processes.add_up = lambda own, values: signs.append(0) or add_up(own, values)
-        assert shared.trainer(dataset, run, processes, prior=shared.FLOW).fit()
-        print(len(signs), flush=True)
-        return
     trainer = shared.trainer(dataset, run, processes)
     np.save(f"{run}.{processes.rank}.npy", shared.first_gradients(trainer))
     if processes.rank == 1:
@@ -149,16 +139,6 @@ def test_death_of_one_ends_the_others_in_words(drug_dataset_file: Path, tmp_path
         tmp_path / "run" / "state.safetensors", kind="training state", format=1
     )
     assert header["state"]["step"] == 0
-
-
-def test_those_that_wait_for_a_prior_are_told_that_somebody_is_at_work_on_it(
-    drug_dataset_file: Path, tmp_path: Path
-) -> None:
-    (code, told), (other, heard) = two_processes(drug_dataset_file, tmp_path / "run", "flow")
-    assert code == other == 0
-    assert told == heard
-    assert int(told) > FLOW.flow_steps
-    assert Checkpoint.load(tmp_path / "run" / "model.safetensors").prior.config == FLOW
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 7, 512])

@@ -3,8 +3,8 @@
 import os
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
-from functools import cache, partial
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,19 +160,10 @@ def _fit(trainer: "Trainer", quiet: bool) -> int:
         f" {trainer.precision.name} on {trainer.device}",
         quiet=quiet,
     )
-    with stop_signals(WARNING) as stopped, ExitStack() as shown:
+    bar = progress("Training", total=count * epochs, begun=trainer.seen, quiet=quiet)
+    with stop_signals(WARNING) as stopped, bar as report:
         trainer.should_stop = lambda: bool(stopped)
-        bar = progress("Training", total=count * epochs, begun=trainer.seen, quiet=quiet)
-        trainer.report = _reporter(shown.enter_context(bar), epochs)
-
-        @cache
-        def flow_bar() -> Report:
-            shown.close()  # the training is done
-            steps = trainer.settings.prior.flow_steps
-            bar = progress("Fitting the prior", total=steps, unit="steps", quiet=quiet)
-            return shown.enter_context(bar)
-
-        trainer.report_prior = lambda steps, loss: flow_bar()(steps, f"error {loss:.3f}")
+        trainer.report = _reporter(report, epochs)
         finished = trainer.fit()
     if finished and not stopped:
         return 0
