@@ -1,23 +1,21 @@
-"""How sure a number is: percentile intervals from resampled molecules (Efron 1979).
+"""Percentile intervals from resampled molecules (Efron 1979).
 
-The N generated strings are drawn again N times with replacement, as weights, and nothing is parsed
-twice; reference and training set stay as they are. That holds for means and for what follows from
-means. It does not for shares of distinct molecules among copies (uniqueness), since a resample
-always has copies, nor for statistics of pairs and of covariances (IntDiv, FCD): these have no
-interval here. A distance between distributions cannot fall below 0, and a resample is as far from
-the sample as that is from the truth, so the interval of a small distance lies somewhat high.
+Each resample draws N of the N generated strings with replacement, as weights, so that nothing is
+parsed twice; the reference and the training set stay as they are. Means, and what follows from
+means, have an interval. The share of distinct molecules (uniqueness) has none, since every
+resample contains copies, nor have statistics of pairs and covariances (IntDiv, FCD). A distance
+between distributions cannot fall below 0, and each resample adds the distance between it and the
+sample, so the interval of a small distance lies somewhat high.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from molvae.evaluate import moses
-from molvae.evaluate.control import Requests, tolerance
-from molvae.evaluate.distributions import MEASURED
-from molvae.evaluate.parsed import SHAPES, Parsed
-from molvae.evaluate.references import Reference
+from molvae.evaluate.control import Requests, fit_line, tolerance
+from molvae.evaluate.distributions import MEASURED, known
+from molvae.evaluate.parsed import SHAPES
 from molvae.evaluate.sets import Columns, Sets
 from molvae.evaluate.work import Work
 
@@ -40,45 +38,42 @@ def intervals(
 
     Args:
         sets: the molecules.
-        columns: name -> values of the N strings whose mean is a metric, NaN where one does not
-            enter it.
-        requests: property -> what was asked.
+        columns: name -> values of the N strings whose mean is a metric, NaN where a string does
+            not count.
+        requests: property -> the targets of the N strings.
         scales: property -> standard deviation of the reference.
-        resamples: how many to draw, with the seed of the sets.
-        work: who is told how far it is.
+        resamples: number of resamples, drawn with the seed of the sets.
+        work: reports the progress.
 
     Returns:
-        Metric -> (low, high); of tables under "table.row.column". Nothing of what is undefined.
+        Metric -> (low, high); in tables under "table.row.column". Undefined metrics are left out.
     """
     statistics = {name: mean_of(column) for name, column in columns.items()}
-    statistics |= _of_rings(sets) | _of_properties(sets) | _of_control(sets, requests, scales)
+    statistics |= dict(_compared(sets)) | dict(_controlled(sets, requests, scales))
     if "Test" in sets.tests:
         for name, ours in moses.WASSERSTEIN.items():
             statistics[name] = statistics[f"properties.{ours}.wasserstein"]
-    found = np.empty((resamples, len(statistics)))
+    samples = np.empty((resamples, len(statistics)))
     count = len(sets.generated)
     rng = np.random.default_rng(sets.seed)
     tick = work.ticker("Resampling", resamples)
-    for row in found:
+    for row in samples:
         weights = np.bincount(rng.integers(count, size=count), minlength=count).astype(np.float64)
         row[:] = [statistic(weights) for statistic in statistics.values()]
         if tick is not None:
             tick()
-    defined = {
-        name: column[~np.isnan(column)] for name, column in zip(statistics, found.T, strict=True)
-    }
-    return {
-        name: (float(low), float(high))
-        for name, values in defined.items()
-        if values.size
-        for low, high in [np.quantile(values, LEVELS)]
-    }
+    found = {}
+    for name, values in zip(statistics, samples.T, strict=True):
+        if (values := known(values)).size:
+            low, high = np.quantile(values, LEVELS)
+            found[name] = (float(low), float(high))
+    return found
 
 
 def mean_of(column: np.ndarray) -> Statistic:
-    """Return the weighted mean of what is not NaN of a column, shape (N,)."""
-    known = ~np.isnan(column)
-    values, counts = np.where(known, column, 0.0), known.astype(np.float32)
+    """Return the weighted mean of the values of a column, shape (N,), that are not NaN."""
+    counted = ~np.isnan(column)
+    values, counts = np.where(counted, column, 0.0), counted.astype(np.float32)
 
     def mean(weights: np.ndarray) -> float:
         total = float(weights @ counts)
@@ -88,10 +83,13 @@ def mean_of(column: np.ndarray) -> Statistic:
 
 
 def wasserstein_of(column: np.ndarray, reference: np.ndarray) -> Statistic:
-    """Return the first Wasserstein distance of a weighted column (N,) from values (M,)."""
+    """Return the first Wasserstein distance of a weighted column (N,) from values (M,).
+
+    Everything is sorted once: `scipy.stats.wasserstein_distance` would sort in every resample.
+    """
     rows = np.flatnonzero(~np.isnan(column))
     rows = rows[np.argsort(column[rows], kind="stable")]
-    values, others = column[rows], np.sort(reference[~np.isnan(reference)])
+    values, others = column[rows], np.sort(known(reference))
     if not (values.size and others.size):
         return lambda weights: np.nan
     points = np.unique(np.concatenate([values, others]))
@@ -108,88 +106,64 @@ def wasserstein_of(column: np.ndarray, reference: np.ndarray) -> Statistic:
     return distance
 
 
-class _Line(NamedTuple):
-    """Means of products about the centers, from which a line follows."""
+def _line_of(x: np.ndarray, y: np.ndarray, figure: int) -> Statistic:
+    """Return the slope (figure 0) or R2 (figure 1) of y on x, both shape (N,)."""
+    rows = np.flatnonzero(~np.isnan(x + y))
 
-    x: Statistic
-    y: Statistic
-    xx: Statistic
-    xy: Statistic
-    yy: Statistic
+    def line(weights: np.ndarray) -> float:
+        drawn = np.repeat(rows, weights[rows].astype(int))
+        value = fit_line(x[drawn], y[drawn])[figure]
+        return np.nan if value is None else value
 
-    @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray) -> "_Line":
-        known = ~np.isnan(x + y)
-        x, y = (np.where(known, each - each[known].mean(), np.nan) for each in (x, y))
-        return cls(*(mean_of(each) for each in (x, y, x * x, x * y, y * y)))
-
-    def slope(self, weights: np.ndarray) -> float:
-        """Return the least-squares slope of y on x."""
-        x, y, xx, xy, _ = (each(weights) for each in self)
-        return (xy - x * y) / (xx - x * x) if xx > x * x else np.nan
-
-    def r2(self, weights: np.ndarray) -> float:
-        """Return the share of the variance of y that the line explains."""
-        x, y, xx, xy, yy = (each(weights) for each in self)
-        spread = (xx - x * x) * (yy - y * y)
-        return (xy - x * y) ** 2 / spread if spread > 0 else np.nan
+    return line
 
 
 def _shifted(statistic: Statistic, by: float, scale: float = 1.0) -> Statistic:
     return lambda weights: (statistic(weights) - by) / scale
 
 
-def _of_rings(sets: Sets) -> dict[str, Statistic]:
-    found: dict[str, Statistic] = {}
+def _compared(sets: Sets) -> Iterator[tuple[str, Statistic]]:
+    """Yield the statistics of the tables `rings` and `properties`."""
+    reference = sets.reference
     for column, name in enumerate(SHAPES):
         values = sets.generated.shapes[:, column]
-        found[f"rings.{name}.generated"] = mean = mean_of(values)
-        if sets.reference is None:
-            continue
-        others = sets.reference.shapes[:, column]
-        if (known := others[~np.isnan(others)]).size:
-            found[f"rings.{name}.difference"] = _shifted(mean, float(known.mean()))
-        if name in MEASURED:
-            found[f"rings.{name}.wasserstein"] = wasserstein_of(values, others)
-    return found
-
-
-def _of_properties(sets: Sets) -> dict[str, Statistic]:
-    found: dict[str, Statistic] = {}
-    reference: Parsed | Reference | None = sets.reference
+        yield f"rings.{name}.generated", mean_of(values)
+        if reference is not None:
+            others = known(reference.shapes[:, column])
+            if others.size:
+                yield f"rings.{name}.difference", _shifted(mean_of(values), float(others.mean()))
+            if name in MEASURED:
+                yield f"rings.{name}.wasserstein", wasserstein_of(values, others)
     for name in sets.generated.names:
         values = sets.generated.measured(name)
-        found[f"properties.{name}.mean"] = mean = mean_of(values)
-        if reference is None or name not in reference.names:
-            continue
-        others = reference.measured(name)
-        others = others[~np.isnan(others)]
-        found[f"properties.{name}.wasserstein"] = wasserstein_of(values, others)
-        if others.size and others.std() > 0:
-            shift = _shifted(mean, float(others.mean()), float(others.std()))
-            found[f"properties.{name}.shift"] = shift
-    return found
+        yield f"properties.{name}.mean", mean_of(values)
+        if reference is not None and name in reference.names:
+            others = known(reference.measured(name))
+            yield f"properties.{name}.wasserstein", wasserstein_of(values, others)
+            if others.size and others.std() > 0:
+                shift = _shifted(mean_of(values), float(others.mean()), float(others.std()))
+                yield f"properties.{name}.shift", shift
 
 
-def _of_control(
+def _controlled(
     sets: Sets, requests: Mapping[str, Requests], scales: Mapping[str, float]
-) -> dict[str, Statistic]:
-    found: dict[str, Statistic] = {}
+) -> Iterator[tuple[str, Statistic]]:
+    """Yield the statistics of the table `control`."""
     for name, wanted in requests.items():
         if not wanted.asked.any():
             continue
         realized, scale = sets.generated.measured(name), scales.get(name)
         error = wanted.error(realized)
         near = np.where(wanted.points, tolerance(name, scale), 0.0)
-        hits = np.where(wanted.asked, np.abs(error) <= near, np.nan)
-        found[f"control.{name}.mae"] = mae = mean_of(np.abs(error))
-        found[f"control.{name}.bias"] = mean_of(error)
-        found[f"control.{name}.hit_rate"] = mean_of(hits)
+        mae = mean_of(np.abs(error))
+        yield f"control.{name}.mae", mae
+        yield f"control.{name}.bias", mean_of(error)
+        yield (
+            f"control.{name}.hit_rate",
+            mean_of(np.where(wanted.asked, np.abs(error) <= near, np.nan)),
+        )
         if scale:
-            found[f"control.{name}.mae_sd"] = _shifted(mae, 0.0, scale)
-        asked = np.where(wanted.points, wanted.low, np.nan)
-        if np.unique(asked[~np.isnan(asked + realized)]).size > 1:
-            line = _Line.of(asked, realized)
-            found[f"control.{name}.slope"] = line.slope
-            found[f"control.{name}.r2"] = line.r2
-    return found
+            yield f"control.{name}.mae_sd", _shifted(mae, 0.0, scale)
+        targets = np.where(wanted.points, wanted.low, np.nan)
+        for figure, title in enumerate(("slope", "r2")):
+            yield f"control.{name}.{title}", _line_of(targets, realized, figure)

@@ -107,19 +107,18 @@ def tolerance(name: str, scale: float | None) -> float:
     return IN_SDS * scale if scale else TOLERANCES.get(name, EXACT)
 
 
-def calibration(requested: np.ndarray, realized: np.ndarray) -> dict[str, float | None]:
-    """Return the least-squares line of realized on requested values, both shape (N,).
+def fit_line(x: np.ndarray, y: np.ndarray) -> tuple[float | None, float | None]:
+    """Fit y to x, both shape (N,), by least squares.
 
     Returns:
-        `slope` (1 is perfect, 0 means that requests are ignored) and `r2`; None where undefined,
-        and nothing at all with fewer than 2 distinct requests.
+        The slope, None with fewer than 2 distinct x, and R2, None also where y does not vary.
     """
-    if np.unique(requested).size < 2:
-        return {}
-    dx, dy = requested - requested.mean(), realized - realized.mean()
-    slope = float(dx @ dy) / float(dx @ dx)
-    varies = realized.max() > realized.min()
-    return {"slope": slope, "r2": slope * float(dx @ dy) / float(dy @ dy) if varies else None}
+    if np.unique(x).size < 2:
+        return None, None
+    slope, intercept = np.polyfit(x, y, 1)
+    varies = y.max() > y.min()
+    residuals = y - (slope * x + intercept)
+    return float(slope), float(1.0 - residuals.var() / y.var()) if varies else None
 
 
 def control(
@@ -188,4 +187,5 @@ def _score(
         score["mae_sd"] = float(np.abs(known).mean()) / scale
     if requests.points.any():
         score["tolerance"] = tolerance(name, scale)
-    return score | calibration(requests.low[points], realized[points])
+    slope, r2 = fit_line(requests.low[points], realized[points])
+    return score if slope is None else score | {"slope": slope, "r2": r2}

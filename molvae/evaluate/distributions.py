@@ -30,10 +30,10 @@ def properties(
     """
     table: dict[str, Numbers] = {}
     for name in generated.names:
-        values = _known(generated.measured(name))
+        values = known(generated.measured(name))
         table[name] = describe(values)
         if reference is not None and name in reference.names:
-            table[name] |= compare(values, _known(reference.measured(name)))
+            table[name] |= compare(values, known(reference.measured(name)))
     return table
 
 
@@ -65,7 +65,7 @@ def compare(values: np.ndarray, reference: np.ndarray) -> Numbers:
 
 def scales(reference: Parsed | Reference) -> dict[str, float]:
     """Return the standard deviation of each property that varies in a reference set."""
-    spread = {name: _known(reference.measured(name)) for name in reference.names}
+    spread = {name: known(reference.measured(name)) for name in reference.names}
     return {name: float(v.std()) for name, v in spread.items() if v.size and v.std() > 0}
 
 
@@ -90,15 +90,16 @@ def rings(generated: Parsed, reference: Parsed | Reference | None = None) -> dic
             table[name] |= {"reference": other, "difference": difference}
             if name in MEASURED:
                 one, two = generated.shapes[:, column], reference.shapes[:, column]
-                table[name]["wasserstein"] = compare(_known(one), _known(two))["wasserstein"]
+                table[name]["wasserstein"] = compare(known(one), known(two))["wasserstein"]
     return table
 
 
-def _known(values: np.ndarray) -> np.ndarray:
-    known: np.ndarray = values[~np.isnan(values)]
-    return known
+def known(values: np.ndarray) -> np.ndarray:
+    """Return the values that are not NaN."""
+    values = values[~np.isnan(values)]
+    return values
 
 
 def _mean(values: np.ndarray) -> float | None:
-    known = _known(values)
-    return float(known.mean()) if known.size else None
+    values = known(values)
+    return float(values.mean()) if values.size else None

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from molvae.config import GenerateConfig
+from molvae.evaluate.control import fit_line
 from molvae.generator import MoleculeGenerator
 
 MIN_ACCEPTANCE = 0.80  # share of draws at the default temperature that need no repair
@@ -137,13 +138,12 @@ def calibrate(
     scale = float(generator.normalizer.scale[generator.normalizer.names.index(name)])
     if requested.std() == 0.0 or realized.std() == 0.0 or mae == 0.0:
         return Calibration(len(pairs), None, None, mae, mae / scale, None)
-    slope, intercept = np.polyfit(requested, realized, 1)
-    left = realized - (slope * requested + intercept)
+    slope, r2 = fit_line(requested, realized)
     shuffled = np.random.default_rng(seed).permutation(requested)
     return Calibration(
         molecules=len(pairs),
-        slope=float(slope),
-        r2=float(1.0 - left.var() / realized.var()),
+        slope=slope,
+        r2=r2,
         mae=mae,
         mae_scaled=mae / scale,
         shuffled_ratio=float(np.abs(realized - shuffled).mean()) / mae,

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from molvae.chem.selfies import is_consistent
 from molvae.config import SERIES_NOISE
@@ -20,6 +19,7 @@ from molvae.generation.decode import Codes, write
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior, corrupt
 from molvae.suites.card import raw
+from molvae.train.readings import area_under_curve
 
 RIDGE = 1e-3  # of the regressions, on standardized columns
 MAX_AUC = 0.55  # of prior against posterior: above, one can tell where a code came from
@@ -90,24 +90,8 @@ def telling_apart(first: np.ndarray, second: np.ndarray, *, seed: int) -> float:
         method="L-BFGS-B",
         options={"maxiter": 200},
     ).x
-    return area_under_curve(inputs[test] @ weights, labels[test] == 1.0)
-
-
-def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Return the chance that a positive one scores above a negative one, ties counting half.
-
-    Args:
-        scores: shape (N,).
-        positive: bool, shape (N,).
-
-    >>> area_under_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
-    0.75
-    """
-    ranks = rankdata(scores)
-    ones, zeros = int(positive.sum()), int((~positive).sum())
-    if not ones or not zeros:
-        return float("nan")
-    return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+    scores, ones = inputs[test] @ weights, labels[test] == 1.0
+    return area_under_curve(scores[ones], scores[~ones])
 
 
 def _logistic_loss(

@@ -109,7 +109,7 @@ def judge_classes(known: np.ndarray, read: np.ndarray) -> ClassErrors:
     """Judge the readings of a class label against what is known, one-hot, shapes (N, A)."""
     theirs = known.astype(bool)
     mixed = np.flatnonzero(theirs.any(axis=0) & ~theirs.all(axis=0))
-    areas = [_area(read[theirs[:, a], a], read[~theirs[:, a], a]) for a in mixed]
+    areas = [area_under_curve(read[theirs[:, a], a], read[~theirs[:, a], a]) for a in mixed]
     return ClassErrors(
         molecules=len(known),
         accuracy=float((known.argmax(axis=1) == read.argmax(axis=1)).mean()),
@@ -118,8 +118,17 @@ def judge_classes(known: np.ndarray, read: np.ndarray) -> ClassErrors:
     )
 
 
-def _area(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return how often a value of the first is above one of the second; equal counts half."""
+def area_under_curve(inside: np.ndarray, outside: np.ndarray) -> float:
+    """Return the area under the ROC curve; NaN where either set is empty.
+
+    It is the chance that a value of the first set, shape (N,), is above one of the second, shape
+    (M,); equal values count half.
+
+    >>> area_under_curve(np.array([0.35, 0.8]), np.array([0.1, 0.4]))
+    0.75
+    """
+    if not (inside.size and outside.size):
+        return float("nan")
     outside = np.sort(outside)
-    below = sum(np.searchsorted(outside, inside, side=side).mean() for side in ("left", "right"))
-    return float(below / 2 / len(outside))
+    below = sum(np.searchsorted(outside, inside, side=side).sum() for side in ("left", "right"))
+    return float(below / (2 * inside.size * outside.size))

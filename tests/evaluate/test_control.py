@@ -8,8 +8,8 @@ from molvae.errors import UsageError
 from molvae.evaluate.control import (
     EXACT,
     TOLERANCES,
-    calibration,
     control,
+    fit_line,
     read_requests,
     tolerance,
 )
@@ -97,15 +97,15 @@ def test_several_requests_are_met_together_or_not() -> None:
 
 def test_perfect_and_ignored_requests_have_slopes_one_and_zero() -> None:
     asked = np.array([1.0, 2.0, 3.0, 1.0, 2.0, 3.0])
-    assert calibration(asked, asked + 5) == pytest.approx({"slope": 1, "r2": 1})
-    ignored = calibration(asked, np.array([4.0, 4.0, 4.0, 6.0, 6.0, 6.0]))
-    assert ignored == pytest.approx({"slope": 0, "r2": 0})
-    assert calibration(asked, np.full(6, 0.1)) == {"slope": pytest.approx(0), "r2": None}
+    assert fit_line(asked, asked + 5) == pytest.approx((1, 1))
+    ignored = fit_line(asked, np.array([4.0, 4.0, 4.0, 6.0, 6.0, 6.0]))
+    assert ignored == pytest.approx((0, 0))
+    assert fit_line(asked, np.full(6, 0.1)) == (pytest.approx(0), None)
 
 
 def test_a_slope_takes_two_distinct_requests() -> None:
-    assert calibration(np.array([1.0, 2.0]), np.array([1.0, 3.0]))["slope"] == 2
-    assert calibration(np.array([2.0, 2.0]), np.array([1.0, 3.0])) == {}
+    assert fit_line(np.array([1.0, 2.0]), np.array([1.0, 3.0])) == pytest.approx((2, 1))
+    assert fit_line(np.array([2.0, 2.0]), np.array([1.0, 3.0])) == (None, None)
 
 
 @pytest.mark.parametrize("request_", [(3, 2), math.inf, (math.inf, math.inf), (math.nan, 2)])

@@ -7,7 +7,7 @@ import torch
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
 from molvae.train.batches import collate
-from molvae.train.readings import examine_head, judge_classes
+from molvae.train.readings import area_under_curve, examine_head, judge_classes
 from tests.conftest import Memorized
 
 
@@ -86,3 +86,9 @@ def test_a_rare_class_is_not_flattered() -> None:
     found = judge_classes(known, np.tile([0.97, 0.03], (100, 1)))
     assert found.accuracy == found.largest == pytest.approx(0.96)
     assert found.auc == 0.5
+
+
+def test_ties_count_half_in_the_area_under_the_curve() -> None:
+    assert area_under_curve(np.zeros(2), np.zeros(2)) == 0.5
+    assert area_under_curve(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1.0
+    assert np.isnan(area_under_curve(np.zeros(2), np.zeros(0)))
