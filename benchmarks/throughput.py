@@ -7,13 +7,13 @@ Two networks of equal layer sizes (bidirectional encoder of 256, decoder of 3 x 
 dimensions, batches of 512) on the same molecules of MOSES, in processes that take turns: ours, an
 LSTM that reads SELFIES in batches of similar length, as `molvae train` deals them, and molsets
 0.3.1's, a GRU that reads packed SMILES, in an environment of its own that is built in the cache.
-Ours reads a token for each symbol; the same with merged symbols, as `molvae train --merges 32` has
-them, stands beside. Their code has no mixed precision, ours takes what `--precision auto` takes:
-bf16 on a processor with units for it. Weights are random: a string of ours ends when an end is
-drawn, or with the tokens of the longest molecule, as in `generate`; all of theirs are written to
-100 characters, as `sample` does by default. Beside them the rate of a plain matrix product, in the
-same precision, of the size that a step of ours takes most of its time for. Writes
-results/throughput.json, a part of it for each precision.
+Their code has no mixed precision, ours takes what `--precision auto` takes: bf16 on a processor
+with units for it. (The figures with merged symbols, which molvae no longer has, are of commit
+7d901c7.) Weights are random: a string of ours ends when an end is drawn, or with the tokens of the
+longest molecule, as in `generate`; all of theirs are written to 100 characters, as `sample` does by
+default. Beside them the rate of a plain matrix product, in the same precision, of the size that a
+step of ours takes most of its time for. Writes results/throughput.json, a part of it for each
+precision.
 """
 
 import argparse
@@ -39,7 +39,6 @@ from molvae.model.sampling import sample
 from molvae.normalizer import PropertyNormalizer
 from molvae.train.batches import collate, order
 from molvae.train.learner import Learner
-from molvae.train.merges import with_merges
 from molvae.train.precision import Precision
 from molvae.vocabulary import Vocabulary
 
@@ -50,7 +49,6 @@ MODEL = ModelConfig(
 BATCH = 512
 STEPS = 5  # batches of each round; what is done first warms up and does not count
 SAMPLES = 3  # calls, likewise
-MERGES = 32
 SEED = 0
 
 
@@ -62,12 +60,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto")
     parser.add_argument("--ours", type=Path, help=argparse.SUPPRESS)  # in a process of its own
-    parser.add_argument("--merges", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
         torch.set_num_threads(arguments.threads)
         smiles = arguments.ours.read_text().split()
-        print(json.dumps(ours(smiles, arguments.merges, arguments.precision)))
+        print(json.dumps(ours(smiles, arguments.precision)))
         return
     precision = Precision.choose(arguments.precision, torch.device("cpu")).name
     training = moses(arguments.data).training.read()
@@ -80,7 +77,7 @@ def main() -> None:
         "samples": SAMPLES,
         "threads": arguments.threads,
     }
-    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "merged": [], "molsets": []}
+    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "molsets": []}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "molecules.smi"
         path.write_text("\n".join(training[row] for row in chosen))
@@ -88,11 +85,7 @@ def main() -> None:
         theirs = [str(environment() / "bin" / "python")]
         theirs += [str(Path(__file__).with_name("molsets_vae.py")), str(path), json.dumps(sizes)]
         for _ in range(arguments.rounds):
-            for who, command in (
-                ("ours", mine),
-                ("merged", [*mine, "--merges", str(MERGES)]),
-                ("molsets", theirs),
-            ):
+            for who, command in (("ours", mine), ("molsets", theirs)):
                 runs[who].append(run(command))
     result = {
         "command": f"benchmarks/throughput.py --threads {arguments.threads}"
@@ -118,11 +111,7 @@ def compared(runs: dict[str, list[dict[str, Any]]], what: str) -> dict[str, floa
         who: float(np.median([per_second(each[what]) for each in turns]))
         for who, turns in runs.items()
     }
-    return {
-        **rates,
-        "times as fast": rates["ours"] / rates["molsets"],
-        "times as fast, merged": rates["merged"] / rates["molsets"],
-    }
+    return {**rates, "times as fast": rates["ours"] / rates["molsets"]}
 
 
 def per_second(timed: list[list[float]]) -> float:
@@ -131,9 +120,9 @@ def per_second(timed: list[list[float]]) -> float:
     return float(sum(counts) / sum(seconds))
 
 
-def ours(smiles: list[str], merges: int, precision: str) -> dict[str, Any]:
+def ours(smiles: list[str], precision: str) -> dict[str, Any]:
     """Time the steps of a training and the drawing of strings, and a matrix product."""
-    dataset = with_merges(encoded(smiles), merges, seed=SEED)
+    dataset = encoded(smiles)
     learner = Learner(
         dataset, model=MODEL, train=TrainConfig(batch_size=BATCH, precision=precision)
     )

@@ -45,7 +45,7 @@ class Checkpoint:
     Attributes:
         model: in evaluation mode, float32.
         prior: p(z given c).
-        vocabulary: the tokens behind the ids.
+        vocabulary: the symbols behind the ids.
         normalizer: names and scale of the properties.
         index: the training set, for novelty.
         sample: standardized properties of some training molecules, NaN where unknown, float32,
@@ -95,7 +95,6 @@ class Checkpoint:
             "model": as_dict(self.model.config),
             "prior": as_dict(self.prior.config),
             "symbols": list(self.vocabulary.symbols),
-            "merges": list(self.vocabulary.merges),
             "normalizer": self.normalizer.to_dict(),
             "index": {"hashes": self.index.hashes},
             "provenance": self.provenance,
@@ -114,8 +113,7 @@ class Checkpoint:
         stored = store.look(path, kind=KIND, format=FORMAT)
         _check_supported(stored)
         config = _part(stored, "model", lambda plain: updated(ModelConfig(), {**plain}))
-        merges = stored.header.get("merges", [])  # the first models have none
-        vocabulary = _part(stored, "symbols", lambda symbols: Vocabulary(symbols, merges))
+        vocabulary = _part(stored, "symbols", Vocabulary)
         normalizer = _part(stored, "normalizer", PropertyNormalizer.from_dict)
         prior = _part(stored, "prior", _prior_config)
         hashes = _part(stored, "index", _hashes)
@@ -159,7 +157,7 @@ def _check_supported(stored: store.Stored) -> None:
     prior = stored.header.get("prior")
     kind = prior.get("prior") if isinstance(prior, Mapping) else prior
     try:
-        check_supported(stored.path, flow_prior=kind == "flow")
+        check_supported(stored.path, merges=stored.header.get("merges"), prior=kind)
     except ConfigError as error:
         raise ArtifactError(str(error)) from error
 

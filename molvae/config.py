@@ -97,12 +97,6 @@ class PriorConfig:
 class TrainConfig:
     """How a model is trained."""
 
-    merges: int = setting(
-        0,
-        "frequent runs of symbols that become tokens (byte-pair encoding); 0: symbols alone",
-        low=0,
-        high=4096,
-    )
     epochs: int = setting(30, "passes over the training split", low=1, high=100_000)
     patience: int = setting(
         0, "epochs without a better validation loss before training ends; 0: never", low=0
@@ -271,6 +265,7 @@ OBJECTIVE = ("beta", "free_nats", "property_weight")  # stay what the model was 
 
 # Options of molvae 0.1.0 that have left. Files that name them still load, unless they need them.
 RETIRED = {
+    "merges",
     *("flow_size", "flow_blocks", "flow_steps", "flow_batch_size", "flow_learning_rate"),
     *("flow_guidance", "integration_steps"),
 }
@@ -332,7 +327,7 @@ def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configu
         ConfigError: for an unknown key (with the nearest known one) or a bad value, and for what
             only an older version can do.
     """
-    check_supported(where, flow_prior=changes.get("prior") == "flow")
+    check_supported(where, merges=changes.get("merges"), prior=changes.get("prior"))
     changes = {key: value for key, value in changes.items() if key not in RETIRED}
     known = {item.name: item for item in fields(config)}
     for key in changes:
@@ -345,21 +340,23 @@ def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configu
     return check(replace(config, **values))
 
 
-def check_supported(where: object, **found: object) -> None:
+def check_supported(where: object, *, merges: object = None, prior: object = None) -> None:
     """Check that a file needs nothing that has left since molvae 0.1.0.
 
     Args:
         where: the file, or its part.
-        found: whether it has each such thing, with underscores in its name.
+        merges: byte-pair merges, or their number.
+        prior: its kind.
 
     Raises:
         ConfigError: naming the last version that reads the file.
     """
-    for name in (name for name, needed in found.items() if needed):
-        raise ConfigError(
-            f"{where}: needs a {name.replace('_', ' ')}. The last version that reads it is molvae"
-            " 0.1.0, commit 7d901c7: install that one, or train a model without."
-        )
+    for needed, what in ((merges, "byte-pair merges"), (prior == "flow", "a flow prior")):
+        if needed:
+            raise ConfigError(
+                f"{where}: needs {what}. The last version that reads it is molvae 0.1.0,"
+                " commit 7d901c7: install that one, or train a model without."
+            )
 
 
 def fine_tuning(trained: Mapping[str, Any]) -> TrainConfig:

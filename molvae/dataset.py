@@ -1,6 +1,5 @@
 """Molecules as numbers, ready to train on; no chemistry from here on."""
 
-from array import array
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +20,12 @@ class MoleculeDataset(NamedTuple):
     """N distinct molecules: symbols, properties and split, with what is needed to read them.
 
     Attributes:
-        ids: token ids of all molecules end to end, without BOS and EOS, uint16.
+        ids: symbol ids of all molecules end to end, without BOS and EOS, uint16.
         offsets: molecule i is `ids[offsets[i]:offsets[i + 1]]`, int64, shape (N + 1,).
         properties: values in their units, NaN where a label is missing, float32, shape (N, P).
         split: 0 train, 1 validation, 2 test, uint8, shape (N,).
         hashes: 64-bit hash of each canonical SMILES, uint64, shape (N,).
-        vocabulary: the tokens behind the ids; in a file, one for each symbol.
+        vocabulary: the symbols behind the ids.
         normalizer: names and scale of the properties, fitted on the training split.
         provenance: where the rows came from and what was done: data configuration, sources with
             sha256, tally, versions, SELFIES constraints.
@@ -48,42 +47,24 @@ class MoleculeDataset(NamedTuple):
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens of each molecule, int64, shape (N,)."""
+        """Symbols of each molecule, int64, shape (N,)."""
         return np.diff(self.offsets)
 
     @property
     def fingerprint(self) -> str:
         """The sha256 of all that is trained on: molecules, properties, split, vocabulary."""
-        header: dict[str, Any] = {
-            "symbols": self.vocabulary.symbols,
-            "properties": self.normalizer.names,
-        }
-        if self.vocabulary.merges:
-            header["merges"] = self.vocabulary.merges
+        header = {"symbols": self.vocabulary.symbols, "properties": self.normalizer.names}
         return store.digest({name: getattr(self, name) for name in _TYPES}, header)
 
     def molecule(self, index: int) -> np.ndarray:
-        """Return the token ids of one molecule, shape (T,)."""
+        """Return the symbol ids of one molecule, shape (T,)."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
-    def in_tokens_of(self, vocabulary: Vocabulary) -> "MoleculeDataset":
+    def with_vocabulary(self, vocabulary: Vocabulary) -> "MoleculeDataset":
         """Return the same molecules in the ids of another vocabulary, which has all the symbols."""
-        if vocabulary == self.vocabulary:
-            return self
-        if not vocabulary.merges and not self.vocabulary.merges:
-            table = np.arange(len(self.vocabulary), dtype=np.uint16)
-            table[len(SPECIAL) :] = vocabulary.encode(self.vocabulary.symbols)
-            return self._replace(ids=table[self.ids], vocabulary=vocabulary)
-        ids, offsets = array("H"), array("q", [0])
-        for index in range(self.size):
-            symbols = self.vocabulary.decode(self.molecule(index).tolist())
-            ids.extend(vocabulary.encode(symbols).tolist())
-            offsets.append(len(ids))
-        return self._replace(
-            ids=np.array(ids, dtype=np.uint16),
-            offsets=np.array(offsets, dtype=np.int64),
-            vocabulary=vocabulary,
-        )
+        table = np.arange(len(self.vocabulary), dtype=np.uint16)
+        table[len(SPECIAL) :] = vocabulary.encode(self.vocabulary.symbols)
+        return self._replace(ids=table[self.ids], vocabulary=vocabulary)
 
     def members(self, name: str) -> np.ndarray:
         """Return the indices of the molecules in split `name`, int64.
@@ -96,9 +77,8 @@ class MoleculeDataset(NamedTuple):
         return np.flatnonzero(self.split == SPLIT_NAMES.index(name))
 
     def save(self, path: Path) -> str:
-        """Write the dataset to one file, in symbols, atomically; return its sha256."""
-        plain = self.in_tokens_of(Vocabulary(self.vocabulary.symbols))
-        arrays = {name: getattr(plain, name) for name in _TYPES}
+        """Write the dataset to one file, atomically; return its sha256."""
+        arrays = {name: getattr(self, name) for name in _TYPES}
         header = {
             "symbols": list(self.vocabulary.symbols),
             "normalizer": self.normalizer.to_dict(),

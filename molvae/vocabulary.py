@@ -1,10 +1,4 @@
-"""SELFIES symbols <-> ids of tokens.
-
-A token is a symbol, or a run of symbols that is so frequent that it is read and written as one: a
-ring of benzene is one token of eight symbols. Runs are found by merging frequent pairs (byte-pair
-encoding, Sennrich 2016, arXiv 1508.07909; `molvae.train.merges`): 32 of them make strings half as
-long, and everything that goes along them as much faster.
-"""
+"""SELFIES symbols <-> ids."""
 
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -16,7 +10,6 @@ from molvae.errors import ArtifactError
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
-MAX_RUN = 64  # symbols that are one token: what is written has a length that can be told
 # Brackets around visible ASCII that is none, or the dot between the fragments of a mixture.
 _SYMBOL = re.compile(r"\[[!-Z\\^-~]{1,30}\]|\.")
 
@@ -24,49 +17,33 @@ _ATOM = re.compile(r"\[(?![=#/\\-]*(?:Branch|Ring))[=#/\\-]*\d*(?P<element>[A-Z]
 
 
 class Vocabulary:
-    """The tokens that a model knows, each with its id.
+    """The symbols that a model knows, each with its id.
 
     Ids 0 to 3 are padding, beginning and end of a molecule, and the unknown symbol; padding,
-    beginning and unknown are never sampled. The symbols follow in alphabetical order, then the
-    merged ones.
+    beginning and unknown are never sampled. The symbols follow in alphabetical order.
 
     Args:
         symbols: distinct, in alphabetical order.
-        merges: runs of two symbols or more that are tokens of their own.
 
     Raises:
-        ArtifactError: for what is no SELFIES symbol, or no run of the symbols.
+        ArtifactError: for a text that is not a SELFIES symbol.
 
     Example:
-        >>> vocabulary = Vocabulary(["[C]", "[O]"], [("[C]", "[O]")])
+        >>> vocabulary = Vocabulary(["[C]", "[O]"])
         >>> vocabulary.encode(["[C]", "[C]", "[O]"])
-        array([4, 6])
-        >>> vocabulary.decode([4, 6, 2])
+        array([4, 4, 5])
+        >>> vocabulary.decode([4, 4, 5, 2])
         ['[C]', '[C]', '[O]']
     """
 
-    def __init__(self, symbols: Sequence[str], merges: Sequence[Sequence[str]] = ()) -> None:
+    def __init__(self, symbols: Sequence[str]) -> None:
         odd = [symbol for symbol in symbols if not _is_symbol(symbol)]
         if odd:
             raise ArtifactError(f"the vocabulary holds {odd[0]!r:.40}, which is no SELFIES symbol.")
         if any(a >= b for a, b in pairwise(symbols)):
             raise ArtifactError("the vocabulary's symbols are not distinct and in order.")
         self.symbols = tuple(symbols)
-        self.merges = tuple(map(tuple, merges))
         self._ids = {symbol: number for number, symbol in enumerate(self.symbols, len(SPECIAL))}
-        if any(not 2 <= len(run) <= MAX_RUN or self.unknown(run) for run in self.merges):
-            raise ArtifactError("the vocabulary's merges are not runs of its symbols.")
-        # What each id beyond the special ones stands for.
-        self.tokens = (*((symbol,) for symbol in self.symbols), *self.merges)
-        self._runs = {run: number for number, run in enumerate(self.tokens, len(SPECIAL))}
-        if len(self._runs) < len(self.tokens):
-            raise ArtifactError("the vocabulary's merges are not distinct.")
-        # Symbols that each id stands for; the end of a string counts as one, padding as none.
-        self.sizes = np.array([0, 0, 1, 1, *map(len, self.tokens)], dtype=np.int64)
-        self._run_sizes = {  # of the runs that begin with a symbol, the longest first
-            symbol: sorted({len(run) for run in self.merges if run[0] == symbol}, reverse=True)
-            for symbol in self.symbols
-        }
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -101,42 +78,23 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """Return the number of ids, the four special ones included."""
-        return len(SPECIAL) + len(self.tokens)
+        return len(SPECIAL) + len(self.symbols)
 
     def __eq__(self, other: object) -> bool:
-        """Two vocabularies are equal when every id means the same symbols."""
-        return (
-            isinstance(other, Vocabulary)
-            and self.symbols == other.symbols
-            and self.merges == other.merges
-        )
+        """Two vocabularies are equal when every id means the same symbol."""
+        return isinstance(other, Vocabulary) and self.symbols == other.symbols
 
     def __hash__(self) -> int:
         """Hash by content, as equality compares it."""
-        return hash((self.symbols, self.merges))
+        return hash(self.symbols)
 
     def unknown(self, symbols: Iterable[str]) -> list[str]:
         """Return those of `symbols` that have no id, each once, in order of appearance."""
         return [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._ids]
 
     def encode(self, symbols: Iterable[str]) -> np.ndarray:
-        """Return the ids of `symbols`, int64, shape (T,); an unknown symbol becomes UNK.
-
-        From left to right, each token is the longest that fits.
-        """
-        if not self.merges:
-            return np.array([self._ids.get(symbol, UNK) for symbol in symbols], dtype=np.int64)
-        rest, begin, found = tuple(symbols), 0, []
-        while begin < len(rest):
-            for size in self._run_sizes.get(rest[begin], ()):
-                number = self._runs.get(rest[begin : begin + size])
-                if number is not None:
-                    break
-            else:
-                number, size = self._ids.get(rest[begin], UNK), 1
-            found.append(number)
-            begin += size
-        return np.array(found, dtype=np.int64)
+        """Return the ids of `symbols`, int64, shape (T,); an unknown symbol becomes UNK."""
+        return np.array([self._ids.get(symbol, UNK) for symbol in symbols], dtype=np.int64)
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """Return the symbols of `ids` up to the first EOS; padding and BOS are skipped."""
@@ -145,7 +103,7 @@ class Vocabulary:
             if number == EOS:
                 break
             if number >= len(SPECIAL):
-                symbols += self.tokens[number - len(SPECIAL)]
+                symbols.append(self.symbols[number - len(SPECIAL)])
         return symbols
 
 

@@ -261,7 +261,12 @@ FLOW = {"prior": "flow", "flow_size": 256, "flow_steps": 5000, "integration_step
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"prior": FLOW}, "a flow prior"), ({"prior": "flow"}, "a flow prior")]
+    ("changes", "words"),
+    [
+        ({"prior": FLOW}, "a flow prior"),
+        ({"prior": "flow"}, "a flow prior"),
+        ({"merges": [["[C]", "[C]"]]}, "byte-pair merges"),
+    ],
 )
 def test_what_left_is_refused_with_the_last_version_that_reads_it(
     changes: dict[str, Any], words: str, tiny_model_file: Path, tmp_path: Path
@@ -274,7 +279,7 @@ def test_what_left_is_refused_with_the_last_version_that_reads_it(
 def test_a_header_that_names_what_left_without_using_it_loads(
     tiny_model_file: Path, tmp_path: Path
 ) -> None:
-    changes = {"prior": FLOW | {"prior": "joint-gaussian"}}
+    changes = {"prior": FLOW | {"prior": "joint-gaussian"}, "merges": []}
     path = rewritten(tiny_model_file, tmp_path / "older", lambda a, h: h.update(changes))
     older, now = Checkpoint.load(path), Checkpoint.load(tiny_model_file)
     assert older.prior.config == now.prior.config

@@ -39,37 +39,6 @@ def test_unknown_symbols_are_reported_once_in_order() -> None:
     assert vocabulary.encode(["[O]", "[C]"]).tolist() == [UNK, 4]
 
 
-RING = ("[C]", "[=C]", "[Ring1]")
-MERGING = Vocabulary(["[=C]", "[C]", "[Ring1]"], [RING[:2], RING])
-
-
-@given(st.lists(st.sampled_from(MERGING.symbols)))
-def test_merged_symbols_come_back_and_every_token_is_the_longest(molecule: list[str]) -> None:
-    ids = MERGING.encode(molecule)
-    assert MERGING.decode(ids) == molecule
-    assert int(MERGING.sizes[ids].sum()) == len(molecule)
-    begin = 0
-    for size in MERGING.sizes[ids]:
-        longer = [run for run in MERGING.merges if tuple(molecule[begin : begin + len(run)]) == run]
-        assert size == max([1, *map(len, longer)])
-        begin += size
-
-
-def test_merged_symbols_follow_the_symbols_in_their_own_order() -> None:
-    assert MERGING.encode([*RING, "[C]", "[=C]", "[O]"]).tolist() == [8, 7, UNK]
-    assert len(MERGING) == len(SPECIAL) + 5
-    assert MERGING != Vocabulary(MERGING.symbols)
-    assert MERGING == Vocabulary(MERGING.symbols, [list(run) for run in MERGING.merges])
-
-
-@pytest.mark.parametrize(
-    "runs", [[["[C]"]], [["[C]", "[N]"]], [RING, RING], [[]], ["CC"], [["[C]"] * 65]]
-)
-def test_what_are_no_runs_of_the_symbols_are_refused(runs: list[list[str]]) -> None:
-    with pytest.raises(ArtifactError, match="merges"):
-        Vocabulary(MERGING.symbols, runs)
-
-
 def test_rare_symbols_are_left_out_and_counted() -> None:
     vocabulary, left_out = Vocabulary.from_counts({"[N]": 5, "[C]": 9, "[Br]": 4}, min_count=5)
     assert vocabulary.symbols == ("[C]", "[N]")

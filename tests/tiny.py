@@ -10,4 +10,4 @@ MODEL = ModelConfig(
     latent_size=8,
     condition_size=16,
 )
-TRAIN = TrainConfig(merges=32, epochs=5, batch_size=16, learning_rate=0.02, precision="fp32")
+TRAIN = TrainConfig(epochs=5, batch_size=16, learning_rate=0.02, precision="fp32")

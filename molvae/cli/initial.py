@@ -1,7 +1,7 @@
 """`--init MODEL`: what is prepared for a model's further training, and what that begins with."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ from molvae.config import (
     DataConfig,
     ModelConfig,
     Preset,
-    TrainConfig,
     fine_tuning,
     updated,
 )
@@ -115,27 +114,11 @@ def settings_of(initial: "Initial", preset: str | None) -> Preset:
         UsageError: for a preset of other sizes.
     """
     checkpoint = initial.checkpoint
-    merges = len(checkpoint.vocabulary.merges)
     if preset is not None:
         check_sizes(initial, PRESETS[preset].model, where=f"preset {preset}, ")
-        train = replace(PRESETS[preset].train, merges=merges)
-        return PRESETS[preset]._replace(model=checkpoint.model.config, train=train)
-    train = replace(fine_tuning(checkpoint.provenance["train"]), merges=merges)
+        return PRESETS[preset]._replace(model=checkpoint.model.config)
+    train = fine_tuning(checkpoint.provenance["train"])
     return Preset(checkpoint.model.config, train, checkpoint.prior.config)
-
-
-def check_merges(initial: "Initial", wanted: TrainConfig) -> None:
-    """Refuse other tokens than the model has.
-
-    Raises:
-        UsageError: naming both numbers.
-    """
-    own = initial.checkpoint
-    if wanted.merges != (merges := len(own.vocabulary.merges)):
-        raise UsageError(
-            f"merges = {wanted.merges}: {own.provenance['init']['name']} has {merges}, and a model"
-            " keeps its tokens. Leave it out, or train without --init."
-        )
 
 
 def check_sizes(initial: "Initial", wanted: ModelConfig, *, where: str = "") -> None:

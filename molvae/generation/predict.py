@@ -94,9 +94,8 @@ def unfamiliar(checkpoint: Checkpoint, molecule: PreparedMolecule) -> str:
     unknown = checkpoint.vocabulary.unknown(molecule.symbols)
     if unknown:
         reasons.append(f"symbol unknown to the model: {', '.join(unknown)}")
-    elif (length := len(checkpoint.vocabulary.encode(molecule.symbols))) > longest:
-        tokens = "tokens" if checkpoint.vocabulary.merges else "symbols"
-        reasons.append(f"{length} {tokens}, the model knows up to {longest}")
+    elif (length := len(molecule.symbols)) > longest:
+        reasons.append(f"{length} symbols, the model knows up to {longest}")
     for name, value in zip(measured_by(checkpoint), molecule.values, strict=True):
         column = normalizer.names.index(name)
         low, high = normalizer.low[column], normalizer.high[column]

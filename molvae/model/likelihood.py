@@ -1,9 +1,7 @@
 """How likely a model holds molecules to be: bounds on -log p(x given c), in nats.
 
-A decoder that was taught noise needs no bound: at noise level 1 its code says nothing, and what a
-molecule costs there is -log p(x given c) itself, x being the molecule in the tokens that it is read
-in. Where tokens are merged symbols other strings of tokens mean the same molecule, and the figure
-is a bound again, some hundredths of a nat from what it bounds: hardly any draw is such a string.
+A noise-conditional decoder needs no bound: at noise level 1 the code holds no information, and the
+reconstruction loss there is -log p(x given c) itself.
 
 Letters besides those of the room: K codes drawn for each molecule, F figures.
 """

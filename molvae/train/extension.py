@@ -23,16 +23,16 @@ APART = 0.1  # standard deviations of its kin between a new symbol and their mea
 
 
 def add_symbols(weights: dict[str, Tensor], before: Vocabulary, after: Vocabulary) -> None:
-    """Put a row for every new symbol between those of the known ones; merges are the same."""
+    """Insert a row for every new symbol between those of the known ones."""
     generator = torch.Generator().manual_seed(0)
-    own = {token: row for row, token in enumerate((*SPECIAL, *before.tokens))}
+    own = {symbol: row for row, symbol in enumerate((*SPECIAL, *before.symbols))}
     for name in PER_SYMBOL:
         rows = []
-        for token in (*SPECIAL, *after.tokens):
-            if token in own:
-                rows.append(weights[name][own[token]])
+        for symbol in (*SPECIAL, *after.symbols):
+            if symbol in own:
+                rows.append(weights[name][own[symbol]])
                 continue
-            kin = [own[other,] for other in before.symbols if _kind(other) == _kind(token[0])]
+            kin = [own[other] for other in before.symbols if _kind(other) == _kind(symbol)]
             like = weights[name][kin or list(own.values())[len(SPECIAL) :]]
             noise = torch.randn(like.shape[1:], generator=generator)
             rows.append(like.mean(dim=0) + APART * like.std(dim=0, correction=0) * noise)

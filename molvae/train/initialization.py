@@ -65,7 +65,7 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
     _check_alike(checkpoint, dataset, name)
     before, known = checkpoint.vocabulary, checkpoint.normalizer
     symbols = sorted({*before.symbols, *dataset.vocabulary.symbols})
-    vocabulary = Vocabulary(symbols, before.merges)
+    vocabulary = Vocabulary(symbols)
     normalizer = merge(known, dataset.normalizer)
     dataset = _in_form_of(vocabulary, normalizer, dataset)
     weights = {key: weight.clone() for key, weight in checkpoint.model.state_dict().items()}
@@ -226,4 +226,4 @@ def _in_form_of(
         columns = normalizer.columns(label)
         known = np.isfinite(values[:, columns]).any(axis=1, keepdims=True)
         values[:, columns] = np.where(known, np.nan_to_num(values[:, columns]), np.nan)
-    return dataset.in_tokens_of(vocabulary)._replace(properties=values, normalizer=normalizer)
+    return dataset.with_vocabulary(vocabulary)._replace(properties=values, normalizer=normalizer)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molvae.config import TABLES
+from molvae.config import RETIRED, TABLES, check_supported
 from molvae.errors import ArtifactError, MolvaeError
 from molvae.files import store
 from molvae.train.history import Epoch
@@ -19,7 +19,7 @@ from molvae.train.learner import Learner
 FORMAT = 1
 KIND = "training state"
 # Settings of a training that began before these could be chosen.
-BEFORE = {"merges": 0, "optimizer": "adamw", "schedule": "cosine"}
+BEFORE = {"optimizer": "adamw", "schedule": "cosine"}
 TERMS = 4  # molecules, reconstruction, KL, property error
 
 
@@ -143,7 +143,11 @@ def _identity(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(identity, dict):
         raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")
     train = identity.get("train")
-    return {**identity, "train": BEFORE | train} if isinstance(train, dict) else identity
+    if not isinstance(train, dict):
+        return identity
+    check_supported(path, merges=train.get("merges"))
+    kept = {key: value for key, value in train.items() if key not in RETIRED}
+    return {**identity, "train": BEFORE | kept}
 
 
 def _moments(arrays: dict[str, np.ndarray], count: int) -> dict[int, dict[str, Tensor]]:

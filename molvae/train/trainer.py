@@ -30,7 +30,6 @@ from molvae.train.folder import (
 from molvae.train.history import Epoch, write_log
 from molvae.train.identity import identity
 from molvae.train.learner import Learner, must_be_finite
-from molvae.train.merges import with_merges
 from molvae.train.package import package
 from molvae.train.priors import fit_prior
 from molvae.train.processes import ALONE, Processes
@@ -115,8 +114,6 @@ class Trainer:
         if tensorboard:
             require_tensorboard()
         self.dataset = dataset
-        if initial is None:  # a model that is trained further has its tokens
-            self.dataset = with_merges(dataset, train.merges, seed=train.seed)
         self.learner = Learner(
             self.dataset,
             model=model,

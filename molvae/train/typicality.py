@@ -1,7 +1,6 @@
 """How the molecules held out of training score, so that others can be compared with them."""
 
 import numpy as np
-import torch
 
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
@@ -47,8 +46,7 @@ def examine_typicality(
         batch.conditions[:, hidden] = np.nan
         noise = noise_of(dataset.hashes[rows].tolist(), codes=codes, size=model.config.latent_size)
         found = likelihood(model, *batch.to(device), noise.to(device))
-        symbols = torch.from_numpy(dataset.vocabulary.sizes[batch.ids.numpy()]).sum(dim=1)
-        parts.append(found.figures(symbols.to(device), codes=codes))
+        parts.append(found.figures(batch.lengths.to(device), codes=codes))
     return Typicality.fit(np.concatenate(parts), split=split, codes=codes, given=given)
 
 

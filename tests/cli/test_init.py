@@ -127,7 +127,6 @@ def test_starting_over_without_init_forgets_the_model(
     ("words", "message"),
     [
         (("--decoder-size", 64), "decoder_size = 64: "),
-        (("--merges", 200), "merges = 200: "),
         (("--preset", "base"), "preset base, symbol_size = 128: "),
     ],
 )

@@ -110,7 +110,8 @@ def test_resuming_takes_the_settings_of_the_run(
 
 
 @pytest.mark.parametrize(
-    ("setting", "before", "now"), [("merges", 0, 8), ("optimizer", "adamw", "muon")]
+    ("setting", "before", "now"),
+    [("optimizer", "adamw", "muon"), ("schedule", "cosine", "linear")],
 )
 def test_a_training_older_than_a_setting_goes_on_as_it_began(
     train: Train, tmp_path: Path, setting: str, before: object, now: object
@@ -127,6 +128,26 @@ def test_a_training_older_than_a_setting_goes_on_as_it_began(
     assert trained[setting] == before
     refused = train("-o", tmp_path, "--epochs", 3, "--resume", f"--{setting}", now)
     assert f"train.{setting}: {before} then, {now} now" in refused.stderr
+
+
+def test_a_training_from_before_merges_and_flow_left_goes_on_unless_it_needs_them(
+    train: Train, tmp_path: Path
+) -> None:
+    assert train("-o", tmp_path, "--epochs", 1, "-q", "--force").exit_code == 0
+    state = tmp_path / "state.safetensors"
+    arrays, header = store.read(state, kind="training state", format=1)
+    flow = {"flow_size": 256, "flow_guidance": 1.0, "integration_steps": 8}
+    for merges, prior, words in (
+        (32, "joint-gaussian", "needs byte-pair merges"),
+        (0, "flow", "needs a flow prior"),
+        (0, "joint-gaussian", ""),
+    ):
+        header["identity"]["train"]["merges"] = merges
+        header["identity"]["prior"] = flow | {"prior": prior}
+        store.write(state, arrays, header, kind="training state", format=1)
+        done = train("-o", tmp_path, "--epochs", 2, "-q", "--resume")
+        assert words in done.stderr
+        assert (done.exit_code == 0) == (not words), done.stderr
 
 
 def test_resuming_with_other_settings_is_refused(train: Train, tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_a_model_that_does_not_say_marks_only_what_is_certain(tiny_model_file: P
     aspirin, chain = MoleculeGenerator(checkpoint).score([ASPIRIN, "C" * 149])
     assert (aspirin.percentile, aspirin.ood) == (None, "")
     assert aspirin.elbo is not None
-    assert " tokens, the model knows up to " in chain.ood
+    assert " symbols, the model knows up to " in chain.ood
 
 
 def test_too_few_held_out_molecules_mark_nothing(tiny: MoleculeGenerator) -> None:

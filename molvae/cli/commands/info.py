@@ -71,8 +71,6 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     prior = header["prior"]
     yield "prior", prior["prior"] if isinstance(prior, dict) and "prior" in prior else prior
     yield "symbols", _counted(header["symbols"])
-    if header.get("merges"):
-        yield "merged symbols", _counted(["".join(run) for run in header["merges"]])
     yield "trained with", provenance.get("train", {})
     yield "last epoch", provenance.get("trained", {})
     if "init" in provenance:

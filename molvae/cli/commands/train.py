@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import options
-from molvae.cli.initial import check_merges, check_sizes, find_initial, keep_initial, settings_of
+from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings_of
 from molvae.cli.progress import Report, progress
 from molvae.cli.stopping import WARNING, stop_signals
 from molvae.cli.terminal import say
@@ -261,7 +261,6 @@ def _resolve(
     train = options.config_from(TrainConfig, settings, base=train)
     if initial:
         check_sizes(initial, model)
-        check_merges(initial, train)
     return Preset(
         model,
         train,
