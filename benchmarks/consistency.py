@@ -33,7 +33,7 @@ from molvae.files.store import write_atomically
 from molvae.generation.decode import write
 from molvae.generation.rejection import Draw
 from molvae.generator import MoleculeGenerator
-from molvae.suites.defaults import held_out
+from molvae.suites.sampling_settings import held_out_smiles
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0)
 TESTS: dict[str, Callable[[Sequence[str]], bool]] = {
@@ -55,7 +55,7 @@ def main() -> None:
     torch.set_num_threads(1)
     generator = MoleculeGenerator.load(arguments.model)
     dataset = MoleculeDataset.load(arguments.dataset)
-    known = held_out(dataset, split="test", seed=0)
+    known = held_out_smiles(dataset, split="test", seed=0)
     reference = moments_of(np.concatenate(list(activations(known))))
     rows = []
     for temperature in TEMPERATURES:

@@ -24,7 +24,7 @@ from molvae.evaluate.report import evaluate
 from molvae.files.store import write_atomically
 from molvae.generator import MoleculeGenerator
 from molvae.parallel.executors import process_pool
-from molvae.suites.defaults import moments, smiles_of
+from molvae.suites.sampling_settings import chemnet_moments, smiles_of
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("molvae", "rdkit", "selfies", "numpy", "torch", "fcd")
@@ -50,7 +50,7 @@ def main() -> None:
         "drawn": [molecule.smiles for molecule in drawn.molecules],
         "training": smiles_of(dataset, rows),
     }
-    held_out = moments(reference, jobs=jobs)
+    held_out = chemnet_moments(reference, jobs=jobs)
     found: dict[str, Any] = {
         "command": f"benchmarks/likeness.py {arguments.model} DATASET -n {n}"
         f" --seed {arguments.seed}",
@@ -63,7 +63,7 @@ def main() -> None:
     }
     for name, smiles in sets.items():
         report = evaluate(smiles, reference=reference, jobs=jobs, seed=arguments.seed)
-        distance = frechet_distance(moments(smiles, jobs=jobs), held_out)
+        distance = frechet_distance(chemnet_moments(smiles, jobs=jobs), held_out)
         found[name] = {"FCD": distance, **report.values}
         print(name, json.dumps(found[name]), flush=True)
     found |= {"machine": machine(), "versions": {each: version(each) for each in PACKAGES}}

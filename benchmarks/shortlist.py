@@ -22,8 +22,8 @@ from moses_data import machine
 from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
 from molvae.parallel.executors import process_pool
-from molvae.suites.asking import Asked, Questions, ask
-from molvae.suites.known import read_known, training_values
+from molvae.suites.control_model import ControlTests, PropertySampler, run_control
+from molvae.suites.tokenized import load_tokenized, load_training_properties
 
 COUNTS = (1, 4, 16)
 REQUEST = {"LogP": 2.5, "QED": 0.85}
@@ -43,14 +43,14 @@ def main() -> None:
     generator, seed = MoleculeGenerator.load(arguments.model), arguments.seed
     cores = os.cpu_count() or 1
     work = Work(cores)
-    questions = Questions(
+    questions = ControlTests(
         n=arguments.n,
         seed=seed,
         tests=("grid", "joint"),
-        training=training_values(
+        training=load_training_properties(
             arguments.dataset, generator.normalizer.names, limit=0, seed=seed, work=work
         ),
-        held_out=read_known(
+        held_out=load_tokenized(
             arguments.dataset, generator, split="test", limit=arguments.joint, seed=seed, work=work
         ),
     )
@@ -71,7 +71,12 @@ def main() -> None:
     with process_pool(cores, module="molvae.chem.candidates") as executor:
         for count in COUNTS:
             config = replace(generator.defaults, tier="raw", shortlist=count)
-            found = ask(Asked(generator, config, executor), questions, name=name, versions=versions)
+            found = run_control(
+                PropertySampler(generator, config, executor),
+                questions,
+                name=name,
+                versions=versions,
+            )
             alike = generator.draw(
                 ASKED_ALIKE, REQUEST, config=config, seed=seed, executor=executor
             ).summary

@@ -112,7 +112,7 @@ class Control(NamedTuple):
         return aligned([head, *rows])
 
 
-def answers(
+def judge_table(
     smiles: Sequence[str],
     targets: Mapping[str, Sequence[Range | None]],
     *,
@@ -153,7 +153,7 @@ def answers(
     points = []
     for kind in np.flatnonzero((sizes >= SAME) & anything):
         one = {n: float(v) for n, v in zip(names, kinds[kind], strict=True) if not np.isnan(v)}
-        found = score({n: errors[which == kind, names.index(n)] for n in one})
+        found = summarize_errors({n: errors[which == kind, names.index(n)] for n in one})
         near = neighbors(one, names, training)
         points.append({"asked": one, **found, "acceptance": None, "neighbors": near})
     rest = ((sizes < SAME) & anything)[which]
@@ -166,7 +166,7 @@ def answers(
         grid_mean=grid_mean(grid),
         calibration={},
         joint=_joint_answers(asked[rest], errors[rest], names) if rest.any() else {},
-        neighbors=how_counted(training),
+        neighbors=describe_neighbors(training),
         published=PUBLISHED,
         seed=None,
         versions=versions,
@@ -187,10 +187,10 @@ def _joint_answers(asked: np.ndarray, errors: np.ndarray, names: Sequence[str]) 
     """Score requests that each stand alone, shape (N, P); what was asked gives the scale."""
     used = [column for column in range(len(names)) if not np.isnan(asked[:, column]).all()]
     scales = {names[column]: float(np.nanstd(asked[:, column])) for column in used}
-    return joint_score({names[column]: errors[:, column] for column in used}, scales)
+    return summarize_joint({names[column]: errors[:, column] for column in used}, scales)
 
 
-def score(errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def summarize_errors(errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return molecules, and by property the mean absolute error, its spread, and the bias.
 
     Args:
@@ -205,7 +205,9 @@ def score(errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def joint_score(errors: Mapping[str, np.ndarray], scales: Mapping[str, float]) -> dict[str, Any]:
+def summarize_joint(
+    errors: Mapping[str, np.ndarray], scales: Mapping[str, float]
+) -> dict[str, Any]:
     """Return what became of N molecules of each of which something else was asked.
 
     Args:
@@ -270,7 +272,7 @@ def grid_mean(grid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def how_counted(training: Training | None) -> str:
+def describe_neighbors(training: Training | None) -> str:
     """Say what stands behind the numbers of neighbors."""
     if training is None:
         return "not counted: no training set was given"

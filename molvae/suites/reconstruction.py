@@ -22,9 +22,8 @@ from molvae.evaluate.text import aligned, cell
 from molvae.generation.encode import read, write_codes
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
-from molvae.suites.known import Known
-from molvae.suites.latent import prior_gap, probe
-from molvae.suites.latent import verdicts as latent_verdicts
+from molvae.suites.latent_space import latent_verdicts, linear_probe, prior_gap
+from molvae.suites.tokenized import TokenizedMolecules
 from molvae.train.health import Health, examine
 
 FORMAT = 1  # of the JSON
@@ -109,12 +108,12 @@ class Reconstruction(NamedTuple):
 
 def reconstruct(
     generator: MoleculeGenerator,
-    held_out: Known,
+    held_out: TokenizedMolecules,
     *,
     name: str,
     seed: int,
     versions: Mapping[str, str],
-    training: Known | None = None,
+    training: TokenizedMolecules | None = None,
 ) -> Reconstruction:
     """Encode molecules, write them again, and look at the codes between.
 
@@ -161,7 +160,7 @@ def reconstruct(
         left_out=held_out.left_out,
         ways={way: _alike(originals, written, count) for way, written in back.items()},
         health=_plain(health),
-        probe=probe(
+        probe=linear_probe(
             posterior.mean.numpy(), dataset.properties, generator.normalizer.names, seed=seed
         ),
         prior=gap,
@@ -207,7 +206,7 @@ def _alike(originals: list[str], written: list[str], count: int) -> dict[str, fl
     return {"exact": float(exact.sum()) / count, "tanimoto": float(similar.sum()) / count}
 
 
-def _health(generator: MoleculeGenerator, known: Known, *, seed: int) -> Health:
+def _health(generator: MoleculeGenerator, known: TokenizedMolecules, *, seed: int) -> Health:
     dataset = known.dataset
     split = SPLIT_NAMES[int(dataset.split[0])]
     model = generator.checkpoint.model

@@ -17,9 +17,9 @@ from molvae.evaluate.work import Work
 from molvae.generation.encode import read
 from molvae.generator import MoleculeGenerator
 from molvae.model.prior import Prior, StandardNormal
-from molvae.suites.known import Known, read_known
-from molvae.suites.latent import prior_gap, probe, telling_apart, verdicts
+from molvae.suites.latent_space import latent_verdicts, linear_probe, prior_gap, two_sample_auc
 from molvae.suites.reconstruction import reconstruct
+from molvae.suites.tokenized import TokenizedMolecules, load_tokenized
 from molvae.train.package import package
 from molvae.train.trainer import Trainer
 from tests import tiny
@@ -37,7 +37,7 @@ class Deaf(NamedTuple):
         return self.prior.sample(conditions.roll(1, dims=0), noise, level=level)
 
 
-def known(dataset: MoleculeDataset, split: int) -> Known:
+def known(dataset: MoleculeDataset, split: int) -> TokenizedMolecules:
     """Take the molecules of one split."""
     rows = np.flatnonzero(dataset.split == split)
     ids = [dataset.molecule(row) for row in rows]
@@ -48,7 +48,7 @@ def known(dataset: MoleculeDataset, split: int) -> Known:
         split=dataset.split[rows],
         hashes=dataset.hashes[rows],
     )
-    return Known(part, len(rows), {}, "drugs")
+    return TokenizedMolecules(part, len(rows), {}, "drugs")
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +87,8 @@ def test_molecules_known_by_heart_come_back_and_others_do_not(
         hashes=np.tile(four.hashes, 4),
     )
     left_out = {"symbol unknown to the model": 32}
-    found = reconstruct(
-        by_heart, Known(many, 160, left_out, "drugs"), name="parrot", seed=0, versions={}
-    )  # fmt: skip
+    molecules = TokenizedMolecules(many, 160, left_out, "drugs")
+    found = reconstruct(by_heart, molecules, name="parrot", seed=0, versions={})
     assert found.molecules == 160
     assert 0.7 < found.ways["from_mean"]["exact"] <= 0.8  # what cannot be read is not reconstructed
     assert found.ways["from_mean"]["tanimoto"] >= found.ways["from_mean"]["exact"]
@@ -116,7 +115,7 @@ def test_a_heavy_kl_weight_collapses_and_is_called_so(
 
 def test_a_prior_with_holes_is_told_from_the_posterior() -> None:
     generator = MoleculeGenerator.load("druglike")
-    some = read_known(DRUGLIKE, generator, split="test", limit=500, seed=0, work=Work())
+    some = load_tokenized(DRUGLIKE, generator, split="test", limit=500, seed=0, work=Work())
     dataset = some.dataset
     posterior = read(
         generator.checkpoint,
@@ -134,16 +133,16 @@ def test_a_prior_with_holes_is_told_from_the_posterior() -> None:
 
     wide = judged(prior._replace(covariance=prior.covariance * 9.0))
     assert wide["auc"] > 0.95
-    assert not verdicts(wide)["prior_gap"]
+    assert not latent_verdicts(wide)["prior_gap"]
     assert wide["acceptance_prior"] < good["acceptance_prior"]
     assert wide["acceptance_posterior"] == good["acceptance_posterior"]
-    assert not verdicts(judged(StandardNormal()))["prior_gap"]
-    assert not verdicts(judged(Deaf(prior)))["prior_gap_given"]
+    assert not latent_verdicts(judged(StandardNormal()))["prior_gap"]
+    assert not latent_verdicts(judged(Deaf(prior)))["prior_gap_given"]
 
 
 def test_the_bundled_model_has_a_latent_space_that_is_used() -> None:
     generator = MoleculeGenerator.load("druglike")
-    some = read_known(DRUGLIKE, generator, split="test", limit=1000, seed=0, work=Work())
+    some = load_tokenized(DRUGLIKE, generator, split="test", limit=1000, seed=0, work=Work())
     found = reconstruct(generator, some, name="druglike", seed=0, versions={})
     assert found.passed["kl"]
     assert found.passed["shuffled_z"]
@@ -156,9 +155,9 @@ def test_a_classifier_tells_apart_what_differs_and_nothing_else() -> None:
     first, same, moved, wider, bent = (random.normal(size=(600, 4)) for _ in range(5))
     moved, wider = moved + 1.0, wider * 2.0
     bent[:, 1] = 0.9 * bent[:, 0] + 0.4 * bent[:, 1]
-    assert telling_apart(first, same, seed=1) == pytest.approx(0.5, abs=0.06)
+    assert two_sample_auc(first, same, seed=1) == pytest.approx(0.5, abs=0.06)
     for other in (moved, wider, bent):
-        assert telling_apart(first, other, seed=1) > 0.7
+        assert two_sample_auc(first, other, seed=1) > 0.7
 
 
 def test_a_probe_finds_a_line_and_no_more() -> None:
@@ -169,7 +168,7 @@ def test_a_probe_finds_a_line_and_no_more() -> None:
         axis=1,
     )
     values[::3, 0] = np.nan
-    found = probe(codes, values, ("line", "noise", "constant", "unknown"), seed=0)
+    found = linear_probe(codes, values, ("line", "noise", "constant", "unknown"), seed=0)
     assert (found["line"] or 0) > 0.99
     assert (found["noise"] or 0) < 0.1
     assert (found["constant"], found["unknown"]) == (None, None)

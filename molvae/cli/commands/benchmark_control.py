@@ -86,9 +86,9 @@ def command(
     """
     from molvae.chem.properties import resolve
     from molvae.evaluate.work import Work
-    from molvae.suites.asking import TESTS, Asked, Questions, ask
-    from molvae.suites.control import answers
-    from molvae.suites.known import read_known, training_values
+    from molvae.suites.control import judge_table
+    from molvae.suites.control_model import TESTS, ControlTests, PropertySampler, run_control
+    from molvae.suites.tokenized import load_tokenized, load_training_properties
 
     if model and generated:
         raise UsageError("a model or --generated, not both.")
@@ -103,13 +103,13 @@ def command(
         def values(names: Sequence[str]) -> Any:
             if training is None:
                 return None
-            return training_values(training, names, limit=SAMPLE, seed=seed, work=work)
+            return load_training_properties(training, names, limit=SAMPLE, seed=seed, work=work)
 
         if generated:
             column = smiles_column or ""
             rows = read_generated(generated, column, format=input_format, quiet=quiet)
             targets = {resolve(name).name: asked for name, asked in rows.targets.items() if asked}
-            found = answers(
+            found = judge_table(
                 rows.smiles,
                 targets,
                 training=values(tuple(targets)),
@@ -120,17 +120,19 @@ def command(
         else:
             generator = generators.load(model or "druglike", device)
             config = generators.drawing_config(generator, {"tier": "raw"} | given(drawing))
-            questions = Questions(
+            questions = ControlTests(
                 n=number,
                 seed=seed,
                 tests=only or TESTS,
                 training=values(generator.normalizer.names),
                 held_out=None
                 if test is None
-                else read_known(test, generator, split="test", limit=joint, seed=seed, work=work),
+                else load_tokenized(
+                    test, generator, split="test", limit=joint, seed=seed, work=work
+                ),
             )
             with generators.chemists(number, jobs) as executor:
-                asked = Asked(generator, config, executor, tell)
+                asked = PropertySampler(generator, config, executor, tell)
                 name = generators.title(model or "druglike")
-                found = ask(asked, questions, name=name, versions=versions())
+                found = run_control(asked, questions, name=name, versions=versions())
     reporting.show(found)

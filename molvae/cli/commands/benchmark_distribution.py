@@ -19,7 +19,7 @@ from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from molvae.generator import MoleculeGenerator
-    from molvae.suites.distribution import Sample
+    from molvae.suites.distribution_learning import Sample
 
 DRAWING = ("tier", "temperature", "top_p", "max_tries")  # what a benchmark may set
 SHARED = (
@@ -108,7 +108,7 @@ def _run(
     **drawing: Any,
 ) -> None:
     from molvae.evaluate.report import evaluate
-    from molvae.suites.distribution import benchmark
+    from molvae.suites.distribution_learning import run_suite
 
     if model and generated:
         raise UsageError("a model or --generated, not both.")
@@ -138,7 +138,7 @@ def _run(
             device=chemnet_device(device, suite, fcd=fcd),
             progress=report_progress,
         )
-        found = benchmark(samples, judge, suite=suite, model=name, health=health)
+        found = run_suite(samples, judge, suite=suite, model=name, health=health)
     reporting.show(found, notes=found.notes)
 
 
@@ -159,7 +159,7 @@ def _table(name: str) -> Path:
 
 
 def _read(path: Path, column: str, *, format: str, quiet: bool) -> Sample:
-    from molvae.suites.distribution import Sample
+    from molvae.suites.distribution_learning import Sample
 
     return Sample(path.name, read_generated(path, column, format=format, quiet=quiet).smiles, {})
 
@@ -181,14 +181,14 @@ def _draw(
     quiet: bool,
 ) -> list[Sample]:
     """Draw all samples."""
-    from molvae.suites.distribution import draw
+    from molvae.suites.distribution_learning import generate_sample
 
     samples = []
     with generators.chemists(number * len(seeds), jobs) as executor:
         for seed in seeds:
             with progress(f"Drawing seed {seed}", total=number, quiet=quiet) as report:
                 samples.append(
-                    draw(
+                    generate_sample(
                         generator,
                         number,
                         seed=seed,

@@ -50,8 +50,8 @@ def command(
     molecules that it has seen.
     """
     from molvae.evaluate.work import Work
-    from molvae.suites.known import read_known
     from molvae.suites.reconstruction import reconstruct
+    from molvae.suites.tokenized import load_tokenized
 
     reporting = Reporting.to(
         output, as_json=as_json, force=force, quiet=quiet, inputs=(test, training)
@@ -64,7 +64,7 @@ def command(
         held_out, seen = (
             None
             if path is None
-            else read_known(path, generator, split=split, limit=number, seed=seed, work=work)
+            else load_tokenized(path, generator, split=split, limit=number, seed=seed, work=work)
             for path, split in ((test, "test"), (training, "train"))
         )
     assert held_out is not None

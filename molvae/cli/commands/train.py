@@ -223,15 +223,14 @@ def _measure(run: Path, quiet: bool) -> None:
     import torch
 
     from molvae.generator import MoleculeGenerator
-    from molvae.suites.card import card_lines
-    from molvae.suites.card import measure as measure_model
+    from molvae.suites.model_card import card_lines, measure_card
 
     path = run / "model.safetensors"
     torch.set_num_threads(1)  # small matrix products: a second thread costs more than it brings
     generator = MoleculeGenerator.load(path)
     total = MEASURED + len(generator.measured) * MEASURED_EACH
     with progress("Measuring", total=total, quiet=quiet) as report:
-        card = measure_model(generator, n=MEASURED, per_property=MEASURED_EACH, report=report)
+        card = measure_card(generator, n=MEASURED, per_property=MEASURED_EACH, report=report)
     generator.checkpoint.provenance["measured"] = card
     generator.checkpoint.save(path)
     for line in card_lines(card):

@@ -12,7 +12,7 @@ from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, UsageError
 from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
-from molvae.suites.known import read_known, training_values
+from molvae.suites.tokenized import load_tokenized, load_training_properties
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
@@ -36,7 +36,7 @@ def test_a_table_and_the_dataset_made_of_it_give_the_same_molecules(
     path = tmp_path / "mine.molvae"
     drug_dataset._replace(split=np.full_like(drug_dataset.split, 2)).save(path)
     of_table, of_dataset = (
-        read_known(p, generator, split="test", limit=1000, seed=1, work=Work())
+        load_tokenized(p, generator, split="test", limit=1000, seed=1, work=Work())
         for p in (table, path)
     )
 
@@ -57,7 +57,7 @@ def test_a_table_and_the_dataset_made_of_it_give_the_same_molecules(
 
 def test_of_many_a_part_is_drawn_with_the_seed(generator: MoleculeGenerator, table: Path) -> None:
     first, again, other = (
-        read_known(table, generator, split="test", limit=40, seed=seed, work=Work())
+        load_tokenized(table, generator, split="test", limit=40, seed=seed, work=Work())
         for seed in (1, 1, 2)
     )
     assert first.source == len(SMILES) + 2
@@ -71,12 +71,12 @@ def test_molecules_in_other_symbols_are_left_out_and_counted(
 ) -> None:
     path = tmp_path / "a.smi"
     path.write_text("CCO\nC[Si](C)(C)C\n" + "C" * 400 + "\n")
-    known = read_known(path, generator, split="test", limit=9, seed=0, work=Work())
+    known = load_tokenized(path, generator, split="test", limit=9, seed=0, work=Work())
     assert known.dataset.size == 1
     assert sum(known.left_out.values()) == 2
     path.write_text("C[Si](C)(C)C\n")
     with pytest.raises(InputError, match=r"symbol unknown to the model \(1\)"):
-        read_known(path, generator, split="test", limit=9, seed=0, work=Work())
+        load_tokenized(path, generator, split="test", limit=9, seed=0, work=Work())
 
 
 def test_a_dataset_prepared_in_another_form_is_refused(
@@ -86,7 +86,7 @@ def test_a_dataset_prepared_in_another_form_is_refused(
     config = DataConfig(stereo=not generator.standardization.stereo, min_count=1)
     prepare([table], config, jobs=0).dataset.save(path)
     with pytest.raises(UsageError, match="prepared with stereo"):
-        read_known(path, generator, split="train", limit=9, seed=0, work=Work())
+        load_tokenized(path, generator, split="train", limit=9, seed=0, work=Work())
 
 
 def test_a_split_without_molecules_is_named(
@@ -95,16 +95,18 @@ def test_a_split_without_molecules_is_named(
     path = tmp_path / "all.safetensors"
     drug_dataset._replace(split=np.zeros_like(drug_dataset.split)).save(path)
     with pytest.raises(UsageError, match="no molecule is in its test split"):
-        read_known(path, generator, split="test", limit=9, seed=0, work=Work())
+        load_tokenized(path, generator, split="test", limit=9, seed=0, work=Work())
 
 
 def test_a_training_set_is_measured_in_part_and_counted_whole(
     table: Path, drug_dataset_file: Path, drug_dataset: MoleculeDataset
 ) -> None:
     names = ("LogP", "TPSA")
-    values, count = training_values(table, names, limit=50, seed=0, work=Work())
+    values, count = load_training_properties(table, names, limit=50, seed=0, work=Work())
     assert values.shape[1] == 2
     assert 45 <= len(values) <= 50
     assert count == len(SMILES) + 2
-    values, count = training_values(drug_dataset_file, names, limit=50, seed=0, work=Work())
+    values, count = load_training_properties(
+        drug_dataset_file, names, limit=50, seed=0, work=Work()
+    )
     assert count == len(values) == len(drug_dataset.members("train"))

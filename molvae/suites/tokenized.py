@@ -23,7 +23,7 @@ from molvae.parallel.workers import Lost, map_chunks
 from molvae.train.initialization import STANDARDIZATION
 
 
-class Known(NamedTuple):
+class TokenizedMolecules(NamedTuple):
     """Real molecules as a model reads them.
 
     Attributes:
@@ -39,9 +39,9 @@ class Known(NamedTuple):
     name: str
 
 
-def read_known(
+def load_tokenized(
     path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int, work: Work
-) -> Known:
+) -> TokenizedMolecules:
     """Read the molecules of a file, of more than `limit` that many drawn with the seed.
 
     Args:
@@ -66,7 +66,7 @@ def read_known(
     return known
 
 
-def training_values(
+def load_training_properties(
     path: Path, names: Sequence[str], *, limit: int, seed: int, work: Work
 ) -> tuple[np.ndarray, int]:
     """Return properties of a training set, and how many molecules it has.
@@ -130,7 +130,7 @@ def _columns(dataset: MoleculeDataset, names: Sequence[str]) -> np.ndarray:
 
 def _of_dataset(
     path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int
-) -> Known:
+) -> TokenizedMolecules:
     dataset = _load(path, generator)
     members = dataset.members(split)
     if not len(members):
@@ -143,7 +143,7 @@ def _of_dataset(
 
 def _of_table(
     path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int, work: Work
-) -> Known:
+) -> TokenizedMolecules:
     smiles, source = _read_smiles(path, limit=limit, seed=seed)
     tick = work.ticker(f"Reading {path.name}", len(smiles))
     reader = partial(standardize_and_measure, generator.standardization, generator.measured)
@@ -171,7 +171,7 @@ def _known(
     source: int,
     name: str,
     left_out: "Counter[str]",
-) -> Known:
+) -> TokenizedMolecules:
     """Write molecules in a model's tokens; those with other symbols are left out and counted."""
     vocabulary = generator.vocabulary
     readable, ids = [], []
@@ -195,4 +195,4 @@ def _known(
         normalizer=generator.normalizer,
         provenance={},
     )
-    return Known(dataset, source, dict(left_out), name)
+    return TokenizedMolecules(dataset, source, dict(left_out), name)

@@ -9,7 +9,7 @@ import pytest
 from molvae.config import GenerateConfig
 from molvae.generator import MoleculeGenerator
 from molvae.normalizer import PropertyNormalizer
-from molvae.suites.card import Calibration, calibrate, card_lines, measure
+from molvae.suites.model_card import Calibration, calibrate, card_lines, measure_card
 from molvae.targets import Range
 
 
@@ -54,27 +54,27 @@ def test_an_obedient_model_has_slope_one_and_passes() -> None:
     assert found.r2 > 0.95
     assert found.mae == pytest.approx(0.08, abs=0.02)
     assert found.shuffled_ratio > 5
-    assert found.heeded
+    assert found.followed
 
 
 def test_a_deaf_model_has_slope_zero_and_fails() -> None:
     found = _of(0.0)
     assert found.slope == pytest.approx(0.0, abs=0.05)
     assert found.shuffled_ratio == pytest.approx(1.0, abs=0.1)
-    assert not found.heeded
+    assert not found.followed
 
 
 def test_a_model_that_goes_half_the_way_is_not_called_obedient() -> None:
     assert _of(0.4).slope == pytest.approx(0.4, abs=0.05)
-    assert not _of(0.4).heeded
+    assert not _of(0.4).followed
 
 
 def test_a_barely_trained_model_is_measured_and_called_failed(tiny_model_file: Path) -> None:
     generator = MoleculeGenerator.load(tiny_model_file)
     counted: list[int] = []
-    card = measure(generator, n=32, per_property=16, seed=3, report=counted.append)
+    card = measure_card(generator, n=32, per_property=16, seed=3, report=counted.append)
     assert card["passed"]["acceptance"] is False
     assert set(card["calibration"]) == set(generator.measured)
     assert counted[-1] == 32 + 16 * len(generator.measured)
     assert any("fails: acceptance" in line for line in card_lines(card))
-    assert measure(generator, n=32, per_property=16, seed=3) == card
+    assert measure_card(generator, n=32, per_property=16, seed=3) == card

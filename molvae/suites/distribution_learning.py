@@ -88,7 +88,7 @@ class Benchmark(NamedTuple):
         return "*" if size and set(self.molecules) != {size} else ""
 
 
-def draw(
+def generate_sample(
     generator: MoleculeGenerator,
     n: int,
     *,
@@ -115,7 +115,7 @@ def draw(
     return Sample(f"seed {seed}", smiles + [""] * (n - len(smiles)), account)
 
 
-def benchmark(
+def run_suite(
     samples: Sequence[Sample],
     judge: Callable[[Sequence[str]], Report],
     *,

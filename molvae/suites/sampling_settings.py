@@ -25,7 +25,7 @@ REFERENCE = 5_000  # held-out molecules
 GIVEN = 1 / 3  # of the least excess over the floor, for fewer repairs and better control
 
 
-class Tried(NamedTuple):
+class Trial(NamedTuple):
     """One setting.
 
     Attributes:
@@ -41,7 +41,7 @@ class Tried(NamedTuple):
     acceptance: float
 
 
-def held_out(dataset: MoleculeDataset, *, split: str, seed: int) -> list[str]:
+def held_out_smiles(dataset: MoleculeDataset, *, split: str, seed: int) -> list[str]:
     """Return canonical SMILES of molecules of a split, `REFERENCE` of them at most."""
     members = np.random.default_rng(seed).permutation(dataset.members(split))[:REFERENCE]
     return smiles_of(dataset, members)
@@ -55,15 +55,15 @@ def smiles_of(dataset: MoleculeDataset, rows: np.ndarray) -> list[str]:
 
 def held_out_moments(dataset: MoleculeDataset, *, split: str, seed: int, jobs: int) -> Moments:
     """Return ChemNet's moments of molecules of a split."""
-    return moments(held_out(dataset, split=split, seed=seed), jobs=jobs)
+    return chemnet_moments(held_out_smiles(dataset, split=split, seed=seed), jobs=jobs)
 
 
-def moments(smiles: Sequence[str], *, jobs: int) -> Moments:
+def chemnet_moments(smiles: Sequence[str], *, jobs: int) -> Moments:
     """Return ChemNet's moments of molecules."""
     return join(map(moments_of, activations(smiles, jobs=jobs)))
 
 
-def search(
+def search_settings(
     generator: MoleculeGenerator,
     reference: Moments,
     *,
@@ -73,8 +73,8 @@ def search(
     levels: Sequence[float] = LEVELS,
     temperatures: Sequence[float] = TEMPERATURES,
     executor: Executor | None = None,
-    report: Callable[[Tried], None] = lambda tried: None,
-) -> list[Tried]:
+    report: Callable[[Trial], None] = lambda tried: None,
+) -> list[Trial]:
     """Draw `n` molecules at every setting, nothing asked, and compare them with the reference.
 
     Args:
@@ -104,19 +104,21 @@ def search(
             )
             drawn = generator.draw(n, config=config, seed=seed, executor=executor)
             smiles = [molecule.smiles for molecule in drawn.molecules]
-            distance = frechet_distance(moments(smiles, jobs=jobs), reference)
-            found.append(Tried(noise, temperature, distance, drawn.summary.acceptance))
+            distance = frechet_distance(chemnet_moments(smiles, jobs=jobs), reference)
+            found.append(Trial(noise, temperature, distance, drawn.summary.acceptance))
             report(found[-1])
     return sorted(found, key=lambda tried: tried.fcd)
 
 
-def floor(dataset: MoleculeDataset, reference: Moments, *, n: int, seed: int, jobs: int) -> float:
+def training_distance(
+    dataset: MoleculeDataset, reference: Moments, *, n: int, seed: int, jobs: int
+) -> float:
     """Return the distance of `n` training molecules, below which no setting can be expected."""
     members = np.random.default_rng(seed).permutation(dataset.members("train"))[:n]
-    return frechet_distance(moments(smiles_of(dataset, members), jobs=jobs), reference)
+    return frechet_distance(chemnet_moments(smiles_of(dataset, members), jobs=jobs), reference)
 
 
-def choose(found: Sequence[Tried], floor: float = 0.0) -> Tried:
+def choose_trial(found: Sequence[Trial], floor: float = 0.0) -> Trial:
     """Return the setting that needs the fewest repairs among those that are as good as the best.
 
     Args:
@@ -129,6 +131,6 @@ def choose(found: Sequence[Tried], floor: float = 0.0) -> Tried:
     return max(as_good, key=lambda tried: tried.acceptance)
 
 
-def to_plain(chosen: Tried) -> dict[str, Any]:
+def as_defaults(chosen: Trial) -> dict[str, Any]:
     """Return what a model keeps of the search: its defaults."""
     return {"noise": chosen.noise, "temperature": chosen.temperature}

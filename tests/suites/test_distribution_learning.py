@@ -7,7 +7,7 @@ import pytest
 from molvae.config import GenerateConfig
 from molvae.evaluate.report import Report, evaluate
 from molvae.generator import MoleculeGenerator
-from molvae.suites.distribution import Sample, benchmark, draw, published
+from molvae.suites.distribution_learning import Sample, generate_sample, published, run_suite
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
@@ -30,23 +30,23 @@ def test_the_published_rows_are_those_of_the_readme_of_moses() -> None:
 def test_samples_have_a_mean_and_a_standard_deviation() -> None:
     some = [["CCO", "CCN"], ["CCO", ""], ["CCO", "CCO"]]
     samples = [Sample(f"seed {n}", smiles, {}) for n, smiles in enumerate(some)]
-    found = benchmark(samples, judge, suite="moses", model="mine")
+    found = run_suite(samples, judge, suite="moses", model="mine")
     assert found.metrics["valid"]["values"] == [1, 0.5, 1]
     assert found.metrics["valid"]["mean"] == pytest.approx(5 / 6)
     assert found.metrics["valid"]["sd"] == pytest.approx(0.288675)
     assert found.metrics["unique@1000"]["mean"] == pytest.approx((1 + 1 + 0.5) / 3)
-    assert benchmark(samples[:1], judge, suite="moses", model="mine").metrics["valid"]["sd"] is None
+    assert run_suite(samples[:1], judge, suite="moses", model="mine").metrics["valid"]["sd"] is None
 
 
 def test_a_number_that_one_sample_lacks_has_no_mean() -> None:
     samples = [Sample("1", ["CCO"], {}), Sample("2", ["", ""], {})]
-    found = benchmark(samples, judge, suite="moses", model="mine")
+    found = run_suite(samples, judge, suite="moses", model="mine")
     assert found.metrics["IntDiv"] == {"mean": None, "sd": None, "values": [0.0, None]}
     assert json.loads(found.to_json())["metrics"]["IntDiv"]["mean"] is None
 
 
 def test_the_table_has_the_published_rows_beside_and_marks_another_size() -> None:
-    found = benchmark([Sample("one", SMILES[:50], {})], judge, suite="moses", model="mine")
+    found = run_suite([Sample("one", SMILES[:50], {})], judge, suite="moses", model="mine")
     lines = found.table()
     assert lines[0] == "moses, 1 samples of 50 molecules"
     heading = next(line for line in lines if "CharRNN" in line)
@@ -60,13 +60,13 @@ def test_the_table_has_the_published_rows_beside_and_marks_another_size() -> Non
 def test_a_model_is_drawn_from_as_it_is_and_says_how(tiny_model_file) -> None:
     generator = MoleculeGenerator.load(tiny_model_file)
     config = GenerateConfig(tier="raw", unique=False, temperature=1.0)
-    sample = draw(generator, 12, seed=3, config=config)
+    sample = generate_sample(generator, 12, seed=3, config=config)
     assert len(sample.smiles) == 12
     assert sample.account["tier"] == "raw"
     assert 0 <= sample.account["acceptance"] <= 1
-    assert draw(generator, 12, seed=3, config=config).smiles == sample.smiles
+    assert generate_sample(generator, 12, seed=3, config=config).smiles == sample.smiles
     health = {"kl": 3.0, "active_units": 0.5, "exact_from_mean": 0.1, "passed": {"kl": False}}
-    found = benchmark([sample], judge, suite="moses", model="tiny", health=health)
+    found = run_suite([sample], judge, suite="moses", model="tiny", health=health)
     lines = found.table()
     assert lines[1].startswith("tier RAW, acceptance ")
     assert "FAILS kl" in lines[2]
@@ -84,5 +84,5 @@ def test_molecules_that_did_not_come_are_invalid(monkeypatch: pytest.MonkeyPatch
             molecule = type("Molecule", (), {"smiles": "CCO"})
             return type("Generation", (), {"molecules": [molecule], "summary": Summary()})
 
-    sample = draw(Short(), 4, seed=1, config=GenerateConfig())
+    sample = generate_sample(Short(), 4, seed=1, config=GenerateConfig())
     assert judge(sample.smiles).values["valid"] == 1 / 4

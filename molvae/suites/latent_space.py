@@ -18,14 +18,14 @@ from molvae.config import SERIES_NOISE
 from molvae.generation.decode import Codes, write
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior, corrupt
-from molvae.suites.card import raw
+from molvae.suites.model_card import without_selection
 from molvae.train.readings import area_under_curve
 
 RIDGE = 1e-3  # of the regressions, on standardized columns
 MAX_AUC = 0.55  # of prior against posterior: above, one can tell where a code came from
 
 
-def probe(
+def linear_probe(
     codes: np.ndarray, values: np.ndarray, names: Sequence[str], *, seed: int
 ) -> dict[str, float | None]:
     """Tell how much of each property a straight line reads off the codes.
@@ -59,7 +59,7 @@ def probe(
     return found
 
 
-def telling_apart(first: np.ndarray, second: np.ndarray, *, seed: int) -> float:
+def two_sample_auc(first: np.ndarray, second: np.ndarray, *, seed: int) -> float:
     """Tell how well a classifier knows two sets of codes apart: area under its ROC curve.
 
     Logistic regression on the codes, their squares and products, fitted to one half of each set
@@ -139,8 +139,8 @@ def prior_gap(
     noisy = corrupt(z, noise, torch.full((len(z),), level))
     return {
         "noise": level,
-        "auc": telling_apart(z.numpy(), free.numpy(), seed=seed),
-        "auc_given": telling_apart(
+        "auc": two_sample_auc(z.numpy(), free.numpy(), seed=seed),
+        "auc_given": two_sample_auc(
             torch.cat([z, known], dim=1).numpy(),
             torch.cat([given, known], dim=1).numpy(),
             seed=seed,
@@ -152,7 +152,7 @@ def prior_gap(
     }
 
 
-def verdicts(gap: Mapping[str, Any]) -> dict[str, bool]:
+def latent_verdicts(gap: Mapping[str, Any]) -> dict[str, bool]:
     """Return pass or fail by the name of each test."""
     return {"prior_gap": gap["auc"] <= MAX_AUC, "prior_gap_given": gap["auc_given"] <= MAX_AUC}
 
@@ -165,7 +165,7 @@ def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, level: float, *, 
 
     given: Codes = codes
     free = np.full((len(z), len(generator.normalizer.names)), np.nan)
-    config = replace(raw(generator), noise=level)
+    config = replace(without_selection(generator), noise=level)
     draws = write(
         range(len(z)), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed,
         codes=given,

@@ -17,7 +17,7 @@ from molvae.evaluate.control import fit_line
 from molvae.generator import MoleculeGenerator
 
 MIN_ACCEPTANCE = 0.80  # share of draws at the default temperature that need no repair
-MIN_SLOPE = 0.5  # of realized on requested: below, a condition is hardly heeded
+MIN_SLOPE = 0.5  # of realized on requested: below, a condition is hardly followed
 MIN_RATIO = 2.0  # error against somebody else's request / error against one's own
 LEVELS = (0.05, 0.95)  # share of the training set between which requests are spread
 
@@ -44,14 +44,14 @@ class Calibration(NamedTuple):
     shuffled_ratio: float | None
 
     @property
-    def heeded(self) -> bool:
+    def followed(self) -> bool:
         """Whether the condition has a grip on what is written."""
         if self.slope is None or self.shuffled_ratio is None:
             return False
         return self.slope >= MIN_SLOPE and self.shuffled_ratio >= MIN_RATIO
 
 
-def measure(
+def measure_card(
     generator: MoleculeGenerator,
     *,
     n: int = 1000,
@@ -70,7 +70,7 @@ def measure(
         executor: does the chemistry.
         report: called with the number of molecules drawn so far.
     """
-    config = raw(generator)
+    config = without_selection(generator)
     free = generator.draw(n, config=config, seed=seed, executor=executor, report=report).summary
     calibrations = {}
     for number, name in enumerate(generator.measured):
@@ -97,13 +97,13 @@ def measure(
         "calibration": {name: found._asdict() for name, found in calibrations.items()},
         "passed": {
             "acceptance": free.acceptance >= MIN_ACCEPTANCE,
-            **{f"heeds {name}": found.heeded for name, found in calibrations.items()},
+            **{f"heeds {name}": found.followed for name, found in calibrations.items()},
         },
         "rdkit": version("rdkit"),
     }
 
 
-def raw(generator: MoleculeGenerator) -> GenerateConfig:
+def without_selection(generator: MoleculeGenerator) -> GenerateConfig:
     """Return a model's own way of drawing without any choice among draws: every one counts."""
     return replace(generator.defaults, tier="raw", shortlist=1)
 
@@ -125,7 +125,7 @@ def calibrate(
     generation = generator.draw(
         n,
         requests,
-        config=config or raw(generator),
+        config=config or without_selection(generator),
         seed=seed,
         executor=executor,
         report=report,

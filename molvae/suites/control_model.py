@@ -10,25 +10,25 @@ from molvae.config import GenerateConfig, as_dict
 from molvae.evaluate.work import Progress
 from molvae.generation.results import Generated
 from molvae.generator import MoleculeGenerator
-from molvae.suites.card import calibrate
 from molvae.suites.control import (
     GRID,
     PUBLISHED,
     SINGLES,
     Control,
     Training,
+    describe_neighbors,
     grid_mean,
-    how_counted,
-    joint_score,
     neighbors,
-    score,
+    summarize_errors,
+    summarize_joint,
 )
-from molvae.suites.known import Known
+from molvae.suites.model_card import calibrate
+from molvae.suites.tokenized import TokenizedMolecules
 
 TESTS = ("grid", "single", "calibration", "joint")
 
 
-class Questions(NamedTuple):
+class ControlTests(NamedTuple):
     """What a model is asked.
 
     Attributes:
@@ -43,10 +43,10 @@ class Questions(NamedTuple):
     seed: int = 1
     tests: Sequence[str] = TESTS
     training: Training | None = None
-    held_out: Known | None = None
+    held_out: TokenizedMolecules | None = None
 
 
-class Asked(NamedTuple):
+class PropertySampler(NamedTuple):
     """A model and how it draws.
 
     Attributes:
@@ -62,7 +62,9 @@ class Asked(NamedTuple):
     report: Progress = lambda stage, done, total: None
 
 
-def ask(asked: Asked, questions: Questions, *, name: str, versions: Mapping[str, str]) -> Control:
+def run_control(
+    asked: PropertySampler, questions: ControlTests, *, name: str, versions: Mapping[str, str]
+) -> Control:
     """Ask a model for properties, and measure what comes.
 
     Targets with a property that the model was not trained on are left out.
@@ -87,7 +89,7 @@ def ask(asked: Asked, questions: Questions, *, name: str, versions: Mapping[str,
         grid_mean=grid_mean(grid),
         calibration=_calibrations(asked, questions) if "calibration" in questions.tests else {},
         joint={} if joint is None else _joint(joint, asked, questions),
-        neighbors=how_counted(questions.training),
+        neighbors=describe_neighbors(questions.training),
         published=PUBLISHED,
         seed=questions.seed,
         versions=versions,
@@ -95,7 +97,10 @@ def ask(asked: Asked, questions: Questions, *, name: str, versions: Mapping[str,
 
 
 def _points(
-    title: str, targets: Sequence[Mapping[str, float]], asked: Asked, questions: Questions
+    title: str,
+    targets: Sequence[Mapping[str, float]],
+    asked: PropertySampler,
+    questions: ControlTests,
 ) -> list[dict[str, Any]]:
     """Ask for each target `n` times."""
     points: list[dict[str, Any]] = []
@@ -110,7 +115,7 @@ def _points(
         points.append(
             {
                 "asked": dict(target),
-                **score({name: _errors(generation.molecules, name) for name in target}),
+                **summarize_errors({name: _errors(generation.molecules, name) for name in target}),
                 "acceptance": generation.summary.to_dict()["acceptance"],
                 "neighbors": neighbors(
                     target, asked.generator.normalizer.names, questions.training
@@ -121,7 +126,7 @@ def _points(
     return points
 
 
-def _calibrations(asked: Asked, questions: Questions) -> dict[str, dict[str, Any]]:
+def _calibrations(asked: PropertySampler, questions: ControlTests) -> dict[str, dict[str, Any]]:
     found = {}
     names = asked.generator.measured
     for number, name in enumerate(names):
@@ -137,7 +142,9 @@ def _calibrations(asked: Asked, questions: Questions) -> dict[str, dict[str, Any
     return found
 
 
-def _joint(held_out: Known, asked: Asked, questions: Questions) -> dict[str, Any]:
+def _joint(
+    held_out: TokenizedMolecules, asked: PropertySampler, questions: ControlTests
+) -> dict[str, Any]:
     """Ask for all properties of each held-out molecule, once."""
     names, normalizer = asked.generator.measured, asked.generator.normalizer
     columns = [normalizer.names.index(name) for name in names]
@@ -164,7 +171,7 @@ def _joint(held_out: Known, asked: Asked, questions: Questions) -> dict[str, Any
     }
     return {
         "source": held_out.name,
-        **joint_score(errors, normalizer.scales),
+        **summarize_joint(errors, normalizer.scales),
         "acceptance": generation.summary.to_dict()["acceptance"],
     }
 
