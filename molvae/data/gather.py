@@ -1,4 +1,4 @@
-"""Every row of every file: read, measured by the workers, and merged or rejected."""
+"""Every row of every file: read once, prepared by the workers, and collected."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -7,33 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from molvae.chem.molblock import without_block
 from molvae.chem.smiles import Standardization
 from molvae.config import DataConfig
 from molvae.data import splits
-from molvae.data.collection import Collection, Place
+from molvae.data.collection import Collection
 from molvae.data.journal import Journal, journaled
-from molvae.data.labels import Label
-from molvae.data.rows import Item, Molecule, Recipe, prepare_rows
-from molvae.data.tables import records, tables
-from molvae.data.tables.files import name_of
-from molvae.data.tables.lines import to_bytes
-from molvae.data.tally import Reject
+from molvae.data.labels import label_cells
+from molvae.data.molecules import CHUNK, SECONDS
+from molvae.data.rows import Recipe, prepare_rows
+from molvae.data.tables.records import Row, Table, find_column
+from molvae.data.tables.tables import open_table
 from molvae.dataset import TRAIN
-from molvae.errors import InputError, Rejected
 from molvae.parallel.executors import versions
-from molvae.parallel.workers import Jobs, Lost, map_chunks
-
-CHUNK = 128  # rows handed to a worker at once: about 0.2 s of work
-SECONDS = 60.0  # for a chunk, and so for a single row: ten thousand times what a drug needs
-
-
-class Rejection(NamedTuple):
-    """One row that is not used: where it stands, its SMILES, and why."""
-
-    place: Place
-    smiles: str
-    cause: Rejected
+from molvae.parallel.workers import Jobs, map_chunks
 
 
 class Source(NamedTuple):
@@ -46,77 +32,152 @@ class Source(NamedTuple):
 
 
 class Gathered(NamedTuple):
-    """What all rows came to.
+    """All rows.
 
     Attributes:
-        collection: the distinct molecules.
-        rejected: rejections, in order.
+        collection: the rows and their molecules.
         sources: the files.
-        rows: in all files.
-        recalled: how many of them an earlier run had done.
+        recalled: how many rows an earlier run had prepared.
     """
 
     collection: Collection
-    rejected: list[Rejection]
     sources: list[Source]
-    rows: int
     recalled: int
 
 
-def gather(
-    paths: Sequence[Path],
-    config: DataConfig,
-    *,
-    computed: tuple[str, ...],
-    labels: tuple[Label, ...],
-    jobs: Jobs,
-    progress: Callable[[int], None] | None,
-    strict: bool,
-    format: str = "",
-    unfinished: Path | None = None,
-) -> Gathered:
-    """Read and measure every row, and merge equal molecules.
+class _Opened(NamedTuple):
+    """An open table and the places of the columns that are needed.
+
+    Attributes:
+        table: the table.
+        labels: places of the labels.
+        split: place of the split column, None when the split is by a method.
+    """
+
+    table: Table
+    labels: list[int]
+    split: int | None
+
+
+class Tables:
+    """Several tables that are read as one, each of them once.
 
     Args:
         paths: the tables.
-        config: what to compute, keep and hold out.
-        computed: names of the properties, in `PROPERTIES`' spelling.
-        labels: the label columns, and how they are read.
-        jobs: worker processes, or an executor; 0 works in this process.
-        progress: called with the number of rows done.
-        strict: stop at the first bad row.
+        config: the columns to read.
         format: of all tables, as in `tables.open_table`.
-        unfinished: where the rows that are done are kept, for a run that goes on with them.
+
+    Attributes:
+        labels: the label columns, without cells.
+        sources: the files that are read to their end.
 
     Raises:
-        InputError: for a file that is no table, or a bad row when `strict`.
-        UsageError: for a column that is not there.
+        InputError: for a file that is no table.
+        UsageError: for a column that does not exist, in any of the files.
     """
-    gathered = Gathered(Collection(labels, len(computed)), [], [], 0, 0)
-    recipe = _recipe(config, computed, labels)
+
+    def __init__(self, paths: Sequence[Path], config: DataConfig, *, format: str = "") -> None:
+        self._paths, self._config, self._format = paths, config, format
+        table = self._open(paths[0])
+        self.labels = label_cells(config.labels, table.columns)
+        self.sources: list[Source] = []
+        self._opened = self._find_columns(table)
+        self._finished = self._count = 0
+        for path in paths[1:]:
+            if path.is_file():  # a missing column must not show after an hour with other files
+                self._find_columns(self._open(path)).table.file.close()
+
+    @property
+    def position(self) -> int:
+        """The number of bytes that are read, of all files as stored."""
+        table = self._opened.table
+        share = self._count / table.total if table.total else 1.0  # of what is read as a whole
+        return self._finished + int(table.file.position * share)
+
+    def rows(self, collection: Collection) -> Iterator[Row]:
+        """Yield the rows of all files without their cells, and add them to a collection.
+
+        Raises:
+            InputError: for a damaged file, or a word in the split column that is no split.
+        """
+        for number, path in enumerate(self._paths):
+            if number:
+                self._finished += self._opened.table.file.position
+                self._opened = self._find_columns(self._open(path))
+            table, labels, split = self._opened
+            self._count = 0
+            for row in table.rows:
+                self._count += 1
+                code = TRAIN
+                if split is not None and not row.fault:
+                    where = f"{table.file.where}:{row.line}"
+                    code = splits.split_word(row.cells[split], where=where)
+                cells = ["" if row.fault else row.cells[place] for place in labels]
+                collection.add_row(row, cells, code)
+                yield row._replace(cells=())
+            source = Source(table.name, table.file.sha256, self._count, table.smiles_column)
+            self.sources.append(source)
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        self._opened.table.file.close()
+
+    def _open(self, path: Path) -> Table:
+        return open_table(path, smiles_column=self._config.smiles_column, format=self._format)
+
+    def _find_columns(self, table: Table) -> _Opened:
+        by_method = self._config.split in splits.SPLITS
+        return _Opened(
+            table,
+            [find_column(table, label.name) for label in self.labels],
+            None if by_method else find_column(table, self._config.split),
+        )
+
+
+def gather(
+    tables: Tables,
+    config: DataConfig,
+    *,
+    computed: tuple[str, ...],
+    jobs: Jobs,
+    progress: Callable[[int, int], None] | None,
+    strict: bool,
+    unfinished: Path | None = None,
+) -> Gathered:
+    """Read every row and prepare its molecule.
+
+    Args:
+        tables: all rows.
+        config: what to compute, keep and hold out.
+        computed: names of the properties, in `PROPERTIES`' spelling.
+        jobs: worker processes, or an executor; 0 works in this process.
+        progress: called with the number of rows that are done and of bytes that are read.
+        strict: stop at the first row without a usable molecule.
+        unfinished: a file that keeps the rows that are done, for a run that continues with them.
+
+    Raises:
+        InputError: for a file that is damaged or no table.
+        UsageError: for a column that does not exist.
+    """
+    collection = Collection(tables.labels)
+    recipe = _recipe(config, computed)
     work = partial(
         map_chunks, partial(prepare_rows, recipe), jobs=jobs, chunk_size=CHUNK, timeout=SECONDS
     )
     identity = json.dumps([versions(), repr(recipe)])
     journal = None if unfinished is None else Journal(unfinished, identity=identity)
-    items = _items(paths, config, labels, gathered.sources, format)
-    results = journaled(items, work, chunk_size=CHUNK, journal=journal)
-    rows = 0
-    with closing(results), closing(journal) if journal else nullcontext():
-        for rows, (item, result) in enumerate(results, 1):
-            cause = _take(gathered.collection, item, result)
-            if cause is not None:
-                place = Place(item.source, item.line)
-                rejection = Rejection(place, without_block(item.smiles), cause)
-                if strict:
-                    raise InputError(str(as_reject(rejection, paths)))
-                gathered.rejected.append(rejection)
+    results = journaled(tables.rows(collection), work, chunk_size=CHUNK, journal=journal)
+    with closing(tables), closing(results), closing(journal) if journal else nullcontext():
+        for done, (row, found) in enumerate(results, 1):
+            collection.add_molecule(row, found)
+            if strict and collection.rejects:
+                break
             if progress is not None:
-                progress(rows)
-    return gathered._replace(rows=rows, recalled=journal.recalled if journal else 0)
+                progress(done, tables.position)
+    return Gathered(collection, tables.sources, journal.recalled if journal else 0)
 
 
-def _recipe(config: DataConfig, computed: tuple[str, ...], labels: tuple[Label, ...]) -> Recipe:
+def _recipe(config: DataConfig, computed: tuple[str, ...]) -> Recipe:
     return Recipe(
         Standardization(
             stereo=config.stereo,
@@ -127,67 +188,6 @@ def _recipe(config: DataConfig, computed: tuple[str, ...], labels: tuple[Label, 
             max_heavy_atoms=config.max_heavy_atoms,
         ),
         properties=computed,
-        labels=labels,
         max_symbols=config.max_symbols,
         scaffolds=config.split == "scaffold",
     )
-
-
-def _items(
-    paths: Sequence[Path],
-    config: DataConfig,
-    labels: Sequence[Label],
-    sources: list[Source],
-    format: str,
-) -> Iterator[Item]:
-    """Read the rows of all files; note each file once it is read."""
-    for path in paths[1:]:
-        if path.is_file():  # a missing column must not show after an hour with the files before
-            _open(path, config, labels, format).table.file.close()
-    for number, path in enumerate(paths):
-        table, columns, split_column = _open(path, config, labels, format)
-        count = 0
-        for row in table.rows:
-            count += 1
-            code = TRAIN
-            if split_column is not None and not row.fault:
-                cell = row.cells[split_column]
-                code = splits.split_word(cell, where=f"{table.file.where}:{row.line}")
-            cells = tuple(row.cells[place] for place in columns)
-            yield Item(number, row.line, row.smiles, cells, code, row.fault)
-        sources.append(Source(name_of(path), table.file.sha256, count, table.smiles_column))
-
-
-class _Opened(NamedTuple):
-    table: records.Table
-    columns: list[int]  # places of the labels
-    split_column: int | None  # None when the split is by a method
-
-
-def _open(path: Path, config: DataConfig, labels: Sequence[Label], format: str) -> _Opened:
-    table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
-    columns = [records.find_column(table, label.name) for label in labels]
-    by_method = config.split in splits.SPLITS
-    return _Opened(table, columns, None if by_method else records.find_column(table, config.split))
-
-
-def _take(
-    collection: Collection, item: Item, result: Molecule | Rejected | Lost
-) -> Rejected | None:
-    """Take in one result; return why not, when not."""
-    if isinstance(result, Rejected):
-        return result
-    if isinstance(result, Lost):
-        return Rejected(result.reason, result.detail)
-    try:
-        collection.add(item, result)
-    except Rejected as collision:
-        return collision
-    return None
-
-
-def as_reject(rejection: Rejection, paths: Sequence[Path]) -> Reject:
-    """Return a rejection as it is reported: in UTF-8, whatever the row was in."""
-    place, smiles, cause = rejection
-    shown = to_bytes(smiles).decode("utf-8", errors="backslashreplace")
-    return Reject(name_of(paths[place.source]), place.line, cause.field, shown, str(cause))

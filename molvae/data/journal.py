@@ -1,9 +1,9 @@
 """Rows that are done, kept beside the dataset to be, so that a run that is killed is gone on with.
 
-What a row comes to depends on the row, the recipe and the versions of what reads molecules, on
-nothing else: it need not be found out twice. The rows are read again all the same; from the first
-chunk on in which one has changed since, all are worked on anew. A chunk in which a row was lost
-(its worker died or took too long, which another try may not) is not kept.
+The molecule of a row depends on its SMILES, the recipe and the versions of what reads molecules, on
+nothing else (not on the labels): it need not be prepared twice. The rows are read again all the
+same. From the first chunk on in which one has changed, all are prepared anew. A chunk in which a
+row was lost (its worker died or took too long, which may not happen again) is not kept.
 """
 
 import hashlib
@@ -16,7 +16,8 @@ from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 
-from molvae.data.rows import Item, Molecule
+from molvae.data.rows import Molecule
+from molvae.data.tables.records import Row
 from molvae.errors import MolvaeError, Rejected
 from molvae.files.store import free
 from molvae.parallel.workers import Lost
@@ -25,7 +26,7 @@ SECONDS_BETWEEN_SAVES = 5.0  # a run that is shorter leaves no trace
 LOCKED_SECONDS = 1.0  # to wait for another run
 
 Result = Molecule | Rejected | Lost
-Pairs = Generator[tuple[Item, Result], None, None]
+Pairs = Generator[tuple[Row, Result], None, None]
 
 
 class Journal:
@@ -53,14 +54,14 @@ class Journal:
         if path.exists():
             self._open()
 
-    def recall(self, number: int, items: Sequence[Item]) -> list[Result] | None:
+    def recall(self, number: int, rows: Sequence[Row]) -> list[Result] | None:
         """Return what a chunk came to; None when it is not known, or is not the same any more."""
         if self._file is None:
             return None
         try:
             query = "SELECT digest, results FROM chunk WHERE number = ?"
             found = self._file.execute(query, (number,)).fetchone()
-            if found is None or found[0] != self._digest(items, found[1]):
+            if found is None or found[0] != self._digest(rows, found[1]):
                 return None
             results = [_result(entry) for entry in json.loads(zlib.decompress(found[1]))]
         except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError):
@@ -68,13 +69,13 @@ class Journal:
         self.recalled += len(results)
         return results
 
-    def keep(self, number: int, pairs: Sequence[tuple[Item, Result]]) -> None:
+    def keep(self, number: int, pairs: Sequence[tuple[Row, Result]]) -> None:
         """Note what a chunk came to, if no row was lost; it is saved within some seconds."""
         if any(isinstance(result, Lost) for _, result in pairs):
             return
         entries = json.dumps([_entry(result) for _, result in pairs]).encode()
         packed = zlib.compress(entries, level=1)
-        self._unsaved.append((number, self._digest([item for item, _ in pairs], packed), packed))
+        self._unsaved.append((number, self._digest([row for row, _ in pairs], packed), packed))
         if self._saved is None:  # not before: workers may take long to start
             self._saved = time.monotonic()
         if time.monotonic() - self._saved >= SECONDS_BETWEEN_SAVES:
@@ -150,39 +151,39 @@ class Journal:
             raise
         return file
 
-    def _digest(self, items: Sequence[Item], packed: bytes) -> bytes:
-        given = json.dumps([self.identity, items]).encode()
+    def _digest(self, rows: Sequence[Row], packed: bytes) -> bytes:
+        given = json.dumps([self.identity, [(row.smiles, row.fault) for row in rows]]).encode()
         return hashlib.sha256(given + b"\0" + packed).digest()
 
 
 def journaled(
-    items: Iterator[Item],
-    work: Callable[[Iterator[Item]], Pairs],
+    rows: Iterator[Row],
+    work: Callable[[Iterator[Row]], Pairs],
     *,
     chunk_size: int,
     journal: Journal | None,
 ) -> Pairs:
-    """Yield every item with its result: from the journal as far as it goes, then worked on.
+    """Yield every row with its result: from the journal as far as it goes, then worked on.
 
     Args:
-        items: the rows, in order.
-        work: yields items with their results, in order.
+        rows: the rows, in order.
+        work: yields rows with their results, in order.
         chunk_size: rows that are kept as one.
         journal: None keeps nothing.
     """
     number = 0
     last = max(journal.chunks, default=-1) if journal else -1
-    while journal is not None and number <= last and (chunk := list(islice(items, chunk_size))):
+    while journal is not None and number <= last and (chunk := list(islice(rows, chunk_size))):
         known = journal.recall(number, chunk)
         if known is not None:
             yield from zip(chunk, known, strict=True)
         elif number not in journal.chunks:  # a row of it was lost
             yield from _kept(work(iter(chunk)), number, chunk_size, journal)
         else:
-            items = chain(chunk, items)
+            rows = chain(chunk, rows)
             break
         number += 1
-    yield from _kept(work(items), number, chunk_size, journal)
+    yield from _kept(work(rows), number, chunk_size, journal)
 
 
 def _kept(results: Pairs, number: int, chunk_size: int, journal: Journal | None) -> Pairs:
@@ -210,7 +211,7 @@ def _entry(result: Result) -> list[object]:
 
 def _result(entry: list[object]) -> Result:
     if len(entry) == len(Molecule._fields):
-        hash, selfies, values, scaffold = entry
-        return Molecule(hash, selfies, tuple(values), scaffold)  # type: ignore[arg-type]
+        hash, symbols, values, scaffold = entry
+        return Molecule(hash, symbols, tuple(values), scaffold)  # type: ignore[arg-type]
     reason, detail, field = map(str, entry)
     return Rejected(reason, detail, field=field)

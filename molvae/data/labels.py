@@ -1,29 +1,28 @@
-"""Label columns: numbers, or words from a few classes; which of the two is seen before the work.
+"""Label columns: numbers, or words from a few classes. The cells of all files decide which.
 
-All cells of a column are looked at once before any chemistry is done: reading them takes about a
-hundredth of the time, and a class that first shows in the last row is known from the start.
+While the rows are read, each distinct text of a column is kept once. The texts are interpreted when
+all rows are there, so that no file is read twice and a class of the last row is known.
 """
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from molvae.config import DataConfig
-from molvae.data.tables import records, tables
+from molvae.data.tables.records import number
 from molvae.errors import Rejected, UsageError
 from molvae.normalizer import class_key
 
-FEW = 20  # different words that are taken for classes without being told
+FEW = 20  # different words that become classes without --label NAME:class
 MOST = 50  # classes that a label may have: each is a condition of the model
-KINDS = ("class", "number")  # what may stand behind the colon of --label NAME:KIND
+KINDS = ("class", "number")  # what may follow the colon of --label NAME:KIND
 
 
 class Label(NamedTuple):
-    """A label column, and how its cells are read.
+    """A label column, and how its cells are interpreted.
 
     Attributes:
         name: of the column, as the user spelled it.
@@ -33,18 +32,17 @@ class Label(NamedTuple):
     name: str
     classes: tuple[str, ...] = ()
 
-    def read(self, cell: str) -> float:
-        """Read a cell: a number, or the position of its class; NaN for an empty one.
+    def parse(self, cell: str) -> float:
+        """Return the value of a cell: a number, or the position of its class; NaN when empty.
 
         Raises:
-            Rejected: "not a number", or "unknown class" when the file changed since it was
-                looked at.
+            Rejected: "not a number" or "unknown class".
 
-        >>> Label("activity", ("active", "inactive")).read(" Inactive")
+        >>> Label("activity", ("active", "inactive")).parse(" Inactive")
         1.0
         """
         if not self.classes:
-            return records.number(cell, field=self.name)
+            return number(cell, field=self.name)
         word = _word(cell)
         if not word:
             return math.nan
@@ -53,8 +51,8 @@ class Label(NamedTuple):
             raise Rejected("unknown class", f"{word[:40]!a}", field=self.name)
         return float(position)
 
-    def write(self, value: float) -> str:
-        """Write what `read` returned: a number or a class, nothing for NaN."""
+    def text(self, value: float) -> str:
+        """Return the number or class that `parse` returned as text; "" for NaN."""
         if math.isnan(value):
             return ""
         return self.classes[int(value)] if self.classes else f"{value:g}"
@@ -72,33 +70,120 @@ class Label(NamedTuple):
         return np.where(np.isnan(positions)[:, None], np.nan, hot)
 
 
-def find_labels(
-    paths: Sequence[Path], config: DataConfig, *, format: str = ""
-) -> tuple[Label, ...]:
-    """Find the label columns, and tell numbers from classes by the cells of all files.
+class LabelCells:
+    """The cells of one label column, in the order of the rows.
 
-    `NAME:class` and `NAME:number` say it, where no column is named so. Otherwise a column of
-    numbers is a number, one of up to 20 different words a class, and of both a number when most
-    cells are; then the rows with words are rejected as they are read.
+    Args:
+        name: of the column.
+        kind: one of `KINDS`, or "" when the cells decide.
+    """
+
+    def __init__(self, name: str, kind: str = "") -> None:
+        self.name, self.kind = name, kind
+        self._codes: dict[str, int] = {}  # of each distinct text, in order of appearance
+        self._not_numbers: list[bool] = []  # whether the text of a code must be a class
+        self._rows = array("I")  # the code of each row's cell
+
+    def add(self, cell: str) -> bool:
+        """Add the cell of the next row; return whether its row is rejected if labels are numbers.
+
+        An unusable row has an empty cell.
+        """
+        code = self._codes.setdefault(cell, len(self._codes))
+        if code == len(self._not_numbers):
+            self._not_numbers.append(self.kind != "class" and not _is_number(cell))
+        self._rows.append(code)
+        return self._not_numbers[code]
+
+    def label(self, place: Callable[[int], str]) -> Label:
+        """Return the label, of numbers or classes.
+
+        A column of numbers is a number and one of up to 20 different words a class. A column with
+        both is a number when most cells are; the rows with words are then rejected.
+
+        Args:
+            place: returns where the row of this number is, for messages.
+
+        Raises:
+            UsageError: when the column has more than 50 classes, or there is more than one way to
+                interpret it.
+        """
+        if self.kind == "number":
+            return Label(self.name)
+        words, numbers, classes = self._texts()
+        if not self.kind and (not words or self._count(numbers) > self._count(words)):
+            return Label(self.name)
+        if len(classes) > MOST:
+            some = ", ".join(f"{word[:20]!a}" for word in list(classes.values())[:3])
+            raise UsageError(
+                f"label '{self.name}': more than {MOST} different words ({some}, ...), too many"
+                " for classes; group them, or leave the label out."
+            )
+        if not self.kind and numbers:
+            raise self._ambiguous(
+                f"{self._count(numbers):,} cells are numbers ({self._first(numbers, place)}),"
+                f" {self._count(words):,} are words ({self._first(words, place)})"
+            )
+        if not self.kind and len(classes) > FEW:
+            raise self._ambiguous(f"{len(classes)} different words ({self._first(words, place)})")
+        order = sorted(classes, key=lambda key: (isinstance(key, str), key))
+        return Label(self.name, tuple(classes[key] for key in order))
+
+    def values(self, label: Label) -> tuple[np.ndarray, dict[int, Rejected]]:
+        """Return the value of each row, shape (R,), and why a row has none that can be used."""
+        found: list[float] = []
+        causes: dict[int, Rejected] = {}
+        for cell, code in self._codes.items():
+            try:
+                found.append(label.parse(cell))
+            except Rejected as cause:
+                causes[code] = cause
+                found.append(math.nan)
+        codes = np.frombuffer(self._rows, dtype=np.uint32)
+        bad = np.flatnonzero(np.isin(codes, list(causes)))
+        return np.array(found)[codes], {int(row): causes[int(codes[row])] for row in bad}
+
+    def _texts(self) -> tuple[dict[str, int], dict[str, int], dict[str | float, str]]:
+        """Return the codes of words, those of numbers, and the classes that are possible."""
+        words: dict[str, int] = {}
+        numbers: dict[str, int] = {}
+        classes: dict[str | float, str] = {}
+        for cell, code in self._codes.items():
+            if word := _word(cell):
+                is_number = _resembles_number(word)
+                (numbers if is_number else words)[cell] = code
+                if self.kind or not is_number:
+                    classes.setdefault(class_key(word), word)
+        return words, numbers, classes
+
+    def _count(self, codes: dict[str, int]) -> int:
+        """Return the number of cells that have one of these codes."""
+        rows = np.bincount(np.frombuffer(self._rows, dtype=np.uint32), minlength=len(self._codes))
+        return int(rows[list(codes.values())].sum())
+
+    def _first(self, codes: dict[str, int], place: Callable[[int], str]) -> str:
+        """Return the first of the texts with its place."""
+        cell, code = next(iter(codes.items()))
+        return f"{place(self._rows.index(code))}: {_word(cell)[:40]!a}"
+
+    def _ambiguous(self, found: str) -> UsageError:
+        return UsageError(
+            f"label '{self.name}': {found}. --label '{self.name}:class' takes every cell for a"
+            f" class, --label '{self.name}:number' leaves out the rows with words."
+        )
+
+
+def label_cells(texts: Sequence[str], columns: Sequence[str]) -> list[LabelCells]:
+    """Return the label columns of `--label NAME`, `NAME:class` and `NAME:number`.
+
+    Args:
+        texts: what the user wrote.
+        columns: of the first table; one whose name has a colon is found by its whole name.
 
     Raises:
-        InputError: for a file that is no table.
-        UsageError: for a column that is not there, has more than 50 classes, or could be read in
-            more than one way.
+        UsageError: for an unknown kind.
     """
-    if not config.labels:
-        return ()
-    asked = [_split_kind(text, _columns(paths[0], config, format)) for text in config.labels]
-    seen = {name: _Seen(name, kind) for name, kind in asked if kind != "number"}
-    for path in paths if seen else ():
-        _look(path, config, format, list(seen.values()))
-    return tuple(seen[name].decide() if name in seen else Label(name) for name, _ in asked)
-
-
-def _columns(path: Path, config: DataConfig, format: str) -> tuple[str, ...]:
-    table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
-    table.file.close()
-    return table.columns
+    return [LabelCells(*_split_kind(text, columns)) for text in texts]
 
 
 def _split_kind(text: str, columns: Sequence[str]) -> tuple[str, str]:
@@ -106,80 +191,10 @@ def _split_kind(text: str, columns: Sequence[str]) -> tuple[str, str]:
     name, _, kind = (part.strip() for part in text.rpartition(":"))
     lower = {column.lower() for column in columns}
     if text.strip().lower() in lower or name.lower() not in lower:
-        return text, ""  # a name that is not there is refused with the columns that are
+        return text, ""  # a name that is missing is refused with the columns that exist
     if kind.lower() not in KINDS:
         raise UsageError(f"label '{text}': behind the colon stands {' or '.join(KINDS)}.")
     return name, kind.lower()
-
-
-def _look(path: Path, config: DataConfig, format: str, seen: list["_Seen"]) -> None:
-    table = tables.open_table(path, smiles_column=config.smiles_column, format=format)
-    columns = [records.find_column(table, one.name) for one in seen]
-    for row in table.rows:
-        if not row.fault:
-            for one, column in zip(seen, columns, strict=True):
-                one.add(row.cells[column], f"{row.file}:{row.line}")
-
-
-class _Seen:
-    """What the cells of one label column hold.
-
-    Args:
-        name: of the column.
-        kind: what the user says it is, "" when it shall be found out.
-    """
-
-    def __init__(self, name: str, kind: str) -> None:
-        self.name, self.kind = name, kind
-        self.numbers = self.words = 0  # cells
-        self.number = self.word = ""  # the first of each and where it stands, for messages
-        self.classes: dict[str | float, str] = {}  # up to one more than can be
-
-    def add(self, cell: str, where: str) -> None:
-        """Count one cell."""
-        word = _word(cell)
-        if not word:
-            return
-        if _is_like_number(word):
-            self.numbers += 1
-            self.number = self.number or f"{where}: {word[:40]!a}"
-            if not self.kind:
-                return
-        else:
-            self.words += 1
-            self.word = self.word or f"{where}: {word[:40]!a}"
-        if len(self.classes) <= MOST:
-            self.classes.setdefault(class_key(word), word)
-
-    def decide(self) -> Label:
-        """Return the label.
-
-        Raises:
-            UsageError: see `find_labels`.
-        """
-        if not self.kind and (not self.words or self.numbers > self.words):
-            return Label(self.name)
-        if len(self.classes) > MOST:
-            some = ", ".join(f"{word[:20]!a}" for word in list(self.classes.values())[:3])
-            raise UsageError(
-                f"label '{self.name}': more than {MOST} different words ({some}, ...), too many"
-                " for classes; group them, or leave the label out."
-            )
-        if not self.kind and self.numbers:
-            raise self._undecided(
-                f"{self.numbers:,} cells are numbers ({self.number}),"
-                f" {self.words:,} are words ({self.word})"
-            )
-        if not self.kind and len(self.classes) > FEW:
-            raise self._undecided(f"{len(self.classes)} different words ({self.word})")
-        order = sorted(self.classes, key=lambda key: (isinstance(key, str), key))
-        return Label(self.name, tuple(self.classes[key] for key in order))
-
-    def _undecided(self, what: str) -> UsageError:
-        return UsageError(
-            f"label '{self.name}': {what}. --label '{self.name}:class' takes every cell for a"
-            f" class, --label '{self.name}:number' leaves out the rows with words."
-        )
 
 
 def _word(cell: str) -> str:
@@ -187,8 +202,17 @@ def _word(cell: str) -> str:
     return " ".join(cell.split())
 
 
-def _is_like_number(word: str) -> bool:
-    """Tell whether a word is a number or a slip of one, such as `1,5`, `1_0`, `inf` or `nan`."""
+def _is_number(cell: str) -> bool:
+    """Return whether a cell is a number or empty."""
+    try:
+        number(cell, field="")
+    except Rejected:
+        return False
+    return True
+
+
+def _resembles_number(word: str) -> bool:
+    """Return whether a word is a number or an error in one, such as `1,5`, `1_0`, `inf`, `nan`."""
     try:
         float(word.replace(",", "."))
     except ValueError:

@@ -73,16 +73,19 @@ def standardize_rows(
             yield row, Rejected(found.reason, found.detail) if lost else found
 
 
-def _standardize_rows(
-    standardization: Standardization, properties: Sequence[str], rows: Sequence[Row]
-) -> list[PreparedMolecule | Rejected]:
-    found = standardize_and_measure(
-        standardization, properties, ["" if row.fault else row.smiles for row in rows]
-    )
+def admit_rows(rows: Sequence[Row], standardization: Standardization) -> list[Admitted | Rejected]:
+    """Return the molecule of each row, or the reason why it has none."""
+    found = admit_all(["" if row.fault else row.smiles for row in rows], standardization)
     return [
         Rejected(row.fault, field="") if row.fault else each
         for row, each in zip(rows, found, strict=True)
     ]
+
+
+def _standardize_rows(
+    standardization: Standardization, properties: Sequence[str], rows: Sequence[Row]
+) -> list[PreparedMolecule | Rejected]:
+    return [_measured(found, properties) for found in admit_rows(rows, standardization)]
 
 
 def _measured(found: Admitted | Rejected, properties: Sequence[str]) -> PreparedMolecule | Rejected:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
-from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,21 +11,18 @@ import rdkit
 from molvae.chem import properties, selfies
 from molvae.config import DataConfig, as_dict
 from molvae.data import splits
-from molvae.data.collection import Arrays, Collection, Conflict, Place
+from molvae.data.collection import Collection
 from molvae.data.columns import Columns, make_columns
-from molvae.data.gather import Gathered, Rejection, Source, as_reject, gather
-from molvae.data.labels import Label, find_labels
+from molvae.data.gather import Source, Tables, gather
+from molvae.data.labels import Label
+from molvae.data.merging import Merged, merge
 from molvae.data.tables import tables
-from molvae.data.tables.files import name_of
 from molvae.data.tally import Disagreement, Reject, Tally
 from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
-from molvae.errors import InputError, Rejected, UsageError
+from molvae.errors import InputError, UsageError
 from molvae.normalizer import class_column
 from molvae.parallel.workers import Jobs
 from molvae.version import __version__
-from molvae.vocabulary import Vocabulary
-
-FULL_MIN_COUNT = 20_000  # molecules from which on `min_count` holds unreduced
 
 
 class Prepared(NamedTuple):
@@ -54,7 +50,7 @@ def prepare(
     jobs: Jobs = 1,
     rejects: Path | None = None,
     conflicts: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     strict: bool = False,
     format: str = "",
     known_symbols: Container[str] = (),
@@ -75,7 +71,7 @@ def prepare(
         jobs: worker processes, or an executor; 0 works in this process, for a few molecules.
         rejects: a table to write with every row left out; its ending names the format.
         conflicts: a table to write with every label that disagrees between equal molecules.
-        progress: called with the number of rows done.
+        progress: called with the numbers of rows that are done and of bytes that are read.
         strict: stop at the first bad row.
         format: of all tables, as in `tables.open_table`.
         known_symbols: of a model that will be trained further: never too rare.
@@ -89,67 +85,52 @@ def prepare(
             one that reads as numbers and as classes.
     """
     computed = tuple(properties.resolve(name).name for name in config.properties)
-    labels = find_labels(paths, config, format=format)
-    _check_names(computed, labels)
+    source = Tables(paths, config, format=format)
+    _check_names(computed, [label.name for label in source.labels])
     gathered = gather(
-        paths,
+        source,
         config,
         computed=computed,
-        labels=labels,
         jobs=jobs,
         progress=progress,
         strict=strict,
-        format=format,
         unfinished=unfinished,
     )
-    chosen = _choose(gathered, config, known_symbols)
-    listed = [as_reject(rejection, paths) for rejection in chosen.rejected]
+    labels = _labels(gathered.collection, computed)
+    merged = merge(gathered.collection, labels, min_count=config.min_count, known=known_symbols)
+    if strict and merged.rejects:
+        raise InputError(str(merged.rejects[0]))
     if rejects is not None:
-        tables.write_table(rejects, Reject._fields, listed)
-    if not chosen.keep.any():
-        raise InputError(_nothing_left(paths, gathered.rows, chosen.rejected))
-    arrays = gathered.collection.arrays(chosen.keep, chosen.vocabulary)
-    split = _split(arrays, config)
-    columns = make_columns(computed, labels, arrays.values, split)
-    disagreements = [
-        _as_disagreement(conflict, paths) for conflict in gathered.collection.conflicts(chosen.keep)
-    ]
+        tables.write_table(rejects, Reject._fields, merged.rejects)
+    if not len(merged.hashes):
+        raise InputError(_nothing_left(gathered.sources, merged.rejects))
+    split = _split(merged, config)
+    columns = make_columns(computed, labels, merged.values, split)
     if conflicts is not None:
-        tables.write_table(conflicts, Disagreement._fields, disagreements)
-    tally = _count(gathered, chosen, split, columns, conflicts=len(disagreements))
+        tables.write_table(conflicts, Disagreement._fields, merged.disagreements)
+    tally = _tally(gathered.sources, merged, split, columns)
     dataset = MoleculeDataset(
-        ids=arrays.ids,
-        offsets=arrays.offsets,
+        ids=merged.ids,
+        offsets=merged.offsets,
         properties=columns.values,
         split=split,
-        hashes=arrays.hashes,
-        vocabulary=chosen.vocabulary,
+        hashes=merged.hashes,
+        vocabulary=merged.vocabulary,
         normalizer=columns.normalizer,
         provenance=_provenance(config, gathered.sources, tally),
     )
-    return Prepared(dataset, tally, listed, disagreements, gathered.recalled)
+    return Prepared(dataset, tally, merged.rejects, merged.disagreements, gathered.recalled)
 
 
-class _Chosen(NamedTuple):
-    """The vocabulary, and what it leaves of the molecules."""
-
-    vocabulary: Vocabulary
-    left_out: dict[str, int]
-    min_count: int
-    keep: np.ndarray  # (N,) bool
-    rejected: list[Rejection]  # all of them, by file and row
-
-
-def _check_names(computed: Sequence[str], labels: Sequence[Label]) -> None:
-    """Refuse a name that stands twice: among them are the columns of classes.
+def _check_names(computed: Sequence[str], labels: Sequence[str]) -> None:
+    """Check that no name occurs twice and no label has the name of a property.
 
     Raises:
-        UsageError: naming it; also for a label that has the name of a property, which is measured
-            on every molecule that is generated and so cannot mean anything else.
+        UsageError: naming it. A property is measured on every generated molecule, so that its name
+            cannot mean anything else.
     """
-    columns = [class_column(label.name, word) for label in labels for word in label.classes]
-    names = [*computed, *(label.name for label in labels), *columns]
-    for name, count in Counter(name.lower() for name in names).items():
+    counts = Counter(name.lower() for name in (*computed, *labels))
+    for name, count in counts.items():
         if count > 1:
             raise UsageError(
                 f"'{name}' is asked for twice; a label needs a name of its own, other than a"
@@ -157,84 +138,65 @@ def _check_names(computed: Sequence[str], labels: Sequence[Label]) -> None:
             )
     known = {name.lower() for name in properties.PROPERTIES}
     for label in labels:
-        if label.name.lower() in known:
+        if label.lower() in known:
             raise UsageError(
-                f"label '{label.name}': that is the name of a property which is computed from the"
+                f"label '{label}': that is the name of a property which is computed from the"
                 " structure; rename the column, or ask for it with --properties."
             )
 
 
-def _choose(gathered: Gathered, config: DataConfig, known: Container[str]) -> _Chosen:
-    """Leave out rare symbols and every row of the molecules that hold them."""
-    collection = gathered.collection
-    share = min(1.0, len(collection) / FULL_MIN_COUNT)
-    min_count = max(1, ceil(config.min_count * share))
-    vocabulary, left_out = collection.vocabulary(min_count, known)
-    keep, rows = collection.without(left_out)
-    rare = [_rare(collection, place, number, left_out) for place, number in rows]
-    rejected = sorted(gathered.rejected + rare, key=lambda rejection: rejection.place)
-    return _Chosen(vocabulary, left_out, min_count, keep, rejected)
+def _labels(collection: Collection, computed: Sequence[str]) -> list[Label]:
+    """Return how the label columns are interpreted.
+
+    Raises:
+        UsageError: when that is ambiguous, or a class makes a column that exists already.
+    """
+
+    def place(row: int) -> str:
+        file, line = collection.place(row)
+        return f"{file}:{line}"
+
+    labels = [cells.label(place) for cells in collection.labels]
+    columns = [class_column(label.name, word) for label in labels for word in label.classes]
+    _check_names(computed, [*(label.name for label in labels), *columns])
+    return labels
 
 
-def _rare(collection: Collection, place: Place, number: int, left_out: dict[str, int]) -> Rejection:
-    symbols = collection.symbols_of(number)
-    found = ", ".join(symbol for symbol in dict.fromkeys(symbols) if symbol in left_out)
-    return Rejection(place, selfies.decode_canonical(symbols), Rejected("rare symbol", found))
-
-
-def _count(
-    gathered: Gathered, chosen: _Chosen, split: np.ndarray, columns: Columns, *, conflicts: int
-) -> Tally:
-    counts = _reasons(chosen.rejected)
-    kept = int(chosen.keep.sum())
+def _tally(sources: Sequence[Source], merged: Merged, split: np.ndarray, columns: Columns) -> Tally:
+    counts = Counter(reject.kind for reject in merged.rejects)
+    rows, kept = sum(source.rows for source in sources), len(split)
     return Tally(
-        rows=gathered.rows,
+        rows=rows,
         kept=kept,
-        merged=gathered.rows - kept - len(chosen.rejected),
+        merged=rows - kept - len(merged.rejects),
         rejected=dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))),
         splits={name: int((split == code).sum()) for code, name in enumerate(SPLIT_NAMES)},
-        conflicts=conflicts,
-        left_out=chosen.left_out,
-        min_count=chosen.min_count,
+        conflicts=len(merged.disagreements),
+        left_out=merged.left_out,
+        min_count=merged.min_count,
         labels=columns.counts,
         notes=columns.notes,
     )
 
 
-def _reasons(rejected: list[Rejection]) -> Counter[str]:
-    return Counter(rejection.cause.reason for rejection in rejected)
-
-
-def _as_disagreement(conflict: Conflict, paths: Sequence[Path]) -> Disagreement:
-    label, first, first_value, other, other_value, kept = conflict
-    return Disagreement(
-        label,
-        name_of(paths[other.source]),
-        other.line,
-        other_value,
-        name_of(paths[first.source]),
-        first.line,
-        first_value,
-        kept,
-    )
-
-
-def _nothing_left(paths: Sequence[Path], rows: int, rejected: list[Rejection]) -> str:
-    reasons = [f"{reason} {count:,}" for reason, count in _reasons(rejected).most_common(3)]
-    files = ", ".join(map(name_of, paths))
+def _nothing_left(sources: Sequence[Source], rejects: Sequence[Reject]) -> str:
+    counts = Counter(reject.kind for reject in rejects)
+    reasons = [f"{reason} {count:,}" for reason, count in counts.most_common(3)]
+    files = ", ".join(source.name for source in sources)
+    rows = sum(source.rows for source in sources)
     return f"{files}: of {rows:,} rows no molecule is left ({', '.join(reasons) or 'no rows'})."
 
 
-def _split(arrays: Arrays, config: DataConfig) -> np.ndarray:
+def _split(merged: Merged, config: DataConfig) -> np.ndarray:
     """Return the split of each molecule, uint8, shape (N,).
 
     Raises:
         InputError: when no molecule is left to train on.
     """
     candidates = splits.Candidates(
-        arrays.hashes,
-        arrays.scaffolds,
-        arrays.split,
+        merged.hashes,
+        merged.scaffolds,
+        merged.split,
         config.validation,
         config.test,
         config.seed,
@@ -247,7 +209,7 @@ def _split(arrays: Arrays, config: DataConfig) -> np.ndarray:
     return split
 
 
-def _provenance(config: DataConfig, sources: list[Source], tally: Tally) -> dict[str, Any]:
+def _provenance(config: DataConfig, sources: Sequence[Source], tally: Tally) -> dict[str, Any]:
     """Return what a reader needs to make the dataset again; no paths and no dates."""
     table = selfies.constraints()
     return {

@@ -4,89 +4,64 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from molvae.chem import properties, similarity
-from molvae.chem.gate import Admitted, admit_all
+from molvae.chem.gate import Admitted
 from molvae.chem.smiles import Standardization
-from molvae.data.labels import Label
+from molvae.data.molecules import admit_rows
+from molvae.data.tables.records import Row
 from molvae.errors import Rejected
 from molvae.training_index import molecule_hash
 
 
-class Item(NamedTuple):
-    """What a worker is handed of a row, and where the row stands.
-
-    Attributes:
-        source: number of the file, from 0.
-        line: physical line in it, from 1.
-        smiles: the cell as it stands.
-        labels: cells of the label columns.
-        split: what the split column says, 0 to 2; 0 without such a column.
-        fault: why the whole row cannot be used, "" when it can.
-    """
-
-    source: int
-    line: int
-    smiles: str
-    labels: tuple[str, ...]
-    split: int
-    fault: str
-
-
 class Recipe(NamedTuple):
-    """What is done to every row.
+    """The work on every row.
 
     Attributes:
-        standardization: how molecules are brought to one form.
+        standardization: how molecules are standardized.
         properties: names to compute, in `PROPERTIES`' spelling.
-        labels: the label columns, and how they are read.
         max_symbols: longest SELFIES accepted.
         scaffolds: whether the split needs Murcko scaffolds.
     """
 
     standardization: Standardization
     properties: tuple[str, ...]
-    labels: tuple[Label, ...]
     max_symbols: int
     scaffolds: bool
 
 
 class Molecule(NamedTuple):
-    """A row that became a molecule.
+    """The molecule of a row.
 
     Attributes:
         hash: 64-bit hash of the canonical SMILES.
-        selfies: symbols end to end.
-        values: properties, then labels as `Label.read` returns them.
-        scaffold: hash of the Murcko scaffold, 0 unless asked for.
+        symbols: SELFIES symbols.
+        values: the properties, in their units.
+        scaffold: hash of the Murcko scaffold, 0 unless the split needs it.
     """
 
     hash: int
-    selfies: str
+    symbols: list[str]
     values: tuple[float, ...]
     scaffold: int
 
 
-def prepare_rows(recipe: Recipe, items: Sequence[Item]) -> list[Molecule | Rejected]:
-    """Prepare a chunk of rows; the work that `workers.map_chunks` fans out."""
-    texts = ["" if item.fault else item.smiles for item in items]
-    found = admit_all(texts, recipe.standardization)
-    return [_prepare_row(recipe, item, each) for item, each in zip(items, found, strict=True)]
+def prepare_rows(recipe: Recipe, rows: Sequence[Row]) -> list[Molecule | Rejected]:
+    """Prepare a chunk of rows: the work that `workers.map_chunks` distributes."""
+    return [
+        found if isinstance(found, Rejected) else _prepare(recipe, found)
+        for found in admit_rows(rows, recipe.standardization)
+    ]
 
 
-def _prepare_row(recipe: Recipe, item: Item, found: Admitted | Rejected) -> Molecule | Rejected:
+def _prepare(recipe: Recipe, found: Admitted) -> Molecule | Rejected:
+    smiles, mol, symbols = found
+    if len(symbols) > recipe.max_symbols:
+        return Rejected("too many symbols", f"{len(symbols)}, at most {recipe.max_symbols}")
     try:
-        if item.fault:
-            raise Rejected(item.fault, field="")
-        labels = [label.read(cell) for label, cell in zip(recipe.labels, item.labels, strict=True)]
-        if isinstance(found, Rejected):
-            return found
-        smiles, mol, symbols = found
-        if len(symbols) > recipe.max_symbols:
-            raise Rejected("too many symbols", f"{len(symbols)}, at most {recipe.max_symbols}")
         values = properties.measure(mol, recipe.properties)
         scaffold = _hash(similarity.murcko_scaffold(mol)) if recipe.scaffolds else 0
     except Rejected as rejected:
         return rejected
-    return Molecule(_hash(smiles), "".join(symbols), (*values.tolist(), *labels), scaffold)
+    return Molecule(_hash(smiles), symbols, tuple(values.tolist()), scaffold)
 
 
 def _hash(text: str) -> int:

@@ -22,8 +22,13 @@ class Reject(NamedTuple):
     smiles: str
     reason: str
 
+    @property
+    def kind(self) -> str:
+        """The reason without what was seen."""
+        return self.reason.partition(":")[0]
+
     def __str__(self) -> str:
-        """As reported: `file:row: reason`."""
+        """Return the line that reports it: `file:row: reason`."""
         return f"{self.file}:{self.row}: {self.reason}"
 
 
@@ -52,7 +57,7 @@ class Disagreement(NamedTuple):
     kept: str
 
     def __str__(self) -> str:
-        """As reported: `file:row: what`."""
+        """Return the line that reports it: `file:row: what`."""
         return (
             f"{self.file}:{self.row}: {self.label} {self.value}, but {self.first_value} for the"
             f" same molecule since {self.first_file}:{self.first_row};"

@@ -16,18 +16,19 @@ from molvae.config import DataConfig
 from molvae.data import gather, journal, rows
 from molvae.data.journal import Journal
 from molvae.data.prepare import Prepared, prepare
-from molvae.data.rows import Item, Molecule, Recipe
+from molvae.data.rows import Molecule, Recipe
+from molvae.data.tables.records import Row
 from molvae.errors import MolvaeError, Rejected
 from molvae.parallel.workers import Lost
 from tests.drugs import DRUGS
 
 CONFIG = DataConfig(properties=("MW", "LogP"), min_count=1)
-ITEMS = [Item(0, line, "CCO", ("1.5",), 0, "") for line in range(1, 5)]
+ROWS = [Row("a.csv", line, "CCO", "", ()) for line in range(1, 5)]
 RESULTS: list[Molecule | Rejected | Lost] = [
-    Molecule(2**64 - 1, "[C][C][O]", (46.069, math.nan, 1 / 3), 7),
+    Molecule(2**64 - 1, ["[C]", "[C]", "[O]"], (46.069, math.nan, 1 / 3), 7),
     Rejected("not a molecule", "\ud800 at character 1", field="label"),
     Rejected("rare", "", field=""),
-    Molecule(0, "", (), 0),
+    Molecule(0, [], (), 0),
 ]
 # molvae prepare, which tells its parent when rows are saved, and then takes its time.
 SLOW = """
@@ -54,13 +55,13 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def worked(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
+def worked(monkeypatch: pytest.MonkeyPatch) -> list[Row]:
     """The rows that chemistry was done on."""
-    seen: list[Item] = []
+    seen: list[Row] = []
 
-    def spy(recipe: Recipe, items: Sequence[Item]) -> list[Molecule | Rejected]:
-        seen.extend(items)
-        return rows.prepare_rows(recipe, items)
+    def spy(recipe: Recipe, given: Sequence[Row]) -> list[Molecule | Rejected]:
+        seen.extend(given)
+        return rows.prepare_rows(recipe, given)
 
     monkeypatch.setattr(gather, "prepare_rows", spy)
     return seen
@@ -82,7 +83,7 @@ def run(table: Path, config: DataConfig = CONFIG, **settings: Any) -> Prepared:
 def cut_short(table: Path, after: int) -> Path:
     """Prepare until some rows are done; return what is kept of them."""
 
-    def stop(done: int) -> None:
+    def stop(done: int, read: int) -> None:
         if done == after:
             raise KeyboardInterrupt
 
@@ -100,7 +101,7 @@ def same(one: Prepared, other: Prepared, folder: Path) -> bool:
 
 
 def test_a_run_that_was_cut_short_is_gone_on_with(
-    table: Path, worked: list[Item], tmp_path: Path
+    table: Path, worked: list[Row], tmp_path: Path
 ) -> None:
     whole = run(table)
     kept = cut_short(table, 30)
@@ -108,12 +109,12 @@ def test_a_run_that_was_cut_short_is_gone_on_with(
     again = run(table, unfinished=kept)
     assert same(again, whole, tmp_path)
     assert (whole.recalled, again.recalled) == (0, 32)  # four chunks, of which the last was begun
-    assert [item.line for item in worked] == list(range(34, 62))
+    assert [row.line for row in worked] == list(range(34, 62))
     assert again.tally == whole.tally
 
 
 def test_a_row_that_has_changed_is_worked_on_anew_and_so_is_what_follows(
-    table: Path, worked: list[Item], tmp_path: Path
+    table: Path, worked: list[Row], tmp_path: Path
 ) -> None:
     kept = cut_short(table, 40)
     table.write_text(table.read_text().replace(f"{DRUGS[20][1]},", "CCCCCCO,"), encoding="utf-8")
@@ -159,10 +160,10 @@ def test_damage_costs_work_and_nothing_else(
 
 def test_every_kind_of_result_comes_back_as_it_was(tmp_path: Path) -> None:
     first = Journal(tmp_path / "kept", identity="a")
-    first.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
+    first.keep(0, list(zip(ROWS, RESULTS, strict=True)))
     first.close()
     second = Journal(tmp_path / "kept", identity="a")
-    found = second.recall(0, ITEMS)
+    found = second.recall(0, ROWS)
     second.close()
     assert repr(found) == repr(RESULTS)  # NaN is not equal to itself, rejections are neither
     assert second.recalled == 4
@@ -170,7 +171,7 @@ def test_every_kind_of_result_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_what_another_run_has_open_is_left_to_it(tmp_path: Path) -> None:
     first = Journal(tmp_path / "kept", identity="a")
-    first.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
+    first.keep(0, list(zip(ROWS, RESULTS, strict=True)))
     with pytest.raises(MolvaeError, match="another run has it open"):
         Journal(tmp_path / "kept", identity="a")
     first.close()
@@ -178,25 +179,25 @@ def test_what_another_run_has_open_is_left_to_it(tmp_path: Path) -> None:
 
 def test_of_two_runs_that_go_on_with_one_file_the_second_is_refused(tmp_path: Path) -> None:
     first = Journal(tmp_path / "kept", identity="a")
-    first.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
+    first.keep(0, list(zip(ROWS, RESULTS, strict=True)))
     first.close()
     again = Journal(tmp_path / "kept", identity="a")  # which has written nothing yet
     with pytest.raises(MolvaeError, match="another run has it open"):
         Journal(tmp_path / "kept", identity="a")
-    again.keep(1, list(zip(ITEMS, RESULTS, strict=True)))
+    again.keep(1, list(zip(ROWS, RESULTS, strict=True)))
     again.close()
 
 
 def test_a_lost_row_is_tried_again_and_what_follows_it_is_recalled(
-    table: Path, worked: list[Item], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    table: Path, worked: list[Row], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     spied = gather.prepare_rows
 
-    def losing(recipe: Recipe, items: Sequence[Item]) -> list[Any]:
-        results: list[Any] = spied(recipe, items)
+    def losing(recipe: Recipe, given: Sequence[Row]) -> list[Any]:
+        results: list[Any] = spied(recipe, given)
         results[:] = [
-            Lost("worker died", "") if item.line == 20 else result
-            for item, result in zip(items, results, strict=True)
+            Lost("worker died", "") if row.line == 20 else result
+            for row, result in zip(given, results, strict=True)
         ]
         return results
 
@@ -205,17 +206,17 @@ def test_a_lost_row_is_tried_again_and_what_follows_it_is_recalled(
     monkeypatch.setattr(gather, "prepare_rows", spied)
     worked.clear()
     again = run(table, unfinished=kept)
-    assert [item.line for item in worked][:8] == list(range(18, 26)), "its chunk, and then the rest"
+    assert [row.line for row in worked][:8] == list(range(18, 26)), "its chunk, and then the rest"
     assert again.recalled == 48
     assert same(again, run(table), tmp_path)
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
     kept = Journal(tmp_path / "kept", identity="a")
-    kept.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
+    kept.keep(0, list(zip(ROWS, RESULTS, strict=True)))
     assert kept._file is not None
     kept._file.execute("PRAGMA max_page_count = 1")  # no page more, as where there is no room
-    many = [(Item(0, n, "C", (), 0, ""), Rejected("a", os.urandom(99).hex())) for n in range(400)]
+    many = [(Row("a.csv", n, "C", "", ()), Rejected("a", os.urandom(99).hex())) for n in range(400)]
     with pytest.raises(MolvaeError, match=r"kept: cannot be written \(.*full"):
         kept.keep(1, many)
     kept.close()  # which tries nothing more
@@ -233,7 +234,7 @@ def test_a_disk_that_is_full_from_the_beginning_is_told_and_left_as_it_was(tmp_p
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         with pytest.raises(MolvaeError, match=r"kept: cannot be written \(.* MiB are free"):
-            kept.keep(0, list(zip(ITEMS, RESULTS, strict=True)))
+            kept.keep(0, list(zip(ROWS, RESULTS, strict=True)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,8 @@ from molvae.chem.smiles import Standardization, standardize
 from molvae.config import DataConfig
 from molvae.data import gather
 from molvae.data.prepare import Prepared, prepare
-from molvae.data.rows import Item, Recipe
+from molvae.data.rows import Recipe
+from molvae.data.tables.records import Row
 from molvae.data.tally import LabelCount
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import InputError, UsageError
@@ -222,7 +223,7 @@ def test_of_classes_that_disagree_most_rows_win_and_a_tie_leaves_none(tmp_path: 
 def test_conflicts_of_molecules_that_are_left_out_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("molvae.data.prepare.FULL_MIN_COUNT", 2)
+    monkeypatch.setattr("molvae.data.merging.FULL_MIN_COUNT", 2)
     rows = [("CBr", 1), ("BrC", 2), ("CO", 1), ("OC", 2), ("CCO", 3)]
     path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
     config = DataConfig(properties=("MW",), labels=("y",), min_count=2, validation=0, test=0)
@@ -351,7 +352,7 @@ def test_a_split_word_that_means_nothing_is_named_with_its_row(tmp_path: Path) -
 def test_rare_symbols_are_left_out_with_every_row_that_holds_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
-    monkeypatch.setattr("molvae.data.prepare.FULL_MIN_COUNT", 10)
+    monkeypatch.setattr("molvae.data.merging.FULL_MIN_COUNT", 10)
     common = [["C" * size + "O"] for size in range(1, 15)]
     path = table(tmp_path / "a.csv", ["smiles"], [["CCBr"], ["BrCC"], ["C=S"], *common, ["CBr"]])
     prepared = run(path, DataConfig(properties=("MW",), min_count=3), jobs=jobs)
@@ -438,7 +439,12 @@ def test_a_second_file_without_the_column_is_found_before_the_work(tmp_path: Pat
     second = table(tmp_path / "b.csv", ("smiles", "z"), [(CAFFEINE, 1)])
     done: list[int] = []
     with pytest.raises(UsageError, match=r"b\.csv: no column 'y'"):
-        prepare([first, second], DataConfig(labels=("y",)), jobs=0, progress=done.append)
+        prepare(
+            [first, second],
+            DataConfig(labels=("y",)),
+            jobs=0,
+            progress=lambda rows, read: done.append(rows),
+        )
     assert done == []
 
 
@@ -465,12 +471,12 @@ def test_provenance_says_where_from_and_how_but_not_where_it_lay(drugs: Path) ->
     assert set(provenance["versions"]) == {"molvae", "rdkit", "selfies"}
 
 
-def hostile_rows(recipe: Recipe, items: list[Item]) -> list[Any]:
+def hostile_rows(recipe: Recipe, rows: list[Row]) -> list[Any]:
     import os
 
-    if any(item.smiles == "kill" for item in items):
+    if any(row.smiles == "kill" for row in rows):
         os._exit(1)
-    return gather.prepare_rows(recipe, items)
+    return gather.prepare_rows(recipe, rows)
 
 
 def test_a_row_that_kills_its_worker_is_rejected_and_the_run_goes_on(

@@ -83,7 +83,6 @@ def command(
     """
     from molvae.data.journal import forget
     from molvae.data.prepare import prepare
-    from molvae.data.tables.tables import count_rows
 
     base, known_symbols = prepared_like(init, settings) if init else (None, frozenset())
     config = options.config_from(DataConfig, settings, base=base)
@@ -98,13 +97,11 @@ def command(
         raise UsageError("stdout can take one of --rejects -, --conflicts - and --json.")
     # Beside a device, such as /dev/null, nothing is kept.
     unfinished = None if is_device(target) else target.with_name(f".{target.name}.unfinished")
-    counts = [count_rows(path, format=input_format) for path in files]
-    total = sum(counts) if all(counts) else None
     start = time.monotonic()
     with _kept(unfinished):
         with (
             generators.workers(jobs, executor) as workers,
-            progress("Preparing", total=total, unit="rows", quiet=quiet) as report,
+            progress("Preparing", total=_kibibytes(files), unit="KiB", quiet=quiet) as report,
         ):
             prepared = prepare(
                 files,
@@ -112,7 +109,7 @@ def command(
                 jobs=workers,
                 rejects=rejects,
                 conflicts=conflicts,
-                progress=report,
+                progress=lambda rows, read: report(read // 1024, f"{rows:,} rows"),
                 strict=strict,
                 format=input_format,
                 known_symbols=known_symbols,
@@ -143,6 +140,12 @@ def command(
     say(f"{target}: {seconds:.1f} s, {rate:,.0f} rows/s, sha256 {sha256[:12]}", quiet=quiet)
     if as_json:
         print_json({"dataset": output, "sha256": sha256, **prepared.tally.to_dict()})
+
+
+def _kibibytes(files: Sequence[Path]) -> int | None:
+    """Return the size of all files; None when one is a pipe."""
+    known = all(path.is_file() for path in files)
+    return sum(path.stat().st_size for path in files) // 1024 if known else None
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class _Hashing(io.RawIOBase):
     def __init__(self, raw: BinaryIO | io.FileIO, *, shared: bool) -> None:
         self._raw = raw
         self._shared = shared
-        self._place = 0
+        self.place = 0
         self.sha256 = hashlib.sha256()
 
     def readable(self) -> bool:
@@ -59,9 +59,9 @@ class _Hashing(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if self._shared:
-            self._raw.seek(self._place)
+            self._raw.seek(self.place)
         content = self._raw.read(len(buffer)) or b""
-        self._place += len(content)
+        self.place += len(content)
         self.sha256.update(content)
         buffer[: len(content)] = content
         return len(content)
@@ -98,6 +98,11 @@ class OpenFile(NamedTuple):
     def sha256(self) -> str:
         """The sha256 of the file as stored; complete once all of it is read."""
         return self.stored.sha256.hexdigest()
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file as stored that have been read."""
+        return self.stored.place
 
     def close(self) -> None:
         """Close the file; reading it to its end does so as well."""

@@ -67,14 +67,17 @@ def read_array(file: OpenFile, smiles_column: str) -> Table:
         )
     if _is_lines(text):
         return _table(file, _line_records(re.split(r"\r\n|\r|\n", text)), smiles_column)
-    records = (_record(number, item) for number, item in enumerate(_array(file.where, text), 1))
-    return _table(file, records, smiles_column)
+    array = _array(file.where, text)
+    records = (_record(number, item) for number, item in enumerate(array, 1))
+    return _table(file, records, smiles_column, total=len(array))
 
 
-def _table(file: OpenFile, records: Iterator[Fields], smiles_column: str) -> Table:
+def _table(
+    file: OpenFile, records: Iterator[Fields], smiles_column: str, *, total: int = 0
+) -> Table:
     columns, preview, rest, late = preview_columns(file, records, expected=_EXPECTED)
     smiles = choose_smiles_column(file.where, columns, preview, smiles_column)
-    return make_table(file, columns, smiles, chain(preview, rest), late=late)
+    return make_table(file, columns, smiles, chain(preview, rest), late=late, total=total)
 
 
 def _line_records(lines: Iterable[str]) -> Iterator[Fields]:

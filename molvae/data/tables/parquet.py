@@ -55,15 +55,8 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     if not preview:
         raise InputError(f"{file.where}: no rows.")
     smiles = choose_smiles_column(file.where, columns, preview, smiles_column)
-    return make_table(file, columns, smiles, chain(preview, records))
-
-
-def count(file: OpenFile) -> int:
-    """Return the number of rows that the file claims to have."""
-    content = _open(file)
-    rows = int(content.metadata.num_rows)
-    content.close(force=True)
-    return rows
+    total = int(content.metadata.num_rows)
+    return make_table(file, columns, smiles, chain(preview, records), total=total)
 
 
 def _open(file: OpenFile) -> Any:

@@ -92,6 +92,7 @@ class Table(NamedTuple):
         line_is_row: whether a line that is blank stands for a row without a molecule.
         late: names of cells that are left out, since no record among the first `PREVIEW` has them;
             complete when the rows are read.
+        total: the number of rows, where a file is opened as a whole; else 0.
     """
 
     columns: tuple[str, ...]
@@ -101,6 +102,7 @@ class Table(NamedTuple):
     file: OpenFile
     line_is_row: bool
     late: set[str]
+    total: int = 0
 
     @property
     def name(self) -> str:
@@ -122,6 +124,7 @@ def make_table(
     has_header: bool = True,
     line_is_row: bool = False,
     late: set[str] | None = None,
+    total: int = 0,
 ) -> Table:
     """Make a table of an open file whose columns are known.
 
@@ -133,6 +136,7 @@ def make_table(
         has_header: whether the file named them.
         line_is_row: as in `Table`.
         late: as in `Table`, filled while `records` are read.
+        total: as in `Table`.
     """
     id_at = id_place(columns)
     name = name_of(file.path)
@@ -146,9 +150,8 @@ def make_table(
             fault = fault if whole else "not UTF-8"
             yield Row(name, line, cells[smiles], title, cells, fault)
 
-    return Table(
-        columns, smiles, has_header, rows(), file, line_is_row, set() if late is None else late
-    )
+    late = set() if late is None else late
+    return Table(columns, smiles, has_header, rows(), file, line_is_row, late, total)
 
 
 def preview_columns(

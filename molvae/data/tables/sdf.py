@@ -56,11 +56,6 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     return make_table(file, columns, smiles, chain(preview, rest), late=late)
 
 
-def count(file: OpenFile) -> int:
-    """Count the records."""
-    return sum(line.startswith(_SEPARATOR) for line in text_lines(file))
-
-
 def _records(text: Iterator[str]) -> Iterator[Fields]:
     record: list[str] = []
     begin, size = 1, 0

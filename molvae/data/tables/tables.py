@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from molvae.data.tables import json_records, parquet, sdf, separated, smi
 from molvae.data.tables.files import STDIO, OpenFile, is_pipe, open_file
-from molvae.data.tables.lines import peek_text, text_lines
+from molvae.data.tables.lines import peek_text
 from molvae.data.tables.records import Table, is_molecule, ranked_places
 from molvae.errors import InputError, MolvaeError, UsageError
 from molvae.files.store import replacing
@@ -42,28 +42,6 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
     except MolvaeError:
         file.close()
         raise
-
-
-def count_rows(path: Path, *, format: str = "") -> int:
-    """Count the rows of a file, blank lines and headers included, to tell how far along one is.
-
-    All of a text file is read, which also finds gzip data that is damaged further on.
-
-    Returns:
-        The number; 0 for JSON, which only reading it as a table could tell.
-
-    Raises:
-        InputError: as `open_table`.
-    """
-    file = open_file(path)
-    try:
-        return _COUNTERS.get(format or _format_of_open(file), _count_lines)(file)
-    finally:
-        file.close()
-
-
-def _count_lines(file: OpenFile) -> int:
-    return sum(1 for _ in text_lines(file))
 
 
 def format_of(path: Path, known: Mapping[str, object]) -> str:
@@ -223,8 +201,3 @@ WRITERS: dict[str, Writer] = {
     "jsonl": json_records.write_lines,
 }
 _MOLECULE_WRITERS = {"smi": smi.write, "sdf": sdf.write}
-_COUNTERS: dict[str, Callable[[OpenFile], int]] = {
-    "sdf": sdf.count,
-    "parquet": parquet.count,
-    "json": lambda file: 0,
-}

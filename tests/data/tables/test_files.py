@@ -10,7 +10,7 @@ import pytest
 
 from molvae.data.tables import files
 from molvae.data.tables.files import STDIO
-from molvae.data.tables.tables import READERS, count_rows, open_table, write_table
+from molvae.data.tables.tables import READERS, open_table, write_table
 from molvae.errors import InputError, UsageError
 from tests.drugs import DRUGS
 
@@ -51,8 +51,8 @@ def test_stdin_tells_its_format_and_compression(pipe, kind: str, said: bool, pac
     table = open_table(STDIO, format=format)  # and again: some work takes two passes
     assert {row.file for row in table.rows} == {"stdin"}
     assert table.file.sha256 == hashlib.sha256(fed).hexdigest()
-    lines = {"csv": 21, "tsv": 21, "json": 0}
-    assert count_rows(STDIO, format=format) == lines.get(kind, 20)
+    assert table.file.position == len(fed)
+    assert table.total == (20 if kind in ("json", "parquet") else 0)
 
 
 @pytest.mark.parametrize(
