@@ -48,7 +48,16 @@ def read(file: OpenFile, smiles_column: str) -> Table:
         UsageError: when pyarrow is missing.
         InputError: when it is no Parquet file, or damaged.
     """
-    content = _open(file)
+    if not file.head.startswith(b"PAR1"):
+        raise InputError(f"{file.where}: not a Parquet file.")
+    arrow = _pyarrow()
+    with ExitStack() as unusable, _damage(file.where):
+        content = arrow.parquet.ParquetFile(
+            unusable.enter_context(seekable(file)),
+            buffer_size=2**20,  # a column's chunk is read piece by piece, not at once
+            page_checksum_verification=True,
+        )
+        unusable.pop_all()
     columns = tuple(content.schema_arrow.names)
     records = _records(file.where, content)
     preview = list(islice(records, PREVIEW))
@@ -57,21 +66,6 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     smiles = choose_smiles_column(file.where, columns, preview, smiles_column)
     total = int(content.metadata.num_rows)
     return make_table(file, columns, smiles, chain(preview, records), total=total)
-
-
-def _open(file: OpenFile) -> Any:
-    if not file.head.startswith(b"PAR1"):
-        raise InputError(f"{file.where}: not a Parquet file.")
-    arrow = _pyarrow()
-    with ExitStack() as unusable, _damage(file.where):
-        source = unusable.enter_context(seekable(file))
-        content = arrow.parquet.ParquetFile(
-            source,
-            buffer_size=2**20,  # a column's chunk is read piece by piece, not at once
-            page_checksum_verification=True,
-        )
-        unusable.pop_all()
-    return content
 
 
 @contextmanager
@@ -124,35 +118,11 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-class _Sink(io.RawIOBase):
-    """Collects what is written until it is taken; knows its place, as a pipe does not."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._place = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, content: Any) -> int:
-        self._pieces.append(bytes(content))
-        self._place += len(content)
-        return len(content)
-
-    def tell(self) -> int:
-        return self._place
-
-    def take(self) -> bytes:
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        return taken
-
-
 def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
     """Write a row group for every 16,384 rows; the first of them settle each column's type.
 
-    Truth values, whole numbers and other numbers keep their type; whatever else a column holds
-    makes it one of text, and so does a column in which nothing is known.
+    Truth values, whole numbers and other numbers keep their type. A column with anything else, or
+    with nothing, is one of text.
 
     Raises:
         UsageError: when pyarrow is missing.
@@ -160,61 +130,44 @@ def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
     """
     arrow = _pyarrow()
     remaining = iter(rows)
-    group = _columns(columns, remaining)
-    schema = arrow.schema(
-        [(name, _type(values)) for name, values in zip(columns, group, strict=True)]
-    )
-    sink = _Sink()
+    group = _next_group(columns, remaining)
+    schema = arrow.schema([(name, _type(group[name])) for name in columns])
+    sink = io.BytesIO()
     with arrow.parquet.ParquetWriter(sink, schema, write_page_checksum=True) as writer:
-        while group[0]:
-            writer.write_table(_arrow_table(group, schema))
-            yield sink.take()
-            group = _columns(columns, remaining)
-    yield sink.take()
+        while any(group.values()):
+            arrays = [_array(field, group[field.name]) for field in schema]
+            writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+            group = _next_group(columns, remaining)
+    yield sink.getvalue()
 
 
-def _columns(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> list[list[Any]]:
-    """Return the next group of rows as a list for each column."""
+def _next_group(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> dict[str, list[Any]]:
+    """Return the values of the next rows by column."""
     group = [[plain(value) for value in row] for row in islice(rows, GROUP)]
-    return [list(values) for values in zip(*group, strict=True)] if group else [[] for _ in columns]
-
-
-def _kinds(values: list[Any]) -> set[type]:
-    return {type(value) for value in values if value is not None}
+    return {name: [row[place] for row in group] for place, name in enumerate(columns)}
 
 
 def _type(values: list[Any]) -> Any:
     arrow = _pyarrow()
-    kinds = _kinds(values)
-    if kinds == {bool}:
-        return arrow.bool_()
-    if kinds == {int}:
-        return arrow.int64()
-    return arrow.float64() if kinds and kinds <= {int, float} else arrow.string()
+    try:
+        found = arrow.array(values).type
+    except (arrow.ArrowException, OverflowError):  # values of several types
+        return arrow.string()
+    return found if found in (arrow.bool_(), arrow.int64(), arrow.float64()) else arrow.string()
 
 
-def _arrow_table(group: list[list[Any]], schema: Any) -> Any:
+def _array(field: Any, values: list[Any]) -> Any:
     arrow = _pyarrow()
-    fitting: dict[Any, set[type]] = {
-        arrow.bool_(): {bool},
-        arrow.int64(): {int},  # pyarrow would cut 1.5 down to 1
-        arrow.float64(): {int, float},
-    }
-    arrays = []
-    for field, values in zip(schema, group, strict=True):
-        if field.type == arrow.string():
-            values = [None if value is None else cell_text(value) for value in values]
-        elif odd := _kinds(values) - fitting[field.type]:
-            raise _unfit(field.name, f"{', '.join(kind.__name__ for kind in odd)} in {field.type}")
-        try:
-            arrays.append(arrow.array(values, field.type))
-        except OverflowError as error:
-            raise _unfit(field.name, str(error)) from error
-    return arrow.Table.from_arrays(arrays, schema=schema)
-
-
-def _unfit(column: str, what: str) -> MolvaeError:
-    return MolvaeError(
-        f"column '{column}': {what}. A Parquet column holds values of one type; write .csv or"
-        " .jsonl."
-    )
+    if field.type == arrow.string():
+        values = [None if value is None else cell_text(value) for value in values]
+    try:
+        found = arrow.array(values)  # of the type of the field, pyarrow would cut 1.5 down to 1
+        is_float = field.type == arrow.float64()
+        if found.type not in (field.type, arrow.null(), arrow.int64() if is_float else field.type):
+            raise arrow.ArrowTypeError(f"{found.type} in {field.type}")
+        return found.cast(field.type)
+    except (arrow.ArrowException, OverflowError) as error:
+        raise MolvaeError(
+            f"column '{field.name}': {error}. A Parquet column holds values of one type; write .csv"
+            " or .jsonl."
+        ) from error
