@@ -65,7 +65,7 @@ class Report(NamedTuple):
         )
 
 
-class Examined(NamedTuple):
+class Evaluation(NamedTuple):
     """A report together with what it was taken from, for those who draw it.
 
     Attributes:
@@ -130,7 +130,7 @@ def evaluate(
     """
     given = Given(list(generated), reference, scaffolds, training)
     work = Work(jobs, device, progress)
-    return examine(
+    return evaluate_sets(
         given,
         work,
         targets=targets,
@@ -143,7 +143,7 @@ def evaluate(
     ).report
 
 
-def examine(
+def evaluate_sets(
     given: Given,
     work: Work,
     *,
@@ -154,7 +154,7 @@ def examine(
     seed: int = 0,
     memorization: bool = False,
     bootstrap: int = 0,
-) -> Examined:
+) -> Evaluation:
     """Do what `evaluate` does, and keep the molecules that the numbers were taken from.
 
     Args:
@@ -202,7 +202,7 @@ def examine(
         versions["fcd"] = fcd_version()
     said = notes(values, counts, sets, suite=suite, fcd=fcd)
     report = Report(values, counts, versions, said, suite, seed, found)
-    return Examined(report, sets, requests)
+    return Evaluation(report, sets, requests)
 
 
 def _requests(

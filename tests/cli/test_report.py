@@ -101,7 +101,7 @@ def test_a_place_that_cannot_be_is_refused_before_the_work(
 
 
 def test_without_the_extra_nothing_is_read(evaluate, table, tmp_path, monkeypatch) -> None:
-    from molvae.evaluate import page
+    from molvae.evaluate.page import render as page
 
     monkeypatch.setattr(page, "find_spec", lambda name: None)
     done = evaluate(table, "--report", tmp_path / "report.html")

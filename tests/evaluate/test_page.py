@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from molvae.errors import UsageError
-from molvae.evaluate import page, page_charts
 from molvae.evaluate.gather import Given
-from molvae.evaluate.page import render
-from molvae.evaluate.report import Examined, examine
+from molvae.evaluate.page import charts
+from molvae.evaluate.page import render as page
+from molvae.evaluate.page.render import render
+from molvae.evaluate.report import Evaluation, evaluate_sets
 from molvae.evaluate.text import cell
 from molvae.evaluate.trained import trained_model
 from molvae.evaluate.work import Work
@@ -49,7 +50,7 @@ HEADER = {
 
 
 @pytest.fixture(scope="module")
-def examined() -> Examined:
+def evaluation() -> Evaluation:
     """Drugs that were asked for a LogP each, for one QED range, and for one number of rings."""
     generated = [*SMILES[:30], "", "C1CC", SMILES[0]]
     asked = {
@@ -59,13 +60,13 @@ def examined() -> Examined:
         "pIC50": 7,
     }
     given = Given(generated, SMILES[30:60], None, SMILES[:10])
-    return examine(given, Work(), targets=asked, seed=3)
+    return evaluate_sets(given, Work(), targets=asked, seed=3)
 
 
 @pytest.fixture(scope="module")
-def html(examined: Examined) -> str:
+def html(evaluation: Evaluation) -> str:
     return render(
-        examined,
+        evaluation,
         files={"generated": "mine.csv", "reference": "test.csv"},
         model=trained_model("model.safetensors", "e4ab54", HEADER),
     )
@@ -79,7 +80,7 @@ def read(html: str) -> Page:
 @pytest.fixture
 def without_histograms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes most of the time, where it is not what is looked at."""
-    monkeypatch.setattr(page_charts, "of_properties", lambda examined: [])
+    monkeypatch.setattr(charts, "property_charts", lambda evaluation: [])
 
 
 def test_every_number_on_the_page_is_that_of_the_record(read: Page) -> None:
@@ -90,8 +91,8 @@ def test_every_number_on_the_page_is_that_of_the_record(read: Page) -> None:
         assert number.text == cell(value)
 
 
-def test_the_record_holds_the_report_as_json_has_it(read: Page, examined: Examined) -> None:
-    assert read.record["report"] == json.loads(examined.report.to_json())
+def test_the_record_holds_the_report_as_json_has_it(read: Page, evaluation: Evaluation) -> None:
+    assert read.record["report"] == json.loads(evaluation.report.to_json())
 
 
 @pytest.mark.parametrize("part", ["values", "counts"])
@@ -100,13 +101,13 @@ def test_every_number_of_the_report_is_on_the_page(read: Page, part: str) -> Non
     assert numbers_in(read.record["report"][part], f"/report/{part}").keys() <= shown
 
 
-def test_notes_versions_and_files_are_on_the_page(read: Page, examined: Examined) -> None:
-    words = [*examined.report.notes, *examined.report.versions.values(), "mine.csv", "test.csv"]
+def test_notes_versions_and_files_are_on_the_page(read: Page, evaluation: Evaluation) -> None:
+    words = [*evaluation.report.notes, *evaluation.report.versions.values(), "mine.csv", "test.csv"]
     assert [word for word in words if word not in read.text] == []
 
 
 @pytest.mark.usefixtures("without_histograms")
-def test_a_measure_that_nobody_had_thought_of_shows_up(examined: Examined) -> None:
+def test_a_measure_that_nobody_had_thought_of_shows_up(evaluation: Evaluation) -> None:
     new = {
         "rings seen before": 0.875,
         "odd/name~": 0.25,
@@ -115,8 +116,8 @@ def test_a_measure_that_nobody_had_thought_of_shows_up(examined: Examined) -> No
         "deep": {"a": {"b": {"c": 0.0625, "words": ["x", "y"]}, "flag": True}, "n": 5},
         "list": [1, 2.5],
     }
-    report = examined.report._replace(values={**examined.report.values, **new})
-    found = Page(render(examined._replace(report=report)))
+    report = evaluation.report._replace(values={**evaluation.report.values, **new})
+    found = Page(render(evaluation._replace(report=report)))
     shown = {number.pointer for number in found.numbers}
     assert numbers_in(report.values, "/report/values").keys() <= shown
     assert "x, y" in found.text
@@ -125,7 +126,7 @@ def test_a_measure_that_nobody_had_thought_of_shows_up(examined: Examined) -> No
 
 @pytest.mark.usefixtures("without_histograms")
 def test_intervals_stand_beside_their_numbers() -> None:
-    found = Page(render(examine(Given(SMILES[:20], None, None, None), Work(), bootstrap=20)))
+    found = Page(render(evaluate_sets(Given(SMILES[:20], None, None, None), Work(), bootstrap=20)))
     shown = {number.pointer for number in found.numbers}
     intervals = found.record["report"]["intervals"]
     assert {"validity", "properties.LogP.mean"} <= intervals.keys()
@@ -148,7 +149,7 @@ def test_the_page_loads_nothing_and_runs_nothing(html: str, read: Page) -> None:
 
 
 @pytest.mark.usefixtures("without_histograms")
-def test_names_from_strangers_stay_words(examined: Examined) -> None:
+def test_names_from_strangers_stay_words(evaluation: Evaluation) -> None:
     header = json.loads(json.dumps(HEADER))
     header["provenance"] |= {
         "title": HOSTILE,
@@ -156,11 +157,11 @@ def test_names_from_strangers_stay_words(examined: Examined) -> None:
         "measured": {HOSTILE: {HOSTILE: {HOSTILE: 0.5}}},
     }
     header["provenance"]["log"][0][HOSTILE] = 1.0
-    counts = {**examined.report.counts, "not_measurable": [HOSTILE], "invalid": {HOSTILE: 1}}
-    report = examined.report._replace(counts=counts, notes=(HOSTILE,))
+    counts = {**evaluation.report.counts, "not_measurable": [HOSTILE], "invalid": {HOSTILE: 1}}
+    report = evaluation.report._replace(counts=counts, notes=(HOSTILE,))
     model = trained_model(HOSTILE, HOSTILE, header)
     text = render(
-        examined._replace(report=report),
+        evaluation._replace(report=report),
         files={"generated": HOSTILE, HOSTILE: HOSTILE},
         model=model,
     )
@@ -174,16 +175,16 @@ def test_names_from_strangers_stay_words(examined: Examined) -> None:
 
 
 @pytest.mark.usefixtures("without_histograms")
-def test_a_molecule_that_is_none_leaves_nothing_but_its_reason(examined: Examined) -> None:
+def test_a_molecule_that_is_none_leaves_nothing_but_its_reason(evaluation: Evaluation) -> None:
     given = Given(["CCO", HOSTILE, f"CCN {HOSTILE}"], None, None, None)
-    html = render(examine(given, Work()))
+    html = render(evaluate_sets(given, Work()))
     assert "alert" not in html
     assert Page(html).record["report"]["counts"]["valid"] >= 1
 
 
-def test_the_same_report_makes_the_same_page(html: str, examined: Examined) -> None:
+def test_the_same_report_makes_the_same_page(html: str, evaluation: Evaluation) -> None:
     again = render(
-        examined,
+        evaluation,
         files={"generated": "mine.csv", "reference": "test.csv"},
         model=trained_model("model.safetensors", "e4ab54", HEADER),
     )
@@ -246,8 +247,8 @@ def test_the_model_shows_its_curves_and_its_health(read: Page) -> None:
         {"provenance": {"health": {"property_mae": [1.0], "kl": 10**400}}, "normalizer": 3},
     ],
 )
-def test_a_model_may_say_anything_of_itself(examined: Examined, header: dict[str, Any]) -> None:
-    html = render(examined, model=trained_model("odd", "0", header))
+def test_a_model_may_say_anything_of_itself(evaluation: Evaluation, header: dict[str, Any]) -> None:
+    html = render(evaluation, model=trained_model("odd", "0", header))
     found = Page(html.encode(errors="replace").decode())
     assert found.record["model"]["name"] == "odd"
 
@@ -263,15 +264,15 @@ def test_a_model_may_say_anything_of_itself(examined: Examined, header: dict[str
 )
 def test_odd_sets_have_a_whole_page(generated: list[str], reference: list[str] | None) -> None:
     given = Given(generated, reference, None, None)
-    found = Page(render(examine(given, Work(), targets={"LogP": 1.0, "HBD": (0, 1)})))
+    found = Page(render(evaluate_sets(given, Work(), targets={"LogP": 1.0, "HBD": (0, 1)})))
     shown = {number.pointer for number in found.numbers}
     assert numbers_in(found.record["report"]["values"], "/report/values").keys() <= shown
 
 
 @pytest.mark.usefixtures("without_histograms")
-def test_a_molecule_too_large_to_make_out_is_left_out_and_counted(examined: Examined) -> None:
+def test_a_molecule_too_large_to_make_out_is_left_out_and_counted(evaluation: Evaluation) -> None:
     given = Given(["CCO", "C" * 90, "CCN"], None, None, None)
-    found = Page(render(examine(given, Work())))
+    found = Page(render(evaluate_sets(given, Work())))
     assert "1 of 3 are not drawn: they have more than 80 heavy atoms." in found.text
     assert "C" * 90 not in found.text
 
@@ -279,18 +280,18 @@ def test_a_molecule_too_large_to_make_out_is_left_out_and_counted(examined: Exam
 @pytest.mark.usefixtures("without_histograms")
 def test_the_worst_controlled_come_first_and_those_within_the_tolerance_not_at_all() -> None:
     given = Given(["CCO", "CCCCCCCC", "CCCC", "CCCCCCCC", "C1CC"], None, None, None)
-    found = Page(render(examine(given, Work(), targets={"HeavyAtoms": 3})))
+    found = Page(render(evaluate_sets(given, Work(), targets={"HeavyAtoms": 3})))
     worst = found.record["molecules"]["worst"]
     assert [(one["number"], one["smiles"]) for one in worst] == [(2, "CCCCCCCC"), (3, "CCCC")]
     assert worst[0]["requests"] == {"HeavyAtoms": {"asked": "3", "realized": 8}}
-    assert "HeavyAtoms: asked 3, is 8" in found.text
+    assert "HeavyAtoms: target 3, measured 8" in found.text
 
 
 @pytest.mark.usefixtures("without_histograms")
-def test_molecules_are_drawn_at_random_with_the_seed(examined: Examined) -> None:
+def test_molecules_are_drawn_at_random_with_the_seed(evaluation: Evaluation) -> None:
     given = Given(SMILES[:60], None, None, None)
     first, again, other = (
-        Page(render(examine(given, Work(), seed=seed))).record["molecules"]["random"]
+        Page(render(evaluate_sets(given, Work(), seed=seed))).record["molecules"]["random"]
         for seed in (1, 1, 2)
     )
     assert first == again != other
@@ -299,7 +300,7 @@ def test_molecules_are_drawn_at_random_with_the_seed(examined: Examined) -> None
 
 
 @pytest.mark.parametrize("missing", ["jinja2", "matplotlib"])
-def test_without_the_extra_it_is_named(examined: Examined, monkeypatch, missing: str) -> None:
+def test_without_the_extra_it_is_named(evaluation: Evaluation, monkeypatch, missing: str) -> None:
     monkeypatch.setattr(page, "find_spec", lambda name: None if name == missing else name)
     with pytest.raises(UsageError, match=r"pip install 'molvae\[report\]'"):
-        render(examined)
+        render(evaluation)

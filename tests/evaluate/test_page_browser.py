@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from molvae.evaluate.gather import Given
-from molvae.evaluate.page import render
-from molvae.evaluate.report import examine
+from molvae.evaluate.page.render import render
+from molvae.evaluate.report import evaluate_sets
 from molvae.evaluate.text import cell
 from molvae.evaluate.trained import trained_model
 from molvae.evaluate.work import Work
@@ -65,9 +65,11 @@ def page() -> str:
     ]
     calibration = {"LogP": {f"a measure with a long name {n}": n / 7 for n in range(9)}}
     provenance = {"log": log, "measured": {"calibration": calibration}, "title": LONG}
-    examined = examine(Given(smiles[:40], smiles[40:80], None, smiles[:9]), Work(), targets=targets)
+    evaluation = evaluate_sets(
+        Given(smiles[:40], smiles[40:80], None, smiles[:9]), Work(), targets=targets
+    )
     return render(
-        examined,
+        evaluation,
         files={"generated": f"{LONG}.csv"},
         model=trained_model(LONG, "e4ab54", {"provenance": provenance}),
     )

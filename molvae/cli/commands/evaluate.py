@@ -16,7 +16,7 @@ from molvae.cli.terminal import printable, say
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from molvae.evaluate.report import Examined
+    from molvae.evaluate.report import Evaluation
 
 
 @click.command()
@@ -118,7 +118,7 @@ def command(
     and --test-scaffolds. What is computed of these sets is kept and found again.
     """
     from molvae.evaluate.gather import Given
-    from molvae.evaluate.report import examine
+    from molvae.evaluate.report import evaluate_sets
     from molvae.evaluate.work import Work
     from molvae.files.store import write_atomically
 
@@ -143,7 +143,7 @@ def command(
             scaffolds=None if scaffolds is None else read_set(scaffolds, quiet=quiet),
             training=model.molecules if model else known,
         )
-        examined = examine(
+        evaluation = evaluate_sets(
             given,
             Work(workers, chemnet_device(device, suite, fcd=fcd), report_progress),
             targets=generated.targets,
@@ -154,11 +154,11 @@ def command(
             memorization=memorization,
             bootstrap=bootstrap,
         )
-    report = examined.report
+    report = evaluation.report
     if target is not None:
         write_atomically(target, f"{report.to_json()}\n".encode())
     if page is not None:
-        _write_page(page, examined, inputs, model.said if model else None)
+        _write_page(page, evaluation, inputs, model.said if model else None)
     click.echo(
         report.to_json() if as_json or output == "-" else printable("\n".join(report.table()))
     )
@@ -167,7 +167,7 @@ def command(
 
 
 def _check_page(page: Path, *, force: bool, inputs: Iterable[Path | None]) -> None:
-    from molvae.evaluate.page import check_extra
+    from molvae.evaluate.page.render import check_extra
 
     if str(page) == "-":
         raise UsageError("--report writes a file: name it, as in --report report.html")
@@ -176,10 +176,10 @@ def _check_page(page: Path, *, force: bool, inputs: Iterable[Path | None]) -> No
 
 
 def _write_page(
-    page: Path, examined: Examined, read: Sequence[Path | None], model: dict[str, Any] | None
+    page: Path, evaluation: Evaluation, read: Sequence[Path | None], model: dict[str, Any] | None
 ) -> None:
     """Write a report as HTML; the files are named, but not where they lie."""
-    from molvae.evaluate.page import render
+    from molvae.evaluate.page.render import render
     from molvae.files.store import write_atomically
 
     uses = ("generated", "training", "reference", "test scaffolds")
@@ -188,5 +188,5 @@ def _write_page(
         for use, path in zip(uses, read, strict=True)
         if path
     }
-    html = render(examined, files=files, model=model)
+    html = render(evaluation, files=files, model=model)
     write_atomically(page, html.encode(errors="replace"))  # half a surrogate pair, in a header
