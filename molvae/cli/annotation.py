@@ -123,7 +123,7 @@ class Annotation(NamedTuple):
             known_only: reject the rows with symbols that the model does not know.
         """
         from molvae.data.tables import tables
-        from molvae.data.tables.records import plain
+        from molvae.data.tables.cells import plain
 
         target = None if self.output == "-" else Path(self.output)
         bad = self._rejects(target)
@@ -181,7 +181,7 @@ class Annotation(NamedTuple):
 
     def _tell_anew(self, table: "Table", reading: Reading) -> None:
         """Name the table's columns that make way for one of ours of the same name."""
-        from molvae.data.tables.records import id_place
+        from molvae.data.tables.columns import id_place
 
         replaced = (table.smiles, id_place(table.columns))  # by SMILES and ID
         for place, column in enumerate(table.columns):
@@ -245,7 +245,7 @@ def own_columns(table: "Table", columns: Iterable[str]) -> tuple[int, ...]:
 
     Not the molecules and their names, which it has in the columns SMILES and ID.
     """
-    from molvae.data.tables.records import id_place
+    from molvae.data.tables.columns import id_place
 
     taken = {column.lower() for column in columns}
     held = (table.smiles, id_place(table.columns))

@@ -128,7 +128,7 @@ def name_column(path: Path, *, quiet: bool) -> str:
     Raises:
         InputError: at once, when the file is no table.
     """
-    from molvae.data.tables.records import bare_name
+    from molvae.data.tables.columns import bare_name
     from molvae.data.tables.tables import open_table
 
     table = open_table(path)

@@ -90,7 +90,7 @@ class Listing(NamedTuple):
             summary: for `--json`.
             lines: the same in words.
         """
-        from molvae.data.tables.records import plain
+        from molvae.data.tables.cells import plain
         from molvae.data.tables.tables import write_table
 
         to_stdout = self.output == "-"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from molvae.data.tables.records import number
+from molvae.data.tables.cells import number
 from molvae.errors import Rejected, UsageError
 from molvae.normalizer import class_key
 

@@ -79,7 +79,7 @@ def command(
     which `molvae info MODEL` tells as kl, in nats, and exact_from_mean.
     """
     from molvae.data.tables import tables
-    from molvae.data.tables.records import plain
+    from molvae.data.tables.cells import plain
 
     target = None if output == "-" else Path(output)
     check_table(Path(output), format=output_format, force=force, inputs=(file,))
@@ -188,7 +188,7 @@ class _Layout(NamedTuple):
         return code, point
 
     def _number(self, row: "Row", place: int) -> float:
-        from molvae.data.tables.records import number
+        from molvae.data.tables.cells import number
 
         return number(row.cells[place], field=self.columns[place])
 

@@ -279,7 +279,7 @@ def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 def _short(value: object) -> str:
     """Write a value for the eye: three digits."""
-    from molvae.data.tables.records import cell_text
+    from molvae.data.tables.cells import cell_text
 
     return f"{value:.3g}" if isinstance(value, float) else cell_text(value)
 

@@ -163,7 +163,7 @@ class _Colors(NamedTuple):
         Raises:
             Rejected: for a cell that is no number.
         """
-        from molvae.data.tables.records import number
+        from molvae.data.tables.cells import number
 
         if self.measured:
             return seen.values[0]

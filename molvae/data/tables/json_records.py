@@ -9,16 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from molvae.data.tables.cells import plain
+from molvae.data.tables.columns import choose_smiles_column
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import read_text, text_lines, to_bytes
-from molvae.data.tables.records import (
-    Fields,
-    Table,
-    choose_smiles_column,
-    make_table,
-    plain,
-    preview_columns,
-)
+from molvae.data.tables.records import Fields, Table, make_table, preview_columns
 from molvae.errors import InputError, Rejected
 
 MAX_FILE = 64 * 2**20  # characters of a .json, which is read whole and takes six times that
@@ -76,7 +71,9 @@ def _table(
     file: OpenFile, records: Iterator[Fields], smiles_column: str, *, total: int = 0
 ) -> Table:
     columns, preview, rest, late = preview_columns(file, records, expected=_EXPECTED)
-    smiles = choose_smiles_column(file.where, columns, preview, smiles_column)
+    smiles = choose_smiles_column(
+        file.where, columns, [record.cells for record in preview], smiles_column
+    )
     return make_table(file, columns, smiles, chain(preview, rest), late=late, total=total)
 
 

@@ -7,16 +7,10 @@ from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from typing import Any
 
+from molvae.data.tables.cells import cell_text, plain
+from molvae.data.tables.columns import choose_smiles_column
 from molvae.data.tables.files import OpenFile, seekable
-from molvae.data.tables.records import (
-    PREVIEW,
-    Record,
-    Table,
-    cell_text,
-    choose_smiles_column,
-    make_table,
-    plain,
-)
+from molvae.data.tables.records import PREVIEW, Record, Table, make_table
 from molvae.errors import InputError, MolvaeError, UsageError
 
 CELLS = 50_000  # held as Python values at once while reading
@@ -63,7 +57,9 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     preview = list(islice(records, PREVIEW))
     if not preview:
         raise InputError(f"{file.where}: no rows.")
-    smiles = choose_smiles_column(file.where, columns, preview, smiles_column)
+    smiles = choose_smiles_column(
+        file.where, columns, [record.cells for record in preview], smiles_column
+    )
     total = int(content.metadata.num_rows)
     return make_table(file, columns, smiles, chain(preview, records), total=total)
 

@@ -14,18 +14,11 @@ from rdkit.Chem import rdCoordGen, rdDepictor
 
 from molvae.chem.molblock import END, as_smiles, is_block
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
+from molvae.data.tables.cells import cell_text
+from molvae.data.tables.columns import find, id_place, written_smiles
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import text_lines, to_bytes
-from molvae.data.tables.records import (
-    Fields,
-    Table,
-    cell_text,
-    find,
-    id_place,
-    make_table,
-    preview_columns,
-    written_smiles,
-)
+from molvae.data.tables.records import Fields, Table, make_table, preview_columns
 from molvae.errors import Rejected
 
 BLOCK = "structure"  # name of the column that holds the mol block

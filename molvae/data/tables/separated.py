@@ -7,21 +7,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from molvae.data.tables.files import OpenFile
-from molvae.data.tables.lines import text_lines, to_bytes
-from molvae.data.tables.records import (
-    Record,
-    Table,
+from molvae.data.tables.cells import cell_text
+from molvae.data.tables.columns import (
     by_column,
-    cell_text,
     choose_smiles_column,
     find,
     is_molecule,
     looks_like_molecule,
-    make_table,
     molecule_place,
     ranked_places,
 )
+from molvae.data.tables.files import OpenFile
+from molvae.data.tables.lines import text_lines, to_bytes
+from molvae.data.tables.records import Record, Table, make_table
 from molvae.errors import InputError
 
 PREVIEW = 20  # rows looked at to tell a header from a molecule
@@ -53,8 +51,8 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
         if preview[0][2]:
             raise InputError(f"{file.where}:{preview[0][0]}: {preview[0][2]}, in the header.")
         columns = tuple(cell.strip() for cell in preview.pop(0)[1])
-        known = list(positional(columns, preview))
-        smiles = choose_smiles_column(file.where, columns, known, smiles_column)
+        cells = [cells for _, cells, _ in preview]
+        smiles = choose_smiles_column(file.where, columns, cells, smiles_column)
     else:
         columns = tuple(f"column_{place}" for place in range(1, len(preview[0][1]) + 1))
         smiles = molecule_place(_by_column(preview, len(columns))) or 0

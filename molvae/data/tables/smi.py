@@ -3,18 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from molvae.data.tables.cells import cell_text
+from molvae.data.tables.columns import find, id_place, is_molecule, ranked_places, written_smiles
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import text_lines, to_bytes
-from molvae.data.tables.records import (
-    Table,
-    cell_text,
-    find,
-    id_place,
-    is_molecule,
-    make_table,
-    ranked_places,
-    written_smiles,
-)
+from molvae.data.tables.records import Table, make_table
 from molvae.data.tables.separated import Cells, positional
 from molvae.errors import InputError
 

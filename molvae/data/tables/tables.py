@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from molvae.data.tables import json_records, parquet, sdf, separated, smi
+from molvae.data.tables.columns import is_molecule, ranked_places
 from molvae.data.tables.files import STDIO, OpenFile, is_pipe, open_file
 from molvae.data.tables.lines import peek_text
-from molvae.data.tables.records import Table, is_molecule, ranked_places
+from molvae.data.tables.records import Table
 from molvae.errors import InputError, MolvaeError, UsageError
 from molvae.files.store import replacing
 
@@ -28,7 +29,7 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
         path: a file, whose ending tells its format, `.gz` or not; `-` for stdin. Of stdin and
             other pipes without an ending the content tells.
         smiles_column: the column that holds the SMILES, in any case; "": found by name
-            or else by content (`records.smiles_place`).
+            or else by content (`columns.smiles_place`).
         format: one of `READERS`, to override the ending.
 
     Raises:

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from molvae.data.tables import json_records
-from molvae.data.tables.records import Row, find_column, number
+from molvae.data.tables.cells import number
+from molvae.data.tables.records import Row, find_column
 from molvae.data.tables.tables import open_table, write_table
 from molvae.errors import InputError, Rejected
 from tests.tables import column

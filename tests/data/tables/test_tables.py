@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from molvae.data.tables.cells import cell_text, number
 from molvae.data.tables.lines import MAX_LINE
-from molvae.data.tables.records import Row, cell_text, find_column, number
+from molvae.data.tables.records import Row, find_column
 from molvae.data.tables.sdf import draw
 from molvae.data.tables.tables import names_in, open_table, write_table
 from molvae.errors import InputError, Rejected, UsageError

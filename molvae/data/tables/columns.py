@@ -1,0 +1,196 @@
+"""Which column of a table holds the molecules, their IDs, or what a name stands for."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from molvae.chem.smiles import check_text, parse
+from molvae.data.tables.cells import cell_text
+from molvae.errors import InputError, Rejected, UsageError, did_you_mean
+
+# Bare names (`bare_name`) of columns of SMILES in order of preference; of the others, those that
+# contain "smiles" come behind the second, and `LOOSE_NAMES` last.
+SMILES_NAMES = ("smiles", "canonicalsmiles", "structure", "smi")
+LOOSE_NAMES = ("molecule", "mol", "compound", "ligand")  # may as well hold names
+OTHER_NOTATIONS = ("selfies", "smarts", "inchi")  # some of which also read as SMILES
+ID_NAMES = ("id", "name", "title", "compound id", "molecule_chembl_id", "zinc_id")
+MAX_WORD = 3  # letters of a word, as of a class, that may read as a molecule: CI, CM, NO, OCN
+LOOKED_AT = 100  # records in which molecules are looked for
+
+_SELFIES = re.compile(r"(?:\[[^\]]*\]){2,}")
+
+
+def choose_smiles_column(
+    where: str, columns: Sequence[str], rows: Sequence[Sequence[str]], wanted: str
+) -> int:
+    """Return the place of the column of SMILES: the one named, else by name, else by content.
+
+    Args:
+        where: the file, for messages.
+        columns: to choose from.
+        rows: cells of the first rows, of which 100 are searched for molecules.
+        wanted: what the user named, "" for nothing.
+
+    Raises:
+        UsageError: when there is no column that is `wanted`.
+        InputError: when none is found or several have the same name.
+    """
+    if wanted:
+        return find(where, columns, wanted)
+    ranked = ranked_places(columns)
+    names = [bare_name(columns[place]) for place in ranked]
+    if names and (same := names.count(names[0])) > 1 and names[0] in SMILES_NAMES:
+        raise InputError(
+            f"{where}: {same} columns are named '{columns[ranked[0]]}': choose with"
+            " --smiles-column or rename one."
+        )
+    cells = by_column(rows[:LOOKED_AT], len(columns))
+    place = smiles_place(columns, cells)
+    if place is None:
+        raise InputError(
+            f"{where}: no column of SMILES; name it with --smiles-column."
+            f" Its columns: {', '.join(columns)}."
+        )
+    return place
+
+
+def by_column(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """Return the cells of each of the first `width` columns, where rows have them."""
+    return [[cells[place] for cells in rows if place < len(cells)] for place in range(width)]
+
+
+def smiles_place(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int | None:
+    """Return the place of the column that holds the SMILES: by name, else by content.
+
+    Args:
+        columns: to choose from.
+        cells: of each column, those that are looked at.
+    """
+    ranked = ranked_places(columns)
+    for place in ranked:
+        if bare_name(columns[place]) in SMILES_NAMES[:2] or _are_molecules(cells[place]):
+            return place
+    found = molecule_place(cells, columns)
+    # Without a molecule in any column, each row of the one that is named so has its reason.
+    return ranked[0] if found is None and ranked else found
+
+
+def bare_name(column: str) -> str:
+    """Return a column's name in lower case, without what separates its words.
+
+    >>> bare_name("Canonical_Smiles")
+    'canonicalsmiles'
+    """
+    return re.sub(r"[\W_]+", "", column).lower()
+
+
+def ranked_places(columns: Sequence[str], *, loose: bool = True) -> list[int]:
+    """Return the places of columns that are named as one of SMILES is, the preferred ones first.
+
+    Args:
+        columns: to choose from.
+        loose: whether names that may as well be those of other columns count (`LOOSE_NAMES`).
+    """
+    known = SMILES_NAMES + LOOSE_NAMES * loose
+
+    def rank(place: int) -> int:
+        bare = bare_name(columns[place])
+        if bare in SMILES_NAMES[:2]:
+            return SMILES_NAMES.index(bare)
+        if "smiles" in bare:
+            return 2
+        return 3 + known.index(bare) if bare in known else -1
+
+    return sorted((place for place in range(len(columns)) if rank(place) >= 0), key=rank)
+
+
+def molecule_place(cells: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> int | None:
+    """Return the place of the column in which most cells look like molecules, None without one.
+
+    Where no cell does, as in a table of water and ethanol: the first column in which all cells read
+    as molecules and most differ, as classes do not.
+
+    Args:
+        cells: of each column, those that are looked at.
+        columns: their names, if they have any; one of another notation is not taken.
+    """
+    places = [
+        place
+        for place in range(len(cells))
+        if not (columns and any(word in bare_name(columns[place]) for word in OTHER_NOTATIONS))
+    ]
+    counts = {place: sum(map(looks_like_molecule, cells[place])) for place in places}
+    best = max(places, key=lambda place: counts[place], default=None)
+    if best is None or counts[best]:
+        return best
+    return next((place for place in places if _are_distinct_molecules(cells[place])), None)
+
+
+def written_smiles(
+    columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> tuple[int, Iterator[Sequence[object]]]:
+    """Return the place of the column of molecules in a table to write, and its rows.
+
+    It is the one that reading the table would find, the first where none is.
+    """
+    remaining = iter(rows)
+    preview = list(islice(remaining, LOOKED_AT))
+    cells = [[cell_text(row[place]) for row in preview] for place in range(len(columns))]
+    return smiles_place(columns, cells) or 0, chain(preview, remaining)
+
+
+def _are_molecules(cells: Sequence[str]) -> bool:
+    """Tell whether at least half of the cells that are not empty read as molecules."""
+    told = [cell for cell in cells if cell.strip()]
+    return bool(told) and 2 * sum(map(is_molecule, told)) >= len(told)
+
+
+def _are_distinct_molecules(cells: Sequence[str]) -> bool:
+    told = [cell for cell in cells if cell.strip()]
+    return bool(told) and 2 * len(set(told)) > len(told) and all(map(is_molecule, told))
+
+
+def id_place(columns: Sequence[str]) -> int | None:
+    """Return the place of the column that names molecules (`ID_NAMES`), None without one."""
+    lower = [column.lower() for column in columns]
+    return next((lower.index(name) for name in ID_NAMES if name in lower), None)
+
+
+def find(where: str, columns: Sequence[str], name: str) -> int:
+    """Return the place of the one of `columns` that is `name`, exactly or else in any case.
+
+    Raises:
+        UsageError: listing the columns, when there is none.
+        InputError: when there is more than one.
+    """
+    lower = name.strip().lower()
+    found = [place for place, column in enumerate(columns) if column == name]
+    found = found or [place for place, column in enumerate(columns) if column.lower() == lower]
+    if len(found) > 1:
+        raise InputError(f"{where}: {len(found)} columns are named '{name}': rename one.")
+    if not found:
+        raise UsageError(
+            f"{where}: no column '{name}'{did_you_mean(name, columns) or '.'}"
+            f" Its columns: {', '.join(columns)}."
+        )
+    return found[0]
+
+
+def is_molecule(cell: str) -> bool:
+    """Tell whether a cell reads as a molecule."""
+    try:
+        parse(check_text(cell))
+    except Rejected:
+        return False
+    return True
+
+
+def looks_like_molecule(cell: str) -> bool:
+    """Tell whether a cell reads as a molecule and is no letter or short word that also would.
+
+    >>> [looks_like_molecule(cell) for cell in ("CCOC", "C=O", "CI", "NO", "lidocaine")]
+    [True, True, False, False, False]
+    """
+    text = cell.strip()
+    is_word = len(text) <= MAX_WORD and text.isalpha()
+    return not is_word and not _SELFIES.fullmatch(text) and is_molecule(text)
