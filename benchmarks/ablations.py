@@ -37,7 +37,7 @@ from moses_data import FOLDER, machine
 from torch import Tensor, nn
 
 import molvae.checkpoint
-import molvae.train.learner
+import molvae.train.step
 from molvae.checkpoint import MODEL_FILE, Checkpoint
 from molvae.config import GenerateConfig, ModelConfig
 from molvae.dataset import MoleculeDataset
@@ -281,7 +281,7 @@ def line(name: str, row: dict[str, Any]) -> str:
 def exchanged(parts: dict[str, type]) -> Iterator[None]:
     """Let trainings and checkpoints make the variant with these parts."""
     kind = type("Exchanged", (Variant,), parts)
-    rooms = (molvae.train.learner, molvae.checkpoint)
+    rooms = (molvae.train.step, molvae.checkpoint)
     try:
         for room in rooms:
             room.ConditionalVAE = kind  # type: ignore[attr-defined]

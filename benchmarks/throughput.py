@@ -38,8 +38,8 @@ from molvae.generation.encode import TILE
 from molvae.model.sampling import sample
 from molvae.normalizer import PropertyNormalizer
 from molvae.train.batches import collate, order
-from molvae.train.learner import Learner
 from molvae.train.precision import Precision
+from molvae.train.step import Learner
 from molvae.vocabulary import Vocabulary
 
 RESULT = Path(__file__).parent / "results" / "throughput.json"

@@ -140,9 +140,9 @@ def memorized(drug_dataset: "MoleculeDataset") -> Memorized:
     import numpy as np
     import torch
 
-    from molvae.model.conditions import hide
+    from molvae.model.conditions import drop_conditions
     from molvae.model.cvae import ConditionalVAE
-    from molvae.model.losses import property_loss, reconstruction_loss, weigh
+    from molvae.model.losses import Elbo, property_loss, reconstruction_loss
     from molvae.train.batches import collate
 
     split = np.zeros_like(drug_dataset.split)
@@ -159,15 +159,13 @@ def memorized(drug_dataset: "MoleculeDataset") -> Memorized:
         optimizer.param_groups[0]["lr"] = 1e-4 + 1e-2 * (1 - step / steps)
         posterior = model.encode(batch.ids, batch.lengths)
         z = posterior.sample(torch.randn(posterior.mean.shape, generator=generator))
-        logits = model.decode(z, hide(batch.conditions, generator), batch.ids)
+        logits = model.decode(z, drop_conditions(batch.conditions, generator), batch.ids)
         predicted = model.predict_properties(posterior.mean)
-        loss = weigh(
+        loss = Elbo(
             reconstruction_loss(logits, batch.ids),
             posterior.kl().sum(dim=1),
             property_loss(predicted, batch.conditions),
-            beta=0.0,
-            property_weight=0.5,
-        )
+        ).loss(beta=0.0, free_nats=0.0, property_weight=0.5)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -40,13 +40,13 @@ def layer(inputs: int, outputs: int) -> nn.Linear:
         return nn.Linear(inputs, outputs)
 
 
-def hide(
+def drop_conditions(
     conditions: Tensor, generator: torch.Generator, *, groups: Sequence[int] | None = None
 ) -> Tensor:
-    """Hide a random subset of each row's properties, so that any subset can be asked for later.
+    """Drop a random subset of each row's properties, so that any subset can be a condition later.
 
     The number kept is uniform on 0..P and which ones are kept is uniform too (STGG+). The columns
-    of one class label are hidden together and count as one property.
+    of one class label are dropped together and count as one property.
 
     Args:
         conditions: shape (B, P), NaN = unspecified.
@@ -55,12 +55,12 @@ def hide(
             each column is one.
 
     Returns:
-        A copy, shape (B, P), with NaN where hidden.
+        A copy, shape (B, P), with NaN where dropped.
     """
     rows, columns = conditions.shape
     owner = torch.arange(columns) if groups is None else torch.tensor(groups, dtype=torch.long)
     count = int(owner.max()) + 1 if columns else 0
     keep = torch.randint(0, count + 1, (rows, 1), generator=generator)
     rank = torch.rand(rows, count, generator=generator).argsort(dim=1).argsort(dim=1)
-    hidden = (rank >= keep)[:, owner]
-    return conditions.masked_fill(hidden.to(conditions.device), float("nan"))
+    dropped = (rank >= keep)[:, owner]
+    return conditions.masked_fill(dropped.to(conditions.device), float("nan"))

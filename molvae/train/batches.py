@@ -1,23 +1,29 @@
 """Dataset -> padded batches, the same ones for the same seed and epoch."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from molvae.config import ModelConfig
 from molvae.dataset import MoleculeDataset
+from molvae.model.conditions import drop_conditions
 from molvae.vocabulary import EOS, PAD
 
 CHUNK = 16  # batches sorted by length together: little padding, and still a different mix each time
+# Noise levels are uniform, stretched by this share at both ends and clipped: a sixth of the
+# molecules get level 0 and a sixth level 1, the two levels that are used most.
+STRETCH = 0.25
 
 
 class Batch(NamedTuple):
     """Molecules side by side.
 
     Attributes:
-        ids: tokens, EOS, then padding, int64, shape (B, T).
-        lengths: tokens of each molecule, EOS included, shape (B,).
+        ids: symbols, EOS, then padding, int64, shape (B, T).
+        lengths: symbols of each molecule, EOS included, shape (B,).
         conditions: standardized properties, NaN = unknown, float32, shape (B, P).
     """
 
@@ -34,7 +40,7 @@ def order(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> lis
     """Deal molecules into batches of similar length, shuffled anew each epoch.
 
     Args:
-        lengths: tokens of each molecule, shape (N,).
+        lengths: symbols of each molecule, shape (N,).
         batch_size: molecules in a batch; the last one may be smaller.
         seed: of the training.
         epoch: 0, 1, ...
@@ -61,3 +67,68 @@ def collate(dataset: MoleculeDataset, members: np.ndarray) -> Batch:
         ids[row, lengths[row] - 1] = EOS
     conditions = dataset.normalizer.normalize(dataset.properties[members])
     return Batch(torch.from_numpy(ids), torch.from_numpy(lengths), torch.from_numpy(conditions))
+
+
+class DrawnBatch(NamedTuple):
+    """A batch with the random numbers of its loss: the loss of a part is the same in any division.
+
+    Attributes:
+        ids: as in `Batch`, shape (B, T).
+        lengths: as in `Batch`, shape (B,).
+        conditions: as in `Batch`, shape (B, P).
+        shown: the conditions that the decoder sees, NaN = hidden from it, shape (B, P).
+        noise: standard normal, samples the codes from the posteriors, shape (B, Z).
+        level: noise level of the codes that the decoder gets, shape (B,); 0 unless the model is
+            noise-conditional.
+        blended: that noise, shape (B, Z); not used at level 0.
+    """
+
+    ids: Tensor
+    lengths: Tensor
+    conditions: Tensor
+    shown: Tensor
+    noise: Tensor
+    level: Tensor
+    blended: Tensor
+
+    @classmethod
+    def draw(
+        cls,
+        batch: Batch,
+        generator: torch.Generator,
+        *,
+        model: ModelConfig,
+        groups: Sequence[int] | None = None,
+    ) -> "DrawnBatch":
+        """Draw the random numbers of a batch on the CPU: they are the same on every device.
+
+        Args:
+            batch: the molecules.
+            generator: source of all randomness.
+            model: its latent size Z, and whether it is noise-conditional.
+            groups: see `drop_conditions`.
+        """
+        shown = drop_conditions(batch.conditions, generator, groups=groups)
+        noise = torch.randn(len(batch.ids), model.latent_size, generator=generator)
+        level, blended = torch.zeros(len(batch.ids)), torch.zeros_like(noise)
+        if model.noise_conditional:
+            uniform = torch.rand(len(batch.ids), generator=generator)
+            level = ((1.0 + 2.0 * STRETCH) * uniform - STRETCH).clamp(0.0, 1.0)
+            blended = torch.randn(noise.shape, generator=generator)
+        return cls(*batch, shown, noise, level, blended)
+
+    def rows(self, first: int, end: int) -> "DrawnBatch":
+        """Return some of the molecules."""
+        return DrawnBatch(*(part[first:end] for part in self))
+
+    def pieces(self, count: int) -> Iterator["DrawnBatch"]:
+        """Divide the molecules into `count` parts, at most one a molecule."""
+        rows = len(self.ids)
+        for piece in range(count):
+            first, end = rows * piece // count, rows * (piece + 1) // count
+            if first < end:
+                yield self.rows(first, end)
+
+    def to(self, device: torch.device) -> "DrawnBatch":
+        """Return the batch on another device."""
+        return DrawnBatch(*(part.to(device, non_blocking=True) for part in self))

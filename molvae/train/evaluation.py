@@ -1,26 +1,26 @@
-"""How good are these weights? On held-out molecules, at the end of an epoch."""
+"""The validation loss, at the end of an epoch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
 from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
-from molvae.train.batches import collate
-from molvae.train.objective import DrawnBatch, terms
+from molvae.model.losses import Elbo
+from molvae.train.batches import DrawnBatch, collate
 from molvae.train.precision import Precision
 from molvae.train.processes import Processes
+from molvae.train.step import elbo, loss
 
 BATCH = 500  # molecules whose randomness is drawn together
 
 
 class Interrupted(Exception):
-    """Somebody asked to stop while a model was evaluated."""
+    """An evaluation was asked to stop."""
 
 
 @contextmanager
@@ -95,22 +95,14 @@ def validate(
                 model=model.config,
                 groups=dataset.normalizer.groups,
             )
-            mine = drawn.rows(*processes.share(len(batch.ids))).to(precision.device)
+            mine = drawn.rows(*processes.shard(len(batch.ids))).to(precision.device)
             for piece in mine.pieces(pieces):
-                sums += terms(model, piece, precision).sums()
+                sums += elbo(model, piece, precision).sums()
     except Interrupted:
         interrupted = True
     if processes.any(interrupted):
         return None
-    processes.add_up(sums)
-    count, *totals = sums.tolist()
-    reconstruction, kl, error = (total / count for total in totals)
-    loss = loss_of([reconstruction, kl, error], config, beta=config.beta)
-    return Validation(reconstruction, kl, error, loss)
-
-
-def loss_of(means: list[float] | np.ndarray, config: TrainConfig, *, beta: float) -> float:
-    """Return the loss of mean reconstruction, KL and property error, nats per molecule."""
-    reconstruction, kl, error = (float(mean) for mean in means)
-    charged = beta * max(kl, config.free_nats)
-    return reconstruction + charged + config.property_weight * error
+    processes.all_reduce(sums)
+    means = Elbo.of_sums(sums.cpu())
+    reconstruction, kl, error = map(float, means)
+    return Validation(reconstruction, kl, error, float(loss(means, config, beta=config.beta)))

@@ -1,12 +1,13 @@
-"""How weights move: AdamW, or Muon for the matrices.
+"""Optimizers: AdamW, or Muon for the matrices; their schedules, and the average of the weights.
 
-AdamW scales every number's step by itself. Muon (Jordan et al. 2024,
-https://kellerjordan.github.io/posts/muon/) takes a matrix for what it is, a linear map, and makes
-its step equally long in all directions, the rare ones included. Trainings that are short for want
-of arithmetic gain by it (benchmarks/ablations).
+AdamW scales the step of each number separately. Muon (Jordan et al. 2024,
+https://kellerjordan.github.io/posts/muon/) treats a matrix as a linear map and makes its step
+equally long in all directions, rare ones included. Short trainings gain by it
+(benchmarks/ablations).
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -35,14 +36,14 @@ SAFETY = 1.01
 
 
 class Muon(torch.optim.AdamW):
-    """AdamW, but matrices go the way of their orthogonalized momentum.
+    """AdamW, except that matrices take steps along their orthogonalized momentum.
 
     torch.optim.Muon computes in bfloat16, which many processors emulate at a hundredth of their
-    speed, and takes the four gates of an LSTM for one matrix.
+    speed, and treats the four gates of an LSTM as one matrix.
 
     Args:
-        groups: as AdamW takes them, each with `blocks`: of how many matrices, one below the other,
-            its weights are made. 0: AdamW moves them.
+        groups: as AdamW takes them, each with `blocks`: the number of matrices, one below the
+            other, in each of its weights. 0: AdamW updates them.
         lr: learning rate.
         products: arithmetic of the products that orthogonalize. On a processor with bfloat16 units
             they take most of a step in float32 and a fifth of that in bfloat16.
@@ -55,7 +56,7 @@ class Muon(torch.optim.AdamW):
         self.products = products
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Take one step by the gradients that are there."""
+        """Take one step with the present gradients."""
         every = self.param_groups
         try:
             self.param_groups = [group for group in every if not group["blocks"]]
@@ -67,11 +68,11 @@ class Muon(torch.optim.AdamW):
                 continue
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, weight.grad, group)
+                    self._update(weight, weight.grad, group)
         return loss
 
     @torch.no_grad()
-    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if not state:
             state["step"] = torch.zeros(())  # AdamW asks every state that is loaded for it
@@ -88,11 +89,11 @@ class Muon(torch.optim.AdamW):
 
 
 def orthogonalized(matrices: Tensor, products: torch.dtype = torch.float32) -> Tensor:
-    """Return about U V^T of matrices U S V^T, shape (N, A, B), without decomposing them.
+    """Return approximately U V^T of matrices U S V^T, shape (N, A, B), without an SVD.
 
     Args:
         matrices: any number of them, float32.
-        products: type that is computed in; the result is float32.
+        products: type of the computation; the result is float32.
     """
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT
@@ -105,10 +106,10 @@ def orthogonalized(matrices: Tensor, products: torch.dtype = torch.float32) -> T
     return x if wide else x.mT
 
 
-def optimizer_for(
+def make_optimizer(
     model: ConditionalVAE, config: TrainConfig, products: torch.dtype = torch.float32
 ) -> torch.optim.AdamW:
-    """Return what moves a model's weights; a bias or a norm has no reason to be small."""
+    """Return the optimizer of a model's weights; biases and norms have no weight decay."""
     blocks = dict(_hidden_matrices(model)) if config.optimizer == "muon" else {}
     members: dict[tuple[int, bool], list[Tensor]] = {}
     for weight in model.parameters():
@@ -127,14 +128,72 @@ def optimizer_for(
 
 
 def _hidden_matrices(model: ConditionalVAE) -> Iterator[tuple[Tensor, int]]:
-    """Yield the matrices between hidden states, and of how many each is made, one for each gate.
+    """Yield the matrices between hidden states, and the number of gates that each consists of.
 
-    Embeddings and the output are lists of vectors, one for each token: AdamW suits them better.
+    Embeddings and the output are lists of vectors, one for each symbol: AdamW suits them better.
     """
-    at_tokens = (model.decoder.output, model.decoder.at_output)
+    at_symbols = (model.decoder.output, model.decoder.at_output)
     for module in model.modules():
         if isinstance(module, nn.RNNBase):
             size = module.hidden_size
             yield from ((each, len(each) // size) for each in module.parameters() if each.dim() > 1)
-        elif isinstance(module, nn.Linear) and module not in at_tokens and module.weight.numel():
+        elif isinstance(module, nn.Linear) and module not in at_symbols and module.weight.numel():
             yield module.weight, 1  # without any property, that of the head is empty
+
+
+def learning_rate(config: TrainConfig, progress: float) -> float:
+    """Return the learning rate: a linear warm-up, then the schedule.
+
+    A constant rate does not depend on the number of epochs, so that a training can go on for as
+    long as it pays; a short linear fall then brings what the cosine brings
+    (Hägele et al. 2024, https://arxiv.org/abs/2405.18392).
+
+    Args:
+        config: schedule, peak rate, warm-up and final share.
+        progress: of the training, 0 to 1.
+    """
+    if config.schedule == "constant":
+        progress = min(progress * config.epochs, 1.0)  # of the first epoch
+    if progress < config.warmup:
+        return config.learning_rate * max(progress / config.warmup, 1e-3)
+    after = (progress - config.warmup) / (1.0 - config.warmup)
+    left = SCHEDULES[config.schedule](min(after, 1.0))
+    return config.learning_rate * (config.final_rate + (1.0 - config.final_rate) * left)
+
+
+def kl_weight(config: TrainConfig, progress: float) -> float:
+    """Return beta: zero at first, then a linear rise to its full value, then constant.
+
+    Starting at zero lets the decoder learn to use the code before the KL term acts
+    (Bowman et al. 2016, https://arxiv.org/abs/1511.06349).
+    """
+    if progress < config.kl_hold:
+        return 0.0
+    if config.kl_warmup == 0.0:
+        return config.beta
+    return config.beta * min((progress - config.kl_hold) / config.kl_warmup, 1.0)
+
+
+def update_ema(
+    averaged: Mapping[str, Tensor], model: nn.Module, *, decay: float, steps: int
+) -> None:
+    """Update the exponential moving average of a model's weights, in place.
+
+    Args:
+        averaged: the average of each weight, by name.
+        model: with the new weights.
+        decay: share of the old average in the new one, after the first steps.
+        steps: taken so far. The share grows with them, so that the random start is soon forgotten.
+    """
+    kept = min(decay, (1 + steps) / (10 + steps))
+    with torch.no_grad():
+        for name, weight in model.state_dict().items():
+            averaged[name].lerp_(weight, 1.0 - kept)
+
+
+# Schedule -> the share of the decay that is left, from the progress after the warm-up, 0 to 1.
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "cosine": lambda progress: 0.5 * (1.0 + math.cos(math.pi * progress)),
+    "linear": lambda progress: 1.0 - progress,
+    "constant": lambda progress: 1.0,
+}

@@ -1,4 +1,4 @@
-"""Several processes that train one model: which rows are mine, and what do we all add up to?
+"""Several processes that train one model: each has a shard of every batch.
 
 The gradients are summed by one all-reduce of a flat vector after the backward pass. PyTorch's
 DistributedDataParallel would overlap that with the backward pass, at the price of hooks in the
@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from molvae.errors import MolvaeError, UsageError
 from molvae.model.device import choose_device
@@ -34,37 +34,50 @@ class Processes(NamedTuple):
     device: torch.device = torch.device("cpu")
 
     @property
-    def leads(self) -> bool:
-        """Whether this process is the one that writes and reports."""
+    def is_main(self) -> bool:
+        """Whether this is the process that writes and reports."""
         return self.rank == 0
 
-    def share(self, rows: int) -> tuple[int, int]:
+    def shard(self, rows: int) -> tuple[int, int]:
         """Return first and end of the rows of a batch that are this process's."""
         return rows * self.rank // self.size, rows * (self.rank + 1) // self.size
 
-    def add_up(self, values: Tensor) -> None:
+    def all_reduce(self, values: Tensor) -> None:
         """Replace values by their sum over all processes, bit for bit the same in each.
 
         Raises:
             MolvaeError: when one of them is gone.
         """
         if self.size > 1:
-            with _company(self):
+            with _reporting_loss(self):
                 distributed.all_reduce(values)
 
+    def all_reduce_gradients(self, model: nn.Module) -> None:
+        """Replace the gradients by their sums over all processes, in one all-reduce."""
+        if self.size == 1:
+            return
+        weights = list(model.parameters())
+        for weight in weights:  # a process without a row in a small last batch has none
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        vector = torch.cat([w.grad.flatten() for w in weights if w.grad is not None])
+        self.all_reduce(vector)
+        parts = torch.split(vector, [weight.numel() for weight in weights])
+        for weight, part in zip(weights, parts, strict=True):
+            weight.grad = part.view_as(weight)
+
     def any(self, flag: bool) -> bool:
-        """Tell whether the flag is up in any process; each waits for all the others here."""
+        """Return whether the flag is set in any process, after waiting for all of them."""
         if self.size == 1:
             return flag
         flags = torch.tensor([float(flag)], device=self.device)
-        self.add_up(flags)
+        self.all_reduce(flags)
         return bool(flags.item() > 0)
 
-    def agree(self, number: int) -> bool:
-        """Tell whether all processes come with the same number."""
+    def all_equal(self, number: int) -> bool:
+        """Return whether all processes have the same number."""
         numbers = torch.zeros(self.size, dtype=torch.float64, device=self.device)
         numbers[self.rank] = number
-        self.add_up(numbers)
+        self.all_reduce(numbers)
         return bool((numbers == number).all())
 
 
@@ -100,7 +113,7 @@ def joined(environment: Mapping[str, str], device: str) -> Iterator[Processes]:
     # functions' defaults: it is never destroyed then, and its threads abort a process that ends.
     from torch.distributed.nn import functional  # noqa: F401
 
-    with _company(processes):
+    with _reporting_loss(processes):
         distributed.init_process_group(
             "nccl" if processes.device.type == "cuda" else "gloo",
             timeout=PATIENCE,
@@ -125,8 +138,8 @@ def _number(environment: Mapping[str, str], name: str, default: int | None) -> i
 
 
 @contextmanager
-def _company(processes: Processes) -> Iterator[None]:
-    """Say in words that another process is gone; torch says it as a RuntimeError or ValueError."""
+def _reporting_loss(processes: Processes) -> Iterator[None]:
+    """Raise a MolvaeError for a lost process; torch raises a RuntimeError or a ValueError."""
     try:
         yield
     except torch.OutOfMemoryError:  # a RuntimeError too

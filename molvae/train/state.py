@@ -14,7 +14,7 @@ from molvae.errors import ArtifactError, MolvaeError
 from molvae.files import store
 from molvae.train.history import Epoch
 from molvae.train.identity import differences
-from molvae.train.learner import Learner
+from molvae.train.step import Learner
 
 FORMAT = 1
 KIND = "training state"

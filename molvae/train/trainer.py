@@ -18,7 +18,6 @@ from molvae.files.store import write_atomically
 from molvae.model.cvae import ConditionalVAE
 from molvae.train.batches import Batch, collate, order
 from molvae.train.evaluation import Interrupted, Validation, interruptible, validate
-from molvae.train.events import events, remove_events, require_tensorboard
 from molvae.train.folder import (
     CONFIG_FILE,
     EVENTS_FOLDER,
@@ -27,14 +26,14 @@ from molvae.train.folder import (
     hold,
     require_space,
 )
-from molvae.train.history import Epoch, write_log
+from molvae.train.history import Epoch, events, remove_events, require_tensorboard, write_log
 from molvae.train.identity import identity
-from molvae.train.learner import Learner, must_be_finite
+from molvae.train.optimizer import kl_weight, learning_rate
 from molvae.train.package import package
 from molvae.train.priors import fit_prior
 from molvae.train.processes import ALONE, Processes
-from molvae.train.schedules import kl_weight, learning_rate
 from molvae.train.state import TrainingState, load_state, save_state
+from molvae.train.step import Learner, check_finite
 from molvae.training_index import BloomFilter
 
 GAUSSIAN = PriorConfig()
@@ -151,12 +150,12 @@ class Trainer:
             MolvaeError: when another process trains in the folder, when the disk or the memory is
                 too small, or when the loss is no number. The state saved last stands.
         """
-        with hold(self.run) if self.processes.leads else nullcontext():
+        with hold(self.run) if self.processes.is_main else nullcontext():
             try:
                 self._begin()
                 with self._events() as record:
                     finished = self._train(record)
-                if finished and self.processes.leads:
+                if finished and self.processes.is_main:
                     self._fit_prior()
             except torch.OutOfMemoryError as error:
                 raise MolvaeError(
@@ -169,12 +168,12 @@ class Trainer:
 
     def _begin(self) -> None:
         """Make the folder say what is true, whatever was there and wherever a kill came."""
-        if not self.processes.agree(self.state.step):
+        if not self.processes.all_equal(self.state.step):
             raise MolvaeError(
                 f"{self.run}: the processes find different states in it. It has to be a folder"
                 " that all of them share."
             )
-        if not self.processes.leads:
+        if not self.processes.is_main:
             return
         if not self.finished:
             require_space(self.run, weights=self.weights, molecules=len(self.members))
@@ -188,7 +187,7 @@ class Trainer:
         write_atomically(self.run / CONFIG_FILE, to_toml(self.settings).encode())
 
     def _events(self) -> AbstractContextManager[Callable[[Epoch], None]]:
-        if self.tensorboard and self.processes.leads:
+        if self.tensorboard and self.processes.is_main:
             return events(self.run / EVENTS_FOLDER, self.state.log)
         return nullcontext(lambda epoch: None)
 
@@ -250,26 +249,26 @@ class Trainer:
                 config=self.config,
                 precision=self.precision,
                 processes=self.processes,
-                pieces=self.learner.gradients.pieces,
+                pieces=self.learner.pieces,
             )
             if held_out is None:
                 return False
             epoch = self._row(held_out)
-            must_be_finite(
+            check_finite(
                 "validation loss",
                 epoch.validation_loss,
                 self.state.step,
                 precision=self.precision.name,
             )
             try:
-                if epoch.validation_loss < self.state.best and self.processes.leads:
+                if epoch.validation_loss < self.state.best and self.processes.is_main:
                     checkpoint = self._package(model, epoch)
             except Interrupted:
                 interrupted = True
         if self.processes.any(interrupted):
             return False
         self.state.finish_epoch(epoch)
-        if self.processes.leads:
+        if self.processes.is_main:
             write_log(self.run / LOG_FILE, self.state.log)
             record(epoch)
         if checkpoint is not None:
@@ -317,5 +316,5 @@ class Trainer:
         )
 
     def _save_state(self) -> None:
-        if self.processes.leads:
+        if self.processes.is_main:
             save_state(self.run / STATE_FILE, self.state, self.learner, self.identity)

@@ -20,7 +20,7 @@ from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
 from molvae.generation.frames import to_frame
 from molvae.generator import MoleculeGenerator
-from molvae.train import objective
+from molvae.train import batches
 from molvae.train.trainer import Trainer
 from tests import tiny
 from tests.drugs import DRUGS
@@ -88,14 +88,14 @@ def test_training_hides_and_shows_the_columns_of_a_label_together(
 ) -> None:
     seen: list[torch.Tensor] = []
 
-    def hide(
+    def drop(
         conditions: torch.Tensor, generator: torch.Generator, *, groups: Sequence[int] | None
     ) -> torch.Tensor:
         seen.append(kept(conditions, generator, groups=groups))
         return seen[-1]
 
-    kept = objective.hide
-    monkeypatch.setattr(objective, "hide", hide)
+    kept = batches.drop_conditions
+    monkeypatch.setattr(batches, "drop_conditions", drop)
     Trainer(dataset, tmp_path, model=tiny.MODEL, train=replace(tiny.TRAIN, epochs=1)).fit()
     shown = ~torch.isnan(torch.cat(seen))
     assert 0 < shown[:, 1].sum() < len(shown)

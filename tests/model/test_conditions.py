@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from molvae.model.conditions import ConditionEmbedding, hide
+from molvae.model.conditions import ConditionEmbedding, drop_conditions
 
 NAN = float("nan")
 
@@ -41,7 +41,7 @@ def test_hidden_value_has_no_influence(embedding: ConditionEmbedding) -> None:
 def test_hiding_keeps_a_uniform_number_and_every_property_as_often() -> None:
     rows, count = 20_000, 4
     conditions = torch.arange(rows * count, dtype=torch.float32).view(rows, count)
-    hidden = hide(conditions, torch.Generator().manual_seed(0))
+    hidden = drop_conditions(conditions, torch.Generator().manual_seed(0))
     shown = ~torch.isnan(hidden)
     assert torch.equal(hidden[shown], conditions[shown])
     kept = torch.bincount(shown.sum(dim=1), minlength=count + 1) / rows
@@ -54,7 +54,7 @@ def test_hiding_keeps_a_uniform_number_and_every_property_as_often() -> None:
 def test_the_columns_of_a_class_label_are_hidden_together_and_count_as_one_property() -> None:
     rows, groups = 20_000, (0, 1, 1, 1, 2)
     conditions = torch.arange(rows * 5, dtype=torch.float32).view(rows, 5)
-    hidden = hide(conditions, torch.Generator().manual_seed(0), groups=groups)
+    hidden = drop_conditions(conditions, torch.Generator().manual_seed(0), groups=groups)
     shown = ~torch.isnan(hidden)
     assert torch.equal(hidden[shown], conditions[shown])
     assert torch.equal(shown[:, 1:2].expand(-1, 3), shown[:, 1:4])
@@ -72,19 +72,21 @@ def test_without_class_labels_the_same_random_numbers_hide_the_same_as_ever() ->
         rank = torch.rand(4, 3, generator=generator).argsort(dim=1).argsort(dim=1)
         after = torch.rand(1, generator=generator)
         generator.manual_seed(7)
-        hidden = hide(conditions, generator, groups=groups)
+        hidden = drop_conditions(conditions, generator, groups=groups)
         assert torch.equal(torch.isnan(hidden), rank >= keep)
         assert torch.equal(torch.rand(1, generator=generator), after)
 
 
 def test_nothing_to_hide_is_nothing_hidden() -> None:
     for groups in (None, ()):
-        assert hide(torch.ones(3, 0), torch.Generator(), groups=groups).shape == (3, 0)
+        assert drop_conditions(torch.ones(3, 0), torch.Generator(), groups=groups).shape == (3, 0)
 
 
 def test_hiding_is_decided_by_the_generator_and_leaves_its_argument_alone() -> None:
     conditions = torch.ones(50, 3)
-    first, again, other = (hide(conditions, torch.Generator().manual_seed(s)) for s in (5, 5, 6))
+    first, again, other = (
+        drop_conditions(conditions, torch.Generator().manual_seed(s)) for s in (5, 5, 6)
+    )
     assert torch.equal(torch.isnan(first), torch.isnan(again))
     assert not torch.equal(torch.isnan(first), torch.isnan(other))
     assert not torch.isnan(conditions).any()
@@ -92,4 +94,4 @@ def test_hiding_is_decided_by_the_generator_and_leaves_its_argument_alone() -> N
 
 def test_unknown_labels_stay_unknown() -> None:
     conditions = torch.tensor([[1.0, NAN]]).repeat(100, 1)
-    assert torch.isnan(hide(conditions, torch.Generator().manual_seed(0))[:, 1]).all()
+    assert torch.isnan(drop_conditions(conditions, torch.Generator().manual_seed(0))[:, 1]).all()

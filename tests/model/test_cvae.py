@@ -7,7 +7,7 @@ from torch import Tensor
 
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
-from molvae.model.losses import property_loss, reconstruction_loss, weigh
+from molvae.model.losses import Elbo, property_loss, reconstruction_loss
 from molvae.model.sampling import sample
 from molvae.train.batches import Batch, collate
 from molvae.vocabulary import PAD
@@ -83,13 +83,11 @@ def test_gradients_reach_every_parameter(model: ConditionalVAE, batch: Batch) ->
     conditions = batch.conditions.clone()
     conditions[::2, 0] = NAN
     logits = model.decode(posterior.sample(torch.ones_like(posterior.mean)), conditions, batch.ids)
-    loss = weigh(
+    loss = Elbo(
         reconstruction_loss(logits, batch.ids),
         posterior.kl().sum(dim=1),
         property_loss(model.predict_properties(posterior.mean), conditions),
-        beta=1.0,
-        property_weight=1.0,
-    )
+    ).loss(beta=1.0, free_nats=0.0, property_weight=1.0)
     loss.backward()
     for name, weight in model.named_parameters():
         assert weight.grad is not None, name

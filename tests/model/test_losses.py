@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from molvae.model.losses import property_loss, reconstruction_loss, weigh
+from molvae.model.losses import Elbo, property_loss, reconstruction_loss
 from molvae.vocabulary import EOS, PAD
 
 NAN = float("nan")
@@ -32,7 +32,22 @@ def test_property_loss_is_half_the_squared_error_of_what_is_known() -> None:
     assert predicted.grad.tolist() == [[-2.0, 0.0], [-1.0, 2.0]]
 
 
-def test_loss_is_the_weighed_sum_of_its_terms() -> None:
-    terms = torch.tensor([10.0, 20.0]), torch.tensor([6.0, 10.0]), torch.tensor([1.0, 3.0])
-    loss = weigh(*terms, beta=0.5, property_weight=0.25)
-    assert float(loss) == pytest.approx(15.0 + 0.5 * 8.0 + 0.25 * 2.0)
+@pytest.mark.parametrize(
+    ("free_nats", "mean_kl", "charged"),
+    [(0.0, None, 8.0), (8.0, None, 8.0), (9.0, None, 9.0), (9.0, 9.5, 8.0), (7.0, 6.5, 7.0)],
+)
+def test_loss_is_the_weighed_sum_of_its_terms_and_free_nats_have_no_gradient(
+    free_nats: float, mean_kl: float | None, charged: float
+) -> None:
+    kl = torch.tensor([6.0, 10.0], requires_grad=True)
+    elbo = Elbo(torch.tensor([10.0, 20.0]), kl, torch.tensor([1.0, 3.0]))
+    loss = elbo.loss(
+        beta=0.5,
+        free_nats=free_nats,
+        property_weight=0.25,
+        mean_kl=None if mean_kl is None else torch.tensor(mean_kl),
+    )
+    assert loss.item() == pytest.approx(15.0 + 0.5 * charged + 0.25 * 2.0)
+    loss.backward()
+    assert kl.grad is not None
+    assert kl.grad.tolist() == ([0.25, 0.25] if charged == 8.0 else [0.0, 0.0])

@@ -11,8 +11,7 @@ from molvae.model.cvae import ConditionalVAE
 from molvae.model.latent import corrupt, expected
 from molvae.model.likelihood import likelihood, without_code
 from molvae.model.losses import reconstruction_loss
-from molvae.train.batches import Batch, collate
-from molvae.train.objective import DrawnBatch
+from molvae.train.batches import Batch, DrawnBatch, collate
 from tests import tiny
 
 TAUGHT = replace(tiny.MODEL, noise_conditional=True)

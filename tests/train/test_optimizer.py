@@ -1,4 +1,4 @@
-"""How weights move."""
+"""The steps of the optimizers, and their schedules."""
 
 from dataclasses import replace
 
@@ -6,14 +6,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from molvae.config import TrainConfig
+from molvae.config import PRESETS, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
-from molvae.train.batches import collate
-from molvae.train.learner import network
-from molvae.train.objective import DrawnBatch, terms
-from molvae.train.optimizer import Muon, optimizer_for, orthogonalized
+from molvae.train.batches import DrawnBatch, collate
+from molvae.train.optimizer import (
+    Muon,
+    kl_weight,
+    learning_rate,
+    make_optimizer,
+    orthogonalized,
+)
 from molvae.train.precision import Precision
+from molvae.train.step import elbo, untrained
 from tests import tiny
 
 PRODUCTS = pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
@@ -22,11 +27,11 @@ TRAIN = TrainConfig(learning_rate=0.01, weight_decay=0.0, precision="fp32")
 
 def with_gradients(dataset: MoleculeDataset) -> ConditionalVAE:
     """Return an untrained model with the gradients of 64 molecules."""
-    model = network(dataset, tiny.MODEL, seed=0)
+    model = untrained(dataset, tiny.MODEL, seed=0)
     batch = collate(dataset, dataset.members("train")[:64])
     generator = torch.Generator().manual_seed(0)
     drawn = DrawnBatch.draw(batch, generator, model=tiny.MODEL, groups=dataset.normalizer.groups)
-    found = terms(model, drawn, Precision.choose("fp32", torch.device("cpu")))
+    found = elbo(model, drawn, Precision.choose("fp32", torch.device("cpu")))
     (found.reconstruction + found.kl + found.property_error).mean().backward()
     return model
 
@@ -34,7 +39,7 @@ def with_gradients(dataset: MoleculeDataset) -> ConditionalVAE:
 def steps_of(model: ConditionalVAE, train: TrainConfig) -> dict[str, Tensor]:
     """Return how far each weight goes in one step."""
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    optimizer_for(model, train).step()
+    make_optimizer(model, train).step()
     return {name: weight.detach() - before[name] for name, weight in model.named_parameters()}
 
 
@@ -93,7 +98,7 @@ def test_matrices_step_as_far_as_adamw_takes_them_and_the_rest_as_adamw_does(
 ) -> None:
     model = with_gradients(drug_dataset)
     ours = steps_of(model, TRAIN)
-    model.load_state_dict(network(drug_dataset, tiny.MODEL, seed=0).state_dict())
+    model.load_state_dict(untrained(drug_dataset, tiny.MODEL, seed=0).state_dict())
     theirs = steps_of(model, replace(TRAIN, optimizer="adamw"))
     moved = {name for name in ours if not torch.equal(ours[name], theirs[name])}
     assert moved == {
@@ -122,11 +127,11 @@ def test_a_gate_of_large_gradients_takes_nothing_from_the_others(
 
 
 def test_decay_shrinks_matrices_and_nothing_else(drug_dataset: MoleculeDataset) -> None:
-    model = network(drug_dataset, tiny.MODEL, seed=0)
+    model = untrained(drug_dataset, tiny.MODEL, seed=0)
     for weight in model.parameters():
         weight.grad = torch.zeros_like(weight)
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    optimizer_for(model, replace(TRAIN, weight_decay=0.5)).step()
+    make_optimizer(model, replace(TRAIN, weight_decay=0.5)).step()
     for name, weight in model.named_parameters():
         kept = 1.0 - 0.5 * TRAIN.learning_rate if weight.dim() > 1 else 1.0
         torch.testing.assert_close(weight.detach(), kept * before[name], msg=name)
@@ -139,10 +144,64 @@ def test_a_weight_without_a_gradient_stays(drug_dataset: MoleculeDataset) -> Non
 
 
 def test_every_weight_is_moved_by_one_of_the_two(drug_dataset: MoleculeDataset) -> None:
-    model = network(drug_dataset, tiny.MODEL, seed=0)
-    optimizer = optimizer_for(model, TRAIN)
+    model = untrained(drug_dataset, tiny.MODEL, seed=0)
+    optimizer = make_optimizer(model, TRAIN)
     assert isinstance(optimizer, Muon)
     listed = [id(weight) for group in optimizer.param_groups for weight in group["params"]]
     assert sorted(listed) == sorted(map(id, model.parameters()))
     lstms = sum(isinstance(module, nn.LSTM) for module in model.modules())
     assert sum(len(g["params"]) for g in optimizer.param_groups if g["blocks"] == 4) == 2 * lstms
+
+
+SCHEDULED = TrainConfig(
+    learning_rate=0.01, warmup=0.1, final_rate=0.02, beta=0.5, kl_hold=0.1, kl_warmup=0.2
+)
+STEPS = [step / 1000 for step in range(1001)]
+
+
+def test_learning_rate_rises_in_a_line_and_falls_in_a_cosine() -> None:
+    assert learning_rate(SCHEDULED, 0.05) == pytest.approx(0.005)
+    assert learning_rate(SCHEDULED, 0.1) == pytest.approx(0.01)
+    assert learning_rate(SCHEDULED, 0.55) == pytest.approx(0.01 * (0.02 + 0.98 / 2))
+    assert learning_rate(SCHEDULED, 1.0) == pytest.approx(0.0002)
+    rates = [learning_rate(SCHEDULED, progress) for progress in STEPS]
+    assert rates[:100] == sorted(rates[:100])
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+    assert min(rates) > 0
+
+
+def test_a_linear_schedule_falls_in_a_line() -> None:
+    config = replace(SCHEDULED, schedule="linear")
+    assert learning_rate(config, 0.05) == pytest.approx(0.005)
+    assert learning_rate(config, 0.55) == pytest.approx(0.01 * (0.02 + 0.98 / 2))
+    assert learning_rate(config, 0.775) == pytest.approx(0.01 * (0.02 + 0.98 / 4))
+    assert learning_rate(config, 1.0) == pytest.approx(0.0002)
+
+
+@pytest.mark.parametrize("epochs", [2, 1000])
+def test_a_constant_schedule_does_not_depend_on_its_end(epochs: int) -> None:
+    config = replace(SCHEDULED, schedule="constant", epochs=epochs)
+    assert learning_rate(config, 0.05 / epochs) == pytest.approx(0.005)
+    assert [learning_rate(config, done / epochs) for done in (0.1, 0.5, 1.5, 2.0)] == [0.01] * 4
+
+
+def test_kl_weight_waits_rises_and_stays() -> None:
+    assert [kl_weight(SCHEDULED, progress) for progress in (0.0, 0.05, 0.0999)] == [0.0] * 3
+    assert kl_weight(SCHEDULED, 0.2) == pytest.approx(0.25)
+    assert [kl_weight(SCHEDULED, progress) for progress in (0.31, 0.9, 1.0)] == [0.5] * 3
+    weights = [kl_weight(SCHEDULED, progress) for progress in STEPS]
+    assert weights == sorted(weights)
+
+
+def test_ramps_of_no_length_are_steps() -> None:
+    config = TrainConfig(learning_rate=0.01, warmup=0.0, beta=0.5, kl_hold=0.1, kl_warmup=0.0)
+    assert learning_rate(config, 0.0) == pytest.approx(0.01)
+    assert kl_weight(config, 0.0999) == 0.0
+    assert kl_weight(config, 0.1) == 0.5
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_reach_their_full_kl_weight_before_half_time(preset: str) -> None:
+    train = PRESETS[preset][1]
+    assert kl_weight(train, 0.0) == 0.0
+    assert kl_weight(train, 0.5) == train.beta

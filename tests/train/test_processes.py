@@ -16,7 +16,7 @@ from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
 from molvae.files import store
-from molvae.train.objective import DrawnBatch
+from molvae.train.batches import DrawnBatch
 from molvae.train.processes import ALONE, Processes, joined
 from molvae.train.trainer import Trainer
 from tests import tiny
@@ -69,7 +69,7 @@ def first_gradients(made: Trainer) -> np.ndarray:
     generator = torch.Generator().manual_seed(1)
     batch = next(made._remaining_batches())
     drawn = DrawnBatch.draw(batch, generator, model=tiny.MODEL)
-    made.learner.gradients.compute(drawn, beta=0.7, seed=0)
+    made.learner.compute_gradients(drawn, beta=0.7, seed=0)
     return torch.cat([weight.grad.flatten() for weight in made.learner.model.parameters()]).numpy()
 
 
@@ -144,15 +144,15 @@ def test_death_of_one_ends_the_others_in_words(drug_dataset_file: Path, tmp_path
 @pytest.mark.parametrize("rows", [0, 1, 2, 7, 512])
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
 def test_rows_are_shared_out_each_once(size: int, rows: int) -> None:
-    shares = [Processes(rank, size).share(rows) for rank in range(size)]
-    assert [row for share in shares for row in range(*share)] == list(range(rows))
-    assert max(end - first for first, end in shares) <= -(-rows // size)
+    shards = [Processes(rank, size).shard(rows) for rank in range(size)]
+    assert [row for shard in shards for row in range(*shard)] == list(range(rows))
+    assert max(end - first for first, end in shards) <= -(-rows // size)
 
 
 def test_without_torchrun_a_process_is_alone() -> None:
     with joined({}, "cpu") as processes:
         assert processes == ALONE
-        assert processes.leads
+        assert processes.is_main
         assert processes.any(True)
         assert not processes.any(False)
 

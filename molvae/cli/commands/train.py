@@ -119,8 +119,8 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     with joined(os.environ, device) as processes:
-        quiet = quiet or not processes.leads
-        if processes.leads:
+        quiet = quiet or not processes.is_main
+        if processes.is_main:
             _check_run(run, resume, force)
         initial = find_initial(init, run, data, resume=resume)
         resumed = run if resume else None
@@ -141,11 +141,11 @@ def command(
         )
         for line in initial.lines() if initial else ():
             say(line, quiet=quiet)
-        with hold(run) if processes.leads else nullcontext():
-            if processes.leads and not resume:
+        with hold(run) if processes.is_main else nullcontext():
+            if processes.is_main and not resume:
                 keep_initial(initial, run)
             stopped = _fit(trainer, quiet)
-            if measure and processes.leads and not stopped:
+            if measure and processes.is_main and not stopped:
                 _measure(run, quiet)
     if stopped:
         raise SystemExit(128 + stopped)
@@ -167,7 +167,7 @@ def _fit(trainer: "Trainer", quiet: bool) -> int:
         finished = trainer.fit()
     if finished and not stopped:
         return 0
-    if trainer.processes.leads:
+    if trainer.processes.is_main:
         say(f"Stopped; all is saved in {trainer.run}. Go on with --resume.")
     return stopped[0] if stopped else signal.SIGTERM  # another process was told to
 
