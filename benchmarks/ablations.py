@@ -54,8 +54,8 @@ TRAINING: dict[str, Any] = {"beta": 0.1, "free_nats": 20.0}
 FREQUENCIES = 8  # of the Fourier features, log-spaced from 1/2 to 8 turns a standard deviation
 LEVELS = (0.5, 1.0)
 TABLE = (
-    "Written by `benchmarks/ablations.py`; what the columns mean is said in"
-    " [README](../README.md). Merges, which have left, were measured at commit 7d901c7.\n",
+    "Written by `benchmarks/ablations.py`. [README](../README.md) explains the columns."
+    " Merges, since removed, were measured at commit 7d901c7.\n",
     "| variant | M weights | molecules a second | nats without a code | KL | exact, % | head |"
     " FCD, level .5 | FCD, level 1 | accepted, % | joint |",
     "|---|---|---|---|---|---|---|---|---|---|---|",

@@ -67,8 +67,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
 TEMPERATURES = (0.5, 0.75, 1.0)
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 TABLE = (
-    "Written by `benchmarks/frontier.py`, temperature .75; what the columns mean is said in"
-    " [README](../README.md). The flow, which has left, was measured at commit 7d901c7.\n",
+    "Written by `benchmarks/frontier.py`, temperature 0.75. [README](../README.md) explains the"
+    " columns. The flow prior, since removed, was measured at commit 7d901c7.\n",
     "| variant | KL | exact, % | nats without a code | prior | noise | FCD | accepted, % | joint |"
     " LogP alone |",
     "|---|---|---|---|---|---|---|---|---|---|",
