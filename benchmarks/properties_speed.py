@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/properties_speed.py [--data FOLDER] [-n 100000] [--timed 3000]
                                                     [--patterns 5000] [--seed 1]
 
-Reads `n` distinct molecules of MOSES, ZINC-250k and ChEMBL, a third each, and compares QED, SA,
+Reads `n` distinct molecules of MOSES, ZINC-250k and ChEMBL, a third each, and compares QED,
 LogP and rotatable bonds of all of them with RDKit's; filters, which are slow there, of `patterns`.
 The last `timed` of each table are timed, ours and RDKit's in turn, in chunks, on
 molecules of their own that nothing is known of yet, in CPU time of this process: that is the state
@@ -14,7 +14,6 @@ counted, shown and ends the run with an error. Writes benchmarks/results/propert
 import argparse
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -24,24 +23,19 @@ from typing import Any, NamedTuple
 
 from gate import TABLES, shuffled
 from moses_data import FOLDER, machine
-from rdkit import Chem, RDConfig, rdBase
+from rdkit import Chem, rdBase
 from rdkit.Chem import QED, Crippen, FilterCatalog, rdMolDescriptors
 
-from molvae.chem.accessibility import synthetic_accessibility
 from molvae.chem.fast.druglikeness import qed
 from molvae.chem.fast.lipophilicity import log_p
 from molvae.chem.fast.rotatable import rotatable_bonds
 from molvae.chem.filters import FILTERS
-from molvae.chem.hydrogen_bonds import acceptors, donors
 from molvae.chem.moses_filters import mcf_patterns
 
 ROOT = Path(__file__).resolve().parents[1]
 CHUNK = 100  # molecules of a turn
 TOLERANCE = 1e-9
 SETS = ("MOSES", "ZINC-250k", "ChEMBL")
-
-sys.path.append(str(Path(RDConfig.RDContribDir) / "SA_Score"))
-import sascorer  # noqa: E402  (RDKit ships it beside the package)
 
 
 class Pair(NamedTuple):
@@ -95,11 +89,8 @@ def pairs() -> dict[str, Pair]:
     """Return what is compared."""
     found = {
         "QED": Pair(qed, QED.qed),
-        "SA": Pair(synthetic_accessibility, sascorer.calculateScore),
         "LogP": Pair(log_p, Crippen.MolLogP),
         "RotB": Pair(rotatable_bonds, rdMolDescriptors.CalcNumRotatableBonds),
-        "HBD": Pair(donors, rdMolDescriptors.CalcNumHBD),
-        "HBA": Pair(acceptors, rdMolDescriptors.CalcNumHBA),
         "MCF": Pair(FILTERS["MCF"], first_mcf, slow=True),
     }
     for name in ("PAINS", "BRENK", "NIH"):
@@ -194,8 +185,8 @@ def timing(rows: Sequence[str]) -> dict[str, dict[str, float]]:
 
 
 def together(microseconds: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Return the ratio of QED, SA and the alerts together; LogP and rotatable bonds are in QED."""
-    wanted = ("QED", "SA", "PAINS", "BRENK", "MCF")
+    """Return the ratio of QED and the alerts together; LogP and rotatable bonds are in QED."""
+    wanted = ("QED", "PAINS", "BRENK", "MCF")
     ours, theirs = (sum(microseconds[n][side] for n in wanted) for side in ("ours", "rdkit"))
     return {"ours": round(ours, 1), "rdkit": round(theirs, 1), "ratio": round(theirs / ours, 2)}
 

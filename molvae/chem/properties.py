@@ -1,8 +1,8 @@
 """Properties that a model can be asked for, each with its definition, unit, range and source.
 
-All values are RDKit's own, so that they can be checked anywhere. QED, SA, LogP, hydrogen bonds and
-rotatable bonds are computed several times faster than there: the molecule is read once for all of
-them (see `environments`), and what was found out of an atom's surroundings once is looked up.
+All values are RDKit's own, so that they can be checked anywhere. QED, LogP and rotatable bonds are
+computed several times faster than there: the molecule is read once for all of them (see
+`environments`), and what was found out of an atom's surroundings once is looked up.
 """
 
 import math
@@ -18,7 +18,6 @@ from molvae.chem.accessibility import synthetic_accessibility
 from molvae.chem.fast.druglikeness import qed
 from molvae.chem.fast.lipophilicity import log_p
 from molvae.chem.fast.rotatable import rotatable_bonds
-from molvae.chem.hydrogen_bonds import acceptors, donors
 from molvae.errors import Rejected, UsageError, did_you_mean
 
 # What RDKit's calculators raise on molecules that they were not made for; QED, for one, fails on
@@ -184,14 +183,14 @@ _COUNTS = (
     _count(
         "HBD",
         "hydrogen-bond donors",
-        donors,
+        rdMolDescriptors.CalcNumHBD,
         "Gobbi & Poppinger 1998, as in RDKit Lipinski.NumHDonors",
         ("NumHDonors", "HDonors", "NumHBD"),
     ),
     _count(
         "HBA",
         "hydrogen-bond acceptors",
-        acceptors,
+        rdMolDescriptors.CalcNumHBA,
         "Gobbi & Poppinger 1998, as in RDKit Lipinski.NumHAcceptors",
         ("NumHAcceptors", "HAcceptors", "NumHBA"),
     ),

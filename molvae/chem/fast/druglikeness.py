@@ -27,7 +27,6 @@ from molvae.chem.fast.environments import (
 from molvae.chem.fast.lipophilicity import log_p
 from molvae.chem.fast.rotatable import rotatable_bonds
 from molvae.chem.fast.screens import Screen, asked
-from molvae.chem.hydrogen_bonds import donors
 
 WEIGHTS = tuple(QED.WEIGHT_MEAN)
 SHAPES = tuple(QED.adsParameters[name] for name in QED.QEDproperties._fields)
@@ -59,7 +58,7 @@ def qed(mol: Chem.Mol) -> float:
         rdMolDescriptors._CalcMolWt(mol),
         log_p(mol),
         _acceptors(mol, read),
-        donors(mol),
+        rdMolDescriptors.CalcNumHBD(mol),
         rdMolDescriptors.CalcTPSA(mol),
         rotatable_bonds(mol),
         _aromatic_rings(read),
