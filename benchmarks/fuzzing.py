@@ -30,9 +30,10 @@ from typing import Any, NamedTuple
 import selfies
 
 from molvae.chem.candidates import Checks, examine
+from molvae.chem.constraints import constrained
 from molvae.chem.gate import admit
 from molvae.chem.properties import measure
-from molvae.chem.selfies import constrained, constraints, decode
+from molvae.chem.selfies import constraints, decode
 from molvae.chem.smiles import canonicalize
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import Rejected

@@ -11,9 +11,8 @@ from functools import cache, partial
 from rdkit import Chem, rdBase
 from rdkit.Chem import FilterCatalog
 
-from molvae.chem.fast.environments import environments
-from molvae.chem.fast.screens import Screen
 from molvae.chem.moses_filters import mcf_alert, moses_alert
+from molvae.chem.speed import Screen, read_environments
 from molvae.errors import UsageError
 
 Filter = Callable[[Chem.Mol], str | None]
@@ -83,7 +82,7 @@ def _query(pattern: str) -> Chem.Mol:
 
 
 def _first_alert(catalog: str, mol: Chem.Mol) -> str | None:
-    read = environments(mol)
+    read = read_environments(mol)
     if read is None:
         match = _catalog(catalog).GetFirstMatch(mol)
         return None if match is None else match.GetDescription()

@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from rdkit import Chem, RDConfig
 
-from molvae.chem.fast.environments import environments, kind_of
-from molvae.chem.fast.screens import Screen, asked
+from molvae.chem.speed import Screen, asked, kind_of, read_environments
 from molvae.errors import UsageError
 
 MCF_FILE = Path(__file__).with_name("mcf.csv")  # says where it is from, and its licence
@@ -51,7 +50,7 @@ def moses_alert(mol: Chem.Mol) -> str | None:
     >>> moses_alert(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O")) is None
     True
     """
-    read = environments(mol)
+    read = read_environments(mol)
     rings = mol.GetRingInfo().AtomRings() if read is None else read.rings
     if any(len(ring) >= LARGE_RING for ring in rings):
         return f"ring of {LARGE_RING} atoms or more"
@@ -142,7 +141,7 @@ def _merged(query: Chem.Mol) -> tuple[Chem.Mol, bool]:
 
 def _found(patterns: Patterns, mol: Chem.Mol) -> Iterator[str]:
     """Yield the names of the patterns that a molecule contains."""
-    read = environments(mol)
+    read = read_environments(mol)
     whole = None
     for number in range(len(patterns.names)) if read is None else patterns.screen.possible(read):
         if read is not None and patterns.exact[number]:

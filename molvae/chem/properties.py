@@ -1,8 +1,7 @@
 """Properties that a model can be asked for, each with its definition, unit, range and source.
 
 All values are RDKit's own, so that they can be checked anywhere. QED, LogP and rotatable bonds are
-computed several times faster than there: the molecule is read once for all of them (see
-`environments`), and what was found out of an atom's surroundings once is looked up.
+computed several times faster than there; see `molvae.chem.speed`.
 """
 
 import math
@@ -15,9 +14,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 
 from molvae.chem.accessibility import synthetic_accessibility
-from molvae.chem.fast.druglikeness import qed
-from molvae.chem.fast.lipophilicity import log_p
-from molvae.chem.fast.rotatable import rotatable_bonds
+from molvae.chem.speed import log_p, qed, rotatable_bonds
 from molvae.errors import Rejected, UsageError, did_you_mean
 
 # What RDKit's calculators raise on molecules that they were not made for; QED, for one, fails on
@@ -32,23 +29,25 @@ class Property(NamedTuple):
         name: as written in targets and tables.
         unit: unit of the values, "" for a bare number.
         definition: what is computed, in one phrase.
-        function: molecule to value.
+        function: molecule, and where there are `parts` their values, to value.
         low: smallest value that the definition allows.
         high: largest value that the definition allows; infinite when it has no end.
         source: where the definition was published.
         aliases: other names that mean this one, RDKit's among them.
         integer: values are counts.
+        parts: properties that this one is computed from.
     """
 
     name: str
     unit: str
     definition: str
-    function: Callable[[Chem.Mol], float]
+    function: Callable[..., float]
     low: float
     high: float
     source: str
     aliases: tuple[str, ...] = ()
     integer: bool = False
+    parts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Name with unit, as error messages list it: `TPSA (A^2)`."""
@@ -91,15 +90,24 @@ def measure(mol: Chem.Mol, names: Sequence[str]) -> np.ndarray:
     [3.0, 20.23]
     """
     values = np.empty(len(names), dtype=np.float64)
+    computed: dict[str, float] = {}
     with rdBase.BlockLogs():
         for index, name in enumerate(names):
-            values[index] = _guarded(PROPERTIES.get(name) or resolve(name), mol)
+            values[index] = _guarded(PROPERTIES.get(name) or resolve(name), mol, computed)
     return values
 
 
-def _guarded(wanted: Property, mol: Chem.Mol) -> float:
+def _compute(wanted: Property, mol: Chem.Mol, computed: dict[str, float]) -> float:
+    """Compute a property once: what is in `computed` is taken, what is new is added."""
+    if wanted.name not in computed:
+        parts = [_compute(PROPERTIES[name], mol, computed) for name in wanted.parts]
+        computed[wanted.name] = float(wanted.function(mol, *parts))
+    return computed[wanted.name]
+
+
+def _guarded(wanted: Property, mol: Chem.Mol, computed: dict[str, float]) -> float:
     try:
-        value = float(wanted.function(mol))
+        value = _compute(wanted, mol, computed)
     except _FAILURES as failure:
         detail = f"{wanted.name}: {' '.join(str(failure).split()) or type(failure).__name__}"
         raise Rejected("property failed", detail, field=wanted.name) from failure
@@ -156,6 +164,7 @@ _QED = Property(
     high=1.0,
     source="Bickerton 2012, doi 10.1038/nchem.1243",
     aliases=("DrugLikeness",),
+    parts=("MW", "LogP", "HBD", "TPSA", "RotB"),
 )
 _SA = Property(
     name="SA",

@@ -5,28 +5,32 @@ string of symbols is a molecule, by changing what does not fit. Two things follo
 was changed does not encode to itself again: `is_consistent`. And the promise holds only for atoms
 whose number of bonds is known: `symbol_is_allowed`.
 
-Nearly all molecules are encoded and decoded by `molvae.chem.fast.kekule` and
-`molvae.chem.fast.symbols`, which give what the selfies package gives at a fraction of its time;
-what these do not read goes to the package itself. Functions here always work under `constraints()`,
-whatever the process has set, and leave the process's own setting as they found it.
+Nearly all molecules are encoded and decoded by `molvae.chem.speed`, which returns the same as the
+selfies package in a fraction of its time; what it does not read goes to the package. Functions
+here always work under `constraints()`, whatever the process has set, and leave its own setting as
+they found it.
 """
 
 import hashlib
 import importlib.metadata
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import selfies
 from rdkit import Chem, rdBase
 
-from molvae.chem.fast.kekule import bonds_by_atom, read_smiles, write_smiles
-from molvae.chem.fast.resonance import is_resonance_form
-from molvae.chem.fast.symbols import read_symbols, write_symbols
+from molvae.chem.constraints import bonds_by_atom, constrained
 from molvae.chem.smiles import canonical_molecule, canonicalize, parse
+from molvae.chem.speed import (
+    is_resonance_form,
+    read_smiles,
+    read_symbols,
+    write_smiles,
+    write_symbols,
+)
 from molvae.errors import Rejected
 
 # selfies fails in its own words on what its grammar does not know, and in Python's on the rest:
@@ -54,7 +58,7 @@ _NOT_COMPARED = re.compile(r"[@/\\]|\[\d")  # stereo marks and isotopes, by a re
 
 
 def constraints() -> dict[str, int]:
-    """The bonds that each atom may have, by element and charge: those of `kekule.bonds_by_atom`.
+    """Return the bonds that each atom may have, as a dict of its own: `bonds_by_atom`.
 
     The key "?" is what selfies gives to any other atom; molvae refuses such atoms instead.
     """
@@ -70,24 +74,6 @@ def constraints_hash(table: Mapping[str, int]) -> str:
 def distribution_version() -> str:
     """The installed version of selfies; its own `__version__` is one release behind."""
     return importlib.metadata.version("selfies")
-
-
-@contextmanager
-def constrained(table: Mapping[str, int]) -> Iterator[None]:
-    """Work under a constraint table and restore the process's own afterwards.
-
-    Args:
-        table: bonds by atom, as from `constraints`.
-    """
-    before = selfies.get_semantic_constraints()
-    if before == table:  # setting a table empties the caches of selfies
-        yield
-        return
-    selfies.set_semantic_constraints(dict(table))
-    try:
-        yield
-    finally:
-        selfies.set_semantic_constraints(before)
 
 
 def encode(smiles: str) -> list[str]:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molvae.chem import selfies as module
+from molvae.chem.constraints import constrained
 from molvae.chem.fast.kekule import KekuleGraph, read_smiles
 from molvae.chem.selfies import (
-    constrained,
     constraints,
     constraints_hash,
     decode,

@@ -35,11 +35,13 @@ _DOUBLE = 2.0
 _SINGLE = (1.0, 1.5)  # orders of the bonds that are meant where a pattern names none
 
 
-def qed(mol: Chem.Mol) -> float:
-    """Quantitative estimate of drug-likeness with mean weights, 0 to 1; RDKit's QED.qed.
+def qed(mol: Chem.Mol, *parts: float) -> float:
+    """Compute the quantitative estimate of drug-likeness, mean weights, 0 to 1; RDKit's QED.qed.
 
     Args:
         mol: a sanitized molecule.
+        parts: its molecular weight, LogP, donors of hydrogen bonds, TPSA and rotatable bonds, where
+            these were computed before.
 
     Raises:
         ValueError: for a molecule whose aromatic rings cannot be written with double bonds.
@@ -50,20 +52,17 @@ def qed(mol: Chem.Mol) -> float:
     read = countable(mol)
     if read is None or not read.kinds:
         return float(QED.qed(mol))  # type: ignore[no-untyped-call]
-    if any(
-        map(_may_lack_form, read.found)
-    ):  # what RDKit's copy would stumble over is refused here too
-        Chem.Kekulize(Chem.Mol(mol))
-    values = (
+    if any(map(_may_lack_form, read.found)):
+        Chem.Kekulize(Chem.Mol(mol))  # raises what RDKit would of its copy
+    weight, partition, donors, surface, rotatable = parts or (
         rdMolDescriptors._CalcMolWt(mol),
         log_p(mol),
-        _acceptors(mol, read),
         rdMolDescriptors.CalcNumHBD(mol),
         rdMolDescriptors.CalcTPSA(mol),
         rotatable_bonds(mol),
-        _aromatic_rings(read),
-        alerts(mol),
     )
+    acceptors, rings = _acceptors(mol, read), _aromatic_rings(read)
+    values = (weight, partition, acceptors, donors, surface, rotatable, rings, alerts(mol))
     total = 0.0
     for value, shape, weight in zip(values, SHAPES, WEIGHTS, strict=True):
         total += weight * math.log(QED.ads(value, shape))  # type: ignore[no-untyped-call]

@@ -11,12 +11,12 @@ selfies package. Which of several ways to place the double bonds is taken is the
 
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
-from types import MappingProxyType
+from functools import lru_cache
 from typing import NamedTuple
 
-import selfies
 from selfies.utils.matching_utils import find_perfect_matching
+
+from molvae.chem.constraints import bonds_by_atom
 
 MAX_RINGS = 99  # selfies cannot read the ring numbers it writes beyond
 
@@ -63,16 +63,6 @@ class KekuleGraph(NamedTuple):
     parents: list[int]
     orders: list[int]
     rings: dict[tuple[int, int], int]
-
-
-@cache
-def bonds_by_atom() -> Mapping[str, int]:
-    """The bonds that each atom may have, by element and charge.
-
-    The 'default' preset of selfies, and silicon, which it lacks: silanes are common in small sets.
-    A model that was trained before an atom joined means what it meant.
-    """
-    return MappingProxyType({**selfies.get_preset_constraints("default"), "Si": 4})
 
 
 def free_bonds(element: str, charge: str, hydrogens: int) -> int | None:

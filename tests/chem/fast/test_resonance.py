@@ -4,7 +4,8 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from molvae.chem.fast.kekule import ORGANIC, KekuleGraph, bonds_by_atom, read_smiles, write_smiles
+from molvae.chem.constraints import bonds_by_atom
+from molvae.chem.fast.kekule import ORGANIC, KekuleGraph, read_smiles, write_smiles
 from molvae.chem.fast.resonance import _invariant, is_resonance_form
 from molvae.chem.smiles import canonicalize, standardize
 from molvae.errors import Rejected
