@@ -29,7 +29,7 @@ from molvae.dataset import MoleculeDataset
 from molvae.evaluate.distributions import rings
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, moments_of
 from molvae.evaluate.parsed import parse_molecules
-from molvae.files.store import write_atomically
+from molvae.files.atomic import write_atomically
 from molvae.generation.decode import write
 from molvae.generation.rejection import Draw
 from molvae.generator import MoleculeGenerator

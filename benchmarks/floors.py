@@ -18,7 +18,7 @@ import numpy as np
 from moses_data import FOLDER, machine, moses
 
 from molvae.evaluate.report import evaluate
-from molvae.files.store import write_atomically
+from molvae.files.atomic import write_atomically
 
 RESULT = Path(__file__).parent / "results" / "floors.json"
 

@@ -29,7 +29,7 @@ from moses_data import machine
 from robustness import watch
 
 from molvae.chem.candidates import Checks, examine_all
-from molvae.files.store import write_atomically
+from molvae.files.atomic import write_atomically
 from molvae.generation.decode import write
 from molvae.generation.encode import TILE
 from molvae.generator import MoleculeGenerator

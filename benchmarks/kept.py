@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from molvae.files.store import write_atomically
+from molvae.files.atomic import write_atomically
 
 
 def read_result(path: Path) -> dict[str, Any]:

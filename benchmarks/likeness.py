@@ -21,7 +21,7 @@ from moses_data import machine
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import frechet_distance
 from molvae.evaluate.report import evaluate
-from molvae.files.store import write_atomically
+from molvae.files.atomic import write_atomically
 from molvae.generator import MoleculeGenerator
 from molvae.parallel.executors import process_pool
 from molvae.suites.sampling_settings import chemnet_moments, smiles_of

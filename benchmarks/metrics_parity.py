@@ -18,7 +18,7 @@ from typing import Any
 from moses_data import FOLDER, Moses, machine, moses, rows
 
 from molvae.evaluate.report import evaluate
-from molvae.files.store import write_atomically
+from molvae.files.atomic import write_atomically
 
 RESULT = Path(__file__).parent / "results" / "metrics_parity.json"
 REFERENCE = "moses_reference_metrics.tsv"

@@ -28,8 +28,8 @@ from molvae.evaluate import gather, metrics
 from molvae.evaluate.parsed import parse_molecules
 from molvae.evaluate.report import evaluate
 from molvae.evaluate.sets import Metric
+from molvae.files.atomic import write_atomically
 from molvae.files.cache import cache_folder
-from molvae.files.store import write_atomically
 
 RESULT = Path(__file__).parent / "results" / "metrics_speed.json"
 MOLSETS = "0.3.1"

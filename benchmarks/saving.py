@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/saving.py [--kills 200] [--seed 0]
 
 Every step: a process saves a file and kills itself (SIGKILL) before its first, second, third, ...
-call of or return from any function within store.py, Python's or C's, until it gets through;
-once where there was no file before and once where one is replaced. Random times: processes save
-one version after another and are killed at a random moment, while others read the file; with two
+call of or return from any function within store.py and atomic.py, Python's or C's, until it gets
+through; once where there was no file before and once where one is replaced. Random times: processes
+save one version after another and are killed at a random moment, while others read the file; two
 writers both write the same file.
 
 lost: what is there is older than the last save that was acknowledged. unreadable: a reader, at any
@@ -31,7 +31,7 @@ from types import FrameType
 import numpy as np
 
 from molvae.errors import ArtifactError
-from molvae.files import store
+from molvae.files import atomic, store
 
 HERE = Path(__file__).parent
 NUMBERS = 25_000  # 100 kB a file
@@ -146,7 +146,7 @@ def finished(path: Path, number: int, step: int) -> bool:
 
         def die(frame: FrameType, event: str, argument: object) -> None:
             nonlocal steps
-            steps += frame.f_code.co_filename == store.__file__
+            steps += frame.f_code.co_filename in (atomic.__file__, store.__file__)
             if steps == step:
                 os.kill(os.getpid(), signal.SIGKILL)
 

@@ -76,7 +76,7 @@ class Reporting(NamedTuple):
 
     def show(self, found: Result, *, notes: Iterable[str] = ()) -> None:
         """Write and print a result."""
-        from molvae.files.store import write_atomically
+        from molvae.files.atomic import write_atomically
 
         text = found.to_json()
         if self.target is not None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from molvae.data.rows import Molecule
 from molvae.data.tables.records import Row
 from molvae.errors import MolvaeError, Rejected
-from molvae.files.store import free
+from molvae.files.atomic import free
 from molvae.parallel.workers import Lost
 
 SECONDS_BETWEEN_SAVES = 5.0  # a run that is shorter leaves no trace

@@ -27,6 +27,7 @@ from molvae.evaluate.usage import VERSION as USAGE_VERSION
 from molvae.evaluate.usage import Usage, usage_of
 from molvae.evaluate.work import Work
 from molvae.files import store
+from molvae.files.atomic import write_atomically
 from molvae.files.cache import cache_folder
 
 DEFINITIONS = 1  # of what is counted; another number makes kept statistics unfindable
@@ -104,7 +105,7 @@ def file_source(path: Path, read: Callable[[], Sequence[str]], *, column: str = 
         return Source(known, read)
     except (FileNotFoundError, ValueError):
         found = source(read())
-        store.write_atomically(note, f"{found.sha256}\n".encode())
+        write_atomically(note, f"{found.sha256}\n".encode())
         return found
 
 

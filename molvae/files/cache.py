@@ -1,4 +1,4 @@
-"""Where things that can be made or fetched again are kept between runs."""
+"""The folder where downloads and other files that can be made again are kept between runs."""
 
 import os
 import sys
@@ -10,12 +10,12 @@ VARIABLE = "MOLVAE_CACHE"
 
 
 def cache_folder(name: str) -> Path:
-    """Return a folder of the cache, made when it is not there.
+    """Return a folder of the cache, made when it is missing.
 
-    `MOLVAE_CACHE` says where the cache is; else the place that the system keeps for such things.
+    The cache is where `MOLVAE_CACHE` points, else in the user's cache folder of the system.
 
     Args:
-        name: what is kept in it, such as "datasets".
+        name: of the folder, such as "datasets".
 
     Raises:
         MolvaeError: when it cannot be made.
@@ -25,17 +25,18 @@ def cache_folder(name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MolvaeError(
-            f"{folder}: cannot be made: {error.strerror}. Set {VARIABLE} to a folder of yours."
+            f"{folder}: cannot be made: {error.strerror}. Set {VARIABLE} to another folder."
         ) from error
     return folder
 
 
 def _root() -> Path:
-    named = os.environ.get(VARIABLE)
-    if named:
+    if named := os.environ.get(VARIABLE):
         return Path(named).expanduser()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "molvae"
-    if sys.platform == "darwin":
-        return Path("~/Library/Caches/molvae").expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "molvae"
+        parent = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
+    elif sys.platform == "darwin":
+        parent = "~/Library/Caches"
+    else:
+        parent = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(parent).expanduser() / "molvae"

@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from molvae.errors import MolvaeError, UsageError
+from molvae.files.atomic import write_atomically
 from molvae.files.checksums import Expected, checksum, is_right
-from molvae.files.store import write_atomically
 from molvae.version import __version__
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each further try

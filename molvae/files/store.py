@@ -8,14 +8,9 @@ safetensors itself accepts flipped bits.
 
 import hashlib
 import json
-import math
 import os
-import secrets
-import shutil
-import stat
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -24,155 +19,12 @@ import safetensors
 import safetensors.numpy
 
 from molvae.errors import ArtifactError, MolvaeError
+from molvae.files.atomic import write_atomically
 
-if sys.platform != "win32":
-    import fcntl
-
-UNFINISHED = ".molvae-unfinished"  # how the name of a file ends that is still being written
 # Of the JSON in front; a usual one has 50 KiB and 500 parts. The worst takes a second to refuse.
 MAX_HEADER = 8 * 2**20  # bytes
 MAX_PARTS = 250_000  # lists and objects
-
-
-@contextmanager
-def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of `path` when the block ends well, and only then.
-
-    A unique temporary beside the target, fsync, rename, fsync of the folder: a kill at any point
-    leaves either the old file or the new one. What a killed writer left is removed by the next
-    one of the same file; a lock, which dies with its process, tells it from what is still being
-    written. (`O_TMPFILE` leaves less, but not every file system has it, and its last step needs
-    a name and so the sweeping all the same.)
-
-    A link goes on pointing where it does, and the file there is replaced. A device or a pipe
-    holds nothing that could be lost: it is written to directly.
-
-    Args:
-        path: the file.
-        size: bytes to come, where that is known, for the message when they do not fit.
-
-    Yields:
-        The file, open for writing bytes.
-
-    Raises:
-        MolvaeError: when the folder cannot be written to or the disk is full.
-    """
-    if path.is_dir():
-        raise MolvaeError(f"{path}: a folder, where a file is to be written.")
-    if path.exists() and not path.is_file():
-        try:
-            with path.open("wb") as device:
-                yield device
-        except BrokenPipeError:
-            raise  # nobody reads on, which is no failure
-        except OSError as error:
-            raise MolvaeError(f"{path}: cannot be written: {error.strerror}.") from error
-        return
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    mine = f".{name[:32]}."  # at most 128 of the 255 bytes that a name may have
-    temporary = os.path.join(folder, f"{mine}{secrets.token_hex(4)}{UNFINISHED}")
-    _sweep(folder, mine)
-    try:
-        file = _create(temporary)
-    except OSError as error:
-        raise MolvaeError(f"{path}: cannot be written: {error.strerror}.") from error
-    try:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-        with suppress(OSError):  # there is none yet, or the file system knows no rights
-            shutil.copymode(target, temporary)
-        if sys.platform == "win32":
-            file.close()  # no open file can be moved there, nor removed by others
-        os.replace(temporary, target)
-    except OSError as error:
-        if error.filename not in (None, temporary):
-            raise  # something that the block read
-        size = max(size, 0 if file.closed else file.tell())
-        _remove(file, temporary)
-        needed = math.ceil(10 * size / 2**20) / 10
-        raise MolvaeError(
-            f"{path}: {needed:,.1f} MiB could not be written: {error.strerror};"
-            f" {free(folder):,.1f} MiB are free. What was there before is unchanged."
-        ) from error
-    finally:
-        _remove(file, temporary)
-    _sync_folder(folder)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; see `replacing`.
-
-    Raises:
-        MolvaeError: when the folder cannot be written to or the disk is full.
-    """
-    with replacing(path, size=len(content)) as file:
-        file.write(content)
-
-
-def _create(temporary: str) -> BinaryIO:
-    """Open a new file and lock it for as long as it is open."""
-    while True:
-        file = open(temporary, "xb")
-        _lock(file, wait=True)
-        if os.path.exists(temporary):  # not swept away before it was locked
-            return file
-        file.close()
-
-
-def _lock(file: BinaryIO, *, wait: bool) -> bool:
-    """Lock an open file; False when another process has, or where the file system has no locks."""
-    if sys.platform == "win32":
-        return True  # a file that is open cannot be removed there
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _sweep(folder: str, mine: str) -> None:
-    """Remove what writers that are dead left behind under names that begin with `mine`."""
-    names = []
-    with suppress(OSError):  # a folder that cannot be listed may still be written to
-        names = os.listdir(folder)
-    for name in names:
-        if name.startswith(mine) and name.endswith(UNFINISHED):
-            with suppress(OSError):  # another one's, or swept away by another writer
-                _remove_if_dead(os.path.join(folder, name))
-
-
-def _remove_if_dead(left: str) -> None:
-    if stat.S_ISREG(os.lstat(left).st_mode):
-        with open(left, "rb+") as file:
-            if _lock(file, wait=False):
-                os.unlink(left)
-
-
-def _remove(file: BinaryIO, temporary: str) -> None:
-    """Close and remove a temporary, unless it has become the file that it was to be."""
-    with suppress(OSError):  # what is still buffered may not fit either
-        file.close()
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-
-
-def free(folder: str | Path) -> float:
-    """Return the space left for files in a folder, in MiB; NaN where nobody knows."""
-    with suppress(OSError):
-        return shutil.disk_usage(folder).free / 2**20
-    return math.nan
-
-
-def _sync_folder(folder: str) -> None:
-    """Make the rename last through a power cut, on file systems that know how."""
-    with suppress(OSError):  # the new file is in place by now, whatever happens here
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+_FAILURES = (safetensors.SafetensorError, OSError, LookupError, TypeError, ValueError)
 
 
 def digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> str:
@@ -214,8 +66,8 @@ def write(
     metadata = {"molvae": json.dumps({"header": header, "sha256": sha256}, sort_keys=True)}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     content = safetensors.numpy.save(contiguous, metadata=metadata)
-    length = _header_length(content)
-    if length > MAX_HEADER or _parts(content[8 : 8 + length]) > MAX_PARTS:
+    if _header_text(BytesIO(content)) is None:
+        length = int.from_bytes(content[:8], "little")
         raise MolvaeError(
             f"{path}: not written: its header of {length / 2**20:.1f} MiB would be too large to be"
             " read again. Use fewer properties, files or epochs."
@@ -224,26 +76,17 @@ def write(
     return sha256
 
 
-def _header_length(content: bytes) -> int:
-    return int.from_bytes(content[:8], "little")
-
-
-def _parts(text: bytes) -> int:
-    """Return a bound on the lists and objects in a JSON text: their memory is many times its."""
-    return text.count(b"[") + text.count(b"{")
-
-
 class Stored(NamedTuple):
-    """A file of ours of which only the header has been read.
+    """A file of molvae of which only the header has been read.
 
     Attributes:
         path: the file.
-        header: what was written with the arrays.
+        header: as it was written with the arrays.
         sha256: of header and arrays, as written; `load` checks it.
         layout: each array's type, in the words of safetensors ("F32"), and shape, as declared.
         exact: the header is spelled as `write` spells it. A flipped bit can leave its meaning, as
             in the last digit of a number, and so its digest.
-        stamp: which file it was, so that one put in its place meanwhile is noticed.
+        stamp: identifies the file, so that one put in its place meanwhile is noticed.
     """
 
     path: Path
@@ -287,7 +130,7 @@ def load(stored: Stored) -> dict[str, np.ndarray]:
     try:
         arrays: dict[str, np.ndarray] = safetensors.numpy.load_file(path)
         stamp = _stamp(os.stat(path))
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except _FAILURES as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
     if stamp != stored.stamp:
         raise ArtifactError(f"{path}: was replaced while it was read; try again.")
@@ -358,42 +201,44 @@ def _look(path: Path) -> Stored:
         if path.exists() and not path.is_file():
             raise ArtifactError(f"{path}: a folder or a pipe, where a file is expected.")
         with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            length = _header_length(file.read(8))
-            if status.st_size < 8 or length > min(status.st_size - 8, MAX_HEADER):
-                raise ArtifactError(f"{path}: not a molvae file (no safetensors header).")
-            text = file.read(length)
+            stamp = _stamp(os.fstat(file.fileno()))
+            text = _header_text(file)
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
         raise ArtifactError(f"{path}: cannot be read: {reason}.") from error
+    if text is None:
+        raise ArtifactError(f"{path}: not a molvae file (no safetensors header).")
     try:
-        if _parts(text) > MAX_PARTS:
-            raise ValueError("more parts than any header of ours has")
-        names = json.loads(text, object_pairs_hook=_each_once)
-        inner = names.pop("__metadata__")["molvae"]
+        with safetensors.safe_open(path, framework="numpy") as opened:
+            inner = opened.metadata()["molvae"]
+            arrays = {name: opened.get_slice(name) for name in opened.keys()}
+            layout = {
+                name: (array.get_dtype(), tuple(array.get_shape()))
+                for name, array in arrays.items()
+            }
         ours = json.loads(inner)
         header, sha256 = ours["header"], ours["sha256"]
-        layout = {name: _declared(entry) for name, entry in names.items()}
         if not (isinstance(header, dict) and isinstance(sha256, str)):
             raise TypeError("another program's header")
         exact = json.dumps(ours, sort_keys=True) == inner
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except safetensors.SafetensorError as error:
+        what = "damaged" if b'"molvae"' in text else "not a molvae file"
+        raise ArtifactError(f"{path}: {what}: {error}") from error
+    except (*_FAILURES, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).") from error
-    return Stored(path, header, sha256, layout, exact, _stamp(status))
+    return Stored(path, header, sha256, layout, exact, stamp)
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name that is given twice")
-    return found
+def _header_text(file: BinaryIO) -> bytes | None:
+    """Read the JSON in front of a file; None where there is none, or more than is read."""
+    length = int.from_bytes(file.read(8), "little")
+    text = file.read(length) if length <= MAX_HEADER else b""
+    return text if 0 < length == len(text) and _parts(text) <= MAX_PARTS else None
 
 
-def _declared(entry: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
-    kind, shape = entry["dtype"], entry["shape"]
-    if not isinstance(kind, str) or not all(isinstance(length, int) for length in shape):
-        raise ValueError("an array of no type or shape")
-    return kind, tuple(shape)
+def _parts(text: bytes) -> int:
+    """Return a bound on the lists and objects in a JSON text: they take many times its memory."""
+    return text.count(b"[") + text.count(b"{")
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from molvae.errors import UsageError
-from molvae.files.store import write_atomically
+from molvae.files.atomic import write_atomically
 
 CLOCK = ("molecules_per_second", "seconds")  # columns that no two trainings share
 

@@ -14,7 +14,7 @@ from molvae.checkpoint import MODEL_FILE, Checkpoint
 from molvae.config import ModelConfig, Preset, PriorConfig, TrainConfig, to_toml
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, MolvaeError
-from molvae.files.store import write_atomically
+from molvae.files.atomic import write_atomically
 from molvae.model.cvae import ConditionalVAE
 from molvae.train.batches import Batch, collate, order
 from molvae.train.evaluation import Interrupted, Validation, interruptible, validate

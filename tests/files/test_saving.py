@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "saving.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "saving.py"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -120,7 +120,7 @@ def command(
     from molvae.evaluate.gather import Given
     from molvae.evaluate.report import evaluate_sets
     from molvae.evaluate.work import Work
-    from molvae.files.store import write_atomically
+    from molvae.files.atomic import write_atomically
 
     target = None if output in (None, "-") else Path(str(output))
     trained_on = None if training is None else Path(training)
@@ -180,7 +180,7 @@ def _write_page(
 ) -> None:
     """Write a report as HTML; the files are named, but not where they lie."""
     from molvae.evaluate.page.render import render
-    from molvae.files.store import write_atomically
+    from molvae.files.atomic import write_atomically
 
     uses = ("generated", "training", "reference", "test scaffolds")
     files = {

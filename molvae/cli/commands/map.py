@@ -73,7 +73,7 @@ def command(
     """
     from molvae.data.tables.tables import open_table
     from molvae.evaluate import latent_map
-    from molvae.files.store import write_atomically
+    from molvae.files.atomic import write_atomically
 
     picture = Path(output)
     format = _check(picture, table_file, inputs=(file,), force=force)

@@ -16,7 +16,7 @@ from molvae.data.tables.files import STDIO, OpenFile, is_pipe, open_file
 from molvae.data.tables.lines import peek_text
 from molvae.data.tables.records import Table
 from molvae.errors import InputError, MolvaeError, UsageError
-from molvae.files.store import replacing
+from molvae.files.atomic import replacing
 
 Reader = Callable[[OpenFile, str], Table]  # open file, SMILES column or ""
 Writer = Callable[[Sequence[str], Iterable[Sequence[object]]], Iterator[bytes]]

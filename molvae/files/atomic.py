@@ -1,0 +1,145 @@
+"""Files that are written whole or not at all."""
+
+import math
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from molvae.errors import MolvaeError
+
+if sys.platform != "win32":
+    import fcntl
+
+UNFINISHED = ".molvae-unfinished"  # how the name of a file ends that is still being written
+
+
+@contextmanager
+def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
+    """Open a new file that replaces `path` when the block ends well, and only then.
+
+    A unique temporary beside the target, fsync, rename, fsync of the folder: a kill at any point
+    leaves either the old file or the new one. The next writer of the same file removes what a
+    killed one left; a lock, which dies with its process, protects what is still being written.
+    (`O_TMPFILE` leaves less, but not every file system has it, and its last step needs a name.)
+
+    A link keeps its target, and the file there is replaced. A device or a pipe holds nothing that
+    could be lost: it is written to directly.
+
+    Args:
+        path: the file.
+        size: bytes to come, where that is known, for the message when they do not fit.
+
+    Yields:
+        The file, open for writing bytes.
+
+    Raises:
+        MolvaeError: when the folder cannot be written to or the disk is full.
+    """
+    if path.is_dir():
+        raise MolvaeError(f"{path}: a folder, where a file is to be written.")
+    direct = path.exists() and not path.is_file()
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    mine = f".{name[:32]}."  # at most 128 of the 255 bytes that a name may have
+    temporary = os.path.join(folder, f"{mine}{secrets.token_hex(4)}{UNFINISHED}")
+    try:
+        if direct:
+            with path.open("wb") as device:
+                yield device
+            return
+        _sweep(folder, mine)
+        file = _create(temporary)
+    except BrokenPipeError:
+        raise  # the reader has left, which is no failure
+    except OSError as error:
+        raise MolvaeError(f"{path}: cannot be written: {error.strerror}.") from error
+    try:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(OSError):  # there is none yet, or the file system knows no rights
+            shutil.copymode(target, temporary)
+        if sys.platform == "win32":
+            file.close()  # an open file can be neither moved nor removed there
+        os.replace(temporary, target)
+    except OSError as error:
+        if error.filename not in (None, temporary):
+            raise  # the block failed to read another file
+        size = max(size, 0 if file.closed else file.tell())
+        _remove(file, temporary)
+        needed = math.ceil(10 * size / 2**20) / 10
+        raise MolvaeError(
+            f"{path}: {needed:,.1f} MiB could not be written: {error.strerror};"
+            f" {free(folder):,.1f} MiB are free. What was there before is unchanged."
+        ) from error
+    finally:
+        _remove(file, temporary)
+    _sync_folder(folder)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; see `replacing`.
+
+    Raises:
+        MolvaeError: when the folder cannot be written to or the disk is full.
+    """
+    with replacing(path, size=len(content)) as file:
+        file.write(content)
+
+
+def free(folder: str | Path) -> float:
+    """Return the free space on the disk of a folder, in MiB; NaN where the system does not know."""
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free / 2**20
+    return math.nan
+
+
+def _create(temporary: str) -> BinaryIO:
+    """Open a new file and lock it for as long as it is open."""
+    while True:
+        file = open(temporary, "xb")
+        with suppress(OSError):  # a file system without locks
+            _lock(file, wait=True)
+        if os.path.exists(temporary):  # no other writer removed it before it was locked
+            return file
+        file.close()
+
+
+def _lock(file: BinaryIO, *, wait: bool) -> None:
+    if sys.platform != "win32":  # where an open file cannot be removed
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def _sweep(folder: str, mine: str) -> None:
+    """Remove what dead writers left behind under names that begin with `mine`."""
+    entries: list[os.DirEntry[str]] = []
+    with suppress(OSError), os.scandir(folder) as found:  # a folder may be writable, not readable
+        entries = [each for each in found if each.name.startswith(mine)]
+    for entry in entries:
+        if entry.name.endswith(UNFINISHED) and entry.is_file(follow_symlinks=False):
+            with suppress(OSError), open(entry.path, "rb+") as file:
+                _lock(file, wait=False)
+                os.unlink(entry.path)
+
+
+def _remove(file: BinaryIO, temporary: str) -> None:
+    """Close and remove a temporary, unless it was renamed to its target."""
+    with suppress(OSError):  # the rest of its buffer may not fit either
+        file.close()
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the rename last through a power cut, on file systems that support it."""
+    with suppress(OSError):  # the new file is in place by now, whatever happens here
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
