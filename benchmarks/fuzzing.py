@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 
 import selfies
 
-from molvae.chem.candidates import Checks, examine
+from molvae.chem.candidates import Checks, decode_and_check
 from molvae.chem.constraints import constrained
-from molvae.chem.gate import admit
+from molvae.chem.gate import validate
 from molvae.chem.properties import measure
 from molvae.chem.selfies import constraints, decode
 from molvae.chem.smiles import canonicalize
@@ -127,7 +127,7 @@ def random_symbols(seed: int, number: int) -> list[str]:
 
 def judge_symbols(symbols: Sequence[str]) -> Verdict:
     """Examine a string of symbols as a draw of the model is, and compare it with selfies."""
-    found = examine(symbols, Checks(DEFAULT_PROPERTIES))
+    found = decode_and_check(symbols, Checks(DEFAULT_PROPERTIES))
     with constrained(constraints()):
         theirs = selfies.decoder("".join(symbols))
     ours = decode(symbols)
@@ -199,12 +199,12 @@ MUTATIONS = (
 def judge_smiles(text: str) -> Verdict:
     """Put a string through the gate and measure it; what is kept must be kept as it is."""
     try:
-        kept = admit(text)
+        kept = validate(text)
         measure(kept.mol, DEFAULT_PROPERTIES)
     except Rejected as rejected:
         return Verdict(rejected.reason)
     try:
-        again = admit(kept.smiles)
+        again = validate(kept.smiles)
     except Rejected as rejected:
         return Verdict("kept", f"{kept.smiles} is refused: {rejected}")
     changed = again.smiles != kept.smiles or again.symbols != kept.symbols

@@ -37,14 +37,13 @@ from rdkit import Chem, rdBase
 from molvae.chem.fast.kekule import read_smiles, write_smiles
 from molvae.chem.fast.resonance import is_resonance_form
 from molvae.chem.fast.symbols import read_symbols, write_symbols
-from molvae.chem.gate import admit, admit_all
+from molvae.chem.gate import validate
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, standardize
 from molvae.chem.text import check_text
 from molvae.errors import Rejected
 
 ROOT = Path(__file__).resolve().parent.parent
 REPEATS = 5
-CHUNK = 256  # rows that a worker of `molvae prepare` is handed at once
 
 
 class Table(NamedTuple):
@@ -145,12 +144,11 @@ def shuffled(path: Path, table: Table, seed: int) -> list[str]:
 
 def timing(rows: Sequence[str]) -> dict[str, Any]:
     """Return CPU microseconds a row of the gate, of the straightforward chain, and of stages."""
-    admitted = [molecule for row in rows if (molecule := outcome(admit, row))]
-    smiles = [molecule.smiles for molecule in admitted]
-    symbols = [molecule.symbols for molecule in admitted]
+    valid = [molecule for row in rows if (molecule := outcome(validate, row))]
+    smiles = [molecule.smiles for molecule in valid]
+    symbols = [molecule.symbols for molecule in valid]
     stages: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
-        "gate": (admit_all, [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]),
-        "gate, row by row": (partial(outcome, admit), rows),
+        "gate": (partial(outcome, validate), rows),
         "straightforward": (straightforward, rows),
         "check the text": (partial(outcome, check_text), rows),
         "check the text, standardize": (partial(outcome, standardize), rows),
@@ -175,7 +173,7 @@ def timing(rows: Sequence[str]) -> dict[str, Any]:
     each = {stage: 1e6 * seconds / len(rows) for stage, seconds in best.items()}
     return {
         "rows": len(rows),
-        "accepted": len(admitted),
+        "accepted": len(valid),
         "microseconds": {stage: round(microseconds, 1) for stage, microseconds in each.items()},
         "gate_rows_per_second": round(1e6 / each["gate"]),
         "straightforward_rows_per_second": round(1e6 / each["straightforward"]),
@@ -248,7 +246,7 @@ def spelling(rows: Sequence[str], seed: int) -> dict[str, int]:
     """
     counts: Counter[str] = Counter(ambiguous=0)
     for number, row in enumerate(rows):
-        if outcome(admit, row) is None:
+        if outcome(validate, row) is None:
             continue
         smiles = outcome(standardize, row)[0]
         spellings = set(random_spellings(row, f"{seed}-{number}"))

@@ -28,7 +28,7 @@ import torch
 from moses_data import machine
 from robustness import watch
 
-from molvae.chem.candidates import Checks, examine_all
+from molvae.chem.candidates import Checks, decode_and_check_all
 from molvae.files.atomic import write_atomically
 from molvae.generation.decode import write
 from molvae.generation.encode import TILE
@@ -113,7 +113,7 @@ def measured(generator: MoleculeGenerator) -> dict[str, float]:
 
     draws = written()
     checks = Checks(generator.measured, standardization=generator.standardization)
-    work = [(draw.symbols, checks._replace(at_their_word=True)) for draw in draws]
+    work = [(draw.symbols, checks._replace(consistent_only=True)) for draw in draws]
     size = checkpoint.model.config
     wide = 4 * size.decoder_size
     deep = size.decoder_size * (2 * size.decoder_layers - 1)
@@ -122,7 +122,7 @@ def measured(generator: MoleculeGenerator) -> dict[str, float]:
     return {
         "writing": milliseconds(written),
         "products": milliseconds(lambda: [states @ weights for _ in range(round(steps))]),
-        "chemistry": milliseconds(lambda: examine_all(work)),
+        "chemistry": milliseconds(lambda: decode_and_check_all(work)),
     }
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from molvae.checkpoint import Checkpoint, find_model
-from molvae.chem.candidates import Candidate, Checks, examine_all
+from molvae.chem.candidates import Candidate, Checks, decode_and_check_all
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.properties import resolve as resolve_property
 from molvae.chem.selfies import (
@@ -285,7 +285,7 @@ class MoleculeGenerator:
         )
         begun = time.monotonic()
         drawing.run(
-            examine_all if executor is None else partial(_spread, executor),
+            decode_and_check_all if executor is None else partial(_spread, executor),
             at_once=max(1, batch_size // TILE) * TILE,
             report=report,
             should_stop=should_stop,
@@ -496,7 +496,7 @@ def _spread(executor: Executor, work: list[tuple[list[str], Checks]]) -> Iterabl
     """
     return (
         Candidate("", False, refusal=found.reason) if isinstance(found, Lost) else found
-        for _, found in map_chunks(examine_all, work, jobs=executor, chunk_size=PIECE)
+        for _, found in map_chunks(decode_and_check_all, work, jobs=executor, chunk_size=PIECE)
     )
 
 

@@ -1,4 +1,4 @@
-"""A drawn string of symbols -> a molecule, looked at from every side."""
+"""Sampled SELFIES symbols -> a molecule, its properties, and what it is refused for."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ REPAIRED = "repaired by SELFIES"
 
 
 class Checks(NamedTuple):
-    """What is looked at; plain values, so that it reaches worker processes.
+    """What is checked; plain values, so that they can be sent to worker processes.
 
     Attributes:
         properties: names to measure.
@@ -23,7 +23,7 @@ class Checks(NamedTuple):
         smarts: patterns that must be found.
         not_smarts: patterns that must not be found.
         standardization: of the training set.
-        at_their_word: refuse symbols that were repaired, before anything of them is measured.
+        consistent_only: refuse symbols that SELFIES repairs, before they are measured.
     """
 
     properties: tuple[str, ...]
@@ -31,19 +31,19 @@ class Checks(NamedTuple):
     smarts: tuple[str, ...] = ()
     not_smarts: tuple[str, ...] = ()
     standardization: Standardization = DEFAULT_STANDARDIZATION
-    at_their_word: bool = False
+    consistent_only: bool = False
 
 
 class Candidate(NamedTuple):
-    """One draw.
+    """One sample.
 
     Attributes:
         smiles: canonical; "" when the symbols decode to no molecule.
-        consistent: the symbols were taken at their word, not repaired (finding of Skinnider 2024,
+        consistent: the symbols encode this molecule and were not repaired (Skinnider 2024,
             https://doi.org/10.1038/s42256-024-00821-x).
         values: the properties asked for, in their units.
-        refusal: why it is no molecule or which filter speaks against it; "" when nothing does.
-        identity: as the training set spells this molecule, for novelty.
+        refusal: why it is no molecule, or the filter that refuses it; "" for an accepted one.
+        identity: this molecule's SMILES as the training set spells it, for novelty.
     """
 
     smiles: str
@@ -53,8 +53,8 @@ class Candidate(NamedTuple):
     identity: str = ""
 
 
-def examine(symbols: Sequence[str], checks: Checks) -> Candidate:
-    """Decode, test and measure one draw; whatever is wrong becomes its `refusal`."""
+def decode_and_check(symbols: Sequence[str], checks: Checks) -> Candidate:
+    """Decode, measure and filter one sample; what is wrong with it becomes its `refusal`."""
     consistent = is_consistent(symbols)
     try:
         found = decode_molecule(symbols)
@@ -63,7 +63,7 @@ def examine(symbols: Sequence[str], checks: Checks) -> Candidate:
     if found is None:
         return Candidate("", False, refusal="no atom")
     smiles, mol = found
-    if checks.at_their_word and not consistent:
+    if checks.consistent_only and not consistent:
         return Candidate(smiles, False, refusal=REPAIRED)
     try:
         values = tuple(float(value) for value in measure(mol, checks.properties))
@@ -73,9 +73,9 @@ def examine(symbols: Sequence[str], checks: Checks) -> Candidate:
     return Candidate(smiles, consistent, values, _alert(mol, checks), identity)
 
 
-def examine_all(batch: Sequence[tuple[Sequence[str], Checks]]) -> list[Candidate]:
-    """Examine several draws, in order: the piece of work that a worker process takes."""
-    return [examine(symbols, checks) for symbols, checks in batch]
+def decode_and_check_all(batch: Sequence[tuple[Sequence[str], Checks]]) -> list[Candidate]:
+    """Decode and check several samples, in order: the unit of work of a worker process."""
+    return [decode_and_check(symbols, checks) for symbols, checks in batch]
 
 
 def _alert(mol: Chem.Mol, checks: Checks) -> str:

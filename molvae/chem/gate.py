@@ -1,6 +1,6 @@
-"""The gate: what a string from anywhere passes before it is learned from.
+"""The gate: the checks that every string passes before a model is trained on it.
 
-In this order, each step before those that cost more or trust its result:
+In this order, each step before those that cost more or rely on its result:
 
 1. characters, length and numbers of the text, before RDKit sees it     `molvae.chem.text`
 2. parse; largest fragment; neutralization; caps on atoms and rings;
@@ -9,12 +9,12 @@ In this order, each step before those that cost more or trust its result:
    to this molecule                                                     `molvae.chem.selfies`
 4. each property in its own guard                                       `molvae.chem.properties`
 
-The caps of the first step keep from RDKit what would end or block the process; what gets through
-costs milliseconds. RDKit can be killed all the same, so that chemistry on foreign molecules runs
-in the processes of `molvae.parallel.workers`.
+The caps of the first step keep strings from RDKit that would end or block the process; the rest
+costs milliseconds. RDKit can still be killed, so chemistry on foreign molecules runs in the
+processes of `molvae.parallel.workers`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -22,7 +22,6 @@ from rdkit import Chem
 
 from molvae.chem.selfies import encode_checked
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standardize
-from molvae.errors import Rejected
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -30,13 +29,13 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "too long": "more characters than the cap",
         "not SMILES characters": "a character that SMILES does not have, such as a look-alike",
         "more than one record": "a line end or white space inside: two fields, or none of SMILES",
-        "odd bracket atom": "what stands between [ and ] describes no single atom",
+        "odd bracket atom": "the text between [ and ] describes no single atom",
         "number out of range": "a charge, isotope, atom map or ring number that RDKit may misread",
         "not a molecule": "RDKit refuses its syntax, valences or aromaticity",
         "no heavy atom": "nothing but hydrogen",
         "too many heavy atoms": "more than the cap, after the fragment is chosen",
         "too many rings": "more than the cap",
-        "unknown atom": "a place holder",
+        "unknown atom": "a placeholder",
         "unsupported bond": "neither single, double, triple nor aromatic in a ring",
         "no stable spelling": "RDKit's canonical SMILES changes whenever it is read",
         "cannot be written as SELFIES": "selfies fails, or an atom is not in the constraint table",
@@ -44,11 +43,11 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "property failed": "a calculator fails on it or gives no finite number",
     }
 )
-"""Every reason that a `Rejected` of this room can have for a string, in the order of the gate."""
+"""Every reason why a string is `Rejected` here, in the order of the gate."""
 
 
-class Admitted(NamedTuple):
-    """A molecule that passed.
+class ValidMolecule(NamedTuple):
+    """A molecule that passed the gate.
 
     Attributes:
         smiles: canonical, the one spelling of this molecule.
@@ -61,8 +60,10 @@ class Admitted(NamedTuple):
     symbols: list[str]
 
 
-def admit(text: str, standardization: Standardization = DEFAULT_STANDARDIZATION) -> Admitted:
-    """Let one string through the first three steps of the gate.
+def validate(
+    text: str, standardization: Standardization = DEFAULT_STANDARDIZATION
+) -> ValidMolecule:
+    """Check one string in the first three steps of the gate.
 
     Args:
         text: one field of a table or one line of a file.
@@ -71,41 +72,8 @@ def admit(text: str, standardization: Standardization = DEFAULT_STANDARDIZATION)
     Raises:
         Rejected: with one of `REASONS`.
 
-    >>> admit("[Na+].[O-]C(=O)C").symbols
+    >>> validate("[Na+].[O-]C(=O)C").symbols
     ['[C]', '[C]', '[=Branch1]', '[C]', '[=O]', '[O]']
     """
     smiles, mol = standardize(text, standardization)
-    return Admitted(smiles, mol, encode_checked(smiles, mol))
-
-
-def admit_all(
-    texts: Sequence[str], standardization: Standardization = DEFAULT_STANDARDIZATION
-) -> list[Admitted | Rejected]:
-    """Let strings through as `admit` does, each for itself.
-
-    All of them are standardized before any is encoded, which takes a sixth less time: RDKit and
-    the encoding push each other's code out of the processor's caches.
-
-    Args:
-        texts: N strings; their molecules are all in memory at once.
-        standardization: the switches and caps.
-
-    Returns:
-        N molecules or refusals, in order.
-    """
-    standard = [_standardized(text, standardization) for text in texts]
-    return [found if isinstance(found, Rejected) else _encoded(*found) for found in standard]
-
-
-def _standardized(text: str, standardization: Standardization) -> tuple[str, Chem.Mol] | Rejected:
-    try:
-        return standardize(text, standardization)
-    except Rejected as rejected:
-        return rejected
-
-
-def _encoded(smiles: str, mol: Chem.Mol) -> Admitted | Rejected:
-    try:
-        return Admitted(smiles, mol, encode_checked(smiles, mol))
-    except Rejected as rejected:
-        return rejected
+    return ValidMolecule(smiles, mol, encode_checked(smiles, mol))

@@ -1,11 +1,11 @@
 """Rows of a table -> molecules as a model reads them. Runs in worker processes, without torch."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
-from molvae.chem.gate import Admitted, admit_all
+from molvae.chem.gate import ValidMolecule, validate
 from molvae.chem.properties import measure
 from molvae.chem.smiles import Standardization
 from molvae.data.tables.records import Row
@@ -34,8 +34,8 @@ class PreparedMolecule(NamedTuple):
 def standardize_and_measure(
     standardization: Standardization, properties: Sequence[str], texts: Sequence[str]
 ) -> list[PreparedMolecule | Rejected]:
-    """Look at molecules, given as SMILES: the form they have, and their properties."""
-    return [_measured(found, properties) for found in admit_all(texts, standardization)]
+    """Bring molecules, given as SMILES, to the form of a training set, and measure them."""
+    return [_measure(partial(validate, text, standardization), properties) for text in texts]
 
 
 def known_to(
@@ -73,26 +73,28 @@ def standardize_rows(
             yield row, Rejected(found.reason, found.detail) if lost else found
 
 
-def admit_rows(rows: Sequence[Row], standardization: Standardization) -> list[Admitted | Rejected]:
-    """Return the molecule of each row, or the reason why it has none."""
-    found = admit_all(["" if row.fault else row.smiles for row in rows], standardization)
-    return [
-        Rejected(row.fault, field="") if row.fault else each
-        for row, each in zip(rows, found, strict=True)
-    ]
+def validate_row(row: Row, standardization: Standardization) -> ValidMolecule:
+    """Return the molecule of a row.
+
+    Raises:
+        Rejected: with the reason why there is none.
+    """
+    if row.fault:
+        raise Rejected(row.fault, field="")
+    return validate(row.smiles, standardization)
 
 
 def _standardize_rows(
     standardization: Standardization, properties: Sequence[str], rows: Sequence[Row]
 ) -> list[PreparedMolecule | Rejected]:
-    return [_measured(found, properties) for found in admit_rows(rows, standardization)]
+    return [_measure(partial(validate_row, row, standardization), properties) for row in rows]
 
 
-def _measured(found: Admitted | Rejected, properties: Sequence[str]) -> PreparedMolecule | Rejected:
-    if isinstance(found, Rejected):
-        return found
+def _measure(
+    find: Callable[[], ValidMolecule], properties: Sequence[str]
+) -> PreparedMolecule | Rejected:
     try:
-        values = measure(found.mol, properties).tolist()
+        smiles, mol, symbols = find()
+        return PreparedMolecule(smiles, symbols, tuple(measure(mol, properties).tolist()))
     except Rejected as rejected:
         return rejected
-    return PreparedMolecule(found.smiles, found.symbols, tuple(values))

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from molvae.chem import properties, similarity
-from molvae.chem.gate import Admitted
 from molvae.chem.smiles import Standardization
-from molvae.data.molecules import admit_rows
+from molvae.data.molecules import validate_row
 from molvae.data.tables.records import Row
 from molvae.errors import Rejected
 from molvae.training_index import molecule_hash
@@ -46,17 +45,14 @@ class Molecule(NamedTuple):
 
 def prepare_rows(recipe: Recipe, rows: Sequence[Row]) -> list[Molecule | Rejected]:
     """Prepare a chunk of rows: the work that `workers.map_chunks` distributes."""
-    return [
-        found if isinstance(found, Rejected) else _prepare(recipe, found)
-        for found in admit_rows(rows, recipe.standardization)
-    ]
+    return [_prepare(recipe, row) for row in rows]
 
 
-def _prepare(recipe: Recipe, found: Admitted) -> Molecule | Rejected:
-    smiles, mol, symbols = found
-    if len(symbols) > recipe.max_symbols:
-        return Rejected("too many symbols", f"{len(symbols)}, at most {recipe.max_symbols}")
+def _prepare(recipe: Recipe, row: Row) -> Molecule | Rejected:
     try:
+        smiles, mol, symbols = validate_row(row, recipe.standardization)
+        if len(symbols) > recipe.max_symbols:
+            raise Rejected("too many symbols", f"{len(symbols)}, at most {recipe.max_symbols}")
         values = properties.measure(mol, recipe.properties)
         scaffold = _hash(similarity.murcko_scaffold(mol)) if recipe.scaffolds else 0
     except Rejected as rejected:

@@ -11,7 +11,7 @@ from rdkit import Chem, DataStructs
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
-from molvae.chem.candidates import Checks, examine
+from molvae.chem.candidates import Checks, decode_and_check
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.similarity import fingerprint
 from molvae.data.molecules import PreparedMolecule
@@ -93,7 +93,7 @@ def decode_all(
     )
     names = measured_by(checkpoint)
     checks = Checks(names, standardization=standardization_of(checkpoint))
-    candidates = [examine(each.symbols, checks) for each in written]
+    candidates = [decode_and_check(each.symbols, checks) for each in written]
     labels = _labels(checkpoint, written)
     return [
         Decoded(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
-from molvae.chem.gate import admit
+from molvae.chem.gate import validate
 from molvae.chem.selfies import decode_canonical
 from molvae.chem.smiles import Standardization
 from molvae.errors import ArtifactError, Rejected, UsageError
@@ -63,7 +63,7 @@ def symbols_of(text: str, standardization: Standardization) -> list[str]:
     Raises:
         Rejected: for a string that is no molecule.
     """
-    return admit(text, standardization).symbols
+    return validate(text, standardization).symbols
 
 
 def read(checkpoint: Checkpoint, molecules: Sequence[Sequence[str]]) -> Posterior:

@@ -108,7 +108,7 @@ class Drawing:
             config.smarts,
             config.not_smarts,
             standardization,
-            at_their_word=config.tier == "consistent",
+            consistent_only=config.tier == "consistent",
         )
         for pattern in (*config.smarts, *config.not_smarts):  # a bad one is told before any work
             if asks_for_stereo(pattern) and not standardization.stereo:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molvae.chem.candidates import REPAIRED, Candidate, Checks, examine, examine_all
+from molvae.chem.candidates import (
+    REPAIRED,
+    Candidate,
+    Checks,
+    decode_and_check,
+    decode_and_check_all,
+)
 from molvae.chem.properties import PROPERTIES, measure
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import Standardization, canonicalize
@@ -15,7 +21,7 @@ SMILES = [canonicalize(smiles, stereo=False) for _, smiles in DRUGS[:40]]
 
 
 def look_at(smiles: str, **checks: tuple[str, ...]) -> Candidate:
-    return examine(encode(canonicalize(smiles)), NOTHING_ASKED._replace(**checks))
+    return decode_and_check(encode(canonicalize(smiles)), NOTHING_ASKED._replace(**checks))
 
 
 @pytest.mark.parametrize("smiles", SMILES)
@@ -29,25 +35,27 @@ def test_a_drug_is_taken_at_its_word(smiles: str) -> None:
 
 def test_a_draw_that_selfies_repairs_is_a_molecule_and_not_consistent() -> None:
     # Fluorine has one bond: the second carbon is dropped without a word.
-    candidate = examine(["[C]", "[F]", "[C]"], NOTHING_ASKED)
+    candidate = decode_and_check(["[C]", "[F]", "[C]"], NOTHING_ASKED)
     assert (candidate.smiles, candidate.consistent, candidate.refusal) == ("CF", False, "")
 
 
 @pytest.mark.parametrize("symbols", [[], ["[Branch1]"], ["[Ring1]", "[Ring1]"]])
 def test_a_draw_without_an_atom_is_refused(symbols: list[str]) -> None:
-    assert examine(symbols, NOTHING_ASKED) == Candidate("", consistent=False, refusal="no atom")
+    assert decode_and_check(symbols, NOTHING_ASKED) == Candidate(
+        "", consistent=False, refusal="no atom"
+    )
 
 
 def test_a_draw_that_is_no_selfies_is_refused_by_name() -> None:
-    assert examine(["[C]", "[nonsense]"], NOTHING_ASKED).refusal == "not SELFIES"
+    assert decode_and_check(["[C]", "[nonsense]"], NOTHING_ASKED).refusal == "not SELFIES"
 
 
 def test_a_molecule_is_looked_up_as_the_training_set_spells_it() -> None:
     acetate = ["[C]", "[C]", "[=Branch1]", "[C]", "[=O]", "[O-1]"]
-    candidate = examine(acetate, NOTHING_ASKED)
+    candidate = decode_and_check(acetate, NOTHING_ASKED)
     assert (candidate.smiles, candidate.identity) == ("CC(=O)[O-]", "CC(=O)O")
     as_charged = NOTHING_ASKED._replace(standardization=Standardization(uncharge=False))
-    assert examine(acetate, as_charged).identity == "CC(=O)[O-]"
+    assert decode_and_check(acetate, as_charged).identity == "CC(=O)[O-]"
 
 
 def test_a_property_that_fails_refuses_the_molecule_and_nothing_else(
@@ -58,8 +66,10 @@ def test_a_property_that_fails_refuses_the_molecule_and_nothing_else(
 
     monkeypatch.setitem(PROPERTIES, "QED", PROPERTIES["QED"]._replace(function=fail))
     checks = Checks(("MW", "QED"))
-    assert examine(["[C]", "[O]"], checks).refusal == "property failed"
-    assert examine(["[C]", "[O]"], Checks(("MW",))).values == pytest.approx([32.04], abs=0.01)
+    assert decode_and_check(["[C]", "[O]"], checks).refusal == "property failed"
+    assert decode_and_check(["[C]", "[O]"], Checks(("MW",))).values == pytest.approx(
+        [32.04], abs=0.01
+    )
 
 
 CATECHOL, NITROBENZENE, ASPIRIN = "Oc1ccccc1O", "O=[N+]([O-])c1ccccc1", "CC(=O)Oc1ccccc1C(=O)O"
@@ -93,15 +103,15 @@ def test_a_refused_molecule_is_measured_all_the_same() -> None:
 
 def test_what_was_repaired_is_refused_before_it_is_measured_where_that_is_asked() -> None:
     repaired = ["[C]", "[F]", "[C]"]  # fluorine has no bond left for the second carbon
-    checks = Checks(("MW",), at_their_word=True)
-    assert examine(repaired, checks) == Candidate("CF", False, refusal=REPAIRED)
-    assert examine(repaired, Checks(("MW",))).values == pytest.approx([34.03], abs=0.01)
-    assert examine(["[C]", "[F]"], checks).values == pytest.approx([34.03], abs=0.01)
+    checks = Checks(("MW",), consistent_only=True)
+    assert decode_and_check(repaired, checks) == Candidate("CF", False, refusal=REPAIRED)
+    assert decode_and_check(repaired, Checks(("MW",))).values == pytest.approx([34.03], abs=0.01)
+    assert decode_and_check(["[C]", "[F]"], checks).values == pytest.approx([34.03], abs=0.01)
 
 
 def test_work_and_result_cross_a_process_border() -> None:
     work = [(encode(smiles), Checks(("MW",), ("PAINS",), ("[#6]",), ("[U]",))) for smiles in SMILES]
-    found = examine_all(pickle.loads(pickle.dumps(work)))
+    found = decode_and_check_all(pickle.loads(pickle.dumps(work)))
     assert pickle.loads(pickle.dumps(found)) == found
     assert [candidate.smiles for candidate in found] == SMILES
     assert all(isinstance(value, float) for candidate in found for value in candidate.values)

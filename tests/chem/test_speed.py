@@ -7,9 +7,9 @@ from rdkit import Chem
 
 import molvae
 from molvae.chem import speed
-from molvae.chem.candidates import Checks, examine
+from molvae.chem.candidates import Checks, decode_and_check
 from molvae.chem.filters import FILTERS
-from molvae.chem.gate import admit
+from molvae.chem.gate import validate
 from molvae.chem.properties import PROPERTIES, measure
 from tests.drugs import DRUGS
 
@@ -27,10 +27,16 @@ def everything() -> list[object]:
     checks = Checks(("QED", "LogP"), filters=("PAINS", "BRENK"), not_smarts=("[U]",))
     found: list[object] = []
     for smiles in SMILES:
-        passed = admit(smiles)
+        passed = validate(smiles)
         alerts = [alert(passed.mol) for alert in FILTERS.values()]
         values = measure(passed.mol, list(PROPERTIES)).tolist()
-        found += [passed.smiles, passed.symbols, alerts, values, examine(passed.symbols, checks)]
+        found += [
+            passed.smiles,
+            passed.symbols,
+            alerts,
+            values,
+            decode_and_check(passed.symbols, checks),
+        ]
     return found
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molvae.chem.candidates import Candidate, Checks, examine_all
+from molvae.chem.candidates import Candidate, Checks, decode_and_check_all
 from molvae.chem.properties import measure
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import canonicalize
@@ -83,7 +83,7 @@ def finish(drawing: Drawing, *, at_once: int = 64, stop_after: int = -1) -> Gene
     def examine(work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
         nonlocal rounds
         rounds += 1
-        return examine_all(work)
+        return decode_and_check_all(work)
 
     counts: list[int] = []
     drawing.run(examine, at_once=at_once, report=counts.append, should_stop=should_stop)
@@ -521,7 +521,7 @@ def test_chemistry_goes_on_while_the_next_draws_are_written() -> None:
 
         def later() -> Iterable[Candidate]:
             looked_at.append(len(written) - so_far)
-            yield from examine_all(work)
+            yield from decode_and_check_all(work)
 
         return later()
 
