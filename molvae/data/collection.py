@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from molvae.chem.molblock import without_block
 from molvae.data.labels import LabelCells
-from molvae.data.rows import Molecule
+from molvae.data.recipe import Molecule
 from molvae.data.tables.lines import to_bytes
 from molvae.data.tables.records import Row
 from molvae.data.tally import Reject

@@ -1,9 +1,9 @@
-"""Rows that are done, kept beside the dataset to be, so that a run that is killed is gone on with.
+"""Prepared rows, saved beside the future dataset, so that an interrupted run can be continued.
 
 The molecule of a row depends on its SMILES, the recipe and the versions of what reads molecules, on
-nothing else (not on the labels): it need not be prepared twice. The rows are read again all the
-same. From the first chunk on in which one has changed, all are prepared anew. A chunk in which a
-row was lost (its worker died or took too long, which may not happen again) is not kept.
+nothing else (not on the labels), so that it is not prepared twice. The rows are read again. From
+the first chunk with a changed row on, all are prepared again. A chunk with a lost row (its worker
+died or took too long, which may not happen again) is not saved.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 
-from molvae.data.rows import Molecule
+from molvae.data.recipe import Molecule
 from molvae.data.tables.records import Row
 from molvae.errors import MolvaeError, Rejected
 from molvae.files.atomic import free
@@ -30,15 +30,16 @@ Pairs = Generator[tuple[Row, Result], None, None]
 
 
 class Journal:
-    """What consecutive chunks of rows came to: an SQLite file of its own.
+    """The results of consecutive chunks of rows, in an SQLite file.
 
     Args:
-        path: the file; it is made once there is something to keep.
-        identity: all that results depend on besides their rows; another one's are forgotten.
+        path: the file, created when there are results to save.
+        identity: all that results depend on besides their rows; results of another identity are
+            deleted.
 
     Attributes:
-        recalled: rows whose results came from the file.
-        chunks: numbers of the chunks that the file had to begin with.
+        recalled: number of rows whose results came from the file.
+        chunks: numbers of the chunks that the file had at the beginning.
 
     Raises:
         MolvaeError: when another run has it open, or it cannot be written.
@@ -55,7 +56,7 @@ class Journal:
             self._open()
 
     def recall(self, number: int, rows: Sequence[Row]) -> list[Result] | None:
-        """Return what a chunk came to; None when it is not known, or is not the same any more."""
+        """Return the results of a chunk; None when they are unknown or a row has changed."""
         if self._file is None:
             return None
         try:
@@ -65,12 +66,12 @@ class Journal:
                 return None
             results = [_result(entry) for entry in json.loads(zlib.decompress(found[1]))]
         except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError):
-            return None  # damaged: worked on once more
+            return None  # damaged: prepared again
         self.recalled += len(results)
         return results
 
     def keep(self, number: int, pairs: Sequence[tuple[Row, Result]]) -> None:
-        """Note what a chunk came to, if no row was lost; it is saved within some seconds."""
+        """Keep the results of a chunk, unless a row was lost; they are saved within seconds."""
         if any(isinstance(result, Lost) for _, result in pairs):
             return
         entries = json.dumps([_entry(result) for _, result in pairs]).encode()
@@ -82,7 +83,7 @@ class Journal:
             self.save()
 
     def save(self) -> None:
-        """Write what is noted to the file."""
+        """Write the results that are not saved yet to the file."""
         file = self._file or self._open()
         try:
             with file:
@@ -96,20 +97,20 @@ class Journal:
         self._saved = time.monotonic()
 
     def close(self) -> None:
-        """Save, where anything was saved before, and let go of the file."""
+        """Save, if anything was saved before, and close the file."""
         if self._file is not None:
             with closing(self._file):
                 self.save()
             self._file = None
 
     def _open(self) -> sqlite3.Connection:
-        """Open the file, or make it; what is of another identity, or no journal, is begun anew."""
+        """Open or create the file; one of another identity, or that is no journal, is emptied."""
         try:
             try:
                 self._file = self._begin()
             except sqlite3.OperationalError:
                 raise
-            except sqlite3.DatabaseError:  # damaged, or somebody else's
+            except sqlite3.DatabaseError:  # damaged, or another kind of file
                 self.path.unlink()
                 self._file = self._begin()
         except (sqlite3.Error, OSError) as error:
@@ -121,7 +122,7 @@ class Journal:
             return MolvaeError(
                 f"{self.path}: another run has it open. Does it prepare the same dataset?"
             )
-        with suppress(OSError):  # made, and nothing could be written to it
+        with suppress(OSError):  # created, but nothing could be written to it
             if self.path.stat().st_size == 0:
                 self.path.unlink()
         return MolvaeError(
@@ -132,9 +133,9 @@ class Journal:
     def _begin(self) -> sqlite3.Connection:
         file = sqlite3.connect(self.path, timeout=LOCKED_SECONDS)
         try:
-            file.execute("PRAGMA locking_mode = EXCLUSIVE")  # for as long as it is open
+            file.execute("PRAGMA locking_mode = EXCLUSIVE")  # while it is open
             with file:
-                file.execute("BEGIN EXCLUSIVE")  # also where nothing is written yet
+                file.execute("BEGIN EXCLUSIVE")  # even before anything is written
                 file.execute("CREATE TABLE IF NOT EXISTS run (identity TEXT)")
                 file.execute(
                     "CREATE TABLE IF NOT EXISTS chunk"
@@ -163,13 +164,13 @@ def journaled(
     chunk_size: int,
     journal: Journal | None,
 ) -> Pairs:
-    """Yield every row with its result: from the journal as far as it goes, then worked on.
+    """Yield every row with its result, from the journal or else from `work`.
 
     Args:
         rows: the rows, in order.
         work: yields rows with their results, in order.
-        chunk_size: rows that are kept as one.
-        journal: None keeps nothing.
+        chunk_size: number of rows that are saved as one.
+        journal: where results are saved; None saves nothing.
     """
     number = 0
     last = max(journal.chunks, default=-1) if journal else -1
@@ -187,7 +188,7 @@ def journaled(
 
 
 def _kept(results: Pairs, number: int, chunk_size: int, journal: Journal | None) -> Pairs:
-    """Yield results, and keep them by chunks from this number on."""
+    """Yield results, and keep them by chunks, the first of which has this number."""
     with closing(results):
         while pairs := list(islice(results, chunk_size)):
             if journal is not None:
@@ -197,7 +198,7 @@ def _kept(results: Pairs, number: int, chunk_size: int, journal: Journal | None)
 
 
 def forget(path: Path) -> None:
-    """Remove a journal that is not needed any more."""
+    """Remove a journal that is not needed anymore."""
     with suppress(FileNotFoundError):
         path.unlink()
 

@@ -1,4 +1,4 @@
-"""Rows of a table -> molecules as a model reads them. Runs in worker processes, without torch."""
+"""SMILES or rows -> molecules as a model reads them. Runs in worker processes, without torch."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
@@ -18,12 +18,12 @@ SECONDS = 60.0  # for a chunk, and so for a single row: ten thousand times what 
 
 
 class PreparedMolecule(NamedTuple):
-    """A molecule in the form that a model was trained on.
+    """A standardized molecule, with its symbols and properties.
 
     Attributes:
         smiles: canonical.
         symbols: SELFIES symbols.
-        values: the properties that were asked for, in their units.
+        values: the requested properties, in their units.
     """
 
     smiles: str
@@ -34,14 +34,14 @@ class PreparedMolecule(NamedTuple):
 def standardize_and_measure(
     standardization: Standardization, properties: Sequence[str], texts: Sequence[str]
 ) -> list[PreparedMolecule | Rejected]:
-    """Bring molecules, given as SMILES, to the form of a training set, and measure them."""
+    """Return each molecule, standardized and measured, or the reason why it cannot be used."""
     return [_measure(partial(validate, text, standardization), properties) for text in texts]
 
 
 def known_to(
     vocabulary: Vocabulary, found: PreparedMolecule | Rejected
 ) -> PreparedMolecule | Rejected:
-    """Return a molecule if the model has all of its symbols, or the reason why there is none."""
+    """Return the molecule, or a rejection when the model lacks one of its symbols."""
     unknown = [] if isinstance(found, Rejected) else vocabulary.unknown(found.symbols)
     return Rejected("symbol unknown to the model", ", ".join(unknown)) if unknown else found
 
@@ -49,16 +49,18 @@ def known_to(
 def standardize_rows(
     rows: Iterable[Row], standardization: Standardization, properties: Sequence[str], *, jobs: int
 ) -> Generator[tuple[Row, PreparedMolecule | Rejected], None, None]:
-    """Look at the molecules of a table, each where its death costs one row; in order.
+    """Standardize and measure the molecules of a table in worker processes.
+
+    A molecule that crashes RDKit costs its own row only.
 
     Args:
         rows: of an open table.
         standardization: of the model's training set.
-        properties: to measure.
+        properties: names of those to measure.
         jobs: worker processes; 0 works in this process, for a few molecules.
 
     Yields:
-        Each row with its molecule, or the reason why there is none.
+        Each row, in order, with its molecule or the reason why there is none.
     """
     results = map_chunks(
         partial(_standardize_rows, standardization, tuple(properties)),

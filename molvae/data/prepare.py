@@ -1,7 +1,10 @@
-"""Raw tables -> a clean, unique, encoded dataset, and a tally of everything dropped and why."""
+"""Tables of molecules -> a dataset of distinct molecules, and why each other row is left out."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
+from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,31 +12,36 @@ import numpy as np
 import rdkit
 
 from molvae.chem import properties, selfies
+from molvae.chem.smiles import Standardization
 from molvae.config import DataConfig, as_dict
 from molvae.data import splits
 from molvae.data.collection import Collection
-from molvae.data.columns import Columns, make_columns
-from molvae.data.gather import Source, Tables, gather
+from molvae.data.conditions import Conditions, make_conditions
+from molvae.data.inputs import Inputs, Source
+from molvae.data.journal import Journal, journaled
 from molvae.data.labels import Label
 from molvae.data.merging import Merged, merge
+from molvae.data.molecules import CHUNK, SECONDS
+from molvae.data.recipe import Recipe, prepare_rows
 from molvae.data.tables import tables
 from molvae.data.tally import Disagreement, Reject, Tally
 from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
 from molvae.errors import InputError, UsageError
 from molvae.normalizer import class_column
-from molvae.parallel.workers import Jobs
+from molvae.parallel.executors import versions
+from molvae.parallel.workers import Jobs, map_chunks
 from molvae.version import __version__
 
 
 class Prepared(NamedTuple):
-    """What came of it.
+    """A dataset and an account of its rows.
 
     Attributes:
         dataset: ready to save and to train on.
-        tally: what became of every row.
-        rejects: every row left out, in order of file and row.
-        conflicts: every label that disagreed with an earlier row of an equal molecule.
-        recalled: rows that an unfinished run had done.
+        tally: the number of rows that are kept, merged and rejected.
+        rejects: every rejected row, in order of file and row.
+        conflicts: every label that disagrees with an earlier row of the same molecule.
+        recalled: number of rows that an interrupted run had prepared.
     """
 
     dataset: MoleculeDataset
@@ -59,67 +67,92 @@ def prepare(
     """Turn tables of molecules into one dataset.
 
     The same files give the same dataset, byte for byte, whatever `jobs` is. Rows of one molecule
-    are merged: the first stays, numeric labels are averaged, of classes the most frequent one stays
-    and none when they tie, and the most held-out split wins. A symbol needs `config.min_count`
-    molecules, counted over all splits; below 20,000 molecules the number falls in proportion, so
-    that a small table is not thinned out. Rows with a rarer symbol are rejected, since a model
-    could not learn it.
+    are merged as `merging.merge` says. A symbol must occur in `config.min_count` molecules of all
+    splits; below 20,000 molecules the number falls in proportion, so that a small table loses
+    little. Rows with a rarer symbol are rejected, since a model could not learn it.
 
     Args:
         paths: the tables, read one after the other; `-` is stdin.
         config: what to compute, keep and hold out.
         jobs: worker processes, or an executor; 0 works in this process, for a few molecules.
-        rejects: a table to write with every row left out; its ending names the format.
+        rejects: a table to write with every rejected row; its ending names the format.
         conflicts: a table to write with every label that disagrees between equal molecules.
-        progress: called with the numbers of rows that are done and of bytes that are read.
-        strict: stop at the first bad row.
+        progress: called with the number of finished rows and of bytes read.
+        strict: stop at the first rejected row.
         format: of all tables, as in `tables.open_table`.
-        known_symbols: of a model that will be trained further: never too rare.
-        unfinished: a file for the rows that are done (`journal.Journal`), so that a run that was
-            cut short is gone on with by the same call; whoever has saved the dataset removes it.
+        known_symbols: symbols of a model that will be trained further: never too rare.
+        unfinished: a file for the rows that are done (`journal.Journal`). The same call continues
+            an interrupted run with it. Remove it after the dataset is saved.
 
     Raises:
-        InputError: for a file that is no table, a missing column, a bad row when `strict`, or
-            when no molecule is left.
-        UsageError: for an unknown property or label column, a label named as a property is, or
-            one that reads as numbers and as classes.
+        InputError: for a file that is no table, a rejected row when `strict`, or when no molecule
+            is left.
+        UsageError: for an unknown property or column, a label with the name of a property, or a
+            label that may be numbers or classes.
     """
     computed = tuple(properties.resolve(name).name for name in config.properties)
-    source = Tables(paths, config, format=format)
-    _check_names(computed, [label.name for label in source.labels])
-    gathered = gather(
-        source,
-        config,
-        computed=computed,
+    inputs = Inputs(paths, config, format=format)
+    _check_names(computed, [label.name for label in inputs.labels])
+    collection, recalled = _collect(
+        inputs,
+        _recipe(config, computed),
         jobs=jobs,
         progress=progress,
         strict=strict,
         unfinished=unfinished,
     )
-    labels = _labels(gathered.collection, computed)
-    merged = merge(gathered.collection, labels, min_count=config.min_count, known=known_symbols)
+    labels = _labels(collection, computed)
+    merged = merge(collection, labels, min_count=config.min_count, known=known_symbols)
     if strict and merged.rejects:
         raise InputError(str(merged.rejects[0]))
     if rejects is not None:
         tables.write_table(rejects, Reject._fields, merged.rejects)
     if not len(merged.hashes):
-        raise InputError(_nothing_left(gathered.sources, merged.rejects))
+        raise InputError(_nothing_left(inputs.sources, merged.rejects))
     split = _split(merged, config)
-    columns = make_columns(computed, labels, merged.values, split)
+    conditions = make_conditions(computed, labels, merged.values, split)
     if conflicts is not None:
         tables.write_table(conflicts, Disagreement._fields, merged.disagreements)
-    tally = _tally(gathered.sources, merged, split, columns)
+    tally = _tally(inputs.sources, merged, split, conditions)
     dataset = MoleculeDataset(
         ids=merged.ids,
         offsets=merged.offsets,
-        properties=columns.values,
+        properties=conditions.values,
         split=split,
         hashes=merged.hashes,
         vocabulary=merged.vocabulary,
-        normalizer=columns.normalizer,
-        provenance=_provenance(config, gathered.sources, tally),
+        normalizer=conditions.normalizer,
+        provenance=_provenance(config, inputs.sources, tally),
     )
-    return Prepared(dataset, tally, merged.rejects, merged.disagreements, gathered.recalled)
+    return Prepared(dataset, tally, merged.rejects, merged.disagreements, recalled)
+
+
+def _collect(
+    inputs: Inputs,
+    recipe: Recipe,
+    *,
+    jobs: Jobs,
+    progress: Callable[[int, int], None] | None,
+    strict: bool,
+    unfinished: Path | None,
+) -> tuple[Collection, int]:
+    """Return all rows with their molecules, and how many of them an earlier run had prepared."""
+    collection = Collection(inputs.labels)
+    journal = None
+    if unfinished is not None:
+        journal = Journal(unfinished, identity=json.dumps([versions(), repr(recipe)]))
+    work = partial(
+        map_chunks, partial(prepare_rows, recipe), jobs=jobs, chunk_size=CHUNK, timeout=SECONDS
+    )
+    results = journaled(inputs.rows(collection), work, chunk_size=CHUNK, journal=journal)
+    with closing(inputs), closing(results), closing(journal) if journal else nullcontext():
+        for done, (row, found) in enumerate(results, 1):
+            collection.add_molecule(row, found)
+            if strict and collection.rejects:
+                break
+            if progress is not None:
+                progress(done, inputs.position)
+    return collection, journal.recalled if journal else 0
 
 
 def _check_names(computed: Sequence[str], labels: Sequence[str]) -> None:
@@ -162,7 +195,9 @@ def _labels(collection: Collection, computed: Sequence[str]) -> list[Label]:
     return labels
 
 
-def _tally(sources: Sequence[Source], merged: Merged, split: np.ndarray, columns: Columns) -> Tally:
+def _tally(
+    sources: Sequence[Source], merged: Merged, split: np.ndarray, conditions: Conditions
+) -> Tally:
     counts = Counter(reject.kind for reject in merged.rejects)
     rows, kept = sum(source.rows for source in sources), len(split)
     return Tally(
@@ -174,8 +209,8 @@ def _tally(sources: Sequence[Source], merged: Merged, split: np.ndarray, columns
         conflicts=len(merged.disagreements),
         left_out=merged.left_out,
         min_count=merged.min_count,
-        labels=columns.counts,
-        notes=columns.notes,
+        labels=conditions.counts,
+        notes=conditions.notes,
     )
 
 
@@ -210,7 +245,7 @@ def _split(merged: Merged, config: DataConfig) -> np.ndarray:
 
 
 def _provenance(config: DataConfig, sources: Sequence[Source], tally: Tally) -> dict[str, Any]:
-    """Return what a reader needs to make the dataset again; no paths and no dates."""
+    """Return what is needed to make the same dataset again, without paths and dates."""
     table = selfies.constraints()
     return {
         "data": as_dict(config),
@@ -224,3 +259,19 @@ def _provenance(config: DataConfig, sources: Sequence[Source], tally: Tally) -> 
         "constraints": table,
         "constraints_hash": selfies.constraints_hash(table),
     }
+
+
+def _recipe(config: DataConfig, computed: tuple[str, ...]) -> Recipe:
+    return Recipe(
+        Standardization(
+            stereo=config.stereo,
+            largest_fragment=config.largest_fragment,
+            uncharge=config.uncharge,
+            isotopes=config.isotopes,
+            max_length=config.max_length,
+            max_heavy_atoms=config.max_heavy_atoms,
+        ),
+        properties=computed,
+        max_symbols=config.max_symbols,
+        scaffolds=config.split == "scaffold",
+    )

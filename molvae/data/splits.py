@@ -1,7 +1,6 @@
-"""Who is trained on and who is held out.
+"""Splits of molecules into train, validation and test.
 
-A molecule's place follows from the molecule and the seed, not from its row: the same set of
-molecules in another order is split the same way.
+The split of a molecule depends on the set of molecules and the seed, not on the order of the rows.
 """
 
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import numpy as np
 from molvae.dataset import TEST, TRAIN, VALIDATION
 from molvae.errors import InputError
 
-# What a column may say, in any case.
+# Words of a split column, in any case.
 SPLIT_WORDS = {
     "train": TRAIN,
     "training": TRAIN,
@@ -24,12 +23,12 @@ SPLIT_WORDS = {
 
 
 class Candidates(NamedTuple):
-    """What a split may look at: N distinct molecules and the shares wanted.
+    """The N distinct molecules to split, and the shares.
 
     Attributes:
         hashes: of each canonical SMILES, uint64, shape (N,).
-        scaffolds: hash of each Murcko scaffold, uint64, shape (N,); empty unless asked for.
-        assigned: split that a column names, uint8, shape (N,); empty unless asked for.
+        scaffolds: hash of each Murcko scaffold, uint64, shape (N,); 0 unless they are needed.
+        assigned: split that a column names, uint8, shape (N,); 0 without a column.
         validation: share of molecules for validation.
         test: share of molecules for testing.
         seed: another one gives another split.
@@ -44,7 +43,7 @@ class Candidates(NamedTuple):
 
 
 def split_word(cell: str, *, where: str) -> int:
-    """Read one cell of a split column.
+    """Return the split that a cell of a split column names.
 
     Args:
         cell: a word of `SPLIT_WORDS` in any case.
@@ -60,7 +59,7 @@ def split_word(cell: str, *, where: str) -> int:
 
 
 def random(candidates: Candidates) -> np.ndarray:
-    """Draw the held-out molecules at random.
+    """Hold out molecules at random.
 
     Returns:
         uint8, shape (N,); the shares are exact to one molecule.
@@ -76,10 +75,10 @@ def random(candidates: Candidates) -> np.ndarray:
 
 
 def scaffold(candidates: Candidates) -> np.ndarray:
-    """Hold out whole scaffolds: no Murcko scaffold stands on two sides.
+    """Hold out whole scaffolds: no Murcko scaffold is in two splits.
 
     Scaffolds from the most to the least frequent fill train, then validation, then test, so that
-    what is held out is rare chemistry (Bemis & Murcko 1996, https://doi.org/10.1021/jm9602928;
+    rare chemistry is held out (Bemis & Murcko 1996, https://doi.org/10.1021/jm9602928;
     the order is that of MoleculeNet, https://doi.org/10.1039/C7SC02664A). A scaffold with more
     molecules than validation and test may hold together goes to train; where that fills train,
     validation and test share the others. Scaffolds of one size come in an order that the seed
@@ -119,12 +118,12 @@ def scaffold(candidates: Candidates) -> np.ndarray:
 
 
 def column(candidates: Candidates) -> np.ndarray:
-    """Take the split that a column of the table names; uint8, shape (N,)."""
+    """Return the split that a column of the table names, uint8, shape (N,)."""
     return candidates.assigned
 
 
 def splitter(name: str) -> Callable[[Candidates], np.ndarray]:
-    """Return the split of this name; any name that is no method is that of a column."""
+    """Return the method of splitting; any other name is a column."""
     return SPLITS.get(name, column)
 
 

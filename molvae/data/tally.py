@@ -1,4 +1,4 @@
-"""What became of every row: kept, merged or rejected, and nothing else."""
+"""An account of all rows: each is kept, merged or rejected."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 
 class Reject(NamedTuple):
-    """One row that was not used.
+    """A row that is rejected.
 
     Attributes:
         file: base name.
         row: physical line, from 1.
         field: the column at fault, "" for the whole row.
-        smiles: the SMILES as it stands in the row; for a rare symbol, canonical; of a mol block "".
-        reason: why, with what was seen.
+        smiles: the SMILES cell of the row; canonical for a rare symbol, "" for a mol block.
+        reason: why, with the text at fault.
     """
 
     file: str
@@ -24,7 +24,7 @@ class Reject(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The reason without what was seen."""
+        """The reason without the text at fault."""
         return self.reason.partition(":")[0]
 
     def __str__(self) -> str:
@@ -33,18 +33,17 @@ class Reject(NamedTuple):
 
 
 class Disagreement(NamedTuple):
-    """One label of one row that differs from an earlier row of an equal molecule.
+    """A label of a row that differs from an earlier row of the same molecule.
 
     Attributes:
         label: its name.
         file: base name.
         row: physical line, from 1.
-        value: what the row says.
+        value: the label in this row.
         first_file: base name of the file with the molecule's first row that has the label.
         first_row: that row.
-        first_value: what it says.
-        kept: what the molecule has in the end: a mean, the most frequent class, "" when classes
-            tie.
+        first_value: the label in that row.
+        kept: the label of the molecule: a mean, the most frequent class, or "" when classes tie.
     """
 
     label: str
@@ -67,12 +66,12 @@ class Disagreement(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelCount:
-    """How many molecules have a label.
+    """Number of molecules with a label.
 
     Attributes:
-        molecules: with one.
-        missing: without.
-        classes: molecules of each class; nothing for numbers.
+        molecules: with the label.
+        missing: without it.
+        classes: molecules of each class; empty for numbers.
     """
 
     molecules: int
@@ -80,7 +79,7 @@ class LabelCount:
     classes: Mapping[str, int] = field(default_factory=dict)
 
     def line(self, name: str) -> str:
-        """Return what the label was taken for, as a line of text."""
+        """Return the classes or the number of values, as a line of text."""
         if self.classes:
             classes = ", ".join(f"{word} {count:,}" for word, count in self.classes.items())
             line = f"label {name}: classes {classes}"
@@ -94,16 +93,16 @@ class Tally:
     """Counts over all rows: rows = kept + merged + rejected, exactly.
 
     Attributes:
-        rows: records read.
+        rows: all rows.
         kept: distinct molecules in the dataset.
-        merged: rows that were a molecule already in the dataset.
-        rejected: rows left out, by reason.
+        merged: rows with a molecule of an earlier row.
+        rejected: rejected rows, by reason.
         splits: molecules in each split.
-        conflicts: labels that disagreed with an earlier row of the same molecule.
-        left_out: symbols that too few molecules hold, with the number of those.
-        min_count: the molecules that a symbol needed.
-        labels: how many molecules have each label.
-        notes: anything else that a reader of the dataset should know.
+        conflicts: labels that disagree with an earlier row of the same molecule.
+        left_out: rare symbols, with the number of their molecules.
+        min_count: number of molecules below which a symbol is rare.
+        labels: number of molecules with each label.
+        notes: columns that are left out, and hints.
     """
 
     rows: int

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from molvae.cli.main import cli
-from molvae.data import sources
-from molvae.data.sources import PublicFile, PublicSet
+from molvae.data import public_sets
+from molvae.data.public_sets import PublicFile, PublicSet
 from molvae.files import download
 from molvae.files.checksums import Expected
 from tests.drugs import DRUGS
@@ -29,9 +29,9 @@ CONTENT = _TEXT.getvalue().encode()
 WITH_DRUGS = """
 import sys
 from molvae.cli.main import main
-from molvae.data import sources
+from molvae.data import public_sets
 from tests.cli.test_data import drugs_at
-sources.SETS += (drugs_at(sys.argv.pop(1)),)
+public_sets.SETS += (drugs_at(sys.argv.pop(1)),)
 main()
 """
 
@@ -53,7 +53,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with serving(CONTENT) as server:
-        monkeypatch.setattr(sources, "SETS", (*sources.SETS, drugs_at(server.address)))
+        monkeypatch.setattr(public_sets, "SETS", (*public_sets.SETS, drugs_at(server.address)))
         monkeypatch.setattr(download, "PAUSES", (0.0,))
         yield server
 

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from molvae.cli.main import cli
 from molvae.config import DataConfig
-from molvae.data import gather, journal, rows
+from molvae.data import journal, prepare
 from molvae.data.journal import Journal
-from molvae.data.prepare import Prepared, prepare
-from molvae.data.rows import Molecule, Recipe
+from molvae.data.prepare import Prepared
+from molvae.data.recipe import Molecule, Recipe, prepare_rows
 from molvae.data.tables.records import Row
 from molvae.errors import MolvaeError, Rejected
 from molvae.parallel.workers import Lost
@@ -33,8 +33,8 @@ RESULTS: list[Molecule | Rejected | Lost] = [
 # molvae prepare, which tells its parent when rows are saved, and then takes its time.
 SLOW = """
 import sys, time
-from molvae.data import gather, journal
-journal.SECONDS_BETWEEN_SAVES, gather.CHUNK = 0.0, 8
+from molvae.data import journal, prepare
+journal.SECONDS_BETWEEN_SAVES, prepare.CHUNK = 0.0, 8
 save, waits = journal.Journal.save, sys.argv.pop()
 def slow(self):
     save(self)
@@ -51,7 +51,7 @@ if __name__ == "__main__":
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "SECONDS_BETWEEN_SAVES", 0.0)
-    monkeypatch.setattr(gather, "CHUNK", 8)
+    monkeypatch.setattr(prepare, "CHUNK", 8)
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[Row]:
 
     def spy(recipe: Recipe, given: Sequence[Row]) -> list[Molecule | Rejected]:
         seen.extend(given)
-        return rows.prepare_rows(recipe, given)
+        return prepare_rows(recipe, given)
 
-    monkeypatch.setattr(gather, "prepare_rows", spy)
+    monkeypatch.setattr(prepare, "prepare_rows", spy)
     return seen
 
 
@@ -77,7 +77,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def run(table: Path, config: DataConfig = CONFIG, **settings: Any) -> Prepared:
-    return prepare([table], config, jobs=0, **settings)
+    return prepare.prepare([table], config, jobs=0, **settings)
 
 
 def cut_short(table: Path, after: int) -> Path:
@@ -133,7 +133,7 @@ def test_another_recipe_recalls_nothing(table: Path, change: dict[str, Any]) -> 
 
 def test_other_versions_recall_nothing(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = cut_short(table, 40)
-    monkeypatch.setattr(gather, "versions", lambda: {"rdkit": "1"})
+    monkeypatch.setattr(prepare, "versions", lambda: {"rdkit": "1"})
     assert run(table, unfinished=kept).recalled == 0
 
 
@@ -191,7 +191,7 @@ def test_of_two_runs_that_go_on_with_one_file_the_second_is_refused(tmp_path: Pa
 def test_a_lost_row_is_tried_again_and_what_follows_it_is_recalled(
     table: Path, worked: list[Row], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    spied = gather.prepare_rows
+    spied = prepare.prepare_rows
 
     def losing(recipe: Recipe, given: Sequence[Row]) -> list[Any]:
         results: list[Any] = spied(recipe, given)
@@ -201,9 +201,9 @@ def test_a_lost_row_is_tried_again_and_what_follows_it_is_recalled(
         ]
         return results
 
-    monkeypatch.setattr(gather, "prepare_rows", losing)
+    monkeypatch.setattr(prepare, "prepare_rows", losing)
     kept = cut_short(table, 55)
-    monkeypatch.setattr(gather, "prepare_rows", spied)
+    monkeypatch.setattr(prepare, "prepare_rows", spied)
     worked.clear()
     again = run(table, unfinished=kept)
     assert [row.line for row in worked][:8] == list(range(18, 26)), "its chunk, and then the rest"

@@ -10,9 +10,8 @@ import pytest
 from molvae.chem import selfies
 from molvae.chem.smiles import Standardization, standardize
 from molvae.config import DataConfig
-from molvae.data import gather
 from molvae.data.prepare import Prepared, prepare
-from molvae.data.rows import Recipe
+from molvae.data.recipe import Recipe, prepare_rows
 from molvae.data.tables.records import Row
 from molvae.data.tally import LabelCount
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
@@ -476,7 +475,7 @@ def hostile_rows(recipe: Recipe, rows: list[Row]) -> list[Any]:
 
     if any(row.smiles == "kill" for row in rows):
         os._exit(1)
-    return gather.prepare_rows(recipe, rows)
+    return prepare_rows(recipe, rows)
 
 
 def test_a_row_that_kills_its_worker_is_rejected_and_the_run_goes_on(
@@ -484,7 +483,7 @@ def test_a_row_that_kills_its_worker_is_rejected_and_the_run_goes_on(
 ) -> None:
     with drugs.open("a") as file:
         file.write("killer,kill\nethanol,CCO\n")
-    monkeypatch.setattr(gather, "prepare_rows", hostile_rows)
+    monkeypatch.setattr("molvae.data.prepare.prepare_rows", hostile_rows)
     prepared = run_unguarded(drugs)
     assert prepared.tally.rejected == {"worker died": 1}
     assert prepared.rejects[0].row == len(DRUGS) + 2

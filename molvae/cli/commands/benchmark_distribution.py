@@ -147,7 +147,7 @@ def _table(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    from molvae.data.sources import SETS, cached
+    from molvae.data.public_sets import SETS, cached
 
     for file in (file for one in SETS for file in one.files):
         if file.name == name:

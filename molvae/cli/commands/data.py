@@ -25,7 +25,7 @@ def command(ctx: click.Context) -> None:
 @options.as_json
 def list_sets(as_json: bool) -> None:
     """List the public sets: size, license, and whether they are in the cache."""
-    from molvae.data.sources import SETS, cached, place
+    from molvae.data.public_sets import SETS, cached, place
 
     rows: list[dict[str, Any]] = [
         {
@@ -82,7 +82,7 @@ def get_sets(names: tuple[str, ...], mirror: str, as_json: bool, quiet: bool) ->
     NAME is a set or one of its files, as molvae data list shows them: moses, moses-train. What is
     there already is verified and not fetched again; what broke off is gone on with.
     """
-    from molvae.data.sources import get, named
+    from molvae.data.public_sets import get, named
 
     # A file that is named twice, by itself and in its set, is fetched and printed once.
     files = dict.fromkeys(file for name in names for file in named(name))

@@ -13,7 +13,7 @@ import pytest
 
 from molvae.config import DataConfig
 from molvae.data.prepare import prepare
-from molvae.data.sources import SETS, PublicFile, cached, get, named, place
+from molvae.data.public_sets import SETS, PublicFile, cached, get, named, place
 from molvae.errors import MolvaeError, UsageError
 from molvae.files import download as downloading
 from molvae.files.checksums import Expected, checksum

@@ -1,4 +1,4 @@
-"""Values of properties and labels -> the columns that a model is conditioned on."""
+"""Values of properties and labels -> the conditions of a model."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from molvae.data.tally import LabelCount
 from molvae.dataset import TRAIN
 from molvae.normalizer import PropertyNormalizer, class_column
 
-LEAST = 2  # molecules of the training split that a property or a class needs
-MOSTLY = 0.9  # share of 0 and 1 (equal molecules are averaged) from which they look like classes
+LEAST = 2  # training molecules that a property or a class needs
+MOSTLY = 0.9  # share of 0 and 1 above which numbers may be classes; equal molecules are averaged
 
 
-class Columns(NamedTuple):
-    """What is left to condition on.
+class Conditions(NamedTuple):
+    """The columns that a model is conditioned on.
 
     Attributes:
         normalizer: names, classes and scale.
-        values: float32, shape (N, P); of classes 0 and 1.
-        counts: of each label that is left, how many molecules have it.
-        notes: what was left out, and why.
+        values: float32, shape (N, P); 0 and 1 for classes.
+        counts: the number of molecules that have each label.
+        notes: the columns that are left out, and why.
     """
 
     normalizer: PropertyNormalizer
@@ -30,18 +30,18 @@ class Columns(NamedTuple):
     notes: tuple[str, ...]
 
 
-def make_columns(
+def make_conditions(
     computed: Sequence[str], labels: Sequence[Label], values: np.ndarray, split: np.ndarray
-) -> Columns:
-    """Fit the normalizer to the training split; leave out what never varies there.
+) -> Conditions:
+    """Fit the normalizer to the training split and leave out columns that do not vary there.
 
-    A class of fewer than 2 training molecules is left out, and its molecules then have no class: a
-    model could learn nothing of it.
+    A class of fewer than 2 training molecules is left out, since a model could not learn it. Its
+    molecules then have no class.
 
     Args:
         computed: names of the properties.
         labels: the label columns.
-        values: properties, then labels as `Label.read` returns them, float32, shape (N, P).
+        values: properties, then labels as `Label.parse` returns them, float32, shape (N, P).
         split: of each molecule, shape (N,).
     """
     training = split == TRAIN
@@ -51,8 +51,8 @@ def make_columns(
     counts: dict[str, LabelCount] = {}
     notes: list[str] = []
     for label, column in zip([*map(Label, computed), *labels], values.T, strict=True):
-        kept, found, said = _without_rare(label, column, training)
-        notes += said
+        kept, found, rare = _without_rare(label, column, training)
+        notes += rare
         known = found[training & np.isfinite(found)]
         if known.size < LEAST or known.min() == known.max():
             notes.append(f"{label.name} does not vary over the training split: left out")
@@ -72,13 +72,13 @@ def make_columns(
                 )
     chosen = np.hstack(columns)
     normalizer = PropertyNormalizer.fit(names, chosen[training].astype(np.float64), classes=classes)
-    return Columns(normalizer, chosen, counts, tuple(notes))
+    return Conditions(normalizer, chosen, counts, tuple(notes))
 
 
 def _without_rare(
     label: Label, column: np.ndarray, training: np.ndarray
 ) -> tuple[Label, np.ndarray, list[str]]:
-    """Return a label without its rare classes, its column (N,), and what to say of them."""
+    """Return a label without its rare classes, its column (N,), and a note on each of them."""
     if not label.classes:
         return label, column, []
     positions = np.arange(len(label.classes))

@@ -1,4 +1,4 @@
-"""One row of a table -> one encoded molecule, or the reason why not. Runs in worker processes."""
+"""A row of a table -> an encoded molecule, or the reason why not. Runs in worker processes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
