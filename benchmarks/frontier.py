@@ -30,7 +30,7 @@ from molvae.chem.selfies import decode_canonical, is_consistent
 from molvae.config import GenerateConfig, ModelConfig, TrainConfig, as_dict
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, moments_of
-from molvae.evaluate.references import reference
+from molvae.evaluate.references import load_reference
 from molvae.evaluate.work import Work
 from molvae.generation.decode import write
 from molvae.generator import MoleculeGenerator
@@ -122,7 +122,7 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
 
 def read_sets(dataset: Path, molecules: int, data: Path) -> tuple[MoleculeDataset, Moments]:
     """Return the molecules to train on and the moments of MOSES test."""
-    test = reference(moses(data).test, Work(), title="MOSES test", chemnet=True).chemnet
+    test = load_reference(moses(data).test, Work(), title="MOSES test", chemnet=True).chemnet
     assert test is not None
     return subset(MoleculeDataset.load(dataset), molecules), test
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from molvae.evaluate.references import Source, file_source
+from molvae.evaluate.inputs import Source, file_source
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
 

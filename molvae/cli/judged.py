@@ -12,7 +12,7 @@ from molvae.errors import ArtifactError, InputError, UsageError
 
 if TYPE_CHECKING:
     from molvae.data.tables.records import Row
-    from molvae.evaluate.references import Source
+    from molvae.evaluate.inputs import Source
     from molvae.evaluate.training import IndexedMolecules
     from molvae.parallel.workers import Jobs
 
@@ -116,7 +116,7 @@ def _request(row: Row, cell: str, *, heading: str, name: str) -> tuple[float, fl
 
 def read_set(path: Path, *, quiet: bool) -> Source:
     """Return the molecules of a table, which is read only where nothing is known of them yet."""
-    from molvae.evaluate.references import file_source
+    from molvae.evaluate.inputs import file_source
 
     column = name_column(path, quiet=quiet)
     return file_source(path, lambda: _read_smiles(path), column=column)

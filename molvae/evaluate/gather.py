@@ -1,7 +1,7 @@
-"""From what the caller gave to the sets that metrics look at, each read once."""
+"""From the inputs of an evaluation to the sets that metrics take, each parsed once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,25 +10,22 @@ from molvae.errors import MolvaeError, UsageError
 from molvae.evaluate import guacamol
 from molvae.evaluate.descriptors import Described, describe
 from molvae.evaluate.fcd import MINIMUM, Moments, is_installed, join, spread_moments
+from molvae.evaluate.inputs import Inputs, Source
 from molvae.evaluate.memorization import Nearness, nearness
 from molvae.evaluate.parsed import Parsed, parse_molecules
 from molvae.evaluate.references import (
     Content,
-    Reference,
-    Source,
-    as_lines,
-    as_words,
-    kept,
-    kept_moments,
-    reference,
-    source,
-    training_fingerprints,
-    training_set,
-    training_usage,
+    load_or_compute,
+    load_or_compute_moments,
+    load_reference,
+    load_training_fingerprints,
+    load_training_set,
+    load_training_usage,
+    pack_words,
+    unpack_words,
 )
 from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets, drawn
-from molvae.evaluate.training import KnownMolecules, Training
-from molvae.evaluate.usage import Usage, usage_of
+from molvae.evaluate.training import KnownMolecules
 from molvae.evaluate.work import Work
 from molvae.parallel.workers import Lost, map_chunks
 
@@ -38,17 +35,8 @@ SNN_SECONDS = 3600.0  # for one piece
 REFERENCE_LIMIT = 30_000  # molecules: means are then known to 0.006 standard deviations
 
 
-class Given(NamedTuple):
-    """What there is to compare, as `evaluate` takes it."""
-
-    generated: Sequence[str | None]
-    reference: Iterable[str] | Source | None
-    scaffolds: Iterable[str] | Source | None
-    training: Iterable[str] | Source | Training | None
-
-
 def gather(
-    given: Given,
+    inputs: Inputs,
     names: tuple[str, ...],
     work: Work,
     *,
@@ -57,65 +45,74 @@ def gather(
     seed: int,
     memorization: bool = False,
 ) -> Sets:
-    """Read all sets.
+    """Parse all molecules and compute what the metrics of a suite need.
 
     Args:
-        given: the sets.
-        names: properties to measure of the generated molecules.
-        work: who reads.
-        suite: collection of metrics, which decides what is looked for.
-        fcd: with ChemNet's activations, where the suite has a use for them.
+        inputs: the molecules.
+        names: properties to measure on the generated molecules.
+        work: workers and progress.
+        suite: collection of metrics.
+        fcd: compute ChemNet's activations, if the suite uses them.
         seed: of subsets.
-        memorization: with the nearest molecule of the training set.
+        memorization: find the nearest molecule of the training set.
 
     Raises:
-        UsageError: where that cannot be looked for.
+        UsageError: if memorization is asked for without the training set itself.
     """
-    moses = suite == "moses"
-    if suite == "guacamol" and not isinstance(given.training, Source | Training | None):
-        given = given._replace(training=source(given.training))
-    if memorization:
-        given = given._replace(training=_training_itself(given.training))
-    elif not isinstance(given.training, Source | Training | None):
-        given = given._replace(training=list(given.training))
-    usage = suite == "basic" and (given.reference is not None or _is_read(given.training))
-    tick = work.ticker("Reading the molecules", len(given.generated))
+    training_source = inputs.training if isinstance(inputs.training, Source) else None
+    if memorization and training_source is None:
+        raise UsageError(
+            "memorization is measured against the training set itself: give its table, as in"
+            " --training train.csv, not a model."
+        )
+    readable = inputs.reference is not None or training_source is not None
+    usage = suite == "basic" and readable
+    tick = work.ticker("Reading the molecules", len(inputs.generated))
     parsed = parse_molecules(
-        given.generated, names, structures=moses, usage=usage, jobs=work.jobs, tick=tick
+        inputs.generated,
+        names,
+        structures=suite == "moses",
+        usage=usage,
+        jobs=work.jobs,
+        tick=tick,
     )
-    training = _training(given.training, work)
-    if suite == "guacamol" and isinstance(given.training, Source):
-        compared = _guacamol(parsed, given.training, work, fcd=fcd, seed=seed)
-        sets = Sets(parsed, None, training, seed, guacamol=compared)
-    elif moses:
-        sets = _moses(given, parsed, training, work, fcd=fcd, seed=seed)
+    known = inputs.training
+    training = load_training_set(known, work) if isinstance(known, Source) else known
+    sets = Sets(parsed, training=training, seed=seed)
+    if suite == "guacamol" and training_source:
+        compared = _guacamol(parsed, training_source, work, fcd=fcd, seed=seed)
+        sets = sets._replace(guacamol=compared)
+    elif suite == "moses":
+        sets = _moses(sets, inputs, work, fcd=fcd)
     else:
-        sample, rows = _sample(given.reference, names, work, seed=seed)
-        sets = Sets(parsed, sample, training, seed, reference_given=rows)
-        sets = sets._replace(usage=_usage(given.training, work) if usage else None)
-    if memorization and isinstance(given.training, Source):
-        return _with_nearness(sets, given.training, work)
+        sample, rows = _sample(inputs.reference, names, work, seed=seed)
+        found = load_training_usage(training_source, work) if usage and training_source else None
+        sets = sets._replace(reference=sample, reference_given=rows, usage=found)
+    if memorization and training_source:
+        return _with_nearness(sets, training_source, work)
     return sets
 
 
-def _moses(
-    given: Given, parsed: Parsed, training: Training | None, work: Work, *, fcd: bool, seed: int
-) -> Sets:
-    """Bring together what MOSES compares."""
-    chemnet = fcd and is_installed() and len(parsed.molecules) >= MINIMUM
-    tests: dict[str, Reference] = {}
-    for label, title, molecules in (
-        ("Test", "the test set", given.reference),
-        ("TestSF", "the scaffold test set", given.scaffolds),
-    ):
-        if molecules is not None:
-            tests[label] = reference(_source(molecules), work, title=title, chemnet=chemnet)
-    moments = _chemnet(parsed.molecules, work, seed=seed) if chemnet and tests else ()
-    sets = Sets(parsed, tests.get("Test"), training, seed, tests, moments)
-    found = _similarities(
-        sets.sample(), {label: test.fingerprints for label, test in tests.items()}, work
+def _moses(sets: Sets, inputs: Inputs, work: Work, *, fcd: bool) -> Sets:
+    """Add the test sets of MOSES and the comparisons with them."""
+    molecules = sets.generated.molecules
+    chemnet = fcd and is_installed() and len(molecules) >= MINIMUM
+    tests = {
+        label: load_reference(test, work, title=title, chemnet=chemnet)
+        for label, title, test in (
+            ("Test", "the test set", inputs.reference),
+            ("TestSF", "the scaffold test set", inputs.scaffolds),
+        )
+        if test is not None
+    }
+    moments = _chemnet(molecules, work, seed=sets.seed) if chemnet and tests else ()
+    fingerprints = {label: test.fingerprints for label, test in tests.items()}
+    return sets._replace(
+        reference=tests.get("Test"),
+        tests=tests,
+        chemnet=moments,
+        similarities=_similarities(sets.sample(), fingerprints, work),
     )
-    return sets._replace(similarities=found)
 
 
 def _similarities(
@@ -156,34 +153,10 @@ def _reporter(work: Work, stage: str, total: int) -> Callable[[int], object]:
     return lambda done: work.progress(stage, done, total) if work.progress else None
 
 
-def _is_read(training: Iterable[str] | Source | Training | None) -> bool:
-    """Whether the molecules of a training set can be looked at, not only asked for."""
-    return training is not None and not isinstance(training, Training)
-
-
-def _training_itself(training: Iterable[str] | Source | Training | None) -> Source:
-    if training is None or isinstance(training, Training):
-        raise UsageError(
-            "memorization is measured against the training set itself: give its table, as in"
-            " --training train.csv, not a model."
-        )
-    return _source(training)
-
-
-def _usage(training: Iterable[str] | Source | Training | None, work: Work) -> Usage | None:
-    if training is None or isinstance(training, Training):
-        return None
-    if isinstance(training, Source):
-        return training_usage(training, work)
-    smiles = list(training)
-    tick = work.ticker("Counting ring systems of the training set", len(smiles))
-    return usage_of(smiles, jobs=work.jobs, tick=tick)
-
-
 def _with_nearness(sets: Sets, training: Source, work: Work) -> Sets:
     """Look for the nearest training molecule of the sample, and of as many of the reference."""
     known, reference = sets.training, sets.reference
-    packed = training_fingerprints(training, work)
+    packed = load_training_fingerprints(training, work)
     if known is None or not len(packed):
         return sets
 
@@ -243,20 +216,6 @@ def count(sets: Sets) -> dict[str, Any]:
     return counts
 
 
-def _source(molecules: Iterable[str] | Source) -> Source:
-    return molecules if isinstance(molecules, Source) else source(molecules)
-
-
-def _training(training: Iterable[str] | Source | Training | None, work: Work) -> Training | None:
-    if training is None or isinstance(training, Training):
-        return training
-    if isinstance(training, Source):
-        return training_set(training, work)
-    molecules = list(training)
-    tick = work.ticker("Reading the training set", len(molecules))
-    return KnownMolecules.of(molecules, jobs=work.jobs, tick=tick)
-
-
 def _guacamol(
     parsed: Parsed, molecules: Source, work: Work, *, fcd: bool, seed: int
 ) -> GuacaMol | None:
@@ -281,34 +240,31 @@ def _training_sample(
 ) -> tuple[Described, Moments | None]:
     """Describe the part of a training set that GuacaMol compares with, or find it described."""
 
-    def make() -> Content:
+    def compute() -> Content:
         smiles = molecules.read()
         rows = [smiles[row] for row in guacamol.training_sample(len(smiles))]
         parsed = parse_molecules(rows, (), jobs=work.jobs)
         flat = list(dict.fromkeys(parsed.molecules_without_stereo))
         tick = work.ticker("Describing the training set", len(flat))
         found = describe(flat, jobs=work.jobs, tick=tick)
-        return {**found._asdict(), "canonical": as_lines(parsed.molecules)}, {}
+        return {**found._asdict(), "canonical": pack_words(parsed.molecules)}, {}
 
-    arrays, _ = kept("guacamol", (molecules.sha256,), make)
-    canonical = as_words(arrays.pop("canonical"))
-    key = f"{molecules.sha256} sampled by GuacaMol"
-    few = len(canonical) < MINIMUM
-    moments = (
-        kept_moments(key, canonical, work, title="the training set")
-        if chemnet and not few
-        else None
-    )
+    arrays, _ = load_or_compute("guacamol", molecules, compute=compute)
+    canonical = unpack_words(arrays.pop("canonical"))
+    moments = None
+    if chemnet and len(canonical) >= MINIMUM:
+        key = f"{molecules.sha256} sampled by GuacaMol" if molecules.sha256 else ""
+        moments = load_or_compute_moments(key, canonical, work, title="the training set")
     return Described(**arrays), moments
 
 
 def _sample(
-    molecules: Iterable[str] | Source | None, names: tuple[str, ...], work: Work, *, seed: int
+    molecules: Source | None, names: tuple[str, ...], work: Work, *, seed: int
 ) -> tuple[Parsed | None, int]:
-    """Read a reference set, of a large one a part; return it and how many rows there are."""
+    """Parse a reference set, or a subset of a large one, and return its number of rows too."""
     if molecules is None:
         return None, 0
-    smiles = molecules.read() if isinstance(molecules, Source) else list(molecules)
+    smiles = molecules.read()
     rows = len(smiles)
     if rows > REFERENCE_LIMIT:
         rng = np.random.default_rng(seed)

@@ -5,8 +5,6 @@ statistics is read in a second. It is found by the molecules themselves, togethe
 else that the numbers depend on (RDKit, fcd, these definitions), and checked against its sha256.
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -20,6 +18,7 @@ from molvae.chem.selfies import distribution_version
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import ArtifactError
 from molvae.evaluate.fcd import Moments, activations, fcd_version, join, moments_of
+from molvae.evaluate.inputs import DEFINITIONS, FORMAT, Source, cache_key
 from molvae.evaluate.memorization import fingerprints_of
 from molvae.evaluate.parsed import Parsed, parse_molecules
 from molvae.evaluate.training import KnownMolecules
@@ -27,27 +26,12 @@ from molvae.evaluate.usage import VERSION as USAGE_VERSION
 from molvae.evaluate.usage import Usage, usage_of
 from molvae.evaluate.work import Work
 from molvae.files import store
-from molvae.files.atomic import write_atomically
 from molvae.files.cache import cache_folder
 
-DEFINITIONS = 1  # of what is counted; another number makes kept statistics unfindable
-FORMAT = 1  # of the files
 KEPT_EVERY = 32  # batches of ChemNet, half a minute on one core: what an interruption costs at most
 
 
 Content = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays by name, and a header for JSON
-
-
-class Source(NamedTuple):
-    """Molecules that are read only where nothing is known of them yet.
-
-    Attributes:
-        sha256: of the molecules.
-        read: returns them as SMILES.
-    """
-
-    sha256: str
-    read: Callable[[], Sequence[str]]
 
 
 class Reference(NamedTuple):
@@ -81,35 +65,9 @@ class Reference(NamedTuple):
         return values
 
 
-def source(smiles: Iterable[str]) -> Source:
-    """Name molecules in memory by what they are."""
-    molecules = list(smiles)
-    text = "\n".join(molecules).encode(errors="surrogatepass")
-    return Source(hashlib.sha256(text).hexdigest(), lambda: molecules)
-
-
-def file_source(path: Path, read: Callable[[], Sequence[str]], *, column: str = "") -> Source:
-    """Name the molecules of a table without reading it, where the same file was read before.
-
-    Args:
-        path: the table.
-        read: reads its SMILES.
-        column: which column that takes; "" where it finds out.
-    """
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    note = cache_folder("references") / f"{_name('file', content, column)}.sha256"
-    try:
-        known = note.read_text(encoding="ascii").strip()
-        bytes.fromhex(known)
-        return Source(known, read)
-    except (FileNotFoundError, ValueError):
-        found = source(read())
-        write_atomically(note, f"{found.sha256}\n".encode())
-        return found
-
-
-def reference(molecules: Source, work: Work, *, title: str, chemnet: bool = False) -> Reference:
+def load_reference(
+    molecules: Source, work: Work, *, title: str, chemnet: bool = False
+) -> Reference:
     """Return the statistics of a test set, from the cache where they are there.
 
     Args:
@@ -125,15 +83,17 @@ def reference(molecules: Source, work: Work, *, title: str, chemnet: bool = Fals
         names = DEFAULT_PROPERTIES
         return _pack(parse_molecules(smiles, names, structures=True, jobs=work.jobs, tick=tick))
 
-    statistics = _unpack(*kept("statistics", (molecules.sha256, *DEFAULT_PROPERTIES), read))
+    statistics = _unpack(
+        *load_or_compute("statistics", molecules, *DEFAULT_PROPERTIES, compute=read)
+    )
     if not chemnet or not statistics.canonical:
         return statistics
     return statistics._replace(
-        chemnet=kept_moments(molecules.sha256, statistics.canonical, work, title=title)
+        chemnet=load_or_compute_moments(molecules.sha256, statistics.canonical, work, title=title)
     )
 
 
-def training_set(molecules: Source, work: Work) -> KnownMolecules:
+def load_training_set(molecules: Source, work: Work) -> KnownMolecules:
     """Return a training set that can be asked for its molecules, from the cache where it is."""
 
     def read() -> Content:
@@ -144,12 +104,12 @@ def training_set(molecules: Source, work: Work) -> KnownMolecules:
         header = {"stereo": known.has_stereo, "invalid": known.invalid}
         return {"molecules": known.molecules, **flat}, header
 
-    arrays, header = kept("training", (molecules.sha256,), read)
+    arrays, header = load_or_compute("training", molecules, compute=read)
     flat = arrays["flat" if header["stereo"] else "molecules"]
     return KnownMolecules(arrays["molecules"], flat, header["invalid"])
 
 
-def training_usage(molecules: Source, work: Work) -> Usage:
+def load_training_usage(molecules: Source, work: Work) -> Usage:
     """Return which ring systems and symbols a training set uses, from the cache where it is."""
 
     def read() -> Content:
@@ -158,8 +118,8 @@ def training_usage(molecules: Source, work: Work) -> Usage:
         return _pack_usage(usage_of(smiles, jobs=work.jobs, tick=tick))
 
     selfies = f"selfies {distribution_version()}"
-    arrays, header = kept("usage", (molecules.sha256, f"{USAGE_VERSION}", selfies), read)
-    symbols, systems = as_words(arrays["symbols"]), as_words(arrays["systems"])
+    arrays, header = load_or_compute("usage", molecules, f"{USAGE_VERSION}", selfies, compute=read)
+    symbols, systems = unpack_words(arrays["symbols"]), unpack_words(arrays["systems"])
     return Usage(
         header["molecules"],
         Counter(dict(zip(systems, arrays["system_counts"].tolist(), strict=True))),
@@ -170,7 +130,7 @@ def training_usage(molecules: Source, work: Work) -> Usage:
     )
 
 
-def training_fingerprints(molecules: Source, work: Work) -> np.ndarray:
+def load_training_fingerprints(molecules: Source, work: Work) -> np.ndarray:
     """Return the fingerprints of a training set, shape (M, 128), from the cache where they are."""
 
     def read() -> Content:
@@ -178,49 +138,56 @@ def training_fingerprints(molecules: Source, work: Work) -> np.ndarray:
         tick = work.ticker("Fingerprints of the training set", len(smiles))
         return {"fingerprints": fingerprints_of(smiles, jobs=work.jobs, tick=tick)}, {}
 
-    return kept("fingerprints", (molecules.sha256,), read)[0]["fingerprints"]
+    return load_or_compute("fingerprints", molecules, compute=read)[0]["fingerprints"]
 
 
 def _pack_usage(usage: Usage) -> Content:
     arrays = {
-        "systems": as_lines(usage.systems),
+        "systems": pack_words(usage.systems),
         "system_counts": np.array(list(usage.systems.values()), np.int64),
         "sizes": np.array(sorted(usage.sizes.items()), np.int64).reshape(-1, 2),
-        "symbols": as_lines(usage.symbols),
+        "symbols": pack_words(usage.symbols),
         "symbol_counts": np.array(list(usage.symbols.values()), np.int64),
         "holders": np.array([usage.holders[symbol] for symbol in usage.symbols], np.int64),
     }
     return arrays, {"molecules": usage.molecules, "unwritten": usage.unwritten}
 
 
-def kept(kind: str, depends_on: Sequence[str], make: Callable[[], Content]) -> Content:
-    """Return arrays and header from the cache, or make and keep them.
+def load_or_compute(
+    kind: str, molecules: Source, *others: str, compute: Callable[[], Content]
+) -> Content:
+    """Load arrays and header from the cache, or compute them and save them there.
 
     Args:
-        kind: what they are.
-        depends_on: everything that they follow from, besides RDKit and these definitions.
-        make: computes them.
+        kind: of the statistics.
+        molecules: the set that they describe.
+        others: everything else that they depend on, besides RDKit and these definitions.
+        compute: computes them.
     """
-    path = _path(kind, *depends_on)
+    if not molecules.sha256:
+        return compute()
+    path = _path(kind, molecules.sha256, *others)
     found = _read(path, kind)
     if found is None:
-        found = make()
+        found = compute()
         _write(path, kind, *found)
     return found
 
 
-def kept_moments(key: str, canonical: Sequence[str], work: Work, *, title: str) -> Moments:
+def load_or_compute_moments(
+    key: str, canonical: Sequence[str], work: Work, *, title: str
+) -> Moments:
     """Return the moments of ChemNet's activations, going on from where an earlier run got to.
 
     Args:
-        key: sha256 of the set, or another name for it that is its own.
+        key: sha256 of the set, or another unique name; "" for moments that are not cached.
         canonical: its canonical SMILES.
         work: who computes what is not there.
         title: what to call the set while it is worked on.
     """
-    path = _path("chemnet", key, fcd_version())
+    path = _path("chemnet", key, fcd_version()) if key else None
     moments = join(())
-    found = _read(path, "chemnet")
+    found = _read(path, "chemnet") if path else None
     if found is not None:
         arrays, header = found
         moments = Moments(header["done"], arrays["total"], arrays["products"])
@@ -235,6 +202,8 @@ def kept_moments(key: str, canonical: Sequence[str], work: Work, *, title: str) 
             if tick is not None:
                 for _ in batch:
                     tick()
+        if path is None:
+            continue
         arrays = {"total": moments.total, "products": moments.products}
         _write(path, "chemnet", arrays, {"done": moments.molecules, "of": len(canonical)})
     return moments
@@ -244,13 +213,13 @@ def _pack(parsed: Parsed) -> Content:
     valid = parsed.valid
     counted = parsed.structures
     arrays = {
-        "canonical": as_lines(parsed.molecules),
+        "canonical": pack_words(parsed.molecules),
         "properties": parsed.properties[valid],
         "shapes": parsed.shapes[valid].astype(np.float32),
         "fingerprints": parsed.fingerprints[valid],
-        "fragments": as_lines(counted.fragments),
+        "fragments": pack_words(counted.fragments),
         "fragment_counts": np.array(list(counted.fragments.values()), np.int64),
-        "scaffolds": as_lines(counted.scaffolds),
+        "scaffolds": pack_words(counted.scaffolds),
         "scaffold_counts": np.array(list(counted.scaffolds.values()), np.int64),
     }
     return arrays, {"names": parsed.names, "invalid": int((~valid).sum())}
@@ -260,10 +229,10 @@ def _unpack(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Refe
 
     def counted(name: str) -> dict[str, int]:
         counts = arrays[f"{name}_counts"].tolist()
-        return dict(zip(as_words(arrays[f"{name}s"]), counts, strict=True))
+        return dict(zip(unpack_words(arrays[f"{name}s"]), counts, strict=True))
 
     return Reference(
-        canonical=as_words(arrays["canonical"]),
+        canonical=unpack_words(arrays["canonical"]),
         names=tuple(header["names"]),
         properties=arrays["properties"],
         shapes=arrays["shapes"],
@@ -274,23 +243,18 @@ def _unpack(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Refe
     )
 
 
-def as_lines(words: Iterable[str]) -> np.ndarray:
+def pack_words(words: Iterable[str]) -> np.ndarray:
     """Return words that hold no line end as an array that a file can keep."""
     return np.frombuffer("\n".join(words).encode(), dtype=np.uint8)
 
 
-def as_words(lines: np.ndarray) -> list[str]:
-    """Return the words of `as_lines`."""
+def unpack_words(lines: np.ndarray) -> list[str]:
+    """Return the words of `pack_words`."""
     return lines.tobytes().decode().split("\n") if lines.size else []
 
 
-def _name(*parts: str) -> str:
-    depends = json.dumps([DEFINITIONS, FORMAT, rdkit.__version__, *parts])
-    return hashlib.sha256(depends.encode()).hexdigest()[:32]
-
-
 def _path(kind: str, *parts: str) -> Path:
-    return cache_folder("references") / f"{kind}-{_name(kind, *parts)}.safetensors"
+    return cache_folder("references") / f"{kind}-{cache_key(kind, *parts)}.safetensors"
 
 
 def _read(path: Path, kind: str) -> Content | None:

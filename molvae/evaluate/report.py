@@ -13,9 +13,9 @@ from molvae.errors import InputError, UsageError
 from molvae.evaluate import control, distributions, metrics
 from molvae.evaluate.bootstrap import intervals
 from molvae.evaluate.fcd import fcd_version
-from molvae.evaluate.gather import Given, count, gather
+from molvae.evaluate.gather import count, gather
+from molvae.evaluate.inputs import Inputs, Source
 from molvae.evaluate.notes import notes
-from molvae.evaluate.references import Source
 from molvae.evaluate.sets import Sets
 from molvae.evaluate.text import as_text
 from molvae.evaluate.training import Training
@@ -128,11 +128,11 @@ def evaluate(
         >>> report.values["validity"], report.values["uniqueness"]
         (0.6666666666666666, 0.5)
     """
-    given = Given(list(generated), reference, scaffolds, training)
-    work = Work(jobs, device, progress)
+    # Statistics of molecules in memory are cached where they take minutes.
+    cached = suite != "basic" or memorization
     return evaluate_sets(
-        given,
-        work,
+        Inputs.of(generated, reference, scaffolds, training, cached=cached),
+        Work(jobs, device, progress),
         targets=targets,
         scales=scales,
         suite=suite,
@@ -144,7 +144,7 @@ def evaluate(
 
 
 def evaluate_sets(
-    given: Given,
+    inputs: Inputs,
     work: Work,
     *,
     targets: Targets | None = None,
@@ -158,7 +158,7 @@ def evaluate_sets(
     """Do what `evaluate` does, and keep the molecules that the numbers were taken from.
 
     Args:
-        given: the molecules under test, and those to compare with.
+        inputs: the molecules under test, and those to compare with.
         work: who does it.
         targets: as in `evaluate`, and so all that follow.
         scales: property -> standard deviation.
@@ -168,13 +168,13 @@ def evaluate_sets(
         memorization: look for the nearest training molecules.
         bootstrap: resamples for intervals.
     """
-    if not given.generated:
+    if not inputs.generated:
         raise InputError("no molecules to evaluate.")
     if suite not in metrics.suites():
         raise UsageError(f"unknown suite '{suite}'. Known: {', '.join(metrics.suites())}.")
-    requests, unmeasurable = _requests(targets or {}, len(given.generated))
+    requests, unmeasurable = _requests(targets or {}, len(inputs.generated))
     names = tuple(dict.fromkeys((*DEFAULT_PROPERTIES, *requests)))
-    sets = gather(given, names, work, suite=suite, fcd=fcd, seed=seed, memorization=memorization)
+    sets = gather(inputs, names, work, suite=suite, fcd=fcd, seed=seed, memorization=memorization)
     values: dict[str, Any] = dict(metrics.measure(sets, suite=suite))
     compared = sets.reference
     values["rings"] = distributions.rings(sets.generated, compared)

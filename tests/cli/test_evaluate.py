@@ -98,7 +98,8 @@ def test_target_columns_keep_their_rows_beside_blank_lines(report, table) -> Non
     header = "smiles\ttarget_HeavyAtoms"
     path = table(header, "CC\t2", "", "CCC\t3", "", "", "CCCC\t4", name="g.smi")
     control = report(path)["values"]["control"]["HeavyAtoms"]
-    assert (control["asked"], control["hit_rate"], control["slope"]) == (3, 1, 1)
+    assert (control["asked"], control["hit_rate"]) == (3, 1)
+    assert control["slope"] == pytest.approx(1)
 
 
 def test_a_target_that_is_no_property_may_hold_anything(report, table) -> None:

@@ -6,7 +6,8 @@ from scipy.stats import wasserstein_distance
 
 from molvae.evaluate import metrics
 from molvae.evaluate.bootstrap import mean_of, wasserstein_of
-from molvae.evaluate.gather import Given, gather
+from molvae.evaluate.gather import gather
+from molvae.evaluate.inputs import Inputs
 from molvae.evaluate.report import evaluate
 from molvae.evaluate.work import Work
 from tests.drugs import DRUGS
@@ -28,7 +29,7 @@ def number(values, name: str):
 
 @pytest.mark.parametrize("suite", metrics.suites())
 def test_means_of_each_molecule_are_the_metrics(suite: str) -> None:
-    given = Given(GENERATED, SETS["reference"], SETS["reference"][:20], SETS["training"])
+    given = Inputs.of(GENERATED, SETS["reference"], SETS["reference"][:20], SETS["training"])
     names = ("LogP", "SA", "QED", "MW")
     sets = gather(given, names, Work(), suite=suite, fcd=False, seed=0, memorization=True)
     numbers = metrics.measure(sets, suite=suite)

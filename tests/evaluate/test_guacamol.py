@@ -9,7 +9,7 @@ from molvae.evaluate import fcd as chemnet
 from molvae.evaluate import gather
 from molvae.evaluate import guacamol as module
 from molvae.evaluate.descriptors import DESCRIPTORS, describe
-from molvae.evaluate.references import source
+from molvae.evaluate.inputs import source
 from molvae.evaluate.report import Report, evaluate
 from tests.drugs import DRUGS
 

@@ -6,7 +6,8 @@ from rdkit import Chem, DataStructs
 
 from molvae.chem.similarity import fingerprint
 from molvae.errors import UsageError
-from molvae.evaluate.references import source, training_fingerprints
+from molvae.evaluate.inputs import source
+from molvae.evaluate.references import load_training_fingerprints
 from molvae.evaluate.report import evaluate
 from molvae.evaluate.work import Work
 from tests.drugs import DRUGS
@@ -81,9 +82,9 @@ def test_fingerprints_are_kept_and_progress_is_told(
 ) -> None:
     monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path))
     molecules = source([*TRAINING, "C1CC"])
-    first = training_fingerprints(molecules, Work())
+    first = load_training_fingerprints(molecules, Work())
     unread = molecules._replace(read=lambda: pytest.fail("the molecules were read"))
-    np.testing.assert_array_equal(training_fingerprints(unread, Work()), first)
+    np.testing.assert_array_equal(load_training_fingerprints(unread, Work()), first)
     assert first.shape == (100, 128)
     seen = []
     near(["CCO"], progress=lambda *step: seen.append(step))

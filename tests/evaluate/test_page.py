@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from molvae.errors import UsageError
-from molvae.evaluate.gather import Given
+from molvae.evaluate.inputs import Inputs
 from molvae.evaluate.page import charts
 from molvae.evaluate.page import render as page
 from molvae.evaluate.page.render import render
@@ -59,7 +59,7 @@ def evaluation() -> Evaluation:
         "Rings": 2,
         "pIC50": 7,
     }
-    given = Given(generated, SMILES[30:60], None, SMILES[:10])
+    given = Inputs.of(generated, SMILES[30:60], None, SMILES[:10])
     return evaluate_sets(given, Work(), targets=asked, seed=3)
 
 
@@ -126,7 +126,7 @@ def test_a_measure_that_nobody_had_thought_of_shows_up(evaluation: Evaluation) -
 
 @pytest.mark.usefixtures("without_histograms")
 def test_intervals_stand_beside_their_numbers() -> None:
-    found = Page(render(evaluate_sets(Given(SMILES[:20], None, None, None), Work(), bootstrap=20)))
+    found = Page(render(evaluate_sets(Inputs.of(SMILES[:20]), Work(), bootstrap=20)))
     shown = {number.pointer for number in found.numbers}
     intervals = found.record["report"]["intervals"]
     assert {"validity", "properties.LogP.mean"} <= intervals.keys()
@@ -176,7 +176,7 @@ def test_names_from_strangers_stay_words(evaluation: Evaluation) -> None:
 
 @pytest.mark.usefixtures("without_histograms")
 def test_a_molecule_that_is_none_leaves_nothing_but_its_reason(evaluation: Evaluation) -> None:
-    given = Given(["CCO", HOSTILE, f"CCN {HOSTILE}"], None, None, None)
+    given = Inputs.of(["CCO", HOSTILE, f"CCN {HOSTILE}"])
     html = render(evaluate_sets(given, Work()))
     assert "alert" not in html
     assert Page(html).record["report"]["counts"]["valid"] >= 1
@@ -263,7 +263,7 @@ def test_a_model_may_say_anything_of_itself(evaluation: Evaluation, header: dict
     ],
 )
 def test_odd_sets_have_a_whole_page(generated: list[str], reference: list[str] | None) -> None:
-    given = Given(generated, reference, None, None)
+    given = Inputs.of(generated, reference, None, None)
     found = Page(render(evaluate_sets(given, Work(), targets={"LogP": 1.0, "HBD": (0, 1)})))
     shown = {number.pointer for number in found.numbers}
     assert numbers_in(found.record["report"]["values"], "/report/values").keys() <= shown
@@ -271,7 +271,7 @@ def test_odd_sets_have_a_whole_page(generated: list[str], reference: list[str] |
 
 @pytest.mark.usefixtures("without_histograms")
 def test_a_molecule_too_large_to_make_out_is_left_out_and_counted(evaluation: Evaluation) -> None:
-    given = Given(["CCO", "C" * 90, "CCN"], None, None, None)
+    given = Inputs.of(["CCO", "C" * 90, "CCN"])
     found = Page(render(evaluate_sets(given, Work())))
     assert "1 of 3 are not drawn: they have more than 80 heavy atoms." in found.text
     assert "C" * 90 not in found.text
@@ -279,7 +279,7 @@ def test_a_molecule_too_large_to_make_out_is_left_out_and_counted(evaluation: Ev
 
 @pytest.mark.usefixtures("without_histograms")
 def test_the_worst_controlled_come_first_and_those_within_the_tolerance_not_at_all() -> None:
-    given = Given(["CCO", "CCCCCCCC", "CCCC", "CCCCCCCC", "C1CC"], None, None, None)
+    given = Inputs.of(["CCO", "CCCCCCCC", "CCCC", "CCCCCCCC", "C1CC"])
     found = Page(render(evaluate_sets(given, Work(), targets={"HeavyAtoms": 3})))
     worst = found.record["molecules"]["worst"]
     assert [(one["number"], one["smiles"]) for one in worst] == [(2, "CCCCCCCC"), (3, "CCCC")]
@@ -289,7 +289,7 @@ def test_the_worst_controlled_come_first_and_those_within_the_tolerance_not_at_a
 
 @pytest.mark.usefixtures("without_histograms")
 def test_molecules_are_drawn_at_random_with_the_seed(evaluation: Evaluation) -> None:
-    given = Given(SMILES[:60], None, None, None)
+    given = Inputs.of(SMILES[:60])
     first, again, other = (
         Page(render(evaluate_sets(given, Work(), seed=seed))).record["molecules"]["random"]
         for seed in (1, 1, 2)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from molvae.evaluate.gather import Given
+from molvae.evaluate.inputs import Inputs
 from molvae.evaluate.page.render import render
 from molvae.evaluate.report import evaluate_sets
 from molvae.evaluate.text import cell
@@ -66,7 +66,7 @@ def page() -> str:
     calibration = {"LogP": {f"a measure with a long name {n}": n / 7 for n in range(9)}}
     provenance = {"log": log, "measured": {"calibration": calibration}, "title": LONG}
     evaluation = evaluate_sets(
-        Given(smiles[:40], smiles[40:80], None, smiles[:9]), Work(), targets=targets
+        Inputs.of(smiles[:40], smiles[40:80], None, smiles[:9]), Work(), targets=targets
     )
     return render(
         evaluation,

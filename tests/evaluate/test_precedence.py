@@ -6,8 +6,9 @@ import pytest
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import Standardization
 from molvae.evaluate import references
+from molvae.evaluate.inputs import source
 from molvae.evaluate.parsed import parse_molecules
-from molvae.evaluate.references import source, training_usage
+from molvae.evaluate.references import load_training_usage
 from molvae.evaluate.report import evaluate
 from molvae.evaluate.training import IndexedMolecules
 from molvae.evaluate.usage import distance, usage_of
@@ -114,9 +115,9 @@ def test_counts_of_a_training_set_are_kept(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path))
     for smiles in (SMILES[:30], ["CCO", "[Na+].[Cl-]"], []):
         molecules = source(smiles)
-        first = training_usage(molecules, Work())
+        first = load_training_usage(molecules, Work())
         unread = molecules._replace(read=lambda: pytest.fail("the molecules were read"))
-        assert training_usage(unread, Work()) == first == usage_of(smiles)
+        assert load_training_usage(unread, Work()) == first == usage_of(smiles)
     monkeypatch.setattr(references, "USAGE_VERSION", references.USAGE_VERSION + 1)
-    training_usage(source(SMILES[:30]), Work())
+    load_training_usage(source(SMILES[:30]), Work())
     assert len(list((tmp_path / "references").glob("usage-*"))) == 4

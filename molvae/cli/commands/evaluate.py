@@ -117,7 +117,7 @@ def command(
     The suite moses has all metrics of that benchmark under its names; give it --training, --test
     and --test-scaffolds. What is computed of these sets is kept and found again.
     """
-    from molvae.evaluate.gather import Given
+    from molvae.evaluate.inputs import Inputs
     from molvae.evaluate.report import evaluate_sets
     from molvae.evaluate.work import Work
     from molvae.files.atomic import write_atomically
@@ -137,14 +137,14 @@ def command(
     ):
         model = None if training is None else read_model(training, workers)
         known = None if trained_on is None or model else read_set(trained_on, quiet=quiet)
-        given = Given(
+        sets = Inputs(
             generated.smiles,
             reference=None if reference is None else read_set(reference, quiet=quiet),
             scaffolds=None if scaffolds is None else read_set(scaffolds, quiet=quiet),
             training=model.molecules if model else known,
         )
         evaluation = evaluate_sets(
-            given,
+            sets,
             Work(workers, chemnet_device(device, suite, fcd=fcd), report_progress),
             targets=generated.targets,
             scales=model.scales if model else None,
