@@ -30,8 +30,7 @@ from molvae.evaluate.distributions import rings
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, moments_of
 from molvae.evaluate.parsed import parse_molecules
 from molvae.files.atomic import write_atomically
-from molvae.generation.decode import write
-from molvae.generation.rejection import Draw
+from molvae.generation.proposals import Proposal, propose
 from molvae.generator import MoleculeGenerator
 from molvae.suites.sampling_settings import held_out_smiles
 
@@ -80,16 +79,17 @@ def main() -> None:
     write_atomically(target, f"{json.dumps(report, indent=1)}\n".encode())
 
 
-def draw(generator: MoleculeGenerator, n: int, *, temperature: float, seed: int) -> list[Draw]:
+def draw(generator: MoleculeGenerator, n: int, *, temperature: float, seed: int) -> list[Proposal]:
     """Draw strings of symbols."""
     config = replace(
         generator.defaults, tier="raw", shortlist=1, temperature=temperature, unique=False
     )
     free = np.full((n, len(generator.checkpoint.normalizer.names)), np.nan)
-    return write(range(n), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed)
+    settings = generator.model.settings(config)
+    return propose(generator.model, range(n), free, 0, settings=settings, seed=seed)
 
 
-def compare(draws: Sequence[Draw], n: int, reference: Moments) -> list[dict[str, Any]]:
+def compare(draws: Sequence[Proposal], n: int, reference: Moments) -> list[dict[str, Any]]:
     """Return, for each test, what the first `n` strings that pass it are like."""
     ended = [draw.symbols for draw in draws if draw.ended]
     passed = {name: list(filter(passes, ended)) for name, passes in TESTS.items()}

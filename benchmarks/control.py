@@ -93,7 +93,7 @@ def ask(checkpoint: Checkpoint, n: int, seed: int, *, one_string: bool = False) 
     config = replace(config, shortlist=1) if one_string else config
     found: dict[str, dict[str, float]] = {}
     for text, request in REQUESTS.items():
-        generation = generator.draw(n, request, config=config, seed=seed)
+        generation = generator.generate(n, request, config=config, seed=seed)
         figures = {"found": generation.summary.found, "acceptance": generation.summary.acceptance}
         for name in request:
             control = generation.summary.control.get(name)

@@ -50,7 +50,7 @@ def main() -> None:
                 )
                 requests = REQUESTS if guidance > 1 else {"": {}, **REQUESTS}
                 for text, request in requests.items():
-                    summary = generator.draw(
+                    summary = generator.generate(
                         arguments.n, request, config=config, seed=arguments.seed, executor=executor
                     ).summary
                     row = {

@@ -171,7 +171,7 @@ def answered(checkpoint: Checkpoint, n: int, seed: int, changes: dict[str, Any])
     read: list[float] = []
     found: dict[str, dict[str, float]] = {}
     for wanted in ASKED:
-        generation = generator.draw(n, {LABEL: wanted}, config=config, seed=seed)
+        generation = generator.generate(n, {LABEL: wanted}, config=config, seed=seed)
         molecules, summary = generation.molecules, generation.summary
         values = [delaney(molecule.smiles) for molecule in molecules]
         readings = np.array([molecule.predicted[LABEL] for molecule in molecules], dtype=float)

@@ -32,7 +32,8 @@ from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, moments_of
 from molvae.evaluate.references import load_reference
 from molvae.evaluate.work import Work
-from molvae.generation.decode import write
+from molvae.generation.model import LoadedModel
+from molvae.generation.proposals import propose
 from molvae.generator import MoleculeGenerator
 from molvae.model.prior import Prior, StandardNormal
 from molvae.train.encoding import encode_split
@@ -190,7 +191,8 @@ def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> 
 def distribution(checkpoint: Checkpoint, config: GenerateConfig, test: Moments) -> dict[str, Any]:
     """Draw without a request and compare with MOSES test."""
     free = np.full((DRAWS, len(checkpoint.normalizer.names)), np.nan)
-    draws = write(range(DRAWS), free, 0, checkpoint=checkpoint, config=config, seed=1)
+    model = LoadedModel(checkpoint)
+    draws = propose(model, range(DRAWS), free, 0, settings=model.settings(config), seed=1)
     smiles = [decode_canonical(draw.symbols) for draw in draws]
     kept = [text for text in smiles if text]
     found = join(map(moments_of, activations(kept)))

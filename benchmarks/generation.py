@@ -30,8 +30,8 @@ from robustness import watch
 
 from molvae.chem.candidates import Checks, decode_and_check_all
 from molvae.files.atomic import write_atomically
-from molvae.generation.decode import write
-from molvae.generation.encode import TILE
+from molvae.generation.model import TILE
+from molvae.generation.proposals import propose
 from molvae.generator import MoleculeGenerator
 
 RESULT = Path(__file__).parent / "results" / "generation.json"
@@ -104,12 +104,10 @@ def measured(generator: MoleculeGenerator) -> dict[str, float]:
     """Return milliseconds of one process for each draw: of writing, products alone, chemistry."""
     checkpoint, names = generator.checkpoint, generator.normalizer.names
     free = np.full((PARTS, len(names)), np.nan)
-    config = generator.defaults
+    settings = generator.model.settings()
 
     def written() -> Any:
-        return write(
-            range(PARTS), free, 0, checkpoint=checkpoint, config=config, seed=SEED, read=False
-        )
+        return propose(generator.model, range(PARTS), free, 0, settings=settings, seed=SEED)
 
     draws = written()
     checks = Checks(generator.measured, standardization=generator.standardization)

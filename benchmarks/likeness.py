@@ -43,7 +43,7 @@ def main() -> None:
     generator = MoleculeGenerator.load(arguments.model)
     dataset, n, jobs = MoleculeDataset.load(arguments.dataset), arguments.n, arguments.jobs
     with process_pool(jobs, module="molvae.chem.candidates") as executor:
-        drawn = generator.draw(n, seed=arguments.seed, executor=executor)
+        drawn = generator.generate(n, seed=arguments.seed, executor=executor)
     reference = smiles_of(dataset, dataset.members("test"))
     rows = np.random.default_rng(arguments.seed).choice(dataset.members("train"), n, replace=False)
     sets = {

@@ -44,7 +44,7 @@ from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.dataset import MoleculeDataset
 from molvae.errors import Rejected
 from molvae.generation.predict import unfamiliar
-from molvae.generation.score import Score, score_all, typicality_of
+from molvae.generation.score import Score, score, typicality_of
 from molvae.generator import MoleculeGenerator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,12 +88,12 @@ def main() -> None:
     with rdBase.BlockLogs():
         for name, molecules in sets(generator, arguments):
             found[name] = Found(
-                score_all(generator.checkpoint, molecules),
-                np.array([bool(unfamiliar(generator.checkpoint, m)) for m in molecules]),
+                score(generator.model, molecules),
+                np.array([bool(unfamiliar(generator.model, m)) for m in molecules]),
             )
             report[name] = judge(found[name], found["ZINC"])
             print(name, json.dumps(report[name]), flush=True)
-    typicality = typicality_of(generator.checkpoint)
+    typicality = typicality_of(generator.model)
     result = {
         "command": f"benchmarks/scores.py -n {arguments.n} --seed {arguments.seed}",
         "model": generator.name,

@@ -77,7 +77,7 @@ def main() -> None:
                 name=name,
                 versions=versions,
             )
-            alike = generator.draw(
+            alike = generator.generate(
                 ASKED_ALIKE, REQUEST, config=config, seed=seed, executor=executor
             ).summary
             seconds_of_one = seconds_of_one or alike.seconds

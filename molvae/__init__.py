@@ -19,9 +19,8 @@ if TYPE_CHECKING:  # what a type checker reads is what `_HOMES` says; a test com
     from molvae.dataset import MoleculeDataset
     from molvae.errors import MolvaeError
     from molvae.evaluate.report import evaluate as evaluate_molecules
-    from molvae.generation.frames import to_frame
     from molvae.generation.predict import Prediction
-    from molvae.generation.results import Generated, Generation
+    from molvae.generation.results import Generated, Generation, to_frame
     from molvae.generation.score import Score
     from molvae.generator import MoleculeGenerator
     from molvae.normalizer import PropertyNormalizer
@@ -60,7 +59,7 @@ _HOMES = {  # public name -> module and what it is called there
     "Vocabulary": ("molvae.vocabulary", "Vocabulary"),
     "evaluate_molecules": ("molvae.evaluate.report", "evaluate"),
     "prepare": ("molvae.data.prepare", "prepare"),
-    "to_frame": ("molvae.generation.frames", "to_frame"),
+    "to_frame": ("molvae.generation.results", "to_frame"),
 }
 
 

@@ -188,6 +188,25 @@ class GenerateConfig:
     not_smarts: tuple[str, ...] = setting((), "only molecules without this SMARTS pattern")
 
 
+@dataclass(frozen=True)
+class DrawSettings(GenerateConfig):
+    """How molecules are drawn, with nothing left open."""
+
+    temperature: float = 0.0
+    noise: float = 0.0
+
+    @classmethod
+    def of(cls, config: GenerateConfig) -> "DrawSettings":
+        """Return a configuration that leaves nothing open, checked.
+
+        Raises:
+            ConfigError: for a value out of its range.
+        """
+        if isinstance(config, cls):
+            return config
+        return cls(**{item.name: getattr(config, item.name) for item in fields(check(config))})
+
+
 class Preset(NamedTuple):
     """Settings that go together."""
 
@@ -248,6 +267,7 @@ NEAR_CODES = GenerateConfig(noise=0.4, temperature=temperature_at(0.4))
 # How each molecule of a series is looked for: how many are written for it, and the most noise that
 # is mixed into their codes; more leaves little of the molecule that the series begins with.
 SERIES_TRIES = 64
+SWEEP_GUIDANCE = 1.5
 SERIES_NOISE = 0.75
 
 # What a trained model is trained further with (benchmarks/finetuning): few epochs, since a small

@@ -1,39 +1,240 @@
-"""What is asked of a molecule: points, ranges and classes for any of the model's properties."""
+"""What is asked of a molecule: points, ranges and classes for any of a model's properties."""
 
 import math
-from collections.abc import Container, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Union
 
 import numpy as np
 
-from molvae.errors import UsageError
+from molvae.chem.properties import PROPERTIES
+from molvae.chem.properties import resolve as resolve_property
+from molvae.errors import UsageError, did_you_mean
 from molvae.normalizer import PropertyNormalizer, Reading, class_key
 
 Range = tuple[float, float]  # low, high; equal for a point, infinite where an end is open
 Wanted = Range | str  # of a class label: a class, or several as `a|b`
 Ends = tuple[float | None, float | None]  # the same as people write it: None where it is open
-Targets = Mapping[str, float | Ends | str]
+Targets = Union[Mapping[str, float | Ends | str], "Request"]
+
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+SPAN = re.compile(r"\d+(\.\d+)?-\d+(\.\d+)?", re.ASCII)  # how people write ranges elsewhere
 
 
-def as_ranges(targets: Targets, normalizer: PropertyNormalizer) -> dict[str, Wanted]:
-    """Check a request and spell it as the model does.
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a molecule, checked against one model.
 
-    Returns:
-        Property to (low, high), class label to the classes allowed, in the order of the model's
-        properties.
+    Attributes:
+        ranges: property to (low, high), class label to the classes allowed as `a|b`; spelled as
+            the model spells them, in the order of its properties.
+        normalizer: of the model.
+    """
+
+    ranges: Mapping[str, Wanted]
+    normalizer: PropertyNormalizer
+
+    @staticmethod
+    def parse(texts: Iterable[str]) -> dict[str, Wanted]:
+        """Return the targets that texts such as `LogP=2.5` or `QED=0.8..0.95` name.
+
+        The names are not checked: that takes a model, and `for_model`.
+
+        Raises:
+            UsageError: for a text that cannot be read, an empty range, or a name given twice.
+
+        >>> Request.parse(["LogP=2.5", "MW=..400"])
+        {'LogP': (2.5, 2.5), 'MW': (-inf, 400.0)}
+        """
+        ranges: dict[str, Wanted] = {}
+        for text in texts:
+            name, equals, value = (part.strip() for part in text.rpartition("="))
+            if not (name and equals and value):
+                raise UsageError(
+                    f"'{text}': write NAME=VALUE or NAME=LOW..HIGH, such as LogP=2.5, LogP=2..3 or"
+                    " MW=..400."
+                )
+            if name.lower() in (known.lower() for known in ranges):
+                raise UsageError(f"'{text}': {name} has a target already; give one range.")
+            ranges[name] = value if _is_class(name, value) else _parse_range(text, value)
+        return ranges
+
+    @classmethod
+    def for_model(cls, targets: Targets | None, normalizer: PropertyNormalizer) -> "Request":
+        """Check targets against a model and spell them as it does; a `Request` of it stays.
+
+        Args:
+            targets: property or label to a value, (low, high) or classes; RDKit's names of
+                properties are understood. None asks for nothing.
+            normalizer: of the model.
+
+        Raises:
+            UsageError: for an unknown name or class, a name given twice, NaN, an empty range, or a
+                value that the property cannot have.
+        """
+        if isinstance(targets, Request):
+            if targets.normalizer is normalizer:
+                return targets
+            targets = targets.ranges
+        ranges: dict[str, Wanted] = {}
+        for name, wanted in (targets or {}).items():
+            known = spell(name, normalizer)
+            if known in ranges:
+                raise UsageError(f"target {known}: given twice; give one point or one range.")
+            if known in normalizer.classes:
+                ranges[known] = _as_classes(known, wanted, normalizer)
+            else:
+                ranges[known] = _possible(known, _as_range(known, wanted))
+        in_order = {name: ranges[name] for name in normalizer.quantities if name in ranges}
+        return cls(in_order, normalizer)
+
+    def __bool__(self) -> bool:
+        """Whether anything is asked."""
+        return bool(self.ranges)
+
+    def __str__(self) -> str:
+        """Return the request as the command line reads it: `LogP=2.5, QED=0.8..0.95`."""
+        return ", ".join(f"{name}={format_range(wanted)}" for name, wanted in self.ranges.items())
+
+    @property
+    def has_range(self) -> bool:
+        """Whether a range or a class is asked for, and not only points."""
+        return any(isinstance(w, str) or w[0] < w[1] for w in self.ranges.values())
+
+    @property
+    def unfamiliar(self) -> list[str]:
+        """The targets that lie outside the training range, p0.1 to p99.9; a class never does."""
+        found = []
+        for name, wanted in self.ranges.items():
+            if not isinstance(wanted, str):
+                (low, high), column = wanted, self.normalizer.names.index(name)
+                if low > self.normalizer.high[column] or high < self.normalizer.low[column]:
+                    found.append(name)
+        return found
+
+    def point(self, random: np.random.Generator) -> np.ndarray:
+        """Choose the one value of each property that a molecule is generated for.
+
+        Within a range, values are as frequent as in the training set, so that `QED=0.8..` asks for
+        0.8 to 0.9 more often than for the rare 0.94; and so are classes, where several are allowed.
+
+        Returns:
+            Values in their units, NaN = not asked, shape (P,).
+        """
+        normalizer = self.normalizer
+        row = np.full(len(normalizer.names), np.nan)
+        for name, wanted in self.ranges.items():
+            if isinstance(wanted, str):
+                columns = np.array(normalizer.columns(name))
+                allowed = alternatives(wanted, normalizer.classes[name])
+                shares = normalizer.mean[columns] * np.isin(normalizer.classes[name], allowed)
+                row[columns] = 0.0
+                row[random.choice(columns, p=shares / shares.sum())] = 1.0
+            else:
+                row[normalizer.names.index(name)] = _choose_value(name, wanted, normalizer, random)
+        return row
+
+    def fill_in(self, points: np.ndarray) -> np.ndarray:
+        """Return points (N, P) with the targets in all of them; a range gives one value to all."""
+        fixed = self.point(np.random.default_rng(0))
+        return np.where(np.isnan(fixed), points, fixed)
+
+    def distance(self, values: Mapping[str, Reading]) -> float:
+        """Return how far values by name are from the targets, in variances of the training set.
+
+        A target that has no value is passed over.
+        """
+        scales = self.normalizer.scales
+        return sum(
+            (miss(values[name], wanted) / scales[name]) ** 2
+            for name, wanted in self.ranges.items()
+            if name in values
+        )
+
+    def missed_range(self, values: Mapping[str, Reading]) -> str:
+        """Return the first target whose range or class the values by name miss, "" for none.
+
+        A point is no range: it says where to aim, and no molecule meets it exactly.
+        """
+        for name, wanted in self.ranges.items():
+            if name in values and not is_hit(values[name], wanted, tolerance=math.inf):
+                return name
+        return ""
+
+
+def spell(name: str, normalizer: PropertyNormalizer) -> str:
+    """Return a model's spelling of a property or label; RDKit's names are understood.
 
     Raises:
-        UsageError: for an unknown name or class, a name given twice, NaN, or an empty range.
+        UsageError: when it has no such one, listing those it has, with their units.
     """
-    ranges: dict[str, Wanted] = {}
-    for name, wanted in targets.items():
-        known = normalizer.resolve(name)
-        if known in ranges:
-            raise UsageError(f"target {known}: given twice; give one point or one range.")
-        if known in normalizer.classes:
-            ranges[known] = _as_classes(known, wanted, normalizer)
-        else:
-            ranges[known] = _as_range(known, wanted)
-    return {name: ranges[name] for name in normalizer.quantities if name in ranges}
+    names = normalizer.quantities
+    by_lower = {known.lower(): known for known in names}
+    same = name if name.lower() in by_lower else _alias(name)
+    if same.lower() in by_lower:
+        return by_lower[same.lower()]
+    if same in PROPERTIES:
+        what = f"this model was not trained on {same}."
+    else:
+        what = f"unknown property '{same}'{did_you_mean(same, names) or '.'}"
+    known = [str(PROPERTIES.get(name, normalizer.describe(name))) for name in names]
+    raise UsageError(f"{what} This model knows {', '.join(known) or 'none'}.")
+
+
+def _alias(name: str) -> str:
+    """Return our name of a property by any of its names, or `name` when there is none."""
+    try:
+        return resolve_property(name).name
+    except UsageError:
+        return name
+
+
+def _possible(name: str, wanted: Range) -> Range:
+    """Return a range that the property can have a value in."""
+    if name in PROPERTIES:
+        start, end = PROPERTIES[name].low, PROPERTIES[name].high
+        if wanted[0] > end or wanted[1] < start:
+            possible = f"at least {start:g}" if math.isinf(end) else f"{start:g} to {end:g}"
+            raise UsageError(
+                f"target {name} = {format_range(wanted)}: impossible, {name} is {possible}."
+            )
+    return wanted
+
+
+def _is_class(name: str, word: str) -> bool:
+    """Tell whether a word can be a class: no slip of a number, such as `nan`, `2,5` or `1_0`."""
+    if ".." in word:
+        return False
+    try:
+        float(word.replace(",", "."))
+    except ValueError:
+        return name.lower() not in {known.lower() for known in PROPERTIES}
+    return False
+
+
+def _parse_range(text: str, value: str) -> Range:
+    start, dots, end = (part.strip() for part in value.partition(".."))
+    if not dots:
+        point = _parse_number(text, start)
+        return point, point
+    if not (start or end):
+        raise UsageError(f"'{text}': a range needs at least one end, such as 1.. or 1..3.")
+    low = _parse_number(text, start) if start else -math.inf
+    high = _parse_number(text, end) if end else math.inf
+    if low > high:
+        raise UsageError(f"'{text}': an empty range; did you mean {end}..{start}?")
+    return low, high
+
+
+def _parse_number(text: str, word: str) -> float:
+    """Read a plain ASCII number: `float` alone would take 1_0, nan and inf as well."""
+    number = float(word) if NUMBER.fullmatch(word) else math.nan
+    if not math.isfinite(number):
+        hint = "; write the decimal point as a dot" if "," in word else ""
+        hint = f"; a range is {'..'.join(word.split('-'))}" if SPAN.fullmatch(word) else hint
+        raise UsageError(f"'{text}': '{word}' is not a finite number{hint}.")
+    return number
 
 
 def _as_range(name: str, wanted: float | Ends | str) -> Range:
@@ -83,43 +284,6 @@ def format_range(wanted: Wanted) -> str:
     if low == high:
         return f"{low:g}"
     return f"{'' if math.isinf(low) else f'{low:g}'}..{'' if math.isinf(high) else f'{high:g}'}"
-
-
-def unfamiliar(ranges: Mapping[str, Wanted], normalizer: PropertyNormalizer) -> list[str]:
-    """Name the targets that lie outside what the model was trained on (p0.1 to p99.9)."""
-    found = []
-    for name, wanted in ranges.items():
-        if isinstance(wanted, str):  # a class is known from training, or refused
-            continue
-        (low, high), column = wanted, normalizer.names.index(name)
-        if low > normalizer.high[column] or high < normalizer.low[column]:
-            found.append(name)
-    return found
-
-
-def choose_point(
-    ranges: Mapping[str, Wanted], normalizer: PropertyNormalizer, random: np.random.Generator
-) -> np.ndarray:
-    """Choose the one value of each property that a molecule is drawn for.
-
-    Within a range, values are as frequent as in the training set, so that `QED=0.8..` asks for
-    0.8 to 0.9 more often than for the rare 0.94; and so are classes, where several are allowed.
-
-    Returns:
-        Values in their units, NaN = not asked, shape (P,).
-    """
-    row = np.full(len(normalizer.names), np.nan)
-    for name in normalizer.quantities:
-        wanted = ranges.get(name)
-        if isinstance(wanted, str):
-            columns = np.array(normalizer.columns(name))
-            allowed = alternatives(wanted, normalizer.classes[name])
-            shares = normalizer.mean[columns] * np.isin(normalizer.classes[name], allowed)
-            row[columns] = 0.0
-            row[random.choice(columns, p=shares / shares.sum())] = 1.0
-        elif wanted is not None:
-            row[normalizer.names.index(name)] = _choose_value(name, wanted, normalizer, random)
-    return row
 
 
 def _choose_value(

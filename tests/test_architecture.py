@@ -17,7 +17,6 @@ FLOORS = (
     {"checkpoint", "data", "evaluate"},
     {"generation", "train"},
     {"generator"},
-    {"variants"},
     {"adapters", "suites"},
     {"cli"},
     {"__init__", "__main__"},
@@ -25,7 +24,7 @@ FLOORS = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 CHEMISTRY = {"chem", "data", "evaluate"}
 # Where the two worlds meet.
-BRIDGE = {"generation", "generator", "variants"}
+BRIDGE = {"generation", "generator"}
 LEARNING = {"model", "train", "checkpoint"}
 STRANGERS = dict.fromkeys(CHEMISTRY, LEARNING) | dict.fromkeys(LEARNING, CHEMISTRY)
 CHEMISTS_TOOLS = {"rdkit", "selfies", "pandas", "scipy", "fcd", "pyarrow"}

@@ -27,7 +27,7 @@ def druglike() -> MoleculeGenerator:
 
 
 def test_molecules_come_as_ordered(druglike: MoleculeGenerator) -> None:
-    generation = druglike.draw(20, {"LogP": 2.5, "QED": 0.85}, seed=1)
+    generation = druglike.generate(20, {"LogP": 2.5, "QED": 0.85}, seed=1)
     smiles = [molecule.smiles for molecule in generation.molecules]
     assert len(set(smiles)) == 20
     assert [canonicalize(one) for one in smiles] == smiles
@@ -52,7 +52,7 @@ def test_two_requests_bring_molecules_apart(
 
 
 def test_most_draws_need_no_repair(druglike: MoleculeGenerator) -> None:
-    summary = druglike.draw(100, config=RAW, seed=1).summary
+    summary = druglike.generate(100, config=RAW, seed=1).summary
     assert summary.acceptance >= 0.6
     assert summary.uniqueness >= 0.95
     assert summary.novelty >= 0.9
@@ -74,7 +74,7 @@ def test_it_knows_the_default_properties_and_has_a_card(name: str) -> None:
 
 def test_molecules_like_those_of_moses_come_as_ordered() -> None:
     generator = MoleculeGenerator.load("moses")
-    drawn = generator.draw(40, {"LogP": 2.0}, seed=1)
+    drawn = generator.generate(40, {"LogP": 2.0}, seed=1)
     assert len({molecule.smiles for molecule in drawn.molecules}) == 40
     assert np.mean([m.properties["LogP"] for m in drawn.molecules]) == pytest.approx(2.0, abs=0.4)
     assert drawn.summary.acceptance > 0.8

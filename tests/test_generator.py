@@ -1,5 +1,6 @@
 import math
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,10 +14,9 @@ from molvae.chem.properties import measure
 from molvae.chem.smiles import canonicalize
 from molvae.config import GenerateConfig
 from molvae.errors import ArtifactError, ConfigError, InputError, Rejected, UsageError
-from molvae.generation.decode import RESAMPLES, write
-from molvae.generation.encode import TILE
-from molvae.generation.rejection import Draw
-from molvae.generation.results import Generation
+from molvae.generation.model import TILE
+from molvae.generation.proposals import RESAMPLES, Proposal, propose
+from molvae.generation.results import Generated, Generation
 from molvae.generator import MoleculeGenerator
 from molvae.model.decoder import Stepper
 
@@ -29,8 +29,8 @@ def generator(tiny_model_file: Path) -> MoleculeGenerator:
     return MoleculeGenerator.load(tiny_model_file)
 
 
-def without_time(generation: Generation) -> Generation:
-    return generation._replace(summary=generation.summary._replace(seconds=0.0))
+def without_time(generation: Generation[Generated]) -> Generation[Generated]:
+    return replace(generation, summary=generation.summary._replace(seconds=0.0))
 
 
 def test_molecules_are_what_they_are_said_to_be(generator: MoleculeGenerator) -> None:
@@ -50,27 +50,28 @@ def test_the_same_seed_gives_the_same_molecules_and_another_seed_others(
     generator: MoleculeGenerator,
 ) -> None:
     first, again, other = (
-        generator.draw(12, {"QED": (0.8, math.inf)}, config=RAW, seed=seed) for seed in (7, 7, 8)
+        generator.generate(12, {"QED": (0.8, math.inf)}, config=RAW, seed=seed)
+        for seed in (7, 7, 8)
     )
     assert without_time(again) == without_time(first)
     assert [m.smiles for m in other.molecules] != [m.smiles for m in first.molecules]
 
 
 def test_without_a_seed_one_is_drawn_and_reported(generator: MoleculeGenerator) -> None:
-    first, other = generator.draw(4, config=RAW), generator.draw(4, config=RAW)
+    first, other = generator.generate(4, config=RAW), generator.generate(4, config=RAW)
     assert first.summary.seed != other.summary.seed
-    assert generator.draw(4, config=RAW, seed=first.summary.seed).molecules == first.molecules
+    assert generator.generate(4, config=RAW, seed=first.summary.seed).molecules == first.molecules
 
 
 def test_neither_batch_size_nor_workers_change_a_molecule(generator: MoleculeGenerator) -> None:
     requests = [{"LogP": (1.0, 3.0)}, {}, {"MW": 300.0}]
     config = GenerateConfig(tier="raw", top_p=0.95)
-    expected = without_time(generator.draw(150, requests, config=config, seed=3))
+    expected = without_time(generator.generate(150, requests, config=config, seed=3))
     for batch_size in (1, 128):
-        found = generator.draw(150, requests, config=config, seed=3, batch_size=batch_size)
+        found = generator.generate(150, requests, config=config, seed=3, batch_size=batch_size)
         assert without_time(found) == expected
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as executor:
-        found = generator.draw(150, requests, config=config, seed=3, executor=executor)
+        found = generator.generate(150, requests, config=config, seed=3, executor=executor)
     assert without_time(found) == expected
 
 
@@ -79,9 +80,8 @@ def test_a_molecule_does_not_depend_on_the_others_of_its_tile(
 ) -> None:
     def symbols(slots: list[int]) -> list[list[str]]:
         points = np.full((len(slots), 4), np.nan)
-        draws = write(
-            slots, points, 0, checkpoint=generator.checkpoint, config=generator.checked(RAW), seed=1
-        )
+        settings = generator.model.settings(RAW)
+        draws = propose(generator.model, slots, points, 0, settings=settings, seed=1)
         assert [draw.slot for draw in draws] == slots
         return [draw.symbols for draw in draws]
 
@@ -97,9 +97,9 @@ def test_a_molecule_does_not_depend_on_what_others_are_asked_for(
     points = np.full((6, 4), np.nan)
     points[::2, 0] = 2.5
 
-    def drawn(slots: list[int]) -> list[Draw]:
-        settings = {"checkpoint": generator.checkpoint, "config": generator.checked(RAW), "seed": 1}
-        draws = write(slots, points[slots], attempt, **settings)  # type: ignore[arg-type]
+    def drawn(slots: list[int]) -> list[Proposal]:
+        settings = generator.model.settings(RAW)
+        draws = propose(generator.model, slots, points[slots], attempt, settings=settings, seed=1)
         return [draw._replace(predicted={}) for draw in draws]
 
     together = drawn([0, 1, 2, 3, 4, 5])
@@ -109,14 +109,15 @@ def test_a_molecule_does_not_depend_on_what_others_are_asked_for(
 
 
 def test_what_the_property_head_reads_is_left_out_where_nobody_asks(
-    generator: MoleculeGenerator,
+    generator: MoleculeGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    points = np.full((2, 4), np.nan)
-    settings = {"checkpoint": generator.checkpoint, "config": generator.checked(RAW), "seed": 1}
-    read, unread = (
-        write([0, 1], points, 0, read=read, **settings)  # type: ignore[arg-type]
-        for read in (True, False)
-    )
+    def proposed() -> list[Proposal]:
+        points, settings = np.full((2, 4), np.nan), generator.model.settings(RAW)
+        return propose(generator.model, [0, 1], points, 0, settings=settings, seed=1)
+
+    unread = proposed()
+    monkeypatch.setattr(generator.model, "labels", ("LogP",))
+    read = proposed()
     assert [draw._replace(predicted={}) for draw in read] == unread
     assert all(set(draw.predicted) == set(generator.normalizer.names) for draw in read)
 
@@ -142,9 +143,8 @@ def test_a_code_has_some_tries_and_with_best_of_each_candidate_has_its_own(
     def nll(attempt: int, best_of: int) -> float:
         config = GenerateConfig(temperature=0.0, noise=0.0, best_of=best_of)  # the code decides
         points = np.full((1, 4), np.nan)
-        (draw,) = write(
-            [0], points, attempt, checkpoint=generator.checkpoint, config=config, seed=1
-        )
+        settings = generator.model.settings(config)
+        (draw,) = propose(generator.model, [0], points, attempt, settings=settings, seed=1)
         return draw.nll
 
     assert len({nll(attempt, 1) for attempt in range(RESAMPLES)}) == 1
@@ -157,7 +157,7 @@ def test_batch_size_changes_nothing_where_rows_are_drawn_again(
 ) -> None:
     config = GenerateConfig(max_tries=4)
     one, all_at_once = (
-        generator.draw(130, config=config, seed=3, batch_size=size) for size in (64, 1024)
+        generator.generate(130, config=config, seed=3, batch_size=size) for size in (64, 1024)
     )
     assert one.summary.draws > 130
     assert without_time(one) == without_time(all_at_once)
@@ -165,7 +165,7 @@ def test_batch_size_changes_nothing_where_rows_are_drawn_again(
 
 def test_progress_and_stop_reach_the_caller(generator: MoleculeGenerator) -> None:
     counts: list[int] = []
-    generation = generator.draw(
+    generation = generator.generate(
         200,
         config=RAW,
         seed=1,
@@ -175,7 +175,7 @@ def test_progress_and_stop_reach_the_caller(generator: MoleculeGenerator) -> Non
     )
     assert len(counts) == 2
     assert counts[-1] == len(generation.molecules) <= 128
-    whole = generator.draw(200, config=RAW, seed=1, batch_size=64).molecules
+    whole = generator.generate(200, config=RAW, seed=1, batch_size=64).molecules
     by_id = {molecule.id: molecule for molecule in whole}
     assert all(by_id[molecule.id] == molecule for molecule in generation.molecules)
 
@@ -191,11 +191,11 @@ def test_a_novel_molecule_is_not_in_the_training_set(
 
 @pytest.mark.parametrize("name", ["LogP", "logp", "MolLogP", "mollogp"])
 def test_a_property_is_known_by_all_its_names(generator: MoleculeGenerator, name: str) -> None:
-    assert generator.ranges({name: 2}) == {"LogP": (2.0, 2.0)}
+    assert generator.request({name: 2}).ranges == {"LogP": (2.0, 2.0)}
 
 
 def test_requests_come_in_the_order_of_the_model(generator: MoleculeGenerator) -> None:
-    assert list(generator.ranges({"QED": 0.8, "MW": (-math.inf, 400)})) == ["MW", "QED"]
+    assert list(generator.request({"QED": 0.8, "MW": (-math.inf, 400)}).ranges) == ["MW", "QED"]
 
 
 @pytest.mark.parametrize(

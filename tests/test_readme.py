@@ -15,7 +15,7 @@ from rdkit import Chem
 
 from molvae.checkpoint import bundled_models
 from molvae.chem.properties import measure
-from molvae.generation.decoded import tanimoto
+from molvae.chem.similarity import tanimoto
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "cli.md"

@@ -7,14 +7,13 @@ from molvae.errors import UsageError
 from molvae.normalizer import PropertyNormalizer
 from molvae.targets import (
     Range,
+    Request,
+    Targets,
     Wanted,
-    as_ranges,
-    choose_point,
     format_range,
     is_hit,
     likeliest,
     miss,
-    unfamiliar,
 )
 
 INF, NAN = math.inf, math.nan
@@ -30,8 +29,12 @@ NORMALIZER = PropertyNormalizer.fit(
 )
 
 
+def request(targets: Targets, normalizer: PropertyNormalizer = NORMALIZER) -> Request:
+    return Request.for_model(targets, normalizer)
+
+
 def test_points_and_ranges_are_spelled_as_the_model_does() -> None:
-    ranges = as_ranges({"hbd": (-INF, 2), "logp": 2.5}, NORMALIZER)
+    ranges = request({"hbd": (-INF, 2), "logp": 2.5}).ranges
     assert list(ranges.items()) == [("LogP", (2.5, 2.5)), ("HBD", (-INF, 2.0))]
 
 
@@ -51,7 +54,7 @@ def test_target_that_cannot_be_meant_is_refused(
     targets: dict[str, float | Range], words: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        as_ranges(targets, NORMALIZER)
+        request(targets)
     assert words in str(caught.value)
 
 
@@ -64,27 +67,27 @@ def test_ranges_are_written_as_they_are_read(wanted: Range, text: str) -> None:
 
 
 def test_an_open_end_is_infinite_or_none() -> None:
-    asked = as_ranges({"LogP": (None, 3.0), "HBD": (1, None)}, NORMALIZER)
+    asked = request({"LogP": (None, 3.0), "HBD": (1, None)}).ranges
     assert asked == {"LogP": (-INF, 3.0), "HBD": (1.0, INF)}
 
 
 def test_what_the_model_never_saw_is_named() -> None:
     low, high = NORMALIZER.low[0], NORMALIZER.high[0]
-    assert unfamiliar({"LogP": (high + 1, INF), "HBD": (1, 1)}, NORMALIZER) == ["LogP"]
-    assert unfamiliar({"LogP": (-INF, low - 0.1)}, NORMALIZER) == ["LogP"]
-    assert unfamiliar({"LogP": (high - 0.1, INF)}, NORMALIZER) == []
-    assert unfamiliar({"LogP": (low, low)}, NORMALIZER) == []
+    assert request({"LogP": (high + 1, INF), "HBD": (1, 1)}).unfamiliar == ["LogP"]
+    assert request({"LogP": (-INF, low - 0.1)}).unfamiliar == ["LogP"]
+    assert request({"LogP": (high - 0.1, INF)}).unfamiliar == []
+    assert request({"LogP": (low, low)}).unfamiliar == []
 
 
 def test_point_is_asked_for_as_it_is_and_the_rest_is_open() -> None:
-    row = choose_point({"HBD": (3.0, 3.0)}, NORMALIZER, np.random.default_rng(0))
+    row = request({"HBD": (3.0, 3.0)}).point(np.random.default_rng(0))
     np.testing.assert_array_equal(row, [NAN, 3.0])
 
 
 @pytest.mark.parametrize("wanted", [(1.0, 3.0), (2.5, INF), (-INF, 0.5), (-INF, INF)])
 def test_values_within_a_range_are_as_frequent_as_in_training(wanted: Range) -> None:
     random = np.random.default_rng(1)
-    drawn = np.array([choose_point({"LogP": wanted}, NORMALIZER, random)[0] for _ in range(4000)])
+    drawn = np.array([request({"LogP": wanted}).point(random)[0] for _ in range(4000)])
     assert drawn.min() >= wanted[0]
     assert drawn.max() <= wanted[1]
     known = column("LogP")
@@ -96,7 +99,7 @@ def test_values_within_a_range_are_as_frequent_as_in_training(wanted: Range) -> 
 @pytest.mark.parametrize("wanted", [(0.0, 2.0), (1.0, 2.0), (1.0, INF)])
 def test_counts_at_both_ends_of_a_range_are_asked_for(wanted: Range) -> None:
     random = np.random.default_rng(1)
-    drawn = np.array([choose_point({"HBD": wanted}, NORMALIZER, random)[1] for _ in range(4000)])
+    drawn = np.array([request({"HBD": wanted}).point(random)[1] for _ in range(4000)])
     known = column("HBD")
     known = known[(known >= wanted[0]) & (known <= wanted[1])]
     for count in np.unique(known[known <= 3]):
@@ -106,8 +109,8 @@ def test_counts_at_both_ends_of_a_range_are_asked_for(wanted: Range) -> None:
 
 def test_range_beyond_the_training_set_asks_for_its_nearest_end() -> None:
     random = np.random.default_rng(0)
-    assert choose_point({"LogP": (20.0, 30.0)}, NORMALIZER, random)[0] == 20.0
-    assert choose_point({"LogP": (-INF, -20.0)}, NORMALIZER, random)[0] == -20.0
+    assert request({"LogP": (20.0, 30.0)}).point(random)[0] == 20.0
+    assert request({"LogP": (-INF, -20.0)}).point(random)[0] == -20.0
 
 
 def test_misses_are_distances_to_the_range() -> None:
@@ -160,11 +163,14 @@ LABELLED = PropertyNormalizer.fit(
 def test_classes_are_spelled_and_ordered_as_the_model_does(
     wanted: float | Range | str, spelled: str
 ) -> None:
-    assert as_ranges({"Assay": wanted, "logp": 1.0}, LABELLED) == {
+    assert request({"Assay": wanted, "logp": 1.0}, LABELLED).ranges == {
         "LogP": (1.0, 1.0),
         "assay": spelled,
     }
-    assert list(as_ranges({"Assay": wanted, "logp": 1.0}, LABELLED)) == ["LogP", "assay"]
+    assert list(request({"Assay": wanted, "logp": 1.0}, LABELLED).ranges) == [
+        "LogP",
+        "assay",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -186,17 +192,17 @@ def test_class_that_cannot_be_meant_is_refused(
     targets: dict[str, float | Range | str], words: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        as_ranges(targets, LABELLED)
+        request(targets, LABELLED)
     assert words in str(caught.value)
 
 
 def test_a_class_is_written_as_it_is_read_and_never_unfamiliar() -> None:
     assert format_range("active|inactive") == "active|inactive"
-    assert unfamiliar({"LogP": (99.0, 99.0), "assay": "0"}, LABELLED) == ["LogP"]
+    assert request({"LogP": (99.0, 99.0), "assay": "0"}, LABELLED).unfamiliar == ["LogP"]
 
 
 def test_a_class_is_asked_for_in_all_of_its_columns() -> None:
-    row = choose_point({"assay": "a|b"}, LABELLED, np.random.default_rng(0))
+    row = request({"assay": "a|b"}, LABELLED).point(np.random.default_rng(0))
     np.testing.assert_array_equal(row, [NAN, 0, 0, 1, 0])
     # Within reach of the model: no class is clipped away.
     again = LABELLED.restore(LABELLED.normalize(row[None]))[0, 1:]
@@ -205,7 +211,7 @@ def test_a_class_is_asked_for_in_all_of_its_columns() -> None:
 
 def test_of_several_classes_each_is_as_frequent_as_in_training() -> None:
     random = np.random.default_rng(1)
-    rows = [choose_point({"assay": "active|inactive"}, LABELLED, random) for _ in range(4000)]
+    rows = [request({"assay": "active|inactive"}, LABELLED).point(random) for _ in range(4000)]
     drawn = np.array(rows)[:, 1:]
     assert (drawn.sum(axis=1) == 1.0).all()
     np.testing.assert_allclose(drawn.mean(axis=0), [0, 0.375, 0, 0.625], atol=0.02)
@@ -213,9 +219,9 @@ def test_of_several_classes_each_is_as_frequent_as_in_training() -> None:
 
 def test_a_class_label_beside_them_leaves_the_choice_of_numbers_alone() -> None:
     wanted: dict[str, Wanted] = {"LogP": (1.0, 3.0)}
-    one = choose_point(wanted, NORMALIZER, np.random.default_rng(5))
-    other = choose_point(wanted, LABELLED, np.random.default_rng(5))
-    asked = choose_point({**wanted, "assay": "0"}, LABELLED, np.random.default_rng(5))
+    one = request(wanted).point(np.random.default_rng(5))
+    other = request(wanted, LABELLED).point(np.random.default_rng(5))
+    asked = request({**wanted, "assay": "0"}, LABELLED).point(np.random.default_rng(5))
     assert one[0] == other[0] == asked[0]
 
 

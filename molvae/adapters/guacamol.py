@@ -61,7 +61,7 @@ class GuacaMolGenerator:
         Raises:
             UsageError: for less than one molecule.
         """
-        drawn = self.generator.draw(
+        drawn = self.generator.generate(
             number_samples,
             config=self.config,
             seed=_seed_of_call(self.seed, len(self.summaries)),

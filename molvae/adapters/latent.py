@@ -18,7 +18,6 @@ import numpy as np
 
 from molvae.data.molecules import known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError, did_you_mean
-from molvae.generation.encode import read
 from molvae.generator import MoleculeGenerator
 
 INVALID = ("error", "nan")
@@ -114,7 +113,7 @@ class LatentTransformer:
                 )
         codes = np.full((len(texts), self._size()), np.nan, dtype=np.float32)
         if known:
-            means = read(generator.checkpoint, list(known.values())).mean
+            means = generator.model.encode(list(known.values())).mean
             codes[list(known)] = means.cpu().numpy()
         return codes
 

@@ -15,10 +15,10 @@ from molvae.chem.properties import measure, resolve
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError
-from molvae.generation.predict import predict_all
+from molvae.generation.predict import predict
 from molvae.generator import MoleculeGenerator
 from molvae.normalizer import Reading
-from molvae.targets import Targets, Wanted, miss
+from molvae.targets import Request, Targets
 
 Readings = Mapping[str, Reading]  # property or label -> value
 
@@ -77,11 +77,11 @@ def closeness(generator: MoleculeGenerator, targets: Targets) -> CountedObjectiv
     Raises:
         UsageError: for no targets, or targets that cannot be meant.
     """
-    wanted = generator.ranges(targets)
-    if not wanted:
+    request = generator.request(targets)
+    if not request:
         raise UsageError("closeness to nothing: name at least one target, such as LogP=2.5.")
     return CountedObjective(
-        partial(_close_each, generator, wanted), name=f"closeness to {', '.join(wanted)}"
+        partial(_close_each, generator, request), name=f"closeness to {', '.join(request.ranges)}"
     )
 
 
@@ -107,14 +107,11 @@ def _number(reading: Reading) -> float:
     return math.nan if isinstance(reading, Mapping) else reading
 
 
-def _close_each(
-    generator: MoleculeGenerator, wanted: Mapping[str, Wanted], smiles: list[str]
-) -> list[Score]:
+def _close_each(generator: MoleculeGenerator, request: Request, smiles: list[str]) -> list[Score]:
     found = standardize_and_measure(generator.standardization, generator.measured, smiles)
     of_labels: Sequence[Readings | Rejected] = [{}] * len(found)
-    if not wanted.keys() <= set(generator.measured):
+    if not request.ranges.keys() <= set(generator.measured):
         of_labels = _read_each(generator, found)
-    scales = generator.normalizer.scales
     scores: list[Score] = []
     for seen, read in zip(found, of_labels, strict=True):
         if isinstance(seen, Rejected):
@@ -123,8 +120,7 @@ def _close_each(
             scores.append(read)
         else:
             known = {**read, **dict(zip(generator.measured, seen.values, strict=True))}
-            misses = [miss(known[name], asked) / scales[name] for name, asked in wanted.items()]
-            scores.append(math.exp(-0.5 * sum(off**2 for off in misses) / len(misses)))
+            scores.append(math.exp(-0.5 * request.distance(known) / len(request.ranges)))
     return scores
 
 
@@ -133,7 +129,7 @@ def _read_each(
 ) -> list[Readings | Rejected]:
     """Return what the property head says of each molecule."""
     molecules = [seen for seen in found if not isinstance(seen, Rejected)]
-    predictions = iter(predict_all(generator.checkpoint, molecules))
+    predictions = iter(predict(generator.model, molecules))
     readings: list[Readings | Rejected] = []
     for seen in found:
         if isinstance(seen, Rejected):

@@ -37,6 +37,18 @@ def fingerprint(
     return vector
 
 
+def tanimoto(first: str, second: str) -> float:
+    """Return the Tanimoto similarity of two SMILES by Morgan fingerprints, 0 where one is empty.
+
+    >>> tanimoto("CCO", "OCC"), tanimoto("CCO", "")
+    (1.0, 0.0)
+    """
+    if not (first and second):
+        return 0.0
+    prints = [fingerprint(Chem.MolFromSmiles(smiles)) for smiles in (first, second)]
+    return float(DataStructs.TanimotoSimilarity(*prints))
+
+
 def fingerprints(mols: Sequence[Chem.Mol], *, radius: int = RADIUS, bits: int = BITS) -> np.ndarray:
     """Morgan fingerprints of many molecules, packed eight bits to a byte.
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.cli.options import config_from
 from molvae.cli.terminal import say
-from molvae.config import GenerateConfig
+from molvae.config import DrawSettings, GenerateConfig
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from molvae.cli.options import Ranges
     from molvae.generation.results import Control, Summary
     from molvae.generator import MoleculeGenerator
     from molvae.parallel.workers import Jobs
+    from molvae.targets import Request
 
 SMALL = 200  # molecules: fewer are measured sooner than worker processes start
 
@@ -42,19 +42,18 @@ def title(model: str) -> str:
     return path.parent.name if path.name == "model.safetensors" else path.name.partition(".")[0]
 
 
-def drawing_config(generator: "MoleculeGenerator", settings: Mapping[str, Any]) -> GenerateConfig:
-    """Return how a model draws by default, with the options that the user gave.
+def draw_settings(generator: "MoleculeGenerator", settings: Mapping[str, Any]) -> DrawSettings:
+    """Return the model's defaults with the options that the user gave.
 
-    A noise level that is given brings a temperature of its own, as `MoleculeGenerator.checked` has
-    it: the model's own is for the model's own level.
+    A noise level that is given brings a temperature of its own, as `LoadedModel.settings` has it:
+    the model's own is for the model's own level.
     """
     unsaid = replace(generator.defaults, noise=None, temperature=None)
-    return generator.checked(config_from(GenerateConfig, settings, base=unsaid))
+    return generator.model.settings(config_from(GenerateConfig, settings, base=unsaid))
 
 
 def warn_of_targets(
-    generator: "MoleculeGenerator",
-    ranges: "Ranges",
+    request: "Request",
     *,
     quiet: bool,
     so: str = "",
@@ -63,21 +62,20 @@ def warn_of_targets(
     """Say which targets lie outside what the model was trained on.
 
     Args:
-        generator: the model.
-        ranges: from `MoleculeGenerator.ranges`.
+        request: what is asked.
         quiet: say nothing.
         so: what follows from it besides.
         of: what has these properties, where they are not asked for.
     """
-    from molvae.targets import format_range, unfamiliar
+    from molvae.targets import format_range
 
-    normalizer = generator.normalizer
-    for name in unfamiliar(ranges, normalizer):
+    normalizer = request.normalizer
+    for name in request.unfamiliar:
         column = normalizer.names.index(name)
         say(
-            f"Warning: {of}{name}={format_range(ranges[name])} lies outside the model's training"
-            f" range {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the nearest value"
-            f" there is used{so}.",
+            f"Warning: {of}{name}={format_range(request.ranges[name])} lies outside the model's"
+            f" training range {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the"
+            f" nearest value there is used{so}.",
             quiet=quiet,
         )
 
@@ -92,7 +90,7 @@ def control_lines(
     """
     from molvae.generation.predict import stated_errors
 
-    stated = stated_errors(generator.checkpoint)
+    stated = stated_errors(generator.model)
     for name, control in controls.items():
         got = f"mean {control.mean:.3g}, mean error {control.mae:.3g} ({control.mae_scaled:.2f} sd)"
         hit = f"hit {control.hit_rate:.0%}"

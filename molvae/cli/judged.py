@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from molvae.cli import options
 from molvae.cli.terminal import describe_table, say
 from molvae.errors import ArtifactError, InputError, UsageError
 
@@ -102,11 +101,13 @@ def _measurable(asked: Mapping[int, str], columns: Sequence[str], path: Path) ->
 
 
 def _request(row: Row, cell: str, *, heading: str, name: str) -> tuple[float, float] | None:
+    from molvae.targets import Request
+
     cell = cell.strip()
     if not cell or row.fault:
         return None
     try:
-        (wanted,) = options.parse_targets([f"{name}={cell}"]).values()
+        (wanted,) = Request.parse([f"{name}={cell}"]).values()
     except UsageError as error:
         raise InputError(f"{row.file}:{row.line}: column '{heading}': {error}") from error
     if isinstance(wanted, str):

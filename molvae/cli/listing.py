@@ -115,7 +115,8 @@ def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Pr
         InputError: for a string that is no molecule, or a symbol that the model does not know.
     """
     from molvae.data.molecules import known_to, standardize_and_measure
-    from molvae.generation.reconstructions import reconstruct_all
+    from molvae.generation.decode import reconstruct
+    from molvae.generation.neighbors import own_request
 
     (seen,) = standardize_and_measure(generator.standardization, generator.measured, [smiles])
     found = known_to(generator.vocabulary, seen)
@@ -126,9 +127,9 @@ def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Pr
     if left_out:
         parts = " and ".join(left_out)
         say(f"{found.smiles}: read without {parts}, as the training set was.", quiet=quiet)
-    own: options.Ranges = {n: (v, v) for n, v in zip(generator.measured, found.values, strict=True)}
-    generators.warn_of_targets(generator, own, quiet=quiet, of=f"{found.smiles}: ")
-    (back,) = reconstruct_all(generator.checkpoint, [found])
+    own = own_request(generator.model, found)
+    generators.warn_of_targets(own, quiet=quiet, of=f"{found.smiles}: ")
+    (back,) = reconstruct(generator.model, [found])
     if back.tanimoto < UNLIKE:
         say(
             f"Warning: {found.smiles}: the model does not bring it back: what its code is written"

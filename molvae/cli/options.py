@@ -141,76 +141,11 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: Iterable[str])
     return tuple(word.strip() for text in value for word in text.split(",") if word.strip())
 
 
-def parse_targets(texts: Iterable[str]) -> Ranges:
-    """Read requests such as `LogP=2.5`, `QED=0.8..0.95`, `MW=..400` and `activity=active`.
-
-    The names are not looked up: what is known depends on the model. A word is taken for a class,
-    except of a property that is computed.
-
-    Returns:
-        Name to (low, high): equal for a single value, infinite where an end is open. Name of a
-        class label to the word.
-
-    Raises:
-        UsageError: for a request that cannot be read, is empty, or names a property twice.
-
-    >>> parse_targets(["LogP=2.5", "MW=..400"])
-    {'LogP': (2.5, 2.5), 'MW': (-inf, 400.0)}
-    """
-    ranges: Ranges = {}
-    for text in texts:
-        name, equals, value = (part.strip() for part in text.rpartition("="))
-        if not (name and equals and value):
-            raise UsageError(
-                f"'{text}': write NAME=VALUE or NAME=LOW..HIGH, such as LogP=2.5, LogP=2..3 or"
-                " MW=..400."
-            )
-        if name.lower() in (known.lower() for known in ranges):
-            raise UsageError(f"'{text}': {name} has a target already; give one range.")
-        ranges[name] = value if _is_class(name, value) else _parse_range(text, value)
-    return ranges
-
-
-def _is_class(name: str, word: str) -> bool:
-    """Tell whether a word can be a class: no slip of a number, such as `nan`, `2,5` or `1_0`."""
-    if ".." in word:
-        return False
-    try:
-        float(word.replace(",", "."))
-    except ValueError:
-        from molvae.chem.properties import PROPERTIES
-
-        return name.lower() not in {known.lower() for known in PROPERTIES}
-    return False
-
-
-def _parse_range(text: str, value: str) -> tuple[float, float]:
-    start, dots, end = (part.strip() for part in value.partition(".."))
-    if not dots:
-        point = _parse_number(text, start)
-        return point, point
-    if not (start or end):
-        raise UsageError(f"'{text}': a range needs at least one end, such as 1.. or 1..3.")
-    low = _parse_number(text, start) if start else -math.inf
-    high = _parse_number(text, end) if end else math.inf
-    if low > high:
-        raise UsageError(f"'{text}': an empty range; did you mean {end}..{start}?")
-    return low, high
-
-
-def _parse_number(text: str, word: str) -> float:
-    """Read a plain ASCII number: `float` alone would take 1_0, nan and inf as well."""
-    number = float(word) if NUMBER.fullmatch(word) else math.nan
-    if not math.isfinite(number):
-        hint = "; write the decimal point as a dot" if "," in word else ""
-        hint = f"; a range is {'..'.join(word.split('-'))}" if SPAN.fullmatch(word) else hint
-        raise UsageError(f"'{text}': '{word}' is not a finite number{hint}.")
-    return number
-
-
 def _targets(ctx: click.Context, parameter: click.Parameter, value: Iterable[str]) -> Ranges:
+    from molvae.targets import Request
+
     try:
-        return parse_targets(value)
+        return Request.parse(value)
     except UsageError as error:
         raise click.BadParameter(str(error)) from error
 

@@ -1,158 +1,146 @@
-"""The decoder at work: a string for each molecule to be, the same in whatever batches."""
+"""Latent codes decoded to molecules, with all that can be said of each.
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
+Letters: N molecules, Z latent dimensions, P properties.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from molvae.checkpoint import Checkpoint
-from molvae.config import GenerateConfig
-from molvae.generation.encode import (
-    AT_ONCE,
-    by_tile,
-    padded_ids,
-    predict,
-    read_ids,
-    strings_at_once,
-)
-from molvae.generation.rejection import NOISE, TOKENS, Draw, slot_random
-from molvae.model.sampling import sample
+from molvae.chem.candidates import Checks, decode_and_check
+from molvae.chem.similarity import tanimoto
+from molvae.config import DrawSettings
+from molvae.data.molecules import PreparedMolecule
+from molvae.generation.model import LoadedModel
+from molvae.generation.proposals import TOKENS, slot_random
+from molvae.generation.results import predicted_cells
+from molvae.normalizer import Reading
 
-RESAMPLES = 4  # draws from one latent code before a new one is taken
-
-# slots (B,), conditions (B, P), standard normal noise (B, Z) -> codes (B, Z)
-Codes = Callable[[Sequence[int], Tensor, Tensor], Tensor]
+GREEDY = DrawSettings(guidance=1.0)  # the likeliest symbols of whole codes, as they were trained
 
 
-class _Job(NamedTuple):
-    """One string to be written: for which slot, from its which code, its which try."""
+class Decoded(NamedTuple):
+    """The molecule that one code was decoded to.
 
-    slot: int
-    code: int
-    attempt: int
+    Attributes:
+        smiles: canonical; "" where the symbols decode to no molecule.
+        identity: as the training set spells this molecule.
+        consistent: SELFIES had nothing to repair, and the decoder ended the molecule itself.
+        properties: measured, in their units, by name; NaN where there is no molecule.
+        predicted: labels that cannot be computed from a structure, as the property head predicts
+            them from the string.
+        nll: -log p(x given z, c) in nats.
+    """
+
+    smiles: str
+    identity: str
+    consistent: bool
+    properties: Mapping[str, float]
+    predicted: Mapping[str, Reading]
+    nll: float
+
+    def value(self, name: str) -> Reading:
+        """Return a property as measured, or a label as predicted."""
+        return self.properties[name] if name in self.properties else self.predicted[name]
+
+    def cells(self) -> dict[str, Any]:
+        """Return all but the SMILES as cells of a table."""
+        predicted = predicted_cells(self.predicted)
+        return {**self.properties, **predicted, "consistent": self.consistent, "nll": self.nll}
 
 
-def write(
-    slots: Sequence[int],
+def decode_molecules(
+    model: LoadedModel,
+    codes: Tensor,
     points: np.ndarray,
-    attempt: int,
+    settings: DrawSettings = GREEDY,
     *,
-    checkpoint: Checkpoint,
-    config: GenerateConfig,
-    seed: int,
-    codes: Codes | None = None,
-    read: bool = True,
-) -> list[Draw]:
-    """Write one string for each slot; see `drawing.Write`.
+    seed: int = 0,
+    slots: Sequence[int] = (),
+) -> list[Decoded]:
+    """Decode each code to a molecule, and measure it.
 
     Args:
-        slots: the molecules to be, shape (S,).
-        points: values asked for, in their units, NaN = free, shape (S, P).
-        attempt: how often these slots were written before.
-        checkpoint: the model; its provenance names the longest molecule, which caps the strings.
-        config: temperature, shortlist and the like, as `MoleculeGenerator.checked` returns it.
+        model: the model.
+        codes: shape (N, Z).
+        points: properties that the decoder is given, in their units, NaN = free, shape (N, P).
+        settings: temperature, top-p, guidance and the noise level of the codes.
         seed: of all randomness.
-        codes: where latent codes come from; None: the model's prior.
-        read: let the property head read what was written; without, `predicted` may be empty.
+        slots: a number for each code that its randomness depends on besides, so that a code is
+            decoded the same in whatever company; none where the temperature is 0.
     """
-    assert config.noise is not None
-    draws: dict[int, Draw] = {}
-    asked = np.isfinite(points).any(axis=1)
-    # Apart, because who asks for nothing needs no guidance: another size of matrix products.
-    for alike, count in ((asked, config.shortlist), (~asked, 1)):
-        rows = np.flatnonzero(alike).tolist()
-        if not rows:
-            continue
-        # A code of its own for every string that competes with others, and where a code that
-        # brought nothing new the first time would not the next; else it has some tries.
-        tries = 1 if config.best_of > 1 or codes is not None else RESAMPLES
-        jobs = [
-            _Job(slots[row], attempt // tries * count + number, attempt * count + number)
-            for row in rows
-            for number in range(count)
-        ]
-        wanted = points[rows].repeat(count, axis=0)
-        strings = []
-        for begin in range(0, len(jobs), AT_ONCE):
-            strings += _write_jobs(
-                jobs[begin : begin + AT_ONCE],
-                wanted[begin : begin + AT_ONCE],
-                checkpoint=checkpoint,
-                config=config,
-                seed=seed,
-                codes=codes or partial(_from_prior, checkpoint, config.noise),
-                read=read or count > 1,
-            )
-        for number, row in enumerate(rows):
-            rivals = strings[number * count : (number + 1) * count]
-            draws[row] = min(rivals, key=partial(_expected_miss, checkpoint, points[row]))
-    return [draws[row] for row in range(len(slots))]
-
-
-def _from_prior(
-    checkpoint: Checkpoint, level: float, slots: Sequence[int], conditions: Tensor, noise: Tensor
-) -> Tensor:
-    return checkpoint.prior.sample(conditions, noise, level=level)
-
-
-def _expected_miss(checkpoint: Checkpoint, wanted: np.ndarray, draw: Draw) -> float:
-    """Return how far the property head sees a draw from what is wanted (P,), in variances."""
-    normalizer = checkpoint.normalizer
-    expected = np.array([draw.predicted.get(name, np.nan) for name in normalizer.names])
-    return float(np.nansum(((expected - wanted) / normalizer.scale) ** 2))
-
-
-def _write_jobs(
-    jobs: Sequence[_Job],
-    points: np.ndarray,
-    *,
-    checkpoint: Checkpoint,
-    config: GenerateConfig,
-    seed: int,
-    codes: Codes,
-    read: bool,
-) -> list[Draw]:
-    """Write a string for each job, with what it is asked for (J, P)."""
-    assert config.noise is not None
-    assert config.temperature is not None
-    model, normalizer = checkpoint.model, checkpoint.normalizer
-    steps = checkpoint.provenance["longest"] + 1
-    size = model.config.latent_size
-    noise = [slot_random(seed, job.slot, job.code, NOISE).standard_normal(size) for job in jobs]
-    uniforms = [slot_random(seed, job.slot, job.attempt, TOKENS).random(steps) for job in jobs]
-    conditions = torch.from_numpy(normalizer.normalize(points))
-    z = by_tile(
-        lambda rows: codes(
-            [jobs[row].slot for row in rows],
-            conditions[rows],
-            torch.from_numpy(np.stack([noise[row] for row in rows]).astype(np.float32)),
-        ),
-        len(jobs),
-    )
-    device = next(model.parameters()).device
-    written = sample(
-        model,
-        z.to(device),
-        conditions.to(device),
-        torch.from_numpy(np.stack(uniforms)).to(device),
-        temperature=config.temperature,
-        top_p=config.top_p,
-        guidance=config.guidance,
-        noise=config.noise,
-        live=strings_at_once(device),
-    )
-    predicted: list[dict[str, float]] = [{}] * len(jobs)
-    strings = [checkpoint.vocabulary.decode(ids) for ids in written.ids.tolist()]
-    if read:  # in the tokens that molecules are read in, which a string need not be written in
-        ids = padded_ids(checkpoint.vocabulary, strings, width=written.ids.shape[1])
-        means = by_tile(lambda rows: read_ids(checkpoint, ids[rows]).mean, len(jobs))
-        values = predict(checkpoint, means).tolist()
-        predicted = [dict(zip(normalizer.names, row, strict=True)) for row in values]
-    ended, nll = written.ended.tolist(), written.nll.tolist()
+    uniforms = None
+    if settings.temperature > 0.0:
+        random = (slot_random(seed, slot, 0, TOKENS) for slot in slots)
+        uniforms = np.stack([each.random(model.longest + 1) for each in random])
+    strings = model.decode(codes, points, settings, uniforms=uniforms)
+    checks = Checks(model.measured, standardization=model.standardization)
+    candidates = [decode_and_check(string.symbols, checks) for string in strings]
+    readings: list[dict[str, Reading]] = [{}] * len(strings)
+    if model.labels:
+        means = model.encode([string.symbols for string in strings]).mean
+        readings = model.readings(model.predict(means))
+    nothing = [float("nan")] * len(model.measured)
     return [
-        Draw(job.slot, strings[row], ended[row], nll[row], predicted[row])
-        for row, job in enumerate(jobs)
+        Decoded(
+            candidate.smiles,
+            candidate.identity,
+            candidate.consistent and string.ended,
+            dict(zip(model.measured, candidate.values or nothing, strict=True)),
+            {name: reading[name] for name in model.labels},
+            string.nll,
+        )
+        for string, candidate, reading in zip(strings, candidates, readings, strict=True)
+    ]
+
+
+class Reconstruction(NamedTuple):
+    """One molecule, and the molecule that its latent code is decoded to.
+
+    Attributes:
+        smiles: of the molecule, canonical.
+        written: of the decoded molecule, canonical; "" where its symbols decode to no molecule.
+        exact: it is the same molecule, as the training set spells both.
+        tanimoto: their similarity by Morgan fingerprints of radius 2; 0 where nothing came back.
+        consistent: SELFIES had nothing to repair in the decoded molecule.
+    """
+
+    smiles: str
+    written: str
+    exact: bool
+    tanimoto: float
+    consistent: bool
+
+
+def reconstruct(
+    model: LoadedModel, molecules: Sequence[PreparedMolecule], *, alone: bool = False
+) -> list[Reconstruction]:
+    """Encode molecules to their posterior means and decode these greedily.
+
+    Args:
+        model: the model.
+        molecules: with the properties `model.measured` as their values.
+        alone: withhold the molecules' own properties from the decoder, so that the code alone has
+            to describe the molecule.
+
+    Raises:
+        Rejected: for a symbol that the model does not know.
+    """
+    if not molecules:
+        return []
+    means = model.encode([molecule.symbols for molecule in molecules]).mean
+    points = model.own_points(molecules)
+    if alone:
+        points = np.full_like(points, np.nan)
+    return [
+        Reconstruction(
+            molecule.smiles,
+            back.smiles,
+            exact=back.identity == molecule.smiles,
+            tanimoto=tanimoto(molecule.smiles, back.smiles),
+            consistent=back.consistent,
+        )
+        for molecule, back in zip(molecules, decode_molecules(model, means, points), strict=True)
     ]

@@ -1,7 +1,7 @@
-"""Are there molecules with the properties that are asked for, all of them together?
+"""Whether the training set has molecules with all the properties that are asked for together.
 
 Every target may lie within its own range and their combination nowhere: polar and greasy at once.
-What the training set has is told by a sample of its molecules' properties that a model carries.
+A model carries the properties of a sample of its training set to compare with.
 Letters: M molecules of the sample, P properties, S of them asked for.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from molvae.normalizer import PropertyNormalizer
-from molvae.targets import Wanted, alternatives
+from molvae.targets import Request, Targets, Wanted, alternatives
 
 NEAR = 0.5  # standard deviations: what counts as having a property
 USUAL = 0.99  # share of molecules whose nearest other one is no farther than what is called usual
@@ -51,15 +51,13 @@ class PropertySample:
         self.conditions, self.normalizer = conditions.astype(np.float64), normalizer
         self.usual: dict[tuple[tuple[str, str], ...], float] = {}
 
-    def judge(self, ranges: Mapping[str, Wanted]) -> Feasibility | None:
+    def judge(self, targets: Targets) -> Feasibility | None:
         """Compare a request with the sample.
-
-        Args:
-            ranges: property to (low, high), equal for a point, or class label to classes.
 
         Returns:
             None where nothing is asked, or nothing is known of what is asked.
         """
+        ranges = Request.for_model(targets, self.normalizer).ranges
         rows = self._of_class(ranges)
         columns, bounds = self._bounds(ranges)
         rows = rows[np.isfinite(rows[:, columns]).all(axis=1)]

@@ -9,7 +9,7 @@ again.
 Letters: N places, Z latent dimensions, P properties.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
-from molvae.config import SERIES_NOISE, SERIES_TRIES
+from molvae.chem.similarity import tanimoto
+from molvae.config import SERIES_NOISE, SERIES_TRIES, SWEEP_GUIDANCE, DrawSettings
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import UsageError, did_you_mean
-from molvae.generation.decoded import Decoded, decode_all, own_points, tanimoto, with_targets
-from molvae.generation.encode import check_noise, read
+from molvae.generation.decode import Decoded, decode_molecules
+from molvae.generation.model import LoadedModel
 from molvae.model.latent import Posterior, corrupt
-from molvae.targets import Wanted, miss
+from molvae.targets import Request, miss
 
 PARALLEL = 1e-4  # radians from parallel or opposite: below, no great circle is defined
 ENDS = (0.01, 0.99)  # levels of the training set between which a property is swept by default
@@ -48,7 +48,7 @@ class Search(NamedTuple):
     tries: int = SERIES_TRIES
     seed: int = 0
 
-    def check(self, checkpoint: Checkpoint) -> None:
+    def check(self, model: LoadedModel) -> None:
         """Refuse what cannot be meant.
 
         Raises:
@@ -58,7 +58,7 @@ class Search(NamedTuple):
             raise UsageError(f"tries = {self.tries}: 1 to {MAX_TRIES:,}.")
         if self.noise is not None and not 0.0 <= self.noise <= 1.0:
             raise UsageError(f"noise = {self.noise:g}: 0 to 1.")
-        check_noise(checkpoint, self.noise)
+        model.check_noise(self.noise)
 
 
 SEARCH = Search()
@@ -82,12 +82,12 @@ class Step(NamedTuple):
 
 
 def interpolate(
-    checkpoint: Checkpoint,
+    model: LoadedModel,
     ends: tuple[PreparedMolecule, PreparedMolecule],
     n: int,
     *,
     path: str = "spherical",
-    ranges: Mapping[str, Wanted] | None = None,
+    request: Request,
     search: Search = SEARCH,
 ) -> list[Step]:
     """Write the molecules on a path between two molecules' codes.
@@ -98,11 +98,11 @@ def interpolate(
     before, unless nothing else was found.
 
     Args:
-        checkpoint: the model.
-        ends: with the properties of `predictions.measured_by` as their values.
+        model: the model.
+        ends: with the properties `model.measured` as their values.
         n: molecules, both ends included; at these stands what the model makes of their codes.
         path: one of `PATHS`.
-        ranges: from `MoleculeGenerator.ranges`: properties that stay the same on all of the path.
+        request: properties that stay the same on all of the path.
         search: how the molecules between are looked for.
 
     Raises:
@@ -114,34 +114,34 @@ def interpolate(
     if path not in PATHS:
         hint = did_you_mean(path, PATHS) or f"; known: {', '.join(PATHS)}."
         raise UsageError(f"unknown path '{path}'{hint}")
-    (first, last), (narrow, wide) = read(checkpoint, [end.symbols for end in ends])
+    (first, last), (narrow, wide) = model.encode([end.symbols for end in ends])
     shares = np.linspace(0.0, 1.0, n)
     along = [PATHS[path](first, last, share) for share in shares.tolist()]
     widths = [_linear(narrow, wide, share) for share in shares.tolist()]
-    start, end = own_points(checkpoint, ends)
+    start, end = model.own_points(ends)
     points = start + shares[:, None] * (end - start)
-    points = with_targets(checkpoint, points, ranges or {})
+    points = request.fill_in(points)
     codes = Posterior(torch.stack(along), torch.stack(widths))
-    tried = _try_all(checkpoint, codes, points, search)
+    tried = _try_all(model, codes, points, search)
     met = {each.smiles for each in ends} | {tried[-1][0].molecule.smiles}
     steps = []
     for place, (share, written) in enumerate(zip(shares.tolist(), tried, strict=True)):
         chosen = _step(share, written[0], ends)
         if 0 < place < n - 1:
             new = [_step(share, each, ends) for each in written if each.is_new(met)]
-            chosen = max(new, key=partial(_fitness, checkpoint, ranges or {}), default=chosen)
+            chosen = max(new, key=partial(_fitness, request), default=chosen)
         met.add(chosen.molecule.smiles)
         steps.append(chosen)
     return steps
 
 
 def sweep(
-    checkpoint: Checkpoint,
+    model: LoadedModel,
     start: PreparedMolecule,
     name: str,
     values: Sequence[float],
     *,
-    guidance: float = 1.0,
+    guidance: float = SWEEP_GUIDANCE,
     search: Search = SEARCH,
 ) -> list[Step]:
     """Change one property of a molecule and as little else as may be: a matched series.
@@ -151,8 +151,8 @@ def sweep(
     than a quarter of a standard deviation; where none has, the one that comes nearest.
 
     Args:
-        checkpoint: the model.
-        start: with the properties of `predictions.measured_by` as its values.
+        model: the model.
+        start: with the properties `model.measured` as its values.
         name: a property or numeric label, as the model spells it.
         values: asked for one after the other, in the property's unit; beyond the training range
             its nearest end is asked for.
@@ -163,15 +163,15 @@ def sweep(
         UsageError: for a class label, or no values.
         Rejected: for a symbol that the model does not know.
     """
-    column = _column(checkpoint, name)
+    column = _column(model, name)
     if not len(values):
         raise UsageError(f"no values of {name} to sweep over.")
-    found = read(checkpoint, [start.symbols])
+    found = model.encode([start.symbols])
     codes = Posterior(*(part.repeat(len(values), 1) for part in found))
-    points = own_points(checkpoint, [start]).repeat(len(values), axis=0)
+    points = model.own_points([start]).repeat(len(values), axis=0)
     points[:, column] = values
-    tried = _try_all(checkpoint, codes, points, search, guidance=guidance)
-    apart = np.diff(np.unique(values)).min(initial=checkpoint.normalizer.scales[name] / 2)
+    tried = _try_all(model, codes, points, search, guidance=guidance)
+    apart = np.diff(np.unique(values)).min(initial=model.normalizer.scales[name] / 2)
     return [
         _nearest(name, float(value), float(apart) / 2, written, start)
         for value, written in zip(values, tried, strict=True)
@@ -189,7 +189,7 @@ class _Try(NamedTuple):
 
 
 def _try_all(
-    checkpoint: Checkpoint,
+    model: LoadedModel,
     codes: Posterior,
     points: np.ndarray,
     search: Search,
@@ -199,14 +199,14 @@ def _try_all(
     """Write molecules for N places: from the mean of each code, and then from what surrounds it.
 
     Args:
-        checkpoint: the model.
+        model: the model.
         codes: the places.
         points: what the decoder is told at each, shape (N, P).
         search: how many, and how far around.
         guidance: how far to overstate what is asked for.
     """
-    search.check(checkpoint)
-    taught = checkpoint.model.config.noise_conditional
+    search.check(model)
+    taught = model.takes_noise
     furthest = SERIES_NOISE if search.noise is None else search.noise
     random = torch.Generator().manual_seed(search.seed)
     n, size = codes.mean.shape
@@ -224,9 +224,8 @@ def _try_all(
             mixed = corrupt(means, noise, means.new_full((len(means),), level))
         else:
             mixed = Posterior(means, widths).sample(WIDE * reach * noise)
-        written = decode_all(
-            checkpoint, mixed, np.tile(points, (times, 1)), guidance=guidance, noise=level
-        )
+        settings = DrawSettings(guidance=guidance, noise=level)
+        written = decode_molecules(model, mixed, np.tile(points, (times, 1)), settings)
         for place, molecule in enumerate(written):
             tried[place % n].append(_Try(molecule, level))
     return tried
@@ -250,7 +249,7 @@ def _nearest(
 
 
 def sweep_values(
-    checkpoint: Checkpoint,
+    model: LoadedModel,
     name: str,
     n: int,
     *,
@@ -260,7 +259,7 @@ def sweep_values(
     """Return `n` evenly spaced values of a property; of a count, the whole numbers among them.
 
     Args:
-        checkpoint: the model.
+        model: the model.
         name: a property or numeric label, as the model spells it.
         n: how many; whole numbers may be fewer.
         low: the first; None: what 1 % of the training set are below.
@@ -269,8 +268,8 @@ def sweep_values(
     Raises:
         UsageError: for a class label, or an empty range.
     """
-    _column(checkpoint, name)
-    ends = [checkpoint.normalizer.quantile(name, np.array(level)) for level in ENDS]
+    _column(model, name)
+    ends = [model.normalizer.quantile(name, np.array(level)) for level in ENDS]
     first = float(ends[0]) if low is None else low
     last = float(ends[1]) if high is None else high
     if n < 1 or not first <= last:
@@ -282,22 +281,23 @@ def sweep_values(
     return found
 
 
-def _column(checkpoint: Checkpoint, name: str) -> int:
-    normalizer = checkpoint.normalizer
+def _column(model: LoadedModel, name: str) -> int:
+    normalizer = model.normalizer
     if name in normalizer.classes:
         raise UsageError(f"{normalizer.describe(name)}: has classes, and no values between them.")
     return normalizer.names.index(name)
 
 
-def _fitness(checkpoint: Checkpoint, ranges: Mapping[str, Wanted], step: Step) -> float:
+def _fitness(request: Request, step: Step) -> float:
     """Return how similar a step is to both ends of its path, the nearer one counting more.
 
     A target that is missed by a standard deviation costs as much as all similarity brings.
     """
     first, last = step.tanimoto
-    scales = checkpoint.normalizer.scales
+    scales = request.normalizer.scales
     missed = [
-        miss(step.molecule.value(name), wanted) / scales[name] for name, wanted in ranges.items()
+        miss(step.molecule.value(name), wanted) / scales[name]
+        for name, wanted in request.ranges.items()
     ]
     return (1.0 - step.at) * first + step.at * last - sum(missed)
 

@@ -1,46 +1,39 @@
-"""What a model's property head says of molecules, and whether it is at home with them."""
+"""Properties and labels predicted by a model's property head, and where they can be trusted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from molvae.checkpoint import Checkpoint
-from molvae.chem.properties import PROPERTIES
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import ArtifactError
-from molvae.generation.encode import predict, read
+from molvae.generation.model import LoadedModel
 from molvae.normalizer import Reading
 
 
 class Prediction(NamedTuple):
-    """One molecule, as a model sees it.
+    """The properties of one molecule, as a model predicts them.
 
     Attributes:
-        values: by property or label: a number in its unit, or how much speaks for each class of a
-            class label, about 0 to 1. Empty where the molecule has symbols that the model lacks.
-        ood: why the model is not at home with it (out of distribution), "" when it is. On such
-            molecules the errors were two to four times those that are stated for held-out ones.
+        values: by property or label: a number in its unit, or a figure for each class of a class
+            label, about 0 to 1. Empty where the molecule has symbols that the model lacks.
+        ood: why the molecule is out of distribution, "" when it is not. On such molecules the
+            errors were two to four times those that are stated for held-out ones.
     """
 
     values: Mapping[str, Reading]
     ood: str
 
 
-def measured_by(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Return the model's properties that can be computed from a structure."""
-    return tuple(name for name in checkpoint.normalizer.names if name in PROPERTIES)
-
-
-def stated_errors(checkpoint: Checkpoint) -> dict[str, dict[str, float | None]]:
-    """Return how far the head was from the truth on molecules held out of training.
+def stated_errors(model: LoadedModel) -> dict[str, dict[str, float | None]]:
+    """Return the errors of the property head on molecules held out of training.
 
     Returns:
-        By property or label, in its unit: what `molvae.train.readings` found. Of a model from
-        before that was stored, `molecules` and `mae` alone; nothing where nothing is known.
+        By property or label, in its unit, as training stored them. A model that is older than
+        these has `molecules` and `mae` alone; nothing where nothing is known.
 
     Raises:
         ArtifactError: when the header, which may come from anywhere, holds something else.
     """
-    provenance, normalizer = checkpoint.provenance, checkpoint.normalizer
+    provenance, normalizer = model.checkpoint.provenance, model.normalizer
     try:
         if "head" in provenance:
             told = provenance["head"]["errors"].items()
@@ -61,42 +54,39 @@ def _figure(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def predict_all(checkpoint: Checkpoint, molecules: Sequence[PreparedMolecule]) -> list[Prediction]:
-    """Read the properties and labels of molecules off their latent codes.
+def predict(model: LoadedModel, molecules: Sequence[PreparedMolecule]) -> list[Prediction]:
+    """Predict the properties and labels of molecules from their latent codes.
 
     Args:
-        checkpoint: the model.
-        molecules: with the properties of `measured_by` as their values.
+        model: the model.
+        molecules: with the properties `model.measured` as their values.
     """
-    normalizer = checkpoint.normalizer
-    reasons = [unfamiliar(checkpoint, molecule) for molecule in molecules]
-    readable = [not checkpoint.vocabulary.unknown(molecule.symbols) for molecule in molecules]
-    known = [m.symbols for m, good in zip(molecules, readable, strict=True) if good]
-    rows = iter(predict(checkpoint, read(checkpoint, known).mean).tolist() if known else [])
-    predictions = []
-    for good, reason in zip(readable, reasons, strict=True):
-        values: dict[str, Reading] = {}
-        if good:
-            by_column = dict(zip(normalizer.names, next(rows), strict=True))
-            values = {name: normalizer.reading(by_column, name) for name in normalizer.quantities}
-        predictions.append(Prediction(values, reason))
-    return predictions
+    known = [m.symbols for m in molecules if not model.vocabulary.unknown(m.symbols)]
+    means = model.encode(known).mean if known else None
+    values = iter([] if means is None else model.readings(model.predict(means)))
+    return [
+        Prediction(
+            {} if model.vocabulary.unknown(molecule.symbols) else next(values),
+            unfamiliar(model, molecule),
+        )
+        for molecule in molecules
+    ]
 
 
-def unfamiliar(checkpoint: Checkpoint, molecule: PreparedMolecule) -> str:
-    """Say how a molecule differs from all of the training set, by what can be told for sure.
+def unfamiliar(model: LoadedModel, molecule: PreparedMolecule) -> str:
+    """Return how a molecule differs for certain from all of the training set, "" for nowhere.
 
     Distances in latent space tell less: at a few nats a molecule, codes of what the model has
     never seen lie among those of what it has.
     """
-    normalizer, longest = checkpoint.normalizer, checkpoint.provenance["longest"]
+    normalizer, longest = model.normalizer, model.longest
     reasons = []
-    unknown = checkpoint.vocabulary.unknown(molecule.symbols)
+    unknown = model.vocabulary.unknown(molecule.symbols)
     if unknown:
         reasons.append(f"symbol unknown to the model: {', '.join(unknown)}")
     elif (length := len(molecule.symbols)) > longest:
         reasons.append(f"{length} symbols, the model knows up to {longest}")
-    for name, value in zip(measured_by(checkpoint), molecule.values, strict=True):
+    for name, value in zip(model.measured, molecule.values, strict=True):
         column = normalizer.names.index(name)
         low, high = normalizer.low[column], normalizer.high[column]
         if not low <= value <= high:

@@ -1,11 +1,14 @@
-"""What comes out of a generator: molecules, and an honest account of how they came about."""
+"""The molecules that a model generates, and an honest account of how they came about."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
+import pandas as pd
+from rdkit import Chem
 
 from molvae.normalizer import Reading
 from molvae.targets import Wanted, certainty, format_range, is_hit, likeliest, miss
@@ -50,7 +53,7 @@ class Generated(NamedTuple):
 
 
 def predicted_cells(predicted: Mapping[str, Reading]) -> dict[str, float | str]:
-    """Return what a property head reads as cells; of a class label that is the likeliest class."""
+    """Return what a property head predicts as cells; a class label gives its likeliest class."""
     return {
         f"predicted_{name}": likeliest(got) if isinstance(got, Mapping) else got
         for name, got in predicted.items()
@@ -137,11 +140,34 @@ class Summary(NamedTuple):
         return plain
 
 
-class Generation(NamedTuple):
-    """The molecules and the account of how they came about."""
+Molecule = TypeVar("Molecule", covariant=True)
 
-    molecules: list[Generated]
+
+@dataclass(frozen=True)
+class Generation(Sequence[Molecule], Generic[Molecule]):
+    """The molecules of one run, as a sequence, and the account of how they came about.
+
+    Attributes:
+        molecules: in the order of their IDs.
+        summary: acceptance, uniqueness, refusals, and what came of the targets.
+    """
+
+    molecules: Sequence[Molecule]
     summary: Summary
+
+    def __len__(self) -> int:
+        """Return the number of molecules."""
+        return len(self.molecules)
+
+    @overload
+    def __getitem__(self, place: int) -> Molecule: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Molecule]: ...
+
+    def __getitem__(self, place: int | slice) -> Molecule | Sequence[Molecule]:
+        """Return one molecule, or several."""
+        return self.molecules[place]
 
 
 def control_errors(
@@ -182,3 +208,24 @@ def _value(got: Reading, wanted: Wanted) -> float:
 def share(count: int, total: int) -> float:
     """Return count / total, NaN of nothing."""
     return count / total if total else math.nan
+
+
+def to_frame(molecules: Iterable[Generated]) -> pd.DataFrame:
+    """Return molecules as a table, one a row, with the columns of `Generated.row`.
+
+    A column `target_NAME` holds numbers when all of its requests are points, else text such as
+    `0.8..0.95` or a class. The last column, `mol`, holds RDKit molecules; with
+    `rdkit.Chem.PandasTools.RenderImagesInAllDataFrames()` a notebook draws them.
+
+    Args:
+        molecules: from `MoleculeGenerator.generate`.
+    """
+    molecules = list(molecules)
+    rows = [molecule.row() for molecule in molecules]
+    frame = pd.DataFrame(rows, columns=columns_of(rows))
+    asked = [item for molecule in molecules for item in molecule.targets.items()]
+    text = {name for name, wanted in asked if isinstance(wanted, str) or wanted[0] != wanted[1]}
+    for name in dict(asked).keys() - text:
+        frame[f"target_{name}"] = frame[f"target_{name}"].astype(float)
+    frame["mol"] = [Chem.MolFromSmiles(row["SMILES"]) for row in rows]
+    return frame

@@ -1,4 +1,4 @@
-"""How likely a model holds molecules to be, and whether it has learned their kind.
+"""How likely molecules are under a model, and which are out of distribution.
 
 Letters: N molecules, K codes, P properties.
 """
@@ -9,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from molvae.checkpoint import Checkpoint
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import ArtifactError, UsageError
-from molvae.generation.encode import TILE, padded_ids
-from molvae.generation.predict import measured_by, unfamiliar
+from molvae.generation.model import TILE, LoadedModel, padded_ids
+from molvae.generation.predict import unfamiliar
 from molvae.model.likelihood import likelihood, noise_of
 from molvae.model.ood import CODES, MAX_CODES, Typicality
 from molvae.training_index import molecule_hash
@@ -49,31 +48,31 @@ class Score(NamedTuple):
 _UNREAD = Score(None, None, None, None, None, None, "")
 
 
-def typicality_of(checkpoint: Checkpoint) -> Typicality | None:
-    """Return how the molecules held out of training score; None of a model that does not say.
+def typicality_of(model: LoadedModel) -> Typicality | None:
+    """Return how the molecules held out of training score; None where the model does not say.
 
     Raises:
         ArtifactError: when the header, which may come from anywhere, holds something else.
     """
-    plain = checkpoint.provenance.get("typicality")
+    plain = model.checkpoint.provenance.get("typicality")
     if plain is None:
         return None
     typicality = Typicality.from_dict(plain)
-    strange = set(typicality.given) - set(measured_by(checkpoint))
+    strange = set(typicality.given) - set(model.measured)
     if strange:
         raise ArtifactError(f"the model is damaged: its typicality: {min(strange)!r:.40}.")
     return typicality
 
 
-def score_all(
-    checkpoint: Checkpoint, molecules: Sequence[PreparedMolecule], *, codes: int = CODES
+def score(
+    model: LoadedModel, molecules: Sequence[PreparedMolecule], *, codes: int = CODES
 ) -> list[Score]:
     """Score molecules. Each one's codes are its own, whatever others it comes with.
 
     Args:
-        checkpoint: the model.
-        molecules: with the properties of `predictions.measured_by` as their values, which the
-            decoder is told; labels are left free.
+        model: the model.
+        molecules: with the properties `model.measured` as their values, which the decoder is
+            given; labels are left free.
         codes: K, drawn for each molecule: more of them make the ELBO tighter where it is a bound,
             not the percentile, which needs as many as the held-out molecules had.
 
@@ -83,37 +82,34 @@ def score_all(
     """
     if not 1 <= codes <= MAX_CODES:
         raise UsageError(f"codes = {codes}: 1 to {MAX_CODES}.")
-    typicality = typicality_of(checkpoint)
-    readable = [
-        row for row, m in enumerate(molecules) if not checkpoint.vocabulary.unknown(m.symbols)
-    ]
+    typicality = typicality_of(model)
+    readable = [row for row, m in enumerate(molecules) if not model.vocabulary.unknown(m.symbols)]
     readable.sort(key=lambda row: len(molecules[row].symbols))  # little padding
-    scores = [_UNREAD._replace(ood=unfamiliar(checkpoint, molecule)) for molecule in molecules]
+    scores = [_UNREAD._replace(ood=unfamiliar(model, molecule)) for molecule in molecules]
     for begin in range(0, len(readable), TILE):
         rows = readable[begin : begin + TILE]
         tile = [molecules[row] for row in rows]
-        for row, score in zip(rows, _score_tile(checkpoint, tile, typicality, codes), strict=True):
-            scores[row] = score._replace(ood="; ".join(filter(None, [scores[row].ood, score.ood])))
+        for row, found in zip(rows, _score_tile(model, tile, typicality, codes), strict=True):
+            scores[row] = found._replace(ood="; ".join(filter(None, [scores[row].ood, found.ood])))
     return scores
 
 
 def _score_tile(
-    checkpoint: Checkpoint,
-    tile: Sequence[PreparedMolecule],
-    typicality: Typicality | None,
-    codes: int,
+    model: LoadedModel, tile: Sequence[PreparedMolecule], typicality: Typicality | None, codes: int
 ) -> list[Score]:
-    model, device = checkpoint.model, next(checkpoint.model.parameters()).device
-    ids = padded_ids(checkpoint.vocabulary, [molecule.symbols for molecule in tile])
+    device = model.device
+    ids = padded_ids(model.vocabulary, [molecule.symbols for molecule in tile])
     lengths = (ids != PAD).sum(dim=1).to(device)
     symbols = torch.tensor([len(m.symbols) + 1 for m in tile], device=device)
     noise = noise_of(
         molecule_hash(m.smiles for m in tile).tolist(),
         codes=max(codes, typicality.codes if typicality else 1),
-        size=model.config.latent_size,
+        size=model.network.config.latent_size,
     )
-    conditions = _conditions(checkpoint, tile, typicality)
-    found = likelihood(model, ids.to(device), lengths, conditions.to(device), noise.to(device))
+    conditions = _conditions(model, tile, typicality)
+    found = likelihood(
+        model.network, ids.to(device), lengths, conditions.to(device), noise.to(device)
+    )
     nll = found.nll(codes)
     columns = (-nll, nll / symbols, found.costs[:codes].mean(dim=0), found.kl, found.misreading)
     rows = torch.stack(columns, dim=1).tolist()
@@ -129,22 +125,20 @@ def _score_tile(
     distances = typicality.distance(points)
     levels, odd = typicality.level(distances), typicality.is_odd(distances)
     return [
-        score._replace(
+        each._replace(
             percentile=100.0 * float(levels[row]),
             ood=typicality.oddest(points[row]) if odd[row] else "",
         )
-        for row, score in enumerate(scores)
+        for row, each in enumerate(scores)
     ]
 
 
 def _conditions(
-    checkpoint: Checkpoint, tile: Sequence[PreparedMolecule], typicality: Typicality | None
+    model: LoadedModel, tile: Sequence[PreparedMolecule], typicality: Typicality | None
 ) -> torch.Tensor:
-    """Return what the decoder is told of the molecules: their own properties, shape (N, P)."""
-    names, measured = checkpoint.normalizer.names, measured_by(checkpoint)
-    given = measured if typicality is None else typicality.given
-    values = np.full((len(tile), len(names)), np.nan)
-    for column, name in enumerate(measured):
-        if name in given:
-            values[:, names.index(name)] = [molecule.values[column] for molecule in tile]
-    return torch.from_numpy(checkpoint.normalizer.normalize(values))
+    """Return the properties that the decoder is given: the molecules' own, shape (N, P)."""
+    values = model.own_points(tile)
+    if typicality is not None:
+        left_out = [name not in typicality.given for name in model.normalizer.names]
+        values[:, left_out] = np.nan
+    return torch.from_numpy(model.normalizer.normalize(values))

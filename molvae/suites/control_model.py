@@ -83,7 +83,7 @@ def run_control(
     joint = questions.held_out if "joint" in questions.tests else None
     return Control(
         model=name,
-        settings=as_dict(asked.generator.checked(asked.config)),
+        settings=as_dict(asked.generator.model.settings(asked.config)),
         grid=grid,
         single=single,
         grid_mean=grid_mean(grid),
@@ -105,7 +105,7 @@ def _points(
     """Ask for each target `n` times."""
     points: list[dict[str, Any]] = []
     for target in targets if title in questions.tests else ():
-        generation = asked.generator.draw(
+        generation = asked.generator.generate(
             questions.n,
             target,
             config=asked.config,
@@ -156,7 +156,7 @@ def _joint(
     def tell(done: int) -> None:
         asked.report("Joint targets", done, len(requests))
 
-    generation = asked.generator.draw(
+    generation = asked.generator.generate(
         len(requests),
         requests,
         config=asked.config,

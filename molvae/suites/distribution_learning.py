@@ -107,7 +107,7 @@ def generate_sample(
         executor: does the chemistry.
         report: called with the number of molecules found so far.
     """
-    generation = generator.draw(n, config=config, seed=seed, executor=executor, report=report)
+    generation = generator.generate(n, config=config, seed=seed, executor=executor, report=report)
     smiles = [molecule.smiles for molecule in generation.molecules]
     summary = generation.summary.to_dict()
     kept = ("tier", "acceptance", "draws", "refusals", "settings", "seed", "model", "seconds")

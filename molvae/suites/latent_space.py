@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from molvae.chem.selfies import is_consistent
 from molvae.config import SERIES_NOISE
-from molvae.generation.decode import Codes, write
+from molvae.generation.proposals import propose
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior, corrupt
 from molvae.suites.model_card import without_selection
@@ -163,11 +163,9 @@ def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, level: float, *, 
     def codes(slots: Sequence[int], conditions: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         return z[list(slots)]
 
-    given: Codes = codes
     free = np.full((len(z), len(generator.normalizer.names)), np.nan)
-    config = replace(without_selection(generator), noise=level)
-    draws = write(
-        range(len(z)), free, 0, checkpoint=generator.checkpoint, config=config, seed=seed,
-        codes=given,
-    )  # fmt: skip
-    return sum(draw.ended and is_consistent(draw.symbols) for draw in draws) / len(draws)
+    settings = generator.model.settings(replace(without_selection(generator), noise=level))
+    proposals = propose(
+        generator.model, range(len(z)), free, 0, settings=settings, seed=seed, codes=codes
+    )
+    return sum(each.ended and is_consistent(each.symbols) for each in proposals) / len(proposals)

@@ -71,7 +71,7 @@ def measure_card(
         report: called with the number of molecules drawn so far.
     """
     config = without_selection(generator)
-    free = generator.draw(n, config=config, seed=seed, executor=executor, report=report).summary
+    free = generator.generate(n, config=config, seed=seed, executor=executor, report=report).summary
     calibrations = {}
     for number, name in enumerate(generator.measured):
         done = n + number * per_property
@@ -122,7 +122,7 @@ def calibrate(
     low, high = LEVELS
     values = generator.normalizer.quantile(name, np.linspace(low, high, n))
     requests: list[Mapping[str, float]] = [{name: float(value)} for value in values]
-    generation = generator.draw(
+    generation = generator.generate(
         n,
         requests,
         config=config or without_selection(generator),

@@ -19,7 +19,7 @@ from molvae.dataset import SPLIT_NAMES
 from molvae.errors import InputError, Rejected
 from molvae.evaluate.parsed import parse_molecules
 from molvae.evaluate.text import aligned, cell
-from molvae.generation.encode import read, write_codes
+from molvae.generation.decode import GREEDY
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
 from molvae.suites.latent_space import latent_verdicts, linear_probe, prior_gap
@@ -138,7 +138,7 @@ def reconstruct(
     symbols = [
         checkpoint.vocabulary.decode(dataset.molecule(row).tolist()) for row in range(dataset.size)
     ]
-    posterior = read(checkpoint, symbols)
+    posterior = generator.model.encode(symbols)
     posterior = Posterior(posterior.mean.cpu(), posterior.log_var.cpu())
     own = torch.from_numpy(generator.normalizer.normalize(dataset.properties))
     originals = [decode_canonical(molecule) for molecule in symbols]
@@ -189,7 +189,7 @@ def _written(
 def _write(generator: MoleculeGenerator, z: torch.Tensor, points: np.ndarray) -> list[str]:
     """Write the likeliest molecule of each code (N, Z) as canonical SMILES, "" where none."""
     molecules = []
-    for written in write_codes(generator.checkpoint, z, points):
+    for written in generator.model.decode(z, points, GREEDY):
         try:
             molecules.append(decode_canonical(written.symbols))
         except Rejected:

@@ -102,7 +102,7 @@ def search_settings(
                 noise=noise,
                 temperature=temperature,
             )
-            drawn = generator.draw(n, config=config, seed=seed, executor=executor)
+            drawn = generator.generate(n, config=config, seed=seed, executor=executor)
             smiles = [molecule.smiles for molecule in drawn.molecules]
             distance = frechet_distance(chemnet_moments(smiles, jobs=jobs), reference)
             found.append(Trial(noise, temperature, distance, drawn.summary.acceptance))

@@ -180,7 +180,7 @@ def _known(
             left_out["symbol unknown to the model"] += 1
             continue
         tokens = vocabulary.encode(molecule)
-        if len(tokens) > generator.max_tokens:
+        if len(tokens) > generator.model.longest:
             left_out["longer than the model writes"] += 1
         else:
             readable.append(row)

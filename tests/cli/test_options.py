@@ -17,6 +17,7 @@ from molvae.config import (
     updated,
 )
 from molvae.errors import UsageError
+from molvae.targets import Request
 
 
 def resolve(kind: Any, *arguments: str, base: Any = None, **choice: Any) -> Any:
@@ -127,7 +128,7 @@ def test_help_can_show_the_values_of_a_preset() -> None:
 )
 def test_target_is_a_value_or_a_range(text: str, expected: tuple[str, float, float]) -> None:
     name, low, high = expected
-    assert options.parse_targets([text]) == {name: (low, high)}
+    assert Request.parse([text]) == {name: (low, high)}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_target_is_a_value_or_a_range(text: str, expected: tuple[str, float, flo
 )
 def test_target_that_cannot_be_meant_is_refused(text: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        options.parse_targets([text])
+        Request.parse([text])
 
 
 @pytest.mark.parametrize(
@@ -166,18 +167,18 @@ def test_target_that_cannot_be_meant_is_refused(text: str, reason: str) -> None:
     ],
 )
 def test_target_of_a_label_may_be_a_class(text: str, expected: dict[str, object]) -> None:
-    assert options.parse_targets([text]) == expected
+    assert Request.parse([text]) == expected
 
 
 @pytest.mark.parametrize("word", ["nan", "inf", "2,5", "1_0", "1e999", "1..active", "a.."])
 def test_a_slip_of_a_number_is_no_class(word: str) -> None:
     with pytest.raises(UsageError, match="not a finite number"):
-        options.parse_targets([f"activity={word}"])
+        Request.parse([f"activity={word}"])
 
 
 def test_property_has_one_target_however_it_is_written() -> None:
     with pytest.raises(UsageError, match="already"):
-        options.parse_targets(["LogP=1", "logp=2.."])
+        Request.parse(["LogP=1", "logp=2.."])
 
 
 def ask(*arguments: str) -> Result:

@@ -1,6 +1,7 @@
 """Neighbors of molecules in latent space: near, distinct, and the same again."""
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -15,17 +16,11 @@ from molvae.chem.similarity import fingerprint
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import ConfigError, UsageError
+from molvae.generation.neighbors import Neighbor, Source, Variant, _around
+from molvae.generation.results import Generation
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
 from molvae.train.package import package
-from molvae.variants import (
-    Neighborhood,
-    Source,
-    Variation,
-    _around,
-    neighbors,
-    vary,
-)
 from tests import tiny
 from tests.conftest import Memorized
 from tests.drugs import DRUGS
@@ -52,28 +47,28 @@ def sources(druglike: MoleculeGenerator) -> list[Source]:
 
 
 @pytest.fixture(scope="module")
-def varied(druglike: MoleculeGenerator, sources: list[Source]) -> Variation:
-    return vary(druglike, sources, 6, config=QUICK, seed=1)
+def varied(druglike: MoleculeGenerator, sources: list[Source]) -> Generation[Variant]:
+    return druglike.augment(sources, 6, config=QUICK, seed=1)
 
 
-def without_time(variation: Variation) -> Variation:
-    return variation._replace(summary=variation.summary._replace(seconds=0.0))
+def without_time(variants: Generation[Variant]) -> Generation[Variant]:
+    return replace(variants, summary=variants.summary._replace(seconds=0.0))
 
 
 def test_each_source_has_its_variants_and_none_is_a_source(
-    varied: Variation, sources: list[Source]
+    varied: Generation[Variant], sources: list[Source]
 ) -> None:
-    assert [v.source for v in varied.variants] == [s for s in sources for _ in range(6)]
-    smiles = [variant.molecule.smiles for variant in varied.variants]
+    assert [v.source for v in varied] == [s for s in sources for _ in range(6)]
+    smiles = [variant.molecule.smiles for variant in varied]
     assert len(set(smiles)) == len(smiles) == 6 * len(sources)
     assert not set(smiles) & {source.seen.smiles for source in sources}
     assert varied.summary.tier == "consistent"
 
 
 def test_similarity_and_properties_are_what_they_are_said_to_be(
-    varied: Variation, druglike: MoleculeGenerator
+    varied: Generation[Variant], druglike: MoleculeGenerator
 ) -> None:
-    for variant in varied.variants:
+    for variant in varied:
         mols = [
             Chem.MolFromSmiles(s) for s in (variant.molecule.smiles, variant.source.seen.smiles)
         ]
@@ -83,14 +78,16 @@ def test_similarity_and_properties_are_what_they_are_said_to_be(
         assert list(variant.molecule.properties.values()) == pytest.approx(list(values))
 
 
-def test_variants_are_nearer_to_their_own_source_than_to_another(varied: Variation) -> None:
-    own = np.mean([variant.tanimoto for variant in varied.variants])
-    others = list(dict.fromkeys(variant.source.seen.smiles for variant in varied.variants))
+def test_variants_are_nearer_to_their_own_source_than_to_another(
+    varied: Generation[Variant],
+) -> None:
+    own = np.mean([variant.tanimoto for variant in varied])
+    others = list(dict.fromkeys(variant.source.seen.smiles for variant in varied))
     prints = [fingerprint(Chem.MolFromSmiles(smiles)) for smiles in others]
     other = np.mean(
         [
             DataStructs.TanimotoSimilarity(fingerprint(Chem.MolFromSmiles(v.molecule.smiles)), each)
-            for v in varied.variants
+            for v in varied
             for each, smiles in zip(prints, others, strict=True)
             if smiles != v.source.seen.smiles
         ]
@@ -99,23 +96,20 @@ def test_variants_are_nearer_to_their_own_source_than_to_another(varied: Variati
 
 
 def test_own_properties_keep_variants_near_and_a_large_radius_leads_away(
-    druglike: MoleculeGenerator, sources: list[Source], varied: Variation
+    druglike: MoleculeGenerator, sources: list[Source], varied: Generation[Variant]
 ) -> None:
-    def off(variation: Variation) -> float:
+    def off(variation: Generation[Variant]) -> float:
         column = druglike.measured.index("MW")
         return float(
             np.mean(
-                [
-                    abs(v.molecule.properties["MW"] - v.source.seen.values[column])
-                    for v in variation.variants
-                ]
+                [abs(v.molecule.properties["MW"] - v.source.seen.values[column]) for v in variation]
             )
         )
 
-    free = vary(druglike, sources, 6, config=QUICK, seed=1, keep_properties=False)
+    free = druglike.augment(sources, 6, config=QUICK, seed=1, keep_properties=False)
     assert off(varied) < 0.85 * off(free)  # the code alone holds much of the weight
-    far = vary(druglike, sources, 6, config=QUICK, seed=1, radius=6.0, keep_properties=False)
-    near, away = (np.mean([v.tanimoto for v in each.variants]) for each in (free, far))
+    far = druglike.augment(sources, 6, config=QUICK, seed=1, radius=6.0, keep_properties=False)
+    near, away = (np.mean([v.tanimoto for v in each]) for each in (free, far))
     assert away < 0.8 * near
 
 
@@ -125,19 +119,21 @@ def test_the_same_seed_gives_the_same_variants_however_the_work_is_shared(
     generator = MoleculeGenerator.load(tiny_model_file)
     sources = sources_of(generator, [smiles for _, smiles in DRUGS[:20]])
     config = GenerateConfig(max_tries=2, shortlist=1)
-    expected = without_time(vary(generator, sources, 4, config=config, seed=1))
-    assert expected.variants
-    small = vary(generator, sources, 4, config=config, seed=1, batch_size=1)
+    expected = without_time(generator.augment(sources, 4, config=config, seed=1))
+    assert expected
+    small = generator.augment(sources, 4, config=config, seed=1, batch_size=1)
     assert without_time(small) == expected
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as executor:
-        shared = vary(generator, sources, 4, config=config, seed=1, executor=executor)
+        shared = generator.augment(sources, 4, config=config, seed=1, executor=executor)
     assert without_time(shared) == expected
-    other = vary(generator, sources, 4, config=config, seed=2)
-    assert [v.molecule for v in other.variants] != [v.molecule for v in expected.variants]
+    other = generator.augment(sources, 4, config=config, seed=2)
+    assert [v.molecule for v in other] != [v.molecule for v in expected]
 
 
-def test_a_row_tells_where_a_variant_came_from(varied: Variation) -> None:
-    row = varied.variants[7].row()
+def test_a_row_tells_where_a_variant_came_from(
+    varied: Generation[Variant],
+) -> None:
+    row = varied[7].row()
     assert list(row)[:6] == ["ID", "SMILES", "source_ID", "source_SMILES", "source_row", "tanimoto"]
     assert (row["ID"], row["source_ID"], row["source_row"]) == (8, "s2", 2)
     assert not [column for column in row if column.startswith("target_")]
@@ -148,8 +144,8 @@ def test_with_no_room_left_fewer_are_found(
 ) -> None:
     """At its own mean and without a temperature, a code writes one molecule again and again."""
     config = GenerateConfig(temperature=0.0, noise=0.0, max_tries=3, shortlist=1)
-    variation = vary(druglike, sources[:1], 5, radius=0.0, config=config, seed=1)
-    assert len(variation.variants) <= 1
+    variation = druglike.augment(sources[:1], 5, radius=0.0, config=config, seed=1)
+    assert len(variation) <= 1
     refusals = variation.summary.refusals
     assert refusals.keys() <= {"duplicate", "excluded"}
     assert sum(refusals.values()) >= 12
@@ -168,9 +164,9 @@ def test_a_model_that_writes_the_source_back_has_found_no_variant(
     ]
     config = GenerateConfig(temperature=0.0, max_tries=1, shortlist=1, guidance=1.0)
     sources = sources_of(generator, known)
-    variation = vary(generator, sources, 1, radius=0.0, config=config, seed=1)
+    variation = generator.augment(sources, 1, radius=0.0, config=config, seed=1)
     assert variation.summary.refusals["excluded"] >= 24
-    assert not {variant.molecule.smiles for variant in variation.variants} & set(known)
+    assert not {variant.molecule.smiles for variant in variation} & set(known)
 
 
 def test_what_cannot_be_meant_is_refused(
@@ -178,23 +174,22 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     for radius in (-1.0, float("nan"), 11.0):
         with pytest.raises(UsageError, match="radius = "):
-            vary(druglike, sources, 1, radius=radius)
+            druglike.augment(sources, 1, radius=radius)
     with pytest.raises(UsageError, match="0 variants of"):
-        vary(druglike, sources, 0)
+        druglike.augment(sources, 0)
     with pytest.raises(UsageError, match="of 0 molecules"):
-        vary(druglike, [], 1)
+        druglike.augment([], 1)
     with pytest.raises(UsageError, match="tier consistent"):
-        vary(druglike, sources, 1, config=GenerateConfig(tier="raw"))
+        druglike.augment(sources, 1, config=GenerateConfig(tier="raw"))
     with pytest.raises(ConfigError, match="temperature"):
-        vary(druglike, sources, 1, config=GenerateConfig(temperature=-1))
+        druglike.augment(sources, 1, config=GenerateConfig(temperature=-1))
 
 
 def test_a_stop_leaves_what_is_found(druglike: MoleculeGenerator, tiny_model_file: Path) -> None:
     smiles = [smiles for _, smiles in DRUGS[:40]]
     generator = MoleculeGenerator.load(tiny_model_file)
     counts: list[int] = []
-    variation = vary(
-        generator,
+    variation = generator.augment(
         sources_of(generator, smiles),
         4,
         seed=1,
@@ -203,28 +198,28 @@ def test_a_stop_leaves_what_is_found(druglike: MoleculeGenerator, tiny_model_fil
         should_stop=lambda: len(counts) == 1,
     )
     assert len(counts) == 1
-    assert counts[0] == len(variation.variants) < 160
+    assert counts[0] == len(variation) < 160
 
 
 @pytest.fixture(scope="module")
-def around(druglike: MoleculeGenerator, sources: list[Source]) -> Neighborhood:
-    return neighbors(druglike, sources[0].seen, 8, config=QUICK, seed=1)
+def around(druglike: MoleculeGenerator, sources: list[Source]) -> Generation[Neighbor]:
+    return druglike.neighbors(sources[0].seen, 8, config=QUICK, seed=1)
 
 
 def test_neighbors_are_distinct_and_none_is_the_molecule(
-    around: Neighborhood, sources: list[Source]
+    around: Generation[Neighbor], sources: list[Source]
 ) -> None:
-    smiles = [neighbor.molecule.smiles for neighbor in around.neighbors]
+    smiles = [neighbor.molecule.smiles for neighbor in around]
     assert len(set(smiles)) == 8
     assert sources[0].seen.smiles not in smiles
     assert around.summary.tier == "consistent"
 
 
 def test_a_neighbors_distance_is_that_of_the_codes(
-    around: Neighborhood, sources: list[Source], druglike: MoleculeGenerator
+    around: Generation[Neighbor], sources: list[Source], druglike: MoleculeGenerator
 ) -> None:
     center = druglike.encode([sources[0].seen.smiles])[0]
-    for neighbor in around.neighbors:
+    for neighbor in around:
         code = druglike.encode([neighbor.molecule.smiles])[0]
         distance = float(np.sqrt(np.mean((code - center) ** 2)))
         assert neighbor.distance == pytest.approx(distance, abs=1e-5)
@@ -232,10 +227,10 @@ def test_a_neighbors_distance_is_that_of_the_codes(
 
 
 def test_a_larger_radius_leads_further(
-    around: Neighborhood, sources: list[Source], druglike: MoleculeGenerator
+    around: Generation[Neighbor], sources: list[Source], druglike: MoleculeGenerator
 ) -> None:
-    far = neighbors(druglike, sources[0].seen, 8, radius=3.0, config=QUICK, seed=1)
-    near, away = (np.nanmean([n.distance for n in each.neighbors]) for each in (around, far))
+    far = druglike.neighbors(sources[0].seen, 8, radius=3.0, config=QUICK, seed=1)
+    near, away = (np.nanmean([n.distance for n in each]) for each in (around, far))
     assert away > 1.2 * near
 
 
@@ -243,21 +238,20 @@ def test_targets_replace_the_molecules_own_properties(
     druglike: MoleculeGenerator, sources: list[Source]
 ) -> None:
     low, high = (
-        neighbors(druglike, sources[0].seen, 8, targets={"tpsa": value}, config=QUICK, seed=1)
+        druglike.neighbors(sources[0].seen, 8, targets={"tpsa": value}, config=QUICK, seed=1)
         for value in (25.0, 110.0)
     )
     means = [
-        np.mean([neighbor.molecule.properties["TPSA"] for neighbor in each.neighbors])
-        for each in (low, high)
+        np.mean([neighbor.molecule.properties["TPSA"] for neighbor in each]) for each in (low, high)
     ]
     assert means[1] > means[0] + 15
-    assert high.neighbors[0].row()["target_TPSA"] == "110"
+    assert high[0].row()["target_TPSA"] == "110"
     with pytest.raises(UsageError, match="unknown property"):
-        neighbors(druglike, sources[0].seen, 1, targets={"sweetness": 1.0})
+        druglike.neighbors(sources[0].seen, 1, targets={"sweetness": 1.0})
     with pytest.raises(UsageError, match="0 neighbors"):
-        neighbors(druglike, sources[0].seen, 0)
+        druglike.neighbors(sources[0].seen, 0)
     with pytest.raises(UsageError, match="radius = "):
-        neighbors(druglike, sources[0].seen, 1, radius=-1.0)
+        druglike.neighbors(sources[0].seen, 1, radius=-1.0)
 
 
 def test_noise_leaves_less_and_less_of_a_molecule() -> None:
@@ -279,8 +273,8 @@ def test_noise_is_for_models_that_were_taught_it(tiny_model_file: Path) -> None:
     generator = MoleculeGenerator.load(tiny_model_file)
     (aspirin,) = sources_of(generator, ["CC(=O)Oc1ccccc1C(=O)O"])
     for draw in (
-        lambda config: vary(generator, [aspirin], 1, config=config),
-        lambda config: neighbors(generator, aspirin.seen, 1, config=config),
+        lambda config: generator.augment([aspirin], 1, config=config),
+        lambda config: generator.neighbors(aspirin.seen, 1, config=config),
     ):
         with pytest.raises(UsageError, match="was not taught noise"):
             draw(GenerateConfig(noise=0.5))

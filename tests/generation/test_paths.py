@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from molvae.chem.properties import measure
+from molvae.chem.similarity import tanimoto
+from molvae.config import DrawSettings
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError
-from molvae.generation.decoded import decode_all, own_points, tanimoto, with_targets
-from molvae.generation.encode import read
+from molvae.generation.decode import decode_molecules, reconstruct
 from molvae.generation.paths import PATHS, SEARCH, Search, interpolate, sweep, sweep_values
-from molvae.generation.reconstructions import reconstruct_all
 from molvae.generator import MoleculeGenerator
 from tests.drugs import DRUGS
 
@@ -34,9 +34,9 @@ def ends(druglike: MoleculeGenerator) -> tuple[PreparedMolecule, PreparedMolecul
 def test_a_path_begins_and_ends_with_what_comes_back_of_its_ends(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
-    back = [each.written for each in reconstruct_all(druglike.checkpoint, ends)]
+    back = [each.written for each in reconstruct(druglike.model, ends)]
     for path in PATHS:
-        steps = interpolate(druglike.checkpoint, ends, 5, path=path)
+        steps = interpolate(druglike.model, ends, 5, path=path, request=druglike.request(None))
         assert [step.at for step in steps] == [0.0, 0.25, 0.5, 0.75, 1.0]
         assert [steps[0].molecule.smiles, steps[-1].molecule.smiles] == back
 
@@ -46,7 +46,7 @@ def test_molecules_on_a_path_are_what_they_are_said_to_be(
 ) -> None:
     from rdkit import Chem
 
-    for step in interpolate(druglike.checkpoint, ends, 4):
+    for step in interpolate(druglike.model, ends, 4, request=druglike.request(None)):
         smiles = step.molecule.smiles
         values = measure(Chem.MolFromSmiles(smiles), druglike.measured)
         assert list(step.molecule.properties.values()) == pytest.approx(list(values))
@@ -77,7 +77,7 @@ def test_targets_hold_a_property_on_all_of_a_path(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     low, high = (
-        interpolate(druglike.checkpoint, ends, 5, ranges=druglike.ranges({"TPSA": value}))
+        interpolate(druglike.model, ends, 5, request=druglike.request({"TPSA": value}))
         for value in (20.0, 110.0)
     )
     means = [np.mean([step.molecule.properties["TPSA"] for step in steps]) for steps in (low, high)]
@@ -87,12 +87,12 @@ def test_targets_hold_a_property_on_all_of_a_path(
 def test_a_sweep_changes_the_one_property_that_it_asks_for(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
-    values = sweep_values(druglike.checkpoint, "LogP", 5)
-    steps = sweep(druglike.checkpoint, ends[0], "LogP", values, guidance=1.5)
+    values = sweep_values(druglike.model, "LogP", 5)
+    steps = sweep(druglike.model, ends[0], "LogP", values, guidance=1.5)
     assert [step.at for step in steps] == values
     got = [step.molecule.properties["LogP"] for step in steps]
     assert got[-1] > got[0] + 0.5
-    again = sweep(druglike.checkpoint, ends[0], "LogP", values, guidance=1.5)
+    again = sweep(druglike.model, ends[0], "LogP", values, guidance=1.5)
     assert again == steps
 
 
@@ -101,8 +101,8 @@ def test_without_noise_a_sweep_writes_what_comes_back_of_its_own_value(
 ) -> None:
     own = ends[0].values[druglike.measured.index("LogP")]
     still = Search(noise=0.0)
-    (step,) = sweep(druglike.checkpoint, ends[0], "LogP", [own], search=still)
-    assert step.molecule.smiles == reconstruct_all(druglike.checkpoint, ends[:1])[0].written
+    (step,) = sweep(druglike.model, ends[0], "LogP", [own], search=still)
+    assert step.molecule.smiles == reconstruct(druglike.model, ends[:1])[0].written
     assert step.noise == 0.0
 
 
@@ -110,10 +110,10 @@ def test_a_sweep_gives_the_molecule_the_values_that_its_own_code_does_not(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     """Nearer with every try, and never without need less like the molecule."""
-    values = sweep_values(druglike.checkpoint, "LogP", 7)
+    values = sweep_values(druglike.model, "LogP", 7)
     misses = []
     for search in (Search(noise=0.0), Search(tries=11), SEARCH):
-        steps = sweep(druglike.checkpoint, ends[0], "LogP", values, guidance=1.5, search=search)
+        steps = sweep(druglike.model, ends[0], "LogP", values, guidance=1.5, search=search)
         got = [step.molecule.properties["LogP"] for step in steps]
         misses.append(np.mean(np.abs(np.subtract(got, values))))
     assert misses[0] > misses[1] > misses[2]
@@ -127,7 +127,7 @@ def test_a_sweep_gives_the_molecule_the_values_that_its_own_code_does_not(
 def test_between_two_molecules_stand_others_ever_less_like_the_first(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
-    steps = interpolate(druglike.checkpoint, ends, 9)
+    steps = interpolate(druglike.model, ends, 9, request=druglike.request(None))
     between = [step.molecule for step in steps[1:-1]]
     assert len({molecule.smiles for molecule in between} - {end.smiles for end in ends}) == 7
     assert all(molecule.consistent for molecule in between)
@@ -147,7 +147,7 @@ def test_a_search_that_cannot_be_meant_is_refused(
     words: str,
 ) -> None:
     with pytest.raises(UsageError, match=words):
-        sweep(druglike.checkpoint, ends[0], "LogP", [1.0], search=search)
+        sweep(druglike.model, ends[0], "LogP", [1.0], search=search)
 
 
 def test_a_decoder_that_was_taught_no_noise_is_searched_within_the_posterior(
@@ -161,10 +161,10 @@ def test_a_decoder_that_was_taught_no_noise_is_searched_within_the_posterior(
 
 
 def test_counts_are_swept_in_whole_numbers(druglike: MoleculeGenerator) -> None:
-    checkpoint = druglike.checkpoint
-    assert sweep_values(checkpoint, "HBD", 9, low=0, high=3) == [0, 1, 2, 3]
-    assert sweep_values(checkpoint, "LogP", 3, low=1, high=2) == [1, 1.5, 2]
-    low, high = sweep_values(checkpoint, "LogP", 2)
+    model = druglike.model
+    assert sweep_values(model, "HBD", 9, low=0, high=3) == [0, 1, 2, 3]
+    assert sweep_values(model, "LogP", 3, low=1, high=2) == [1, 1.5, 2]
+    low, high = sweep_values(model, "LogP", 2)
     assert -2 < low < 1 < 4 < high < 7
 
 
@@ -174,16 +174,16 @@ def test_what_cannot_be_meant_is_refused(
     labelled_model_file: str,
 ) -> None:
     with pytest.raises(UsageError, match="a path has two ends"):
-        interpolate(druglike.checkpoint, ends, 1)
+        interpolate(druglike.model, ends, 1, request=druglike.request(None))
     with pytest.raises(UsageError, match="did you mean 'linear'"):
-        interpolate(druglike.checkpoint, ends, 3, path="lineal")
+        interpolate(druglike.model, ends, 3, path="lineal", request=druglike.request(None))
     with pytest.raises(UsageError, match="from 3 to 1: an empty range"):
-        sweep_values(druglike.checkpoint, "LogP", 3, low=3, high=1)
+        sweep_values(druglike.model, "LogP", 3, low=3, high=1)
     with pytest.raises(UsageError, match="no values of LogP"):
-        sweep(druglike.checkpoint, ends[0], "LogP", [])
+        sweep(druglike.model, ends[0], "LogP", [])
     labelled = MoleculeGenerator.load(labelled_model_file)
     with pytest.raises(UsageError, match="has classes"):
-        sweep_values(labelled.checkpoint, "activity", 3)
+        sweep_values(labelled.model, "activity", 3)
 
 
 def test_a_label_is_swept_by_what_the_model_predicts(labelled_model_file: str) -> None:
@@ -192,7 +192,7 @@ def test_a_label_is_swept_by_what_the_model_predicts(labelled_model_file: str) -
         generator.standardization, generator.measured, ["CC(=O)Oc1ccccc1C(=O)O"]
     )
     assert isinstance(aspirin, PreparedMolecule)
-    steps = sweep(generator.checkpoint, aspirin, "potency", [4.0, 6.0])
+    steps = sweep(generator.model, aspirin, "potency", [4.0, 6.0])
     for step in steps:
         assert isinstance(step.molecule.value("potency"), float)
         assert step.molecule.cells()["predicted_activity"] in ("active", "inactive")
@@ -201,19 +201,14 @@ def test_a_label_is_swept_by_what_the_model_predicts(labelled_model_file: str) -
 def test_a_temperature_gives_each_slot_its_own_molecule_and_the_same_again(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
-    checkpoint = druglike.checkpoint
-    codes = read(checkpoint, [ends[0].symbols]).mean.repeat(8, 1)
-    points = with_targets(checkpoint, own_points(checkpoint, ends[:1]), {}).repeat(8, axis=0)
+    model = druglike.model
+    codes = model.encode([ends[0].symbols]).mean.repeat(8, 1)
+    points = model.own_points(ends[:1]).repeat(8, axis=0)
+    settings = DrawSettings(temperature=1.5, guidance=1.0, noise=0.75)
 
     def drawn(seed: int, slots: list[int]) -> list[str]:
-        molecules = decode_all(
-            checkpoint,
-            codes[slots],
-            points[slots],
-            temperature=1.5,
-            noise=0.75,
-            seed=seed,
-            slots=slots,
+        molecules = decode_molecules(
+            model, codes[slots], points[slots], settings, seed=seed, slots=slots
         )
         return [each.smiles for each in molecules]
 
@@ -227,12 +222,12 @@ def test_a_generator_takes_smiles(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     first, last = (end.smiles for end in ends)
-    checkpoint = druglike.checkpoint
-    assert druglike.reconstruct([first]) == reconstruct_all(checkpoint, ends[:1])
+    model = druglike.model
+    assert druglike.reconstruct([first]) == reconstruct(model, ends[:1])
     assert druglike.interpolate(first, last, 3, targets={"qed": 0.9}) == interpolate(
-        checkpoint, ends, 3, ranges={"QED": (0.9, 0.9)}
+        model, ends, 3, request=druglike.request({"QED": 0.9})
     )
-    assert druglike.sweep(first, "MolLogP", [1, 4]) == sweep(checkpoint, ends[0], "LogP", [1, 4])
+    assert druglike.sweep(first, "MolLogP", [1, 4]) == sweep(model, ends[0], "LogP", [1, 4])
     with pytest.raises(Rejected, match="not a molecule"):
         druglike.interpolate(first, "C1CC")
     with pytest.raises(UsageError, match="impossible"):

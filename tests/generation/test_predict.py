@@ -12,6 +12,7 @@ from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import measure
 from molvae.chem.smiles import canonicalize
 from molvae.errors import ArtifactError, Rejected, UsageError
+from molvae.generation.model import LoadedModel
 from molvae.generation.predict import stated_errors
 from molvae.generator import MoleculeGenerator
 from tests.drugs import DRUGS
@@ -98,11 +99,11 @@ def test_errors_are_those_of_the_head_or_of_the_health_card(
     tiny: MoleculeGenerator, druglike: MoleculeGenerator
 ) -> None:
     head = tiny.checkpoint.provenance["head"]["errors"]
-    assert stated_errors(tiny.checkpoint) == head
+    assert stated_errors(tiny.model) == head
     provenance = druglike.checkpoint.provenance
     card = provenance["health"]
     without = {key: value for key, value in provenance.items() if key != "head"}
-    old = stated_errors(replace(druglike.checkpoint, provenance=without))["MW"]
+    old = stated_errors(LoadedModel(replace(druglike.checkpoint, provenance=without)))["MW"]
     assert old == {
         "molecules": card["molecules"],
         "mae": pytest.approx(card["property_mae"][0] * druglike.normalizer.scale[0]),
@@ -114,7 +115,7 @@ def test_errors_that_are_none_are_refused(tiny_model_file: Path, errors: object)
     checkpoint = Checkpoint.load(tiny_model_file)
     checkpoint.provenance["head"] = {"errors": errors}
     with pytest.raises(ArtifactError, match="damaged: its stated errors"):
-        stated_errors(checkpoint)
+        stated_errors(LoadedModel(checkpoint))
 
 
 def test_what_is_no_molecule_is_refused(tiny: MoleculeGenerator) -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from molvae.chem.selfies import decode_canonical
+from molvae.chem.similarity import tanimoto
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
-from molvae.generation.decoded import own_points, tanimoto
-from molvae.generation.encode import TILE, read, write_codes
-from molvae.generation.reconstructions import reconstruct_all
+from molvae.generation.decode import GREEDY, reconstruct
+from molvae.generation.model import TILE, LoadedModel
 from molvae.generator import MoleculeGenerator
 from molvae.train.package import package
 from tests import tiny
@@ -47,7 +47,7 @@ def known(memorized: Memorized, scholar: MoleculeGenerator) -> list[PreparedMole
 def test_what_a_model_knows_by_heart_comes_back(
     scholar: MoleculeGenerator, known: list[PreparedMolecule]
 ) -> None:
-    back = reconstruct_all(scholar.checkpoint, known)
+    back = reconstruct(scholar.model, known)
     assert [each.smiles for each in back] == [each.smiles for each in known]
     exact = [each for each in back if each.exact]
     assert len(exact) >= 24
@@ -61,39 +61,39 @@ def test_what_comes_back_is_compared_with_its_own_molecule(
     scholar: MoleculeGenerator, known: list[PreparedMolecule]
 ) -> None:
     strangers = seen_by(scholar, [smiles for _, smiles in DRUGS[:40]])
-    for each in reconstruct_all(scholar.checkpoint, strangers):
+    for each in reconstruct(scholar.model, strangers):
         assert each.tanimoto == tanimoto(each.smiles, each.written)
         assert each.exact <= (each.tanimoto == 1.0)
-    assert reconstruct_all(scholar.checkpoint, []) == []
+    assert reconstruct(scholar.model, []) == []
 
 
 def test_withheld_properties_are_not_told_to_the_decoder(
     scholar: MoleculeGenerator, known: list[PreparedMolecule], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[np.ndarray] = []
-    import molvae.generation.decoded
+    decode = LoadedModel.decode
 
-    def remember(checkpoint: object, codes: object, points: np.ndarray, **more: object) -> object:
+    def remember(model: LoadedModel, codes: object, points: np.ndarray, *more: object) -> object:
         told.append(points)
-        return write_codes(scholar.checkpoint, codes, points)  # type: ignore[arg-type]
+        return decode(model, codes, points, GREEDY)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(molvae.generation.decoded, "write_codes", remember)
-    reconstruct_all(scholar.checkpoint, known[:2])
-    reconstruct_all(scholar.checkpoint, known[:2], alone=True)
+    monkeypatch.setattr(LoadedModel, "decode", lambda *words, uniforms: remember(*words))
+    reconstruct(scholar.model, known[:2])
+    reconstruct(scholar.model, known[:2], alone=True)
     assert told[0].tolist() == [list(each.values) for each in known[:2]]
     assert np.isnan(told[1]).all()
 
 
 def test_company_changes_no_molecule(tiny_model_file: Path) -> None:
     generator = MoleculeGenerator.load(tiny_model_file)
-    checkpoint = generator.checkpoint
+    model = generator.model
     molecules = seen_by(generator, [smiles for _, smiles in DRUGS[: TILE + 6]])
-    means = read(checkpoint, [each.symbols for each in molecules]).mean
-    points = own_points(checkpoint, molecules)
-    together = write_codes(checkpoint, means, points)
+    means = model.encode([each.symbols for each in molecules]).mean
+    points = model.own_points(molecules)
+    together = model.decode(means, points, GREEDY)
     assert len(together) == len(molecules) > TILE
     rows = torch.tensor([TILE + 2, 3])
-    assert write_codes(checkpoint, means[rows], points[rows]) == [together[row] for row in rows]
+    assert model.decode(means[rows], points[rows], GREEDY) == [together[row] for row in rows]
     for each in together:
         assert each.nll > 0
         assert isinstance(each.ended, bool)

@@ -2,6 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +14,14 @@ from rdkit import Chem
 from molvae.chem.candidates import Candidate, Checks, decode_and_check_all
 from molvae.chem.properties import measure
 from molvae.chem.selfies import encode
-from molvae.chem.smiles import canonicalize
-from molvae.config import GenerateConfig
+from molvae.chem.smiles import DEFAULT_STANDARDIZATION, canonicalize
+from molvae.config import DrawSettings, GenerateConfig
 from molvae.errors import UsageError
-from molvae.generation import rejection as drawing_module
-from molvae.generation.rejection import NOISE, POINTS, TOKENS, Draw, Drawing, slot_random
-from molvae.generation.results import Generation
+from molvae.generation.proposals import NOISE, POINTS, TOKENS, Proposal, slot_random
+from molvae.generation.rejection import RejectionSampler
+from molvae.generation.results import Generated, Generation
 from molvae.normalizer import PropertyNormalizer
-from molvae.targets import Range, Wanted
+from molvae.targets import Range, Request, Wanted
 from molvae.training_index import BloomFilter, molecule_hash
 from tests.drugs import DRUGS
 
@@ -34,7 +38,7 @@ REPAIRED = ["[C]", "[F]", "[C]"]  # fluorine has one bond: decodes to CF
 NOTHING: list[str] = []
 CATECHOL = encode("Oc1ccccc1O")
 
-Script = Callable[[int, int], list[str] | Draw]  # slot, attempt -> what the decoder writes
+Script = Callable[[int, int], list[str] | Proposal]  # slot, attempt -> what the decoder writes
 
 
 def start(
@@ -48,54 +52,53 @@ def start(
     measured: tuple[str, ...] = MEASURED,
     seen: dict[int, np.ndarray] | None = None,
     **settings: object,
-) -> Drawing:
+) -> RejectionSampler:
     """Start a run whose decoder writes what `script` says."""
 
-    def write(slots: Sequence[int], points: np.ndarray, attempt: int) -> list[Draw]:
+    def propose(slots: Sequence[int], points: np.ndarray, attempt: int) -> list[Proposal]:
         if seen is not None:
             seen.update(zip(slots, points, strict=True))
         written = [script(slot, attempt) for slot in slots]
         return [
-            text if isinstance(text, Draw) else Draw(slot, text, True, 10.0, {})
+            text if isinstance(text, Proposal) else Proposal(slot, text, True, 10.0, {})
             for slot, text in zip(slots, written, strict=True)
         ]
 
-    config = GenerateConfig(**settings)  # type: ignore[arg-type]
-    return Drawing(
-        write,
-        n,
-        asked,
-        config=config,
-        seed=seed,
+    model: Any = SimpleNamespace(
         normalizer=normalizer,
-        index=index,
         measured=measured,
+        labels=tuple(name for name in normalizer.quantities if name not in measured),
+        standardization=DEFAULT_STANDARDIZATION,
+        checkpoint=SimpleNamespace(index=index),
+        name="0123456789ab",
     )
+    requests = [Request.for_model(one, normalizer) for one in asked]
+    chosen = DrawSettings.of(GenerateConfig(**settings))  # type: ignore[arg-type]
+    sampler = RejectionSampler(model, requests, chosen, n=n, seed=seed)
+    sampler.propose = propose  # type: ignore[assignment]
+    return sampler
 
 
-def finish(drawing: Drawing, *, at_once: int = 64, stop_after: int = -1) -> Generation:
+def finish(
+    sampler: RejectionSampler, *, at_once: int = 64, stop_after: int = -1
+) -> Generation[Generated]:
     """Let a run end; `stop_after` so many hand-overs it is told to stop."""
-    rounds = 0
-
-    def should_stop() -> bool:
-        return rounds == stop_after
-
-    def examine(work: list[tuple[list[str], Checks]]) -> Iterable[Candidate]:
-        nonlocal rounds
-        rounds += 1
-        return decode_and_check_all(work)
-
+    asked = count(0)
     counts: list[int] = []
-    drawing.run(examine, at_once=at_once, report=counts.append, should_stop=should_stop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("molvae.generation.rejection.TILE", 1)  # whole tiles are under way at once
+        found = sampler.run(
+            batch_size=at_once, report=counts.append, should_stop=lambda: next(asked) == stop_after
+        )
     assert counts == sorted(counts)
-    return drawing.result(model="0123456789ab", seconds=1.0)
+    return replace(found, summary=found.summary._replace(seconds=1.0))
 
 
-def draw(script: Script, n: int, *more: object, **settings: object) -> Generation:
+def draw(script: Script, n: int, *more: object, **settings: object) -> Generation[Generated]:
     return finish(start(script, n, *more, **settings))  # type: ignore[arg-type]
 
 
-def smiles_of(generation: Generation) -> list[str]:
+def smiles_of(generation: Generation[Generated]) -> list[str]:
     return [molecule.smiles for molecule in generation.molecules]
 
 
@@ -165,8 +168,8 @@ def test_a_repaired_draw_is_refused_and_counted_unless_the_tier_is_raw() -> None
 
 
 def test_a_draw_that_did_not_end_is_not_consistent_even_if_it_reads_well() -> None:
-    def cut(slot: int, attempt: int) -> Draw:
-        return Draw(slot, SELFIES[slot + 10 * attempt], attempt > 0, 10.0, {})
+    def cut(slot: int, attempt: int) -> Proposal:
+        return Proposal(slot, SELFIES[slot + 10 * attempt], attempt > 0, 10.0, {})
 
     found = draw(cut, 2)
     assert smiles_of(found) == SMILES[10:12]
@@ -378,7 +381,7 @@ def test_the_same_molecules_come_however_many_are_under_way(settings: dict[str, 
 
     def all_of(at_once: int) -> Generation:
         generation = finish(start(at_random, 45, asked, **settings), at_once=at_once)
-        return generation._replace(summary=generation.summary._replace(seconds=0.0))
+        return replace(generation, summary=generation.summary._replace(seconds=0.0))
 
     expected = all_of(64)
     assert 10 < len(expected.molecules) <= 45
@@ -395,7 +398,7 @@ def test_every_draw_is_found_or_refused(settings: dict[str, object], stop_after:
     assert summary.draws == summary.found + sum(summary.refusals.values())
     assert summary.found == len(found.molecules)
     assert list(summary.refusals.values()) == sorted(summary.refusals.values(), reverse=True)
-    if drawing.config.tier == "consistent" and drawing.config.unique:
+    if drawing.settings.tier == "consistent" and drawing.settings.unique:
         assert len(set(smiles_of(found))) == len(found.molecules)
 
 
@@ -406,7 +409,7 @@ def test_a_run_that_is_stopped_keeps_what_it_has() -> None:
 
 
 def test_a_molecule_stays_unique_beyond_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing_module, "BLOCK", 8)
+    monkeypatch.setattr("molvae.generation.rejection.BLOCK", 8)
     found = draw(lambda slot, attempt: SELFIES[(slot + attempt) % 8 + 8 * (attempt > 8)], 12)
     assert len(set(smiles_of(found))) == len(found.molecules) == 12
 
@@ -442,10 +445,10 @@ WITH_CLASSES = PropertyNormalizer.fit(
 )
 
 
-def read_rightly(slot: int, drug: int) -> Draw:
+def read_rightly(slot: int, drug: int) -> Proposal:
     """What a decoder writes whose property head knows a halogen when it sees one."""
     speaks = 0.9 if HAS_HALOGEN[drug] else 0.2
-    return Draw(
+    return Proposal(
         slot, SELFIES[drug], True, 9.0, {"MW": 0.0, "halogen=no": 1 - speaks, "halogen=yes": speaks}
     )
 
@@ -506,7 +509,9 @@ def test_the_decoder_is_asked_for_all_columns_of_a_class() -> None:
     assert np.isnan(seen[1]).all()
 
 
-def test_chemistry_goes_on_while_the_next_draws_are_written() -> None:
+def test_chemistry_goes_on_while_the_next_draws_are_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What is handed over is looked at late, and the first draws of the next block come before."""
     written: list[tuple[int, int]] = []
 
@@ -525,17 +530,18 @@ def test_chemistry_goes_on_while_the_next_draws_are_written() -> None:
 
         return later()
 
+    monkeypatch.setattr("molvae.generation.rejection.decode_and_check_all", examine)
+    monkeypatch.setattr("molvae.generation.rejection.TILE", 16)
     drawing = start(script, 60)
-    drawing.run(examine, at_once=16, report=lambda found: None, should_stop=lambda: False)
+    drawing.run(batch_size=16)
     assert len(drawing.found) == 60
     assert max(looked_at) == 0  # a piece is as large as what may be under way
     written.clear()
     looked_at.clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("molvae.generation.rejection.PIECE", 4)
-        patch.setattr("molvae.generation.rejection.BLOCK", 32)
-        again = start(script, 60)
-        again.run(examine, at_once=16, report=lambda found: None, should_stop=lambda: False)
+    monkeypatch.setattr("molvae.generation.rejection.PIECE", 4)
+    monkeypatch.setattr("molvae.generation.rejection.BLOCK", 32)
+    again = start(script, 60)
+    again.run(batch_size=16)
     assert {k: m.smiles for k, m in again.found.items()} == {
         k: m.smiles for k, m in drawing.found.items()
     }

@@ -13,11 +13,12 @@ import torch
 from rdkit import Chem
 
 from molvae.checkpoint import Checkpoint
+from molvae.chem.gate import validate
 from molvae.chem.properties import measure
 from molvae.chem.selfies import decode_canonical
 from molvae.chem.smiles import canonicalize
 from molvae.errors import ArtifactError, Rejected, UsageError
-from molvae.generation.encode import symbols_of
+from molvae.generation.model import LoadedModel
 from molvae.generation.score import Score, typicality_of
 from molvae.generator import MoleculeGenerator
 from molvae.model.likelihood import noise_of
@@ -154,7 +155,7 @@ def test_a_molecule_with_its_symbols_shuffled_is_odder(compared: Compared) -> No
     assert len(drugs) > 10
     shuffled = []
     for smiles in drugs:
-        symbols = symbols_of(smiles, generator.standardization)
+        symbols = validate(smiles, generator.standardization).symbols
         shuffled.append(decode_canonical(chance.sample(symbols, len(symbols))))
     before, after = generator.score(drugs), generator.score([s for s in shuffled if s])
     assert area(before, after) > 0.95
@@ -183,7 +184,7 @@ def test_figures_are_those_of_the_model(tiny: MoleculeGenerator) -> None:
     """With one code the ELBO is a draw: the cost of the string and the ratio of two Gaussians."""
     checkpoint = tiny.checkpoint
     (found,) = tiny.score([ASPIRIN], codes=1)
-    symbols = symbols_of(ASPIRIN, tiny.standardization)
+    symbols = validate(ASPIRIN, tiny.standardization).symbols
     ids = torch.tensor([[*checkpoint.vocabulary.encode(symbols).tolist(), EOS]])
     values = measure(Chem.MolFromSmiles(ASPIRIN), tiny.measured)
     conditions = torch.from_numpy(tiny.normalizer.normalize(values[None]))
@@ -241,7 +242,7 @@ def test_what_has_unknown_symbols_has_a_reason_and_no_figures(tiny: MoleculeGene
 def test_a_model_that_does_not_say_marks_only_what_is_certain(tiny_model_file: Path) -> None:
     checkpoint = Checkpoint.load(tiny_model_file)
     del checkpoint.provenance["typicality"]
-    assert typicality_of(checkpoint) is None
+    assert typicality_of(LoadedModel(checkpoint)) is None
     aspirin, chain = MoleculeGenerator(checkpoint).score([ASPIRIN, "C" * 149])
     assert (aspirin.percentile, aspirin.ood) == (None, "")
     assert aspirin.elbo is not None
@@ -249,7 +250,7 @@ def test_a_model_that_does_not_say_marks_only_what_is_certain(tiny_model_file: P
 
 
 def test_too_few_held_out_molecules_mark_nothing(tiny: MoleculeGenerator) -> None:
-    typicality = typicality_of(tiny.checkpoint)
+    typicality = typicality_of(tiny.model)
     assert typicality is not None
     assert typicality.molecules < MIN_MOLECULES
     scores = tiny.score([smiles for _, smiles in DRUGS])

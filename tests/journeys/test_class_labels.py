@@ -18,7 +18,7 @@ from molvae.config import DataConfig, GenerateConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
-from molvae.generation.frames import to_frame
+from molvae.generation.results import to_frame
 from molvae.generator import MoleculeGenerator
 from molvae.train import batches
 from molvae.train.trainer import Trainer

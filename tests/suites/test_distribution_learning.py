@@ -80,7 +80,7 @@ def test_molecules_that_did_not_come_are_invalid(monkeypatch: pytest.MonkeyPatch
             return dict.fromkeys((*names, "seconds"))
 
     class Short:
-        def draw(self, n, **more):
+        def generate(self, n, **more):
             molecule = type("Molecule", (), {"smiles": "CCO"})
             return type("Generation", (), {"molecules": [molecule], "summary": Summary()})
 

@@ -31,7 +31,7 @@ class _Scripted:
         values = np.random.default_rng(0).normal(2.5, 1.0, (500, 1))
         self.normalizer = PropertyNormalizer.fit(["LogP"], values)
 
-    def draw(self, n: int, requests: list[dict[str, float]], **settings: object) -> _Generation:
+    def generate(self, n: int, requests: list[dict[str, float]], **settings: object) -> _Generation:
         noise = np.random.default_rng(1).normal(0.0, 0.1, n)
         return _Generation(
             [

@@ -14,7 +14,6 @@ from molvae.checkpoint import Checkpoint
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError
 from molvae.evaluate.work import Work
-from molvae.generation.encode import read
 from molvae.generator import MoleculeGenerator
 from molvae.model.prior import Prior, StandardNormal
 from molvae.suites.latent_space import latent_verdicts, linear_probe, prior_gap, two_sample_auc
@@ -117,8 +116,7 @@ def test_a_prior_with_holes_is_told_from_the_posterior() -> None:
     generator = MoleculeGenerator.load("druglike")
     some = load_tokenized(DRUGLIKE, generator, split="test", limit=500, seed=0, work=Work())
     dataset = some.dataset
-    posterior = read(
-        generator.checkpoint,
+    posterior = generator.model.encode(
         [generator.vocabulary.decode(dataset.molecule(row)) for row in range(dataset.size)],
     )
     asked = torch.from_numpy(generator.normalizer.normalize(dataset.properties))

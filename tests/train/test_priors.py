@@ -50,8 +50,8 @@ def test_decoder_taught_noise_draws_at_any_level(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     from molvae.config import NEAR_CODES, NO_CODES, GenerateConfig
+    from molvae.generation.neighbors import near_defaults
     from molvae.generator import MoleculeGenerator
-    from molvae.variants import near_defaults
 
     taught = replace(MODEL, noise_conditional=True)
     trainer(drug_dataset, tmp_path, model=taught, train=BRIEF).fit()
@@ -65,9 +65,9 @@ def test_decoder_taught_noise_draws_at_any_level(
     texts = [[molecule.smiles for molecule in molecules] for molecules in drawn]
     assert texts[0] != texts[1] != texts[2]
     assert generator.defaults == NO_CODES
-    assert near_defaults(generator) == NEAR_CODES
-    unsaid = generator.draw(20, config=GenerateConfig(tier="raw"), seed=1)
+    assert near_defaults(generator.model) == NEAR_CODES
+    unsaid = generator.generate(20, config=GenerateConfig(tier="raw"), seed=1)
     assert unsaid.summary.settings["noise"] == 1.0
     assert unsaid.summary.settings["temperature"] == 0.7
-    assert generator.checked(GenerateConfig(noise=0.5)).temperature == pytest.approx(0.45)
-    assert generator.checked(GenerateConfig(noise=0.5, temperature=1.0)).temperature == 1.0
+    assert generator.model.settings(GenerateConfig(noise=0.5)).temperature == pytest.approx(0.45)
+    assert generator.model.settings(GenerateConfig(noise=0.5, temperature=1.0)).temperature == 1.0

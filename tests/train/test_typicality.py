@@ -10,6 +10,7 @@ import pytest
 from molvae.checkpoint import Checkpoint
 from molvae.chem.selfies import decode_canonical
 from molvae.dataset import MoleculeDataset
+from molvae.generation.model import LoadedModel
 from molvae.generation.score import typicality_of
 from molvae.generator import MoleculeGenerator
 from molvae.model.ood import RARE, Typicality
@@ -22,7 +23,7 @@ def test_a_trained_model_says_how_its_held_out_molecules_score(
 ) -> None:
     """The figures of the training are those of `score`, molecule by molecule."""
     generator = MoleculeGenerator.load(tiny_model_file)
-    told = typicality_of(generator.checkpoint)
+    told = typicality_of(generator.model)
     assert told is not None
     members = drug_dataset.members("validation")
     assert (told.split, told.molecules) == ("validation", len(members))
@@ -59,7 +60,7 @@ def test_labels_and_what_is_not_known_of_all_are_not_told_the_decoder(
 
 def test_a_model_with_labels_is_compared_without_them(labelled_model_file: Path) -> None:
     checkpoint = Checkpoint.load(labelled_model_file)
-    told = typicality_of(checkpoint)
+    told = typicality_of(LoadedModel(checkpoint))
     assert told is not None
     assert told.given == ("MW", "LogP", "TPSA", "QED")
     assert MoleculeGenerator(checkpoint).score(["CC(=O)Nc1ccc(O)cc1"])[0].percentile is not None

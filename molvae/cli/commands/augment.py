@@ -17,8 +17,9 @@ from molvae.errors import InputError, Rejected, ShortfallError
 
 if TYPE_CHECKING:
     from molvae.data.tables.records import Table
+    from molvae.generation.neighbors import Source, Variant
+    from molvae.generation.results import Generation
     from molvae.generator import MoleculeGenerator
-    from molvae.variants import Source, Variation
 
 SETTINGS = (
     *("temperature", "top_p", "guidance", "noise", "shortlist", "best_of", "max_tries", "novel"),
@@ -85,7 +86,6 @@ def command(
     of FILE; what SELFIES would repair silently is drawn again.
     """
     from molvae.data.tables.tables import open_table
-    from molvae.variants import vary
 
     target = None if output == "-" else Path(output)
     check_table(Path(output), format=output_format, force=force, inputs=(file,))
@@ -110,8 +110,7 @@ def command(
         progress("Varying", total=n, quiet=quiet) as report,
         generators.chemists(n, jobs) as executor,
     ):
-        variation = vary(
-            generator,
+        variants = generator.augment(
             sources,
             number,
             radius=radius,
@@ -123,19 +122,19 @@ def command(
             report=report,
             should_stop=lambda: bool(stopped),
         )
-    rows = _rows(variation, radius, f"{generators.title(model)}-{generator.name}")
+    rows = _rows(variants, radius, f"{generators.title(model)}-{generator.name}")
     if as_json:
-        told = variation.summary.to_dict() | {"sources": len(sources), "radius": radius}
+        told = variants.summary.to_dict() | {"sources": len(sources), "radius": radius}
         print_json(told | ({} if target else {"molecules": rows}))
     if target or not as_json:
         _write(rows, Path(output), output_format)
-    for line in _lines(variation, sources, radius):
+    for line in _lines(variants, sources, radius):
         say(line, quiet=quiet)
     if stopped:
         say(f"Interrupted; the {len(rows)} finished variants are kept.")
         raise SystemExit(128 + stopped[0])
     if len(rows) < n:
-        raise ShortfallError(generators.too_few_near(variation.summary, "variants"))
+        raise ShortfallError(generators.too_few_near(variants.summary, "variants"))
 
 
 def _sources(
@@ -143,7 +142,7 @@ def _sources(
 ) -> "list[Source]":
     """Read the molecules; those that cannot be used are rejected with their rows."""
     from molvae.data.molecules import known_to, standardize_rows
-    from molvae.variants import Source
+    from molvae.generation.neighbors import Source
 
     sources = []
     looked = standardize_rows(table.rows, generator.standardization, generator.measured, jobs=jobs)
@@ -156,9 +155,9 @@ def _sources(
     return sources
 
 
-def _rows(variation: "Variation", radius: float, model: str) -> list[dict[str, Any]]:
-    more = {"radius": radius, "model": model, "seed": variation.summary.seed}
-    return [variant.row() | more for variant in variation.variants]
+def _rows(variants: "Generation[Variant]", radius: float, model: str) -> list[dict[str, Any]]:
+    more = {"radius": radius, "model": model, "seed": variants.summary.seed}
+    return [variant.row() | more for variant in variants]
 
 
 def _write(rows: list[dict[str, Any]], target: Path, format: str) -> None:
@@ -169,9 +168,9 @@ def _write(rows: list[dict[str, Any]], target: Path, format: str) -> None:
     write_table(target, columns, cells, format=format)
 
 
-def _lines(variation: "Variation", sources: "list[Source]", radius: float) -> list[str]:
+def _lines(variants: "Generation[Variant]", sources: "list[Source]", radius: float) -> list[str]:
     """Return what is worth telling about a run, a line each."""
-    summary, similar = variation.summary, [v.tanimoto for v in variation.variants]
+    summary, similar = variants.summary, [variant.tanimoto for variant in variants]
     lines = [
         f"{summary.found} of {summary.requested} variants of {len(sources)} molecules,"
         f" {summary.draws} draws in {summary.seconds:.1f} s, seed {summary.seed},"

@@ -119,7 +119,7 @@ def command(
             )
         else:
             generator = generators.load(model or "druglike", device)
-            config = generators.drawing_config(generator, {"tier": "raw"} | given(drawing))
+            config = generators.draw_settings(generator, {"tier": "raw"} | given(drawing))
             questions = ControlTests(
                 n=number,
                 seed=seed,

@@ -123,7 +123,7 @@ def _run(
         model = model or "druglike"
         name = generators.title(model)
         generator = generators.load(model, device)
-        config = generators.drawing_config(generator, {**drawing, "unique": False})
+        config = generators.draw_settings(generator, {**drawing, "unique": False})
         samples = _draw(generator, number, _seeds(seeds), config, jobs=jobs, quiet=quiet)
         health = dict(generator.checkpoint.provenance.get("health", {}))
     with stages(quiet=quiet) as report_progress:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from molvae.data.tables.records import Row, Table
     from molvae.generator import MoleculeGenerator
+    from molvae.targets import Request
 
 PIECE = 256  # codes that are written before their rows are
 
@@ -91,15 +92,15 @@ def command(
         stdout_taken=target is None or as_json,
     )
     generator = generators.load(model, device)
-    ranges = generator.ranges(targets)
-    generators.warn_of_targets(generator, ranges, quiet=quiet)
+    request = generator.request(targets)
+    generators.warn_of_targets(request, quiet=quiet)
     # Any column will do for the one that must be there: a code needs no SMILES beside it.
     table = tables.open_table(file, smiles_column="z1", format=input_format)
     seed = secrets.randbelow(2**32) if temperature and seed is None else seed
     run = _Decoding(
         generator,
         _Layout.of(table, generator, alone=alone),
-        ranges,
+        request,
         temperature,
         seed or 0,
         f"{generators.title(model)}-{generator.name}",
@@ -200,7 +201,7 @@ class _Decoding:
     Attributes:
         generator: the model.
         layout: of the table of codes.
-        ranges: what is asked of all.
+        request: what is asked of all.
         temperature: 0 for the likeliest molecules.
         seed: of the randomness, if there is any.
         title: name and short hash of the model.
@@ -211,7 +212,7 @@ class _Decoding:
 
     generator: "MoleculeGenerator"
     layout: _Layout
-    ranges: options.Ranges
+    request: "Request"
     temperature: float
     seed: int
     title: str
@@ -225,7 +226,7 @@ class _Decoding:
         generator = self.generator
         labels = (f"predicted_{name}" for name in generator.labels)
         random = ("temperature", "seed") if self.temperature else ()
-        asked = (f"target_{name}" for name in self.ranges)
+        asked = (f"target_{name}" for name in self.request.ranges)
         known = (*generator.measured, *labels, "consistent", "nll")
         return ("ID", "SMILES", *known, *asked, "model", *random)
 
@@ -255,19 +256,19 @@ class _Decoding:
         import numpy as np
         import torch
 
-        from molvae.generation.decoded import decode_all, with_targets
+        from molvae.config import DrawSettings
+        from molvae.generation.decode import decode_molecules
         from molvae.targets import format_range
 
-        checkpoint = self.generator.checkpoint
-        molecules = decode_all(
-            checkpoint,
+        molecules = decode_molecules(
+            self.generator.model,
             torch.from_numpy(np.stack(codes).astype(np.float32)),
-            with_targets(checkpoint, np.stack(points), self.ranges),
-            temperature=self.temperature,
+            self.request.fill_in(np.stack(points)),
+            DrawSettings(temperature=self.temperature, guidance=1.0),
             seed=self.seed,
             slots=numbers,
         )
-        more: list[object] = [format_range(wanted) for wanted in self.ranges.values()]
+        more: list[object] = [format_range(wanted) for wanted in self.request.ranges.values()]
         more += [self.title, *((self.temperature, self.seed) if self.temperature else ())]
         for row, molecule in zip(rows, molecules, strict=True):
             self.decoded += 1

@@ -19,8 +19,9 @@ from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError, UsageError
 
 if TYPE_CHECKING:
-    from molvae.generation.results import Generation, Summary
+    from molvae.generation.results import Generated, Generation, Summary
     from molvae.generator import MoleculeGenerator
+    from molvae.targets import Request, Wanted
 
 Row = dict[str, Any]
 PREFIX = "target_"  # of the columns in which a table of molecules holds what was asked
@@ -84,9 +85,9 @@ def command(
     inputs = [exclude] if exclude else []
     check_table(Path(output), format=output_format, force=force, inputs=inputs)
     generator = generators.load(model, device)
-    config = generators.drawing_config(generator, settings)
+    config = generators.draw_settings(generator, settings)
     requests, n = _requests(generator, targets, targets_file, number)
-    if config.in_range and not any(map(_has_range, requests)):
+    if config.in_range and not any(request.has_range for request in requests):
         raise UsageError("--in-range: no range is asked for; write LogP=2..3 in place of LogP=2.5.")
     _warn(generator, requests, quiet)
     known = _known(generator, exclude, jobs=jobs or os.cpu_count() or 1, quiet=quiet)
@@ -95,7 +96,7 @@ def command(
         progress("Generating", total=n, quiet=quiet) as report,
         generators.chemists(n, jobs, executor) as chemists,
     ):
-        generation = generator.draw(
+        generation = generator.generate(
             n,
             requests,
             config=config,
@@ -130,17 +131,17 @@ def _requests(
     targets: options.Ranges,
     targets_file: Path | None,
     number: int | None,
-) -> tuple[list[options.Ranges], int]:
+) -> tuple[list["Request"], int]:
     """Return what is asked, and the number of molecules in all.
 
     Raises:
         UsageError: for targets from both places, or a cell that is no target.
     """
     if targets_file is None:
-        return [generator.ranges(targets)], number or 20
+        return [generator.request(targets)], number or 20
     if targets:
         raise UsageError("--target and --targets: give the targets in one place.")
-    rows = [generator.ranges(row) for row in _read_targets(targets_file)]
+    rows = [generator.request(row) for row in _read_targets(targets_file)]
     return rows, (number or 1) * len(rows)
 
 
@@ -171,11 +172,9 @@ def _known(
     return known
 
 
-def _has_range(request: options.Ranges) -> bool:
-    return any(isinstance(wanted, str) or wanted[0] < wanted[1] for wanted in request.values())
+def _read_targets(path: Path) -> Iterator["dict[str, Wanted]"]:
+    from molvae.targets import Request
 
-
-def _read_targets(path: Path) -> Iterator[options.Ranges]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read()
@@ -196,38 +195,33 @@ def _read_targets(path: Path) -> Iterator[options.Ranges]:
         try:
             if None in row:
                 raise UsageError("more cells than columns; write the decimal point as a dot.")
-            yield options.parse_targets(words)
+            yield Request.parse(words)
         except UsageError as error:
             raise UsageError(f"{path}, line {reader.line_num}: {error}") from error
     if not found:
         raise InputError(f"{path}: no row of targets.")
 
 
-def _warn(generator: "MoleculeGenerator", requests: Sequence[options.Ranges], quiet: bool) -> None:
+def _warn(generator: "MoleculeGenerator", requests: Sequence["Request"], quiet: bool) -> None:
     """Say which targets lie outside what the model was trained on, or nowhere together."""
-    from molvae.targets import unfamiliar
-
-    strange = {n: r[n] for r in requests for n in unfamiliar(r, generator.normalizer)}
+    strange = {n: r.ranges[n] for r in requests for n in r.unfamiliar}
     so = " and the rows are marked ood"
-    generators.warn_of_targets(generator, strange, quiet=quiet, so=so)
+    generators.warn_of_targets(generator.request(strange), quiet=quiet, so=so)
     # Of a single property that lies outside its range, all is said.
-    together = [request for request in requests if len(request) > 1 or not strange]
+    together = [request for request in requests if len(request.ranges) > 1 or not strange]
     _tell_feasibility(generator, together, quiet)
 
 
 def _tell_feasibility(
-    generator: "MoleculeGenerator", requests: Sequence[options.Ranges], quiet: bool
+    generator: "MoleculeGenerator", requests: Sequence["Request"], quiet: bool
 ) -> None:
     """Say which combinations the training set has nothing of; of a single one how much it has."""
-    from molvae.targets import format_range
-
     found = [(request, generator.feasibility(request)) for request in requests]
     odd = [(request, each) for request, each in found if each is not None and each.ood]
     for request, each in odd[:SHOWN_ODD]:
-        asked = ", ".join(f"{name}={format_range(wanted)}" for name, wanted in request.items())
         nearest = ", ".join(f"{name}={value:.3g}" for name, value in each.nearest.items())
         say(
-            f"Warning: {asked}: the training set has nothing like it; the nearest combination is"
+            f"Warning: {request}: the training set has nothing like it; the nearest combination is"
             f" {nearest}, {each.distance:.1f} sd away. The rows are marked ood.",
             quiet=quiet,
         )
@@ -241,7 +235,7 @@ def _tell_feasibility(
         )
 
 
-def _rows(generation: "Generation", *, model: str) -> list[Row]:
+def _rows(generation: "Generation[Generated]", *, model: str) -> list[Row]:
     more = {"model": model, "seed": generation.summary.seed}
     return [{**molecule.row(), **more} for molecule in generation.molecules]
 
@@ -301,7 +295,7 @@ def summary_lines(generator: "MoleculeGenerator", summary: "Summary") -> list[st
 
 
 def _what_helps(
-    generator: "MoleculeGenerator", requests: Sequence[options.Ranges], *, patterns: bool
+    generator: "MoleculeGenerator", requests: Sequence["Request"], *, patterns: bool
 ) -> str:
     """Say what to do where fewer molecules were found than wanted."""
     more = "A larger --max-tries tries longer."

@@ -9,6 +9,7 @@ from molvae.cli.listing import Listing, listing, molecule, searching
 
 if TYPE_CHECKING:
     from molvae.generation.paths import Step
+    from molvae.targets import Request
 
 
 @click.command(epilog="Try: molvae interpolate CCOc1ccccc1 'Cc1ccc(C(=O)NC2CC2)cc1' -n 9")
@@ -51,19 +52,19 @@ def command(
     that stands nowhere else, where one was found; consistent tells whether SELFIES had nothing to
     repair. The same command gives the same rows.
     """
-    from molvae.generation.paths import Search, interpolate
+    from molvae.generation.paths import Search
 
     run = Listing(model, **settings)
     generator = run.load()
-    ranges = generator.ranges(targets)
-    generators.warn_of_targets(generator, ranges, quiet=run.quiet)
+    request = generator.request(targets)
+    generators.warn_of_targets(request, quiet=run.quiet)
     ends = [molecule(generator, end, quiet=run.quiet) for end in (first, last)]
     search = Search(noise, tries, seed)
-    steps = interpolate(
-        generator.checkpoint, (ends[0], ends[1]), number, path=path, ranges=ranges, search=search
+    steps = generator.interpolate(
+        ends[0], ends[1], number, path=path, targets=request, search=search
     )
     title = run.title(generator)
-    more = _target_cells(ranges) | {"path": path, "model": title, "seed": seed}
+    more = _target_cells(request) | {"path": path, "model": title, "seed": seed}
     rows = [_row(number, step) | more for number, step in enumerate(steps, 1)]
     met = {row["SMILES"] for row in rows} - {""}
     if distinct:
@@ -97,7 +98,7 @@ def _row(number: int, step: "Step") -> dict[str, Any]:
     }
 
 
-def _target_cells(ranges: options.Ranges) -> dict[str, str]:
+def _target_cells(request: "Request") -> dict[str, str]:
     from molvae.targets import format_range
 
-    return {f"target_{name}": format_range(wanted) for name, wanted in ranges.items()}
+    return {f"target_{name}": format_range(wanted) for name, wanted in request.ranges.items()}

@@ -238,9 +238,8 @@ def _dot(row: "Row", known: "PreparedMolecule | Rejected", colors: _Colors) -> "
 
 def _project(generator: "MoleculeGenerator", molecules: "list[PreparedMolecule]") -> "Projection":
     from molvae.evaluate.latent_map import project
-    from molvae.generation.encode import read
 
-    means = read(generator.checkpoint, [molecule.symbols for molecule in molecules]).mean
+    means = generator.model.encode([molecule.symbols for molecule in molecules]).mean
     return project(means.cpu().numpy())
 
 

@@ -15,7 +15,8 @@ from molvae.config import NEAR_CODES, GenerateConfig
 from molvae.errors import ShortfallError
 
 if TYPE_CHECKING:
-    from molvae.variants import Neighborhood
+    from molvae.generation.neighbors import Neighbor
+    from molvae.generation.results import Generation
 
 
 @click.command(epilog="Try: molvae neighbors 'CCN(CC)CC(=O)Nc1c(C)cccc1C' -n 20 --target LogP=3")
@@ -63,25 +64,22 @@ def command(
     `molvae info MODEL` tells as kl, in nats: where that is little, they are alike in properties and
     size first, in structure second.
     """
-    from molvae.variants import neighbors
-
     run = Listing(model, **{name: settings[name] for name in Listing._fields[1:]})
     generator = run.load()
     config = options.config_from(GenerateConfig, settings)
     center = molecule(generator, smiles, quiet=run.quiet)
-    ranges = generator.ranges(targets)
-    generators.warn_of_targets(generator, ranges, quiet=run.quiet)
+    request = generator.request(targets)
+    generators.warn_of_targets(request, quiet=run.quiet)
     with (
         stop_signals() as stopped,
         progress("Drawing", total=number, quiet=run.quiet) as report,
         generators.chemists(number, None) as executor,
     ):
-        found = neighbors(
-            generator,
+        found = generator.neighbors(
             center,
             number,
             radius=radius,
-            targets=targets,
+            targets=request,
             keep_properties=keep_properties,
             config=config,
             seed=seed,
@@ -90,10 +88,10 @@ def command(
             should_stop=lambda: bool(stopped),
         )
     more = {"radius": radius, "model": run.title(generator), "seed": found.summary.seed}
-    rows = [neighbor.row() | more for neighbor in found.neighbors]
+    rows = [neighbor.row() | more for neighbor in found]
     summary = {"smiles": center.smiles, "radius": radius, **found.summary.to_dict()}
     told = found.summary.control
-    asked = {name: told[name] for name in ranges if name in told}
+    asked = {name: told[name] for name in request.ranges if name in told}
     lines = [*_lines(found, center.smiles, radius), *generators.control_lines(generator, asked)]
     run.write(rows, summary, lines)
     if stopped:
@@ -103,15 +101,15 @@ def command(
         raise ShortfallError(generators.too_few_near(found.summary, "neighbors"))
 
 
-def _lines(found: "Neighborhood", smiles: str, radius: float) -> Iterator[str]:
+def _lines(found: "Generation[Neighbor]", smiles: str, radius: float) -> Iterator[str]:
     """Yield what is worth telling about a run, a line each."""
     summary = found.summary
     yield (
         f"{summary.found} of {summary.requested} neighbors of {smiles}, {summary.draws} draws in"
         f" {summary.seconds:.1f} s, seed {summary.seed}, model {summary.model}"
     )
-    if found.neighbors:
-        similar = generators.similarities(neighbor.tanimoto for neighbor in found.neighbors)
+    if found:
+        similar = generators.similarities(neighbor.tanimoto for neighbor in found)
         yield f"radius {radius:g}: {similar}; novel {summary.novelty:.1%}"
     if summary.refusals:
         yield f"refused: {generators.refused(summary)}"

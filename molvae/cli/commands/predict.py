@@ -191,9 +191,9 @@ class _Reading:
 
     def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
-        from molvae.generation.predict import predict_all
+        from molvae.generation.predict import predict
 
-        predictions = predict_all(self.generator.checkpoint, [found for _, found in molecules])
+        predictions = predict(self.generator.model, [found for _, found in molecules])
         for (row, found), prediction in zip(molecules, predictions, strict=True):
             self.read += bool(prediction.values)
             self.unread += not prediction.values
@@ -204,7 +204,7 @@ class _Reading:
         """Return the counts, and what is known of the errors."""
         from molvae.generation.predict import stated_errors
 
-        stated = stated_errors(self.generator.checkpoint)
+        stated = stated_errors(self.generator.model)
         return {
             "predicted": self.read,
             "not_predicted": self.unread,

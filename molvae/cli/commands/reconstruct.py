@@ -82,10 +82,10 @@ class _Reading:
 
     def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
-        from molvae.generation.reconstructions import reconstruct_all
+        from molvae.generation.decode import reconstruct
 
         found = [seen for _, seen in molecules]
-        back = reconstruct_all(self.generator.checkpoint, found, alone=self.alone)
+        back = reconstruct(self.generator.model, found, alone=self.alone)
         for (row, _), each in zip(molecules, back, strict=True):
             self.read += 1
             self.exact += each.exact

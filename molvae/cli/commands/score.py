@@ -88,13 +88,13 @@ class _Reading:
 
     def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row of the table to be for each molecule."""
-        from molvae.generation.score import score_all
+        from molvae.generation.score import score
 
         found = [seen for _, seen in molecules]
-        scores = score_all(self.generator.checkpoint, found, codes=self.codes)
-        for (row, seen), score in zip(molecules, scores, strict=True):
-            self._count(score)
-            yield self._row(row, seen, score)
+        scores = score(self.generator.model, found, codes=self.codes)
+        for (row, seen), each in zip(molecules, scores, strict=True):
+            self._count(each)
+            yield self._row(row, seen, each)
 
     def _count(self, score: "Score") -> None:
         self.ood += bool(score.ood)
@@ -114,7 +114,7 @@ class _Reading:
         """Return the counts, the means, and what the rows were compared with."""
         from molvae.generation.score import typicality_of
 
-        typicality = typicality_of(self.generator.checkpoint)
+        typicality = typicality_of(self.generator.model)
         held_out = typicality and {"split": typicality.split, "molecules": typicality.molecules}
         return {
             "scored": self.read,

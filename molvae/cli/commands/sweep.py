@@ -6,7 +6,7 @@ import click
 
 from molvae.cli import generators, options
 from molvae.cli.listing import Listing, listing, molecule, searching
-from molvae.config import GenerateConfig
+from molvae.config import SWEEP_GUIDANCE
 
 if TYPE_CHECKING:
     from molvae.generation.paths import Step
@@ -33,7 +33,13 @@ if TYPE_CHECKING:
     help="Last value asked for (default: 1 % of the training set are above).",
 )
 @options.number(9, help="How many values; of a count, the whole numbers among them.")
-@options.config_options(GenerateConfig, only=("guidance",))
+@click.option(
+    "--guidance",
+    type=click.FloatRange(0.0, 10.0),
+    default=SWEEP_GUIDANCE,
+    show_default=True,
+    help="Classifier-free guidance weight; 1 is off, larger follows the value more closely.",
+)
 @searching
 @listing
 def command(
@@ -43,7 +49,7 @@ def command(
     low: float | None,
     high: float | None,
     number: int,
-    guidance: float | None,
+    guidance: float,
     noise: float | None,
     tries: int,
     seed: int,
@@ -60,24 +66,21 @@ def command(
     that the training set has nothing like, beside the molecule's other properties. The same command
     gives the same rows.
     """
-    from molvae.generation.paths import Search, sweep, sweep_values
+    from molvae.generation.paths import Search, sweep_values
 
-    config = options.config_from(GenerateConfig, {"guidance": guidance})
     run = Listing(model, **settings)
     generator = run.load()
     start = molecule(generator, smiles, quiet=run.quiet)
     name = generator.spell(name)
-    values = sweep_values(generator.checkpoint, name, number, low=low, high=high)
+    values = sweep_values(generator.model, name, number, low=low, high=high)
     for end in dict.fromkeys((values[0], values[-1])):
-        asked = generator.ranges({name: end})
+        asked = generator.request({name: end})
         so = " and the rows are marked ood"
-        generators.warn_of_targets(generator, asked, quiet=run.quiet, so=so)
+        generators.warn_of_targets(asked, quiet=run.quiet, so=so)
     search = Search(noise, tries, seed)
-    steps = sweep(
-        generator.checkpoint, start, name, values, guidance=config.guidance, search=search
-    )
+    steps = generator.sweep(start, name, values, guidance=guidance, search=search)
     title = run.title(generator)
-    more = {"guidance": config.guidance, "model": title, "seed": seed}
+    more = {"guidance": guidance, "model": title, "seed": seed}
     own = dict(zip(generator.measured, start.values, strict=True))
     rows = [
         _row(number, name, step, ood=generator.is_ood(own | {name: step.at})) | more
@@ -97,7 +100,7 @@ def command(
         "distinct": len({row["SMILES"] for row in rows} - {""}),
         "consistent": sum(step.molecule.consistent for step in steps),
         "ood": sum(row["ood"] for row in rows),
-        "guidance": config.guidance,
+        "guidance": guidance,
         **search._asdict(),
         "mean_error": sum(gaps) / len(gaps) if gaps else None,
         "model": title,

@@ -1,0 +1,219 @@
+"""Neighbors of one molecule, and variants of many: sampled around their codes in latent space."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from molvae.chem.similarity import tanimoto
+from molvae.config import NEAR_CODES, DrawSettings, GenerateConfig
+from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
+from molvae.errors import Rejected, UsageError
+from molvae.generation.model import LoadedModel
+from molvae.generation.rejection import RejectionSampler
+from molvae.generation.results import Generated, Generation
+from molvae.model.latent import Posterior
+from molvae.targets import Request
+
+MAX_RADIUS = 10.0  # standard deviations: no molecule of the training set is as far out
+
+
+class Source(NamedTuple):
+    """A molecule that variants are wanted of.
+
+    Attributes:
+        id: of the row it came from.
+        row: physical line of it, from 1.
+        seen: the molecule, with the model's measured properties as its values.
+    """
+
+    id: str
+    row: int
+    seen: PreparedMolecule
+
+
+class Variant(NamedTuple):
+    """A molecule near another one.
+
+    Attributes:
+        molecule: generated for the source's own properties, unless these were left free.
+        source: the molecule that it is near.
+        tanimoto: similarity to the source, by Morgan fingerprints of radius 2.
+    """
+
+    molecule: Generated
+    source: Source
+    tanimoto: float
+
+    def row(self) -> dict[str, Any]:
+        """Return the variant as a table's row, columns in their documented order."""
+        row = self.molecule._replace(targets={}).row()
+        origin = {
+            "source_ID": self.source.id,
+            "source_SMILES": self.source.seen.smiles,
+            "source_row": self.source.row,
+            "tanimoto": self.tanimoto,
+        }
+        return {"ID": row.pop("ID"), "SMILES": row.pop("SMILES"), **origin, **row}
+
+
+class Neighbor(NamedTuple):
+    """A molecule whose code was drawn near that of another one.
+
+    Attributes:
+        molecule: generated for the other's own properties and for the targets.
+        tanimoto: similarity to the other, by Morgan fingerprints of radius 2.
+        distance: between the posterior means of both, as the root of the mean square over the
+            latent dimensions, in the unit of `radius`; NaN for a neighbor with a symbol that the
+            model does not know.
+    """
+
+    molecule: Generated
+    tanimoto: float
+    distance: float
+
+    def row(self) -> dict[str, Any]:
+        """Return the neighbor as a table's row, columns in their documented order."""
+        row = self.molecule.row()
+        near = {"tanimoto": self.tanimoto, "distance": self.distance}
+        return {"ID": row.pop("ID"), "SMILES": row.pop("SMILES"), **near, **row}
+
+
+def near_defaults(model: LoadedModel) -> GenerateConfig:
+    """Return how molecules near a given one are drawn: with less noise than from the prior."""
+    own = replace(model.defaults, tier="consistent", unique=True)
+    if not model.takes_noise:
+        return own
+    # Its own temperature is for another noise level.
+    return replace(own, noise=NEAR_CODES.noise, temperature=NEAR_CODES.temperature)
+
+
+def near_settings(model: LoadedModel, config: GenerateConfig | None) -> DrawSettings:
+    """Return a configuration for molecules near a given one; what it leaves open has a default.
+
+    Raises:
+        UsageError: for a tier other than consistent, or molecules that are not unique.
+    """
+    settings = model.settings(config or GenerateConfig(), base=near_defaults(model))
+    if settings.tier != "consistent" or not settings.unique:
+        raise UsageError("variants are of the tier consistent, and unique.")
+    return settings
+
+
+def sampler_around(
+    model: LoadedModel,
+    centers: Posterior,
+    requests: Sequence[Request],
+    settings: DrawSettings,
+    *,
+    each: int,
+    radius: float,
+    seed: int,
+    excluded: Sequence[str],
+) -> RejectionSampler:
+    """Return a sampler of molecules whose codes lie around K given ones.
+
+    Args:
+        model: the model.
+        centers: the given codes, in shapes (K, Z).
+        requests: what is asked around each of them; one, or K.
+        settings: how strings are decoded. A noise level above 0 leaves less of the center, down to
+            nothing but the properties at 1.
+        each: molecules wanted around each code.
+        radius: how far codes are drawn, in standard deviations of `centers`.
+        seed: of all randomness.
+        excluded: canonical SMILES that are not wanted, as the training set spells them.
+
+    Raises:
+        UsageError: for a radius that is negative, too large or no number.
+    """
+    if not (math.isfinite(radius) and 0.0 <= radius <= MAX_RADIUS):
+        raise UsageError(f"radius = {radius}: 0 to {MAX_RADIUS:g} standard deviations.")
+    codes = partial(_around, centers, each, radius, settings.noise)
+    n = each * len(centers.mean)
+    return RejectionSampler(
+        model, requests, settings, n=n, seed=seed, codes=codes, excluded=excluded
+    )
+
+
+def _around(
+    centers: Posterior,
+    each: int,
+    radius: float,
+    level: float,
+    slots: Sequence[int],
+    conditions: Tensor,
+    noise: Tensor,
+) -> Tensor:
+    """Return codes around the slots' centers; see `proposals.Codes`.
+
+    They are as `latent.corrupt` leaves codes at this noise level: two independent normal
+    deviations, the radius' and the noise's, add up to one.
+    """
+    rows, kept = [slot // each for slot in slots], 1.0 - level
+    variance = (kept * radius) ** 2 * centers.log_var[rows].exp() + level**2
+    return kept * centers.mean[rows] + variance.sqrt() * noise.to(centers.mean.device)
+
+
+def own_request(model: LoadedModel, molecule: PreparedMolecule) -> Request:
+    """Return a request for a molecule's own measured properties."""
+    own = {name: (v, v) for name, v in zip(model.measured, molecule.values, strict=True)}
+    return Request.for_model(own, model.normalizer)
+
+
+def unit_width(mean: Tensor) -> Posterior:
+    """Return codes (K, Z) with the width that all codes of a model have together."""
+    return Posterior(mean, torch.zeros_like(mean))
+
+
+def as_variants(
+    found: Generation[Generated], sources: Sequence[Source], *, each: int
+) -> Generation[Variant]:
+    """Return generated molecules beside their sources, of which each had as many slots."""
+    pairs = [(molecule, sources[(molecule.id - 1) // each]) for molecule in found]
+    variants = [Variant(m, s, tanimoto(m.smiles, s.seen.smiles)) for m, s in pairs]
+    return Generation(variants, found.summary)
+
+
+def as_neighbors(
+    model: LoadedModel, found: Generation[Generated], center: PreparedMolecule, asked: Request
+) -> Generation[Neighbor]:
+    """Return generated molecules with their similarity and distance to the center.
+
+    Args:
+        model: the model.
+        found: molecules, generated for the center's own properties as well.
+        center: the molecule that they are near.
+        asked: the targets besides; only these stay with the molecules.
+    """
+    distances = _distances(model, center, [molecule.smiles for molecule in found])
+    neighbors = [
+        Neighbor(
+            molecule._replace(targets=asked.ranges),
+            tanimoto(molecule.smiles, center.smiles),
+            distance,
+        )
+        for molecule, distance in zip(found, distances, strict=True)
+    ]
+    return Generation(neighbors, found.summary)
+
+
+def _distances(
+    model: LoadedModel, center: PreparedMolecule, molecules: Sequence[str]
+) -> list[float]:
+    """Return how far the codes of molecules are from a center's, NaN where there is none."""
+    distances = [math.nan] * len(molecules)
+    known: dict[int, list[str]] = {}  # place -> symbols
+    for place, seen in enumerate(standardize_and_measure(model.standardization, (), molecules)):
+        found = known_to(model.vocabulary, seen)
+        if not isinstance(found, Rejected):
+            known[place] = found.symbols
+    if known:
+        steps = model.encode(list(known.values())).mean - model.encode([center.symbols]).mean
+        for place, distance in zip(known, steps.square().mean(dim=1).sqrt().tolist(), strict=True):
+            distances[place] = distance
+    return distances
