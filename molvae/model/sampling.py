@@ -1,4 +1,4 @@
-"""z and c -> tokens."""
+"""Latent code and conditions -> symbols."""
 
 from typing import NamedTuple
 
@@ -15,12 +15,12 @@ GREEDY = 1e-3  # temperatures below leave nothing to chance, and dividing by the
 
 
 class Sampled(NamedTuple):
-    """Molecules as the decoder wrote them.
+    """Sampled molecules.
 
     Attributes:
-        ids: tokens, EOS and padding, int64, shape (B, T); a molecule that never ended has no EOS.
-        nll: -log p(x given z, c) of what was written, nats, without temperature and guidance,
-            shape (B,).
+        ids: symbols, EOS and padding, int64, shape (B, T); a string that never ended has no EOS.
+        nll: -log p(x given z, c) of the symbols, nats, without temperature and guidance, shape
+            (B,).
         ended: whether EOS was reached, shape (B,).
     """
 
@@ -42,30 +42,30 @@ def sample(
     noise: float = 0.0,
     live: int | None = None,
 ) -> Sampled:
-    """Write one molecule for each code.
+    """Sample one molecule for each code.
 
-    As many strings as `live` are under way at once, and where one ends the next begins: no step is
-    spent on strings that ended long ago.
+    `live` strings are sampled at once; where one ends the next begins, so that no step is spent on
+    strings that have ended.
 
     Args:
         model: in evaluation mode.
         z: codes, shape (B, Z).
         conditions: standardized properties, NaN = unspecified, shape (B, P).
-        uniforms: one number in [0, 1) for each token to be drawn, shape (B, T): all the
-            randomness there is, so the caller decides what is reproducible. T caps the length.
-        temperature: divides the logits; 0 takes the likeliest token (greedy).
-        top_p: draw among the likeliest tokens that together hold this probability
+        uniforms: one number in [0, 1) for each symbol, shape (B, T): the only source of
+            randomness, so that the caller decides what is reproducible. T caps the length.
+        temperature: divides the logits; 0 takes the likeliest symbol (greedy).
+        top_p: sample among the likeliest symbols with this total probability
             (nucleus sampling, https://arxiv.org/abs/1904.09751).
         guidance: w of `(1 - w) * unconditional + w * conditional` on the log-probabilities
-            (https://arxiv.org/abs/2407.09357): above 1, the conditions are heeded more than they
-            were in the training set.
+            (https://arxiv.org/abs/2407.09357): above 1, molecules follow the conditions more
+            closely than in the training set.
         noise: level of noise in the codes, 0 to 1; see `latent`.
-        live: rows of every matrix product, at least 1; fewer codes are filled up. Its size can
-            change the last bits of a result, so with one size a molecule is the same whatever
-            is written beside it. None: B.
+        live: rows of every matrix product, at least 1; fewer codes are padded. The size can
+            change the last bits of a result; with a fixed size a molecule does not depend on the
+            others of its batch. None: B.
 
     Raises:
-        ArtifactError: when the model's numbers are not finite: nothing sensible can be drawn.
+        ArtifactError: when the model's numbers are not finite.
     """
     count, steps = uniforms.shape
     live = live or count
@@ -76,20 +76,17 @@ def sample(
     told = [conditions, torch.full_like(conditions, float("nan"))] if guided else [conditions]
     starts = [_starts(model, stepper, z, each, noise=noise, live=live) for each in told]
     writing = _Writing(stepper, starts, live)
-    # One row more than there are molecules: where those of `writing` write that have nothing to.
+    # One row more than there are molecules: for the rows of `writing` without a molecule.
     uniforms = torch.cat([uniforms[filled], uniforms[:1]])
     ids = torch.full_like(uniforms, PAD, dtype=torch.long)
     nll = torch.zeros(len(ids), device=z.device)
     never = torch.tensor(NEVER_SAMPLED, device=z.device)
     while writing.busy:
-        log_p = writing.logits().index_fill_(1, never, float("-inf")).log_softmax(dim=1)
-        wanted = log_p[:live]
-        if guided:  # -inf minus -inf is NaN: rule the same tokens out again
-            wanted = (1.0 - guidance) * log_p[live:] + guidance * wanted
-            wanted = wanted.index_fill(1, never, float("-inf"))
+        logits = writing.logits().index_fill_(1, never, float("-inf"))
+        log_p, guided_log_p = guide(logits, guidance if guided else 1.0, never=never)
         at = (writing.molecule, writing.position)
-        chosen = choose(wanted, uniforms[at], temperature=temperature, top_p=top_p)
-        nll[writing.molecule] -= log_p[:live].gather(1, chosen[:, None])[:, 0]
+        chosen = choose(guided_log_p, uniforms[at], temperature=temperature, top_p=top_p)
+        nll[writing.molecule] -= log_p.gather(1, chosen[:, None])[:, 0]
         ids[at] = chosen
         writing.go_on(chosen, (chosen == EOS) | (writing.position == steps - 1))
     ids, nll = ids[:count], nll[:count]
@@ -163,6 +160,22 @@ class _Writing:
         self.busy -= int((self.molecule[free] < waiting).sum()) - come
         self.molecule[free] = following
         self.last[free], self.position[free] = BOS, 0
+
+
+def guide(logits: Tensor, guidance: float, *, never: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the log-probabilities (B, V) that the model learned, and those with guidance.
+
+    Args:
+        logits: with the conditions, shape (B, V); with guidance, those without follow, (2B, V).
+        guidance: see `sample`; 1: none.
+        never: ids that are never sampled; their logits are -inf.
+    """
+    log_p = logits.log_softmax(dim=1)
+    if guidance == 1.0:
+        return log_p, log_p
+    log_p, unconditional = log_p.chunk(2)
+    guided = (1.0 - guidance) * unconditional + guidance * log_p
+    return log_p, guided.index_fill(1, never, float("-inf"))  # -inf minus -inf is NaN
 
 
 def choose(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float) -> Tensor:
