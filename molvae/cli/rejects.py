@@ -1,7 +1,7 @@
-"""Rows that cannot be used: counted, named on stderr, and listed in full in a table."""
+"""Rejected rows: counted, shown on stderr, and listed in full in a table."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from molvae.data.tally import Reject
     from molvae.errors import Rejected
 
-SHOWN = 10  # bad rows named on stderr; the rejects file has all
+SHOWN = 10  # rejected rows shown on stderr; the table of --rejects lists all
 
 rejects_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--rejects",
     type=click.Path(path_type=Path),
     default=None,
-    help="Write every row left out, with its reason, to this table.",
+    help="Write every rejected row, with its reason, to this table.",
 )
 strict_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--strict", is_flag=True, help="Stop at the first bad row."
+    "--strict", is_flag=True, help="Stop at the first rejected row."
 )
 
 
 class Rejects:
-    """The bad rows of one run.
+    """The rejected rows of a run.
 
     Args:
-        path: the table to list them in, if any; refused at once when it cannot be written.
-        strict: the first bad row ends the run.
+        path: the table to list them in, if any.
+        strict: the first rejected row ends the run.
         force: an existing table may be overwritten.
-        inputs: what the same command reads or writes besides.
+        inputs: other files that the command reads or writes.
         stdout_taken: whether the command writes something else to stdout.
 
     Raises:
-        UsageError: for a path that cannot be written to.
+        UsageError: when the table cannot be written.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Rejects:
             check_table(path, force=force, inputs=inputs)
 
     def add(self, row: "Row", cause: "Rejected") -> None:
-        """Take in one bad row.
+        """Add a rejected row.
 
         Raises:
-            InputError: when bad rows are not to be passed over.
+            InputError: when `strict`.
         """
         from molvae.chem.molblock import without_block
         from molvae.data.tally import Reject
@@ -77,14 +77,29 @@ class Rejects:
         self.counts[cause.reason] += 1
 
     def finish(self, *, quiet: bool) -> None:
-        """Write the table, and name the first rows on stderr."""
+        """Write the table, and show the first rows on stderr."""
         from molvae.data.tables.tables import write_table
         from molvae.data.tally import Reject
 
         if self.path is not None:
             write_table(self.path, Reject._fields, self.rows)
-        for reject in self.rows[:SHOWN]:
-            say(reject, quiet=quiet)
-        if len(self.rows) > SHOWN:
-            where = f" in {self.path}" if self.path else "; --rejects FILE lists them"
-            say(f"... and {len(self.rows) - SHOWN:,} more rows left out{where}", quiet=quiet)
+        show_first(self.rows, "rows left out", self.path, "--rejects", quiet=quiet)
+
+
+def show_first(
+    items: Sequence[object], what: str, file: Path | None, option: str, *, quiet: bool
+) -> None:
+    """Show the first rejected rows or conflicts on stderr, and how many more there are.
+
+    Args:
+        items: all of them.
+        what: they are: "rows left out".
+        file: the table that lists them, if any.
+        option: the option that names such a table.
+        quiet: show nothing.
+    """
+    for item in items[:SHOWN]:
+        say(item, quiet=quiet)
+    if len(items) > SHOWN:
+        where = f" in {file}" if file else f"; {option} FILE lists them"
+        say(f"... and {len(items) - SHOWN:,} more {what}{where}", quiet=quiet)

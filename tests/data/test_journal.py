@@ -272,7 +272,7 @@ def test_a_killed_command_is_gone_on_with_and_leaves_nothing_behind(
     assert not out.exists()
     assert out.with_name(".out.molvae.unfinished").exists()
     done = subprocess.run([*command, "go"], capture_output=True, text=True, check=True)
-    assert "8 rows were done by a run that was cut short." in done.stderr
+    assert "8 rows were prepared by an interrupted run." in done.stderr
     expected = run(table)
     expected.dataset.save(tmp_path / "expected")
     assert out.read_bytes() == (tmp_path / "expected").read_bytes()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,12 +12,15 @@ from molvae.cli import generators, options
 from molvae.cli.initial import prepared_like
 from molvae.cli.outputs import check_output, check_table, is_device
 from molvae.cli.progress import progress
+from molvae.cli.rejects import rejects_option, show_first, strict_option
 from molvae.cli.terminal import describe_table, print_json, say
 from molvae.config import DataConfig
 from molvae.errors import MolvaeError, UsageError
 
+if TYPE_CHECKING:
+    from molvae.data.prepare import Prepared
+
 NOT_A_NUMBER = "not a number"
-SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
 
 
 @click.command()
@@ -31,23 +34,17 @@ SHOWN = 10  # bad rows and conflicts named on stderr; the rejects file has all
     "--init",
     metavar="MODEL",
     default=None,
-    help="Prepare for training this model further: with its properties and in its form, and none of"
-    " the symbols that it knows is too rare.",
+    help="Prepare for training this model further: with its properties and standardization. Its"
+    " symbols are never too rare.",
 )
-@click.option(
-    "--rejects",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Write every row left out, with its reason, to this table.",
-)
+@rejects_option
 @click.option(
     "--conflicts",
     type=click.Path(path_type=Path),
     default=None,
-    help="Write every label that disagrees between rows of one molecule, with both rows, to this"
-    " table.",
+    help="Write every label on which rows of one molecule disagree, with both rows, to this table.",
 )
-@click.option("--strict", is_flag=True, help="Stop at the first bad row.")
+@strict_option
 @options.jobs
 @options.executor
 @options.force
@@ -70,16 +67,15 @@ def command(
 ) -> None:
     """Turn tables of molecules into a dataset to train on.
 
-    Each FILE is a .smi, .csv, .tsv, .sdf, .parquet, .json or .jsonl table, as it is or with .gz; -
-    is stdin. Molecules are brought to one form, checked, measured, merged when they are equal, and
-    split. Bad rows are left out, counted and named:
+    Each FILE is a .smi, .csv, .tsv, .sdf, .parquet, .json or .jsonl table, also with .gz; - is
+    stdin. Molecules are standardized, checked and measured, equal ones are merged, and all are
+    split. Each rejected row is counted and reported with its reason:
     molvae prepare esol.csv -o esol.molvae --label logS --rejects bad.csv
 
-    A label whose cells are words is a class label, such as active and inactive; write
-    --label NAME:class where the classes are numbers.
+    A label with words, such as active and inactive, has classes. Write --label NAME:class when the
+    classes are numbers.
 
-    A run that is cut short keeps the rows that are done beside DATASET; the same command goes on
-    with them.
+    An interrupted run keeps the finished rows beside DATASET; the same command continues it.
     """
     from molvae.data.journal import forget
     from molvae.data.prepare import prepare
@@ -95,7 +91,7 @@ def command(
             check_table(table, force=force, inputs=(*files, *others))
     if [rejects, conflicts].count(Path("-")) + as_json > 1:
         raise UsageError("stdout can take one of --rejects -, --conflicts - and --json.")
-    # Beside a device, such as /dev/null, nothing is kept.
+    # No file is kept beside a device such as /dev/null.
     unfinished = None if is_device(target) else target.with_name(f".{target.name}.unfinished")
     start = time.monotonic()
     with _kept(unfinished):
@@ -119,22 +115,9 @@ def command(
     if unfinished is not None:
         forget(unfinished)
     seconds = time.monotonic() - start
-    listed = _first(prepared.rejects, "rows left out", rejects, "--rejects")
-    listed += _first(prepared.conflicts, "labels that disagree", conflicts, "--conflicts")
-    for line in listed:
-        say(line, quiet=quiet)
-    if NOT_A_NUMBER in prepared.tally.rejected:
-        say(
-            "A row with a label that is no number is left out whole; with an empty cell its"
-            " molecule stays, and only the label is missing.",
-            quiet=quiet,
-        )
-    if prepared.recalled:
-        say(f"{prepared.recalled:,} rows were done by a run that was cut short.", quiet=quiet)
-    for source in prepared.dataset.provenance["sources"]:
-        said = describe_table(source["name"], source["rows"], source["smiles_column"])
-        say(said, quiet=quiet)
-    for line in prepared.tally.lines():
+    show_first(prepared.rejects, "rows left out", rejects, "--rejects", quiet=quiet)
+    show_first(prepared.conflicts, "labels that disagree", conflicts, "--conflicts", quiet=quiet)
+    for line in _report(prepared):
         say(line, quiet=quiet)
     rate = prepared.tally.rows / seconds
     say(f"{target}: {seconds:.1f} s, {rate:,.0f} rows/s, sha256 {sha256[:12]}", quiet=quiet)
@@ -150,19 +133,24 @@ def _kibibytes(files: Sequence[Path]) -> int | None:
 
 @contextmanager
 def _kept(unfinished: Path | None) -> Iterator[None]:
-    """Tell, when the work within is cut short, that it need not be done again."""
+    """Name the file that keeps the finished rows when the work within is interrupted."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit, MolvaeError, OSError):
         if unfinished is not None and unfinished.exists():
-            say(f"The rows that are done are kept in {unfinished}: the same command goes on.")
+            say(f"{unfinished} keeps the finished rows: the same command continues the run.")
         raise
 
 
-def _first(items: Sequence[object], what: str, file: Path | None, option: str) -> list[str]:
-    """Return the first bad rows or conflicts as lines, and how many more there are."""
-    lines = [str(item) for item in items[:SHOWN]]
-    if len(items) > SHOWN:
-        where = f" in {file}" if file else f"; {option} FILE lists them"
-        lines.append(f"... and {len(items) - SHOWN:,} more {what}{where}")
-    return lines
+def _report(prepared: "Prepared") -> Iterator[str]:
+    """Yield the lines on the tables and their rows."""
+    if NOT_A_NUMBER in prepared.tally.rejected:
+        yield (
+            "A row with a label that is no number is left out whole; with an empty cell its"
+            " molecule stays, and only the label is missing."
+        )
+    if prepared.recalled:
+        yield f"{prepared.recalled:,} rows were prepared by an interrupted run."
+    for source in prepared.dataset.provenance["sources"]:
+        yield describe_table(source["name"], source["rows"], source["smiles_column"])
+    yield from prepared.tally.lines()

@@ -1,6 +1,6 @@
-"""Cells of a table: text, and the values that text stands for.
+"""The values of cells, as text and as Python values.
 
-Cells stay the text they are: `NA` and `nan` in the SMILES column are not missing values, and
+Cells stay text: `NA` and `nan` in the SMILES column are not missing values, and
 `N`, `NO` and `[Na]` are molecules.
 """
 
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def number(cell: str, *, field: str) -> float:
-    """Read a numeric cell: an ASCII number; NaN for an empty one.
+    """Return the number of a cell, in ASCII; NaN for an empty cell.
 
     Raises:
         Rejected: "not a number" for anything else: `nan`, `inf`, `1e400`, `1,5`, `1_0`, `True`.
@@ -35,7 +35,7 @@ def number(cell: str, *, field: str) -> float:
 
 
 def plain(value: object) -> bool | int | float | str | None:
-    """Return a value as formats with types hold it; what is no finite number is missing."""
+    """Return a value for a format with types: numbers that are not finite are None."""
     value = value.item() if isinstance(value, np.generic) else value
     if value is None or isinstance(value, bool | int):
         return value
@@ -45,7 +45,7 @@ def plain(value: object) -> bool | int | float | str | None:
 
 
 def cell_text(value: object) -> str:
-    """Write one value as the text of a cell; None and NaN are empty.
+    """Return a value as the text of a cell; None and NaN are empty.
 
     >>> [cell_text(value) for value in ("CCO", 2.50, 3.0, True, None)]
     ['CCO', '2.5', '3', 'true', '']

@@ -1,4 +1,4 @@
-"""Which column of a table holds the molecules, their IDs, or what a name stands for."""
+"""The columns of a table: which one holds the SMILES, which one the IDs, and which has a name."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,14 +8,14 @@ from molvae.chem.smiles import check_text, parse
 from molvae.data.tables.cells import cell_text
 from molvae.errors import InputError, Rejected, UsageError, did_you_mean
 
-# Bare names (`bare_name`) of columns of SMILES in order of preference; of the others, those that
-# contain "smiles" come behind the second, and `LOOSE_NAMES` last.
+# Bare names (`bare_name`) of columns of SMILES in order of preference. Other names that contain
+# "smiles" follow the second, and `LOOSE_NAMES` come last.
 SMILES_NAMES = ("smiles", "canonicalsmiles", "structure", "smi")
-LOOSE_NAMES = ("molecule", "mol", "compound", "ligand")  # may as well hold names
-OTHER_NOTATIONS = ("selfies", "smarts", "inchi")  # some of which also read as SMILES
+LOOSE_NAMES = ("molecule", "mol", "compound", "ligand")  # may also hold names
+OTHER_NOTATIONS = ("selfies", "smarts", "inchi")  # some texts are also valid SMILES
 ID_NAMES = ("id", "name", "title", "compound id", "molecule_chembl_id", "zinc_id")
-MAX_WORD = 3  # letters of a word, as of a class, that may read as a molecule: CI, CM, NO, OCN
-LOOKED_AT = 100  # records in which molecules are looked for
+MAX_WORD = 3  # letters of a word, such as a class, that may be valid SMILES: CI, CM, NO, OCN
+SEARCHED = 100  # records that are searched for molecules
 
 _SELFIES = re.compile(r"(?:\[[^\]]*\]){2,}")
 
@@ -23,16 +23,16 @@ _SELFIES = re.compile(r"(?:\[[^\]]*\]){2,}")
 def choose_smiles_column(
     where: str, columns: Sequence[str], rows: Sequence[Sequence[str]], wanted: str
 ) -> int:
-    """Return the place of the column of SMILES: the one named, else by name, else by content.
+    """Return the place of the column of SMILES: the user's choice, else by name or content.
 
     Args:
         where: the file, for messages.
         columns: to choose from.
         rows: cells of the first rows, of which 100 are searched for molecules.
-        wanted: what the user named, "" for nothing.
+        wanted: the column that the user named, or "".
 
     Raises:
-        UsageError: when there is no column that is `wanted`.
+        UsageError: when no column is named `wanted`.
         InputError: when none is found or several have the same name.
     """
     if wanted:
@@ -44,7 +44,7 @@ def choose_smiles_column(
             f"{where}: {same} columns are named '{columns[ranked[0]]}': choose with"
             " --smiles-column or rename one."
         )
-    cells = by_column(rows[:LOOKED_AT], len(columns))
+    cells = by_column(rows[:SEARCHED], len(columns))
     place = smiles_place(columns, cells)
     if place is None:
         raise InputError(
@@ -64,19 +64,19 @@ def smiles_place(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int 
 
     Args:
         columns: to choose from.
-        cells: of each column, those that are looked at.
+        cells: of each column, those of the first rows.
     """
     ranked = ranked_places(columns)
     for place in ranked:
         if bare_name(columns[place]) in SMILES_NAMES[:2] or _are_molecules(cells[place]):
             return place
     found = molecule_place(cells, columns)
-    # Without a molecule in any column, each row of the one that is named so has its reason.
+    # Without a molecule in any column, the rows of the named one are rejected, with reasons.
     return ranked[0] if found is None and ranked else found
 
 
 def bare_name(column: str) -> str:
-    """Return a column's name in lower case, without what separates its words.
+    """Return a column's name in lower case, without the separators of its words.
 
     >>> bare_name("Canonical_Smiles")
     'canonicalsmiles'
@@ -85,11 +85,11 @@ def bare_name(column: str) -> str:
 
 
 def ranked_places(columns: Sequence[str], *, loose: bool = True) -> list[int]:
-    """Return the places of columns that are named as one of SMILES is, the preferred ones first.
+    """Return the places of columns with a name for SMILES, the preferred ones first.
 
     Args:
         columns: to choose from.
-        loose: whether names that may as well be those of other columns count (`LOOSE_NAMES`).
+        loose: whether `LOOSE_NAMES` count, which other columns may also have.
     """
     known = SMILES_NAMES + LOOSE_NAMES * loose
 
@@ -107,12 +107,12 @@ def ranked_places(columns: Sequence[str], *, loose: bool = True) -> list[int]:
 def molecule_place(cells: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> int | None:
     """Return the place of the column in which most cells look like molecules, None without one.
 
-    Where no cell does, as in a table of water and ethanol: the first column in which all cells read
-    as molecules and most differ, as classes do not.
+    When no cell does, as in a table of water and ethanol, it is the first column in which all cells
+    are valid SMILES and most differ, unlike classes.
 
     Args:
-        cells: of each column, those that are looked at.
-        columns: their names, if they have any; one of another notation is not taken.
+        cells: of each column, those of the first rows.
+        columns: their names, if any; a column of another notation is skipped.
     """
     places = [
         place
@@ -131,23 +131,23 @@ def written_smiles(
 ) -> tuple[int, Iterator[Sequence[object]]]:
     """Return the place of the column of molecules in a table to write, and its rows.
 
-    It is the one that reading the table would find, the first where none is.
+    It is the column that `choose_smiles_column` finds, or else the first.
     """
     remaining = iter(rows)
-    preview = list(islice(remaining, LOOKED_AT))
+    preview = list(islice(remaining, SEARCHED))
     cells = [[cell_text(row[place]) for row in preview] for place in range(len(columns))]
     return smiles_place(columns, cells) or 0, chain(preview, remaining)
 
 
 def _are_molecules(cells: Sequence[str]) -> bool:
-    """Tell whether at least half of the cells that are not empty read as molecules."""
-    told = [cell for cell in cells if cell.strip()]
-    return bool(told) and 2 * sum(map(is_molecule, told)) >= len(told)
+    """Return whether at least half of the cells that are not empty are valid SMILES."""
+    filled = [cell for cell in cells if cell.strip()]
+    return bool(filled) and 2 * sum(map(is_molecule, filled)) >= len(filled)
 
 
 def _are_distinct_molecules(cells: Sequence[str]) -> bool:
-    told = [cell for cell in cells if cell.strip()]
-    return bool(told) and 2 * len(set(told)) > len(told) and all(map(is_molecule, told))
+    filled = [cell for cell in cells if cell.strip()]
+    return bool(filled) and 2 * len(set(filled)) > len(filled) and all(map(is_molecule, filled))
 
 
 def id_place(columns: Sequence[str]) -> int | None:
@@ -157,7 +157,7 @@ def id_place(columns: Sequence[str]) -> int | None:
 
 
 def find(where: str, columns: Sequence[str], name: str) -> int:
-    """Return the place of the one of `columns` that is `name`, exactly or else in any case.
+    """Return the place of the column of this name, exactly or else in any case.
 
     Raises:
         UsageError: listing the columns, when there is none.
@@ -177,7 +177,7 @@ def find(where: str, columns: Sequence[str], name: str) -> int:
 
 
 def is_molecule(cell: str) -> bool:
-    """Tell whether a cell reads as a molecule."""
+    """Return whether a cell is valid SMILES."""
     try:
         parse(check_text(cell))
     except Rejected:
@@ -186,7 +186,7 @@ def is_molecule(cell: str) -> bool:
 
 
 def looks_like_molecule(cell: str) -> bool:
-    """Tell whether a cell reads as a molecule and is no letter or short word that also would.
+    """Return whether a cell is valid SMILES and no letter or short word.
 
     >>> [looks_like_molecule(cell) for cell in ("CCOC", "C=O", "CI", "NO", "lidocaine")]
     [True, True, False, False, False]

@@ -1,4 +1,4 @@
-"""Bytes out of a file, a pipe or stdin, ungzipped, or the true cause why there are none."""
+"""The bytes of a file, a pipe or stdin, uncompressed, or the cause why they cannot be read."""
 
 import atexit
 import gzip
@@ -15,11 +15,11 @@ from typing import BinaryIO, NamedTuple, cast
 
 from molvae.errors import InputError
 
-STDIO = Path("-")  # stdin where a table is read, stdout where one is written
-_BUFFER = 1 << 16  # bytes read at once; the first of them are looked at before anything is parsed
+STDIO = Path("-")  # stdin for reading, stdout for writing
+_BUFFER = 1 << 16  # bytes read at once; the first of them show the kind of file
 _GZIP = b"\x1f\x8b"
 
-# What people feed by mistake, told by how it begins.
+# Files that are no tables, by their first bytes.
 _MAGIC = (
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -37,15 +37,16 @@ _MAGIC = (
 )
 _HTML = re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
 
-_copies: dict[object, BinaryIO] = {}  # of pipes; reading some tables takes two passes
+_copies: dict[object, BinaryIO] = {}  # of pipes, which some commands open twice
 
 
 class _Hashing(io.RawIOBase):
-    """A raw stream that keeps the sha256 of what went through.
+    """A raw stream that computes the sha256 of the bytes read.
 
     Args:
-        raw: what is read.
-        shared: whether others read it as well: it is read at a place of one's own, and stays open.
+        raw: the stream to read.
+        shared: whether others read it too: this one then keeps its own position and does not close
+            the stream.
     """
 
     def __init__(self, raw: BinaryIO | io.FileIO, *, shared: bool) -> None:
@@ -77,10 +78,10 @@ class OpenFile(NamedTuple):
 
     Attributes:
         path: where it is; `STDIO` for stdin.
-        content: its bytes, ungzipped.
-        head: the first of them, which `content` will give all the same.
-        stored: the stream below, as stored.
-        is_gzip: whether that is gzip.
+        content: its bytes, uncompressed.
+        head: the first of them, which `content` returns too.
+        stored: the stream of the bytes as stored.
+        is_gzip: whether they are gzip.
     """
 
     path: Path
@@ -96,7 +97,7 @@ class OpenFile(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """The sha256 of the file as stored; complete once all of it is read."""
+        """The sha256 of the file as stored, when all of it is read."""
         return self.stored.sha256.hexdigest()
 
     @property
@@ -105,7 +106,7 @@ class OpenFile(NamedTuple):
         return self.stored.place
 
     def close(self) -> None:
-        """Close the file; reading it to its end does so as well."""
+        """Close the file; reading it to its end closes it too."""
         self.stored.close()
 
 
@@ -115,18 +116,18 @@ def name_of(path: Path) -> str:
 
 
 def is_pipe(path: Path) -> bool:
-    """Tell whether something can be read only once: stdin, a named pipe, a device."""
+    """Return whether a path can be read only once: stdin, a named pipe, a device."""
     return path == STDIO or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def open_file(path: Path) -> OpenFile:
-    """Open a file, a pipe, or stdin for `-`; gzip is told by its content.
+    """Open a file, a pipe, or stdin for `-`; gzip is recognized by its content.
 
     A pipe is copied to the temporary folder first, so that it can be opened as often as a file.
 
     Raises:
-        InputError: when it cannot be opened, is empty, or is something that is never a table,
-            naming what it is. Damage further on raises `InputError` within `Damage`.
+        InputError: when it cannot be opened, is empty, or is a kind of file that is no table.
+            Later damage raises `InputError` within `Damage`.
     """
     where = "stdin" if path == STDIO else str(path)
     if path.is_dir():
@@ -152,7 +153,7 @@ def open_file(path: Path) -> OpenFile:
 
 
 def seekable(file: OpenFile) -> BinaryIO:
-    """Return the content for reading in any order; what is no plain file is copied to the disk.
+    """Return the content for reading in any order; gzip and pipes are copied to the disk.
 
     Raises:
         InputError: when the content is damaged or the temporary folder is full.
@@ -171,7 +172,7 @@ def seekable(file: OpenFile) -> BinaryIO:
 
 
 def _copy_of(pipe: Path) -> BinaryIO:
-    """Return what came out of a pipe, in a file that has no name and ends with this process."""
+    """Return the content of a pipe, in a file without a name that ends with this process."""
     if pipe == STDIO and sys.stdin is None:
         raise InputError("stdin: closed; give it a table, or name a file.")
     source = sys.stdin.buffer if pipe == STDIO else pipe
@@ -192,7 +193,7 @@ def _copy_of(pipe: Path) -> BinaryIO:
 
 
 class Damage:
-    """Turn what gzip, codecs and the system raise into one line with the cause."""
+    """Turn errors of gzip, codecs and the system into one line with the cause."""
 
     def __init__(self, where: str) -> None:
         self.where = where

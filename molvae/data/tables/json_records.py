@@ -1,6 +1,6 @@
-"""JSON lines, an object a row, and JSON files that hold an array of such objects.
+"""JSON lines, with an object for each row, and JSON files with an array of such objects.
 
-Numbers stay the text they are, so that `1e400` is refused as in any other table.
+Numbers stay text, so that `1e400` is refused as in any other table.
 """
 
 import json
@@ -16,7 +16,7 @@ from molvae.data.tables.lines import read_text, text_lines, to_bytes
 from molvae.data.tables.records import Fields, Table, make_table, preview_columns
 from molvae.errors import InputError, Rejected
 
-MAX_FILE = 64 * 2**20  # characters of a .json, which is read whole and takes six times that
+MAX_FILE = 64 * 2**20  # characters of a .json file; read whole, it takes six times as much memory
 _EXPECTED = 'one JSON object a row is expected, such as {"smiles": "CCO"}'
 _ARRAY = "an array of objects is expected; pandas writes one by to_json(orient='records')"
 
@@ -40,7 +40,7 @@ _DECODER = json.JSONDecoder(
 def read_lines(file: OpenFile, smiles_column: str) -> Table:
     """Read JSON lines; columns are the keys of the first 1,000 rows, missing ones are empty.
 
-    Blank lines are passed over. The line of a row is its physical line.
+    Blank lines are skipped. The line of a row is its physical line.
     """
     return _table(file, _line_records(text_lines(file)), smiles_column)
 
@@ -48,11 +48,11 @@ def read_lines(file: OpenFile, smiles_column: str) -> Table:
 def read_array(file: OpenFile, smiles_column: str) -> Table:
     """Read a JSON file: an array of objects, alone or as the one such array within an object.
 
-    JSON lines under this name are read as well. The line of a row is its number, from 1; of JSON
-    lines, its physical line.
+    JSON lines in a .json file are read too. The line of a row is its number, from 1, or in JSON
+    lines its physical line.
 
     Raises:
-        InputError: when it is no such JSON, or larger than 64 MiB: a file is read whole.
+        InputError: when it is no such JSON, or larger than 64 MiB, since it is read whole.
     """
     text = read_text(file, limit=MAX_FILE)
     if text is None:
@@ -87,7 +87,7 @@ def _line_records(lines: Iterable[str]) -> Iterator[Fields]:
 
 
 def _is_lines(text: str) -> bool:
-    """Tell JSON lines from a single value: another object follows the first one."""
+    """Return whether text is JSON lines: a second object follows the first one."""
     first, _, rest = text.lstrip().partition("\n")
     if not (first.startswith("{") and rest.lstrip().startswith("{")):
         return False
@@ -131,14 +131,14 @@ def _cell(value: Any) -> str:
 
 
 def write_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
-    """Write an object a line; numbers stay numbers, what is missing or not finite is null."""
+    """Yield an object on each line; numbers stay numbers, missing and infinite values are null."""
     for row in rows:
         cells = {name: plain(value) for name, value in zip(columns, row, strict=True)}
         yield to_bytes(f"{json.dumps(cells, ensure_ascii=False, allow_nan=False)}\n")
 
 
 def write_array(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
-    """Write an array of objects, an object a line."""
+    """Yield an array of objects, each on a line."""
     before = b"[\n"
     for line in write_lines(columns, rows):
         yield before + line.rstrip(b"\n")

@@ -1,4 +1,4 @@
-"""Text out of an open file: physical lines, or the true cause why there are none."""
+"""The text of an open file, line by line, or the cause why it has none."""
 
 import io
 import re
@@ -10,25 +10,25 @@ from molvae.errors import InputError
 
 MAX_LINE = 1 << 20  # characters; a gzip bomb without line ends must not fill the memory
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_ORDINARY = bytes(range(32, 127)) + b"\t\n\r"  # what most of a table is made of
+_ORDINARY = bytes(range(32, 127)) + b"\t\n\r"  # most bytes of a table
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def is_text(cell: str) -> bool:
-    """Tell whether a piece of text had only bytes that mean characters."""
+    """Return whether all bytes of a piece of text were valid UTF-8."""
     return cell.isascii() or _SURROGATE.search(cell) is None
 
 
 def to_bytes(text: str) -> bytes:
-    """Return text as UTF-8; a byte that had been no text becomes itself again."""
+    """Return text as UTF-8; a byte that was not valid UTF-8 becomes itself again."""
     try:
         return text.encode("utf-8", errors="surrogateescape")
-    except UnicodeEncodeError:  # half of a pair, which JSON can spell
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can contain
         return text.encode("utf-8", errors="replace")
 
 
 def peek_text(file: OpenFile) -> str:
-    """Return the beginning of a file as text, without reading on; the last character may be odd."""
+    """Return the beginning of a file as text, without reading on; the last character may be cut."""
     return file.head.decode(_encoding(file.head), errors="replace")
 
 
@@ -38,7 +38,7 @@ def text_lines(file: OpenFile) -> Iterator[str]:
     An undecodable byte becomes a lone surrogate (`is_text`).
 
     Raises:
-        InputError: at once when it is no text; for damage further on, while lines are read.
+        InputError: at once when it is no text; for later damage, while lines are read.
     """
     return _lines(file.where, _decoded(file))
 
@@ -66,7 +66,9 @@ def _decoded(file: OpenFile) -> io.TextIOWrapper:
     if b"\0" in head and encoding != "utf-16":
         if max(head[0::2].count(0), head[1::2].count(0)) > 0.4 * len(head):
             raise InputError(f"{file.where}: UTF-16 without its mark; save it as UTF-8.")
-        if len(head.translate(None, _ORDINARY)) > 0.1 * len(head):  # else it costs its own row
+        if len(head.translate(None, _ORDINARY)) > 0.1 * len(
+            head
+        ):  # fewer such bytes cost their own rows
             raise InputError(f"{file.where}: binary, not a table of text.")
     errors = "strict" if encoding == "utf-16" else "surrogateescape"
     content = cast(BinaryIO, file.content)

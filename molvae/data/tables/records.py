@@ -13,11 +13,11 @@ PREVIEW = 1000  # records whose keys or data fields become columns
 
 
 class Record(NamedTuple):
-    """One record as a format's reader hands it on.
+    """A record of a table, as the reader of a format yields it.
 
     Attributes:
-        line: physical line it begins on, from 1; where there are no lines, its number.
-        cells: in the order of the columns; one that is not there is empty.
+        line: physical line on which it begins, from 1; without lines, its number.
+        cells: in the order of the columns; a missing one is empty.
         fault: why it cannot be used, "" when it can.
     """
 
@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """One record of a format in which each names its cells.
+    """A record of a format in which each record names its cells.
 
     Attributes:
         line: as in `Record`.
@@ -41,12 +41,12 @@ class Fields(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One record of a table.
+    """A row of a table.
 
     Attributes:
         file: base name of the file.
         line: physical line on which the record begins, from 1; in Parquet and JSON, its number.
-        smiles: the SMILES cell as it stands; in an SD file the mol block (`chem.molblock`).
+        smiles: the SMILES cell, unchanged; in an SD file the mol block (`chem.molblock`).
         id: the cell of an ID column, "" without one.
         cells: all cells, as many as the table has columns and in their order.
         fault: why the record as a whole cannot be used, "" when it can.
@@ -70,7 +70,7 @@ class Table(NamedTuple):
         has_header: whether the first line named the columns.
         rows: in the order of the file.
         file: the open file; its sha256 is complete when the rows are read.
-        line_is_row: whether a line that is blank stands for a row without a molecule.
+        line_is_row: whether a blank line is a row without a molecule.
         late: names of cells that are left out, since no record among the first `PREVIEW` has them;
             complete when the rows are read.
         total: the number of rows, where a file is opened as a whole; else 0.
@@ -141,12 +141,12 @@ def preview_columns(
     """Read the first `PREVIEW` records, whose keys are the columns.
 
     Returns:
-        Every key of theirs in order of appearance, those records, the records behind them, and
-        the other keys of these, which are left out: complete when they are read.
+        All their keys in order of appearance, those records, the records behind them, and the
+        other keys of these, which are left out: complete when they are read.
 
     Raises:
-        InputError: when there is no record, or none of them can be used: then the file is not
-            what is `expected`.
+        InputError: when there is no record, or none can be used; the message says what is
+            `expected`.
     """
     preview = list(islice(records, PREVIEW))
     if not preview:
@@ -166,7 +166,7 @@ def preview_columns(
 
 
 def find_column(table: Table, name: str) -> int:
-    """Return the place of a table's column, whose name is spelled in any case.
+    """Return the place of a column by its name, in any case.
 
     Raises:
         UsageError: listing the columns, when there is none.

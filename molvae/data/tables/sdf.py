@@ -1,7 +1,7 @@
-"""SD files: mol blocks with data fields, a record up to each `$$$$`.
+"""SD files: mol blocks with data fields, each record ends with `$$$$`.
 
-A reader only takes the text apart. The mol block goes on as it is in place of the SMILES, and
-`standardize` and `canonicalize` read it where a crash of RDKit costs one row: in a worker process.
+Reading only splits the text. The mol block takes the place of the SMILES, and `standardize` and
+`canonicalize` parse it in a worker process, where a crash of RDKit costs one row.
 """
 
 import re
@@ -23,7 +23,7 @@ from molvae.errors import Rejected
 
 BLOCK = "structure"  # name of the column that holds the mol block
 NO_STRUCTURE = f"\n     RDKit          2D\n\n{'  0' * 10}999 V2000\n{END}\n"
-MAX_DRAWN = 500  # heavy atoms; `DataConfig` takes none that are larger
+MAX_DRAWN = 500  # heavy atoms; `DataConfig` allows no larger molecules
 MAX_RECORD = 2**20  # characters; without `$$$$` a file must not fill the memory
 
 _SEPARATOR = "$$$$"
@@ -66,7 +66,7 @@ def _records(text: Iterator[str]) -> Iterator[Fields]:
 
 
 def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Fields:
-    """Take one record apart.
+    """Split a record into its cells.
 
     Args:
         begin: physical line of its title.
@@ -91,11 +91,10 @@ def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Field
 
 
 def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
-    """Return the data fields by name, and what is wrong with the lines after the mol block.
+    """Return the data fields by name, and the fault of the lines after the mol block or "".
 
-    One without a name is named by its place, `field_3`.
-
-    A value goes on to the next blank line (BIOVIA, CTfile Formats, "SDfiles").
+    A field without a name is named by its place, `field_3`. A value ends at the next blank line
+    (BIOVIA, CTfile Formats, "SDfiles").
     """
     fields: dict[str, list[str]] = {}
     fault = ""
@@ -116,19 +115,19 @@ def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
 
 
 def field_name(column: str) -> str:
-    """Return a column's name as the name of a data field, which no space or bracket may break."""
+    """Return a column's name as the name of a data field, without brackets and line ends."""
     return re.sub(r"[\s<>]+", " ", column).strip()
 
 
 def write(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
 ) -> Iterator[bytes]:
-    """Write one record a row: drawn flat, the ID as title, every column as a data field.
+    """Yield a record for each row: a 2D depiction, the ID as title, every column as a data field.
 
-    What is no molecule becomes a record without atoms, so that no row is lost.
+    A cell that is no molecule becomes a record without atoms, so that no row is lost.
 
     Args:
-        columns: their names, each of them the name of a field (`field_name`) and only one's.
+        columns: their names, different names of fields (`field_name`).
         rows: cells as long as `columns`.
         smiles: the place of the column of molecules, None to find it.
     """
@@ -149,14 +148,14 @@ def write(
 
 
 def draw(smiles: str) -> str:
-    """Draw a molecule flat, as a V2000 mol block with an empty title.
+    """Return the 2D depiction of a molecule, as a V2000 mol block with an empty title.
 
     Args:
-        smiles: any text; a mol block is drawn anew.
+        smiles: any text; a mol block gets new coordinates.
 
     Returns:
-        The block, with a final newline; `NO_STRUCTURE` for what is no molecule, or none that can
-        be drawn: a table keeps its row.
+        The block, with a final newline; `NO_STRUCTURE` for text that is no molecule, or a molecule
+        that cannot be drawn, so that a table keeps its row.
     """
     try:
         mol = parse(check_text(as_smiles(smiles), MAX_CANONICAL_LENGTH))
@@ -172,10 +171,10 @@ def draw(smiles: str) -> str:
 
 
 def _block(mol: Chem.Mol) -> str:
-    """Return the first drawing that shows the stereo of a molecule and no other, else the first.
+    """Return the first depiction that keeps the stereo of a molecule, else the first one.
 
-    A bridged ring drawn flat can hide a center: the depictor loses one of one in five hundred
-    molecules with stereo, and both ways of drawing hardly any.
+    In 2D, a bridged ring can hide a stereocenter: one depictor loses the stereo of one in five
+    hundred molecules, both together of hardly any.
     """
     spelling = Chem.MolToSmiles(mol)
     _leave_open(mol)
@@ -192,7 +191,7 @@ def _block(mol: Chem.Mol) -> str:
 
 
 def _leave_open(mol: Chem.Mol) -> None:
-    """Mark the double bonds whose geometry is not known; RDKit does not beside one that is."""
+    """Mark the double bonds of unknown geometry, which RDKit does not do beside a known one."""
     for place in Chem.FindPotentialStereo(mol):
         double = place.type == Chem.StereoType.Bond_Double
         if double and place.specified == Chem.StereoSpecified.Unspecified:

@@ -22,10 +22,9 @@ from molvae.data.tables.lines import text_lines, to_bytes
 from molvae.data.tables.records import Record, Table, make_table
 from molvae.errors import InputError
 
-PREVIEW = 20  # rows looked at to tell a header from a molecule
-MAX_RECORD_LINES = 1000  # a quoted cell over more lines is a quote that does not close
-
-MAX_SHOWN = 400  # characters of a line that is not taken apart
+PREVIEW = 20  # rows that decide whether the first one is a header
+MAX_RECORD_LINES = 1000  # a quoted cell of more lines is a quote that does not close
+MAX_SHOWN = 400  # characters of a line that is not parsed
 OPEN_QUOTE = "a quote opens and does not close"
 
 Cells = tuple[int, list[str], str]  # physical line, cells, why they cannot be used or ""
@@ -37,7 +36,7 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
     Args:
         file: the open file.
         smiles_column: as in `tables.open_table`.
-        separators: to choose from; of equally frequent ones in the first line, the first.
+        separators: to choose from: the most frequent one of the first line.
     """
     text = text_lines(file)
     first = next(text, "")
@@ -68,7 +67,7 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
 
 
 def positional(columns: Sequence[str], rows: Iterable[Cells]) -> Iterator[Record]:
-    """Yield the records, of which one with more cells than columns is at fault."""
+    """Yield the records; one with more cells than columns has a fault."""
     for line, cells, fault in rows:
         too_many = "too many cells" if any(cells[len(columns) :]) else ""
         yield Record(line, cells, fault or too_many)
@@ -81,8 +80,8 @@ def _outside_quotes(line: str) -> str:
 def _rows(text: Iterator[str], separator: str) -> Iterator[Cells]:
     """Yield the records; every physical line belongs to one, or is blank.
 
-    A quote that does not close costs the line on which it opens: the lines behind it are read again
-    as rows of their own.
+    A quote that does not close costs only the line on which it opens: the next lines are read again
+    as rows.
     """
     numbered = enumerate(text, 1)
     again: deque[tuple[int, str]] = deque()
@@ -108,17 +107,17 @@ def _rows(text: Iterator[str], separator: str) -> Iterator[Cells]:
 def _quoted(
     first: str, following: Iterable[tuple[int, str]], separator: str, width: int
 ) -> tuple[list[str], str, list[tuple[int, str]]]:
-    """Read a record that has quotes.
+    """Read a record with quotes.
 
     Args:
         first: the line on which it begins.
-        following: the lines behind it, with their numbers.
+        following: the next lines, with their numbers.
         separator: between cells.
-        width: how many cells a row has.
+        width: number of cells in a row.
 
     Returns:
-        Its cells, why it cannot be used ("" when it can), and the lines that were read and are
-        none of its own.
+        Its cells, why it cannot be used ("" when it can), and the lines that were read but do not
+        belong to it.
     """
     alone = csv.reader([first.rstrip("\r\n"), ""], delimiter=separator)
     try:
@@ -144,9 +143,9 @@ def _quoted(
 
 
 def _holds_rows(cell: str, separator: str, width: int) -> bool:
-    """Tell whether a cell of several lines holds parts of rows, which an open quote has swallowed.
+    """Return whether a cell of several lines contains rows, because a quote does not close.
 
-    Text has a space behind a comma, rows have none.
+    Text has a space after a comma, rows have none.
     """
     lines = [line.split(separator) for line in cell.splitlines()]
     return len(lines) > 1 and any(
@@ -159,7 +158,7 @@ def _holds_rows(cell: str, separator: str, width: int) -> bool:
 
 
 def _has_header(preview: list[Cells], smiles_column: str) -> bool:
-    """Tell a header from a first molecule; a wrong guess would lose that molecule."""
+    """Return whether the first row is a header; a wrong answer would lose a molecule."""
     first, rest = preview[0][1], preview[1:]
     if smiles_column:
         named = smiles_column.strip().lower() in {cell.strip().lower() for cell in first}
@@ -178,7 +177,7 @@ def _by_column(rows: list[Cells], width: int) -> list[list[str]]:
 def write(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, separator: str
 ) -> Iterator[bytes]:
-    """Write a header and rows, one piece of bytes a row; cells are quoted where they must be."""
+    """Yield a header and rows as bytes; cells are quoted where necessary."""
     line = io.StringIO()
     writer = csv.writer(line, delimiter=separator, lineterminator="\n")
     for row in chain([columns], rows):

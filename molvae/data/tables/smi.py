@@ -1,4 +1,4 @@
-"""SMILES files: one molecule a line, then white space and its ID."""
+"""SMILES files: a molecule on each line, then white space and its ID."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -13,7 +13,7 @@ from molvae.errors import InputError
 
 
 def read(file: OpenFile, smiles_column: str) -> Table:
-    """Read one molecule a line: SMILES, white space, ID; with or without a header."""
+    """Read a molecule from each line: SMILES, white space, ID; with or without a header."""
     rows = _rows(text_lines(file))
     first = next(rows, None)
     if first is None:
@@ -33,7 +33,7 @@ def read(file: OpenFile, smiles_column: str) -> Table:
 
 
 def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], int] | None:
-    """Return the columns and the place of the one of SMILES; None when this is a first molecule."""
+    """Return the columns and the place of the SMILES; None when this row is a molecule."""
     columns = tuple(cell.strip() for cell in cells)
     if wanted:
         lower = wanted.strip().lower()
@@ -56,7 +56,7 @@ def _rows(text: Iterator[str]) -> Iterator[Cells]:
 def write(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
 ) -> Iterator[bytes]:
-    """Write SMILES, tab, ID, without a header; white space inside a cell becomes a space.
+    """Yield SMILES, tab, ID, without a header; white space inside a cell becomes a space.
 
     Args:
         columns: their names.

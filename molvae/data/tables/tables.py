@@ -26,16 +26,16 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
     """Open a table of molecules.
 
     Args:
-        path: a file, whose ending tells its format, `.gz` or not; `-` for stdin. Of stdin and
-            other pipes without an ending the content tells.
+        path: a file, whose ending names its format, with or without `.gz`; `-` for stdin. The
+            format of stdin and of pipes without an ending is recognized by the content.
         smiles_column: the column that holds the SMILES, in any case; "": found by name
             or else by content (`columns.smiles_place`).
         format: one of `READERS`, to override the ending.
 
     Raises:
-        InputError: when the file is no such table, with the cause; damage further on raises
-            while the rows are read.
-        UsageError: when there is no column that is `smiles_column`, or an extra is missing.
+        InputError: when the file is no such table, with the cause; for later damage, while the
+            rows are read.
+        UsageError: when no column is named `smiles_column`, or an extra is missing.
     """
     file = open_file(path)
     try:
@@ -58,7 +58,7 @@ def format_of(path: Path, known: Mapping[str, object]) -> str:
     if ending not in known:
         raise InputError(
             f"{path}: its ending names no known format: {', '.join('.' + name for name in known)};"
-            " text also with .gz. Where the ending does not say it, --format does."
+            " text also with .gz. --format names the format of a file with another ending."
         )
     return ending
 
@@ -67,7 +67,7 @@ def output_format(path: Path, *, format: str = "") -> str:
     """Return the format in which a table will be written, and check that it can be.
 
     Args:
-        path: the file to be; `-` for stdout, where CSV is written if nothing else is asked for.
+        path: the future file; `-` for stdout, where CSV is the default.
         format: one of `WRITERS`, to override the ending.
 
     Raises:
@@ -105,7 +105,7 @@ def write_table(
 
     Raises:
         UsageError: for an unknown ending, or when an extra is missing.
-        MolvaeError: when the path cannot be written to; what was there stays.
+        MolvaeError: when the path cannot be written to; an existing file stays.
     """
     path = target if isinstance(target, Path) else STDIO
     kind = output_format(path, format=format)
@@ -126,10 +126,10 @@ def write_table(
 
 
 def names_in(kind: str, columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of columns as a format holds them.
+    """Return the names of columns as a format can store them.
 
-    Comma- and tab-separated text holds any names. Elsewhere a column without a name is named by its
-    place, `column_3`, and one whose name stands before it gets a number, `pIC50_2`.
+    Comma- and tab-separated text can store any names. In other formats a column without a name is
+    named by its place, `column_3`, and a repeated name gets a number, `pIC50_2`.
 
     Args:
         kind: one of `WRITERS`.
@@ -149,7 +149,7 @@ def names_in(kind: str, columns: Sequence[str]) -> tuple[str, ...]:
 
 @contextmanager
 def _compressed(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
-    """Give a stream that compresses, when the path says so."""
+    """Yield a stream that compresses, if the path ends in .gz."""
     if path.suffix.lower() != ".gz":
         yield file
         return
@@ -165,7 +165,7 @@ def _format_of_open(file: OpenFile) -> str:
 
 
 def sniff(file: OpenFile) -> str:
-    """Tell the format of a table by its first bytes, which no two formats can share."""
+    """Return the format of a table, recognized by its first bytes."""
     if file.head.startswith(b"PAR1"):
         return "parquet"
     text = peek_text(file)
@@ -185,7 +185,7 @@ def sniff(file: OpenFile) -> str:
 
 READERS: dict[str, Reader] = {
     "smi": smi.read,
-    "csv": partial(separated.read, separators=",;\t"),  # of equally frequent ones the first
+    "csv": partial(separated.read, separators=",;\t"),  # the first of equally frequent ones
     "tsv": partial(separated.read, separators="\t,;"),
     "sdf": sdf.read,
     "parquet": parquet.read,
