@@ -30,8 +30,8 @@ from robustness import watch
 
 from molvae.chem.candidates import Checks, decode_and_check_all
 from molvae.files.atomic import write_atomically
-from molvae.generation.model import TILE
 from molvae.generation.proposals import propose
+from molvae.generation.tiles import TILE
 from molvae.generator import MoleculeGenerator
 
 RESULT = Path(__file__).parent / "results" / "generation.json"

@@ -34,7 +34,7 @@ from moses_data import FOLDER, machine, moses
 from molvae.chem.selfies import encode
 from molvae.config import ModelConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
-from molvae.generation.model import TILE
+from molvae.generation.tiles import TILE
 from molvae.model.sampling import sample
 from molvae.normalizer import PropertyNormalizer
 from molvae.train.batches import collate, order

@@ -14,9 +14,9 @@ from molvae.chem.properties import measure
 from molvae.chem.smiles import canonicalize
 from molvae.config import GenerateConfig
 from molvae.errors import ArtifactError, ConfigError, InputError, Rejected, UsageError
-from molvae.generation.model import TILE
 from molvae.generation.proposals import RESAMPLES, Proposal, propose
 from molvae.generation.results import Generated, Generation
+from molvae.generation.tiles import TILE
 from molvae.generator import MoleculeGenerator
 from molvae.model.decoder import Stepper
 
@@ -230,7 +230,7 @@ def test_numbers_that_cannot_be_meant_are_refused(generator: MoleculeGenerator) 
         generator.generate(0)
     with pytest.raises(UsageError, match="list of targets is empty"):
         generator.generate(1, [])
-    with pytest.raises(UsageError, match="fewer molecules than the 3 sets"):
+    with pytest.raises(UsageError, match="at least one molecule for each set"):
         generator.generate(2, [{"LogP": 1.0}, {"LogP": 2.0}, {}])
     with pytest.raises(ConfigError, match="temperature = -1"):
         generator.generate(1, config=GenerateConfig(temperature=-1))

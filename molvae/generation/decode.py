@@ -7,16 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from molvae.chem.candidates import Checks, decode_and_check
+from molvae.chem.selfies import decode_canonical
 from molvae.chem.similarity import tanimoto
 from molvae.config import DrawSettings
 from molvae.data.molecules import PreparedMolecule
+from molvae.errors import UsageError
 from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import TOKENS, slot_random
 from molvae.generation.results import predicted_cells
 from molvae.normalizer import Reading
+from molvae.targets import Request
 
 GREEDY = DrawSettings(guidance=1.0)  # the likeliest symbols of whole codes, as they were trained
 
@@ -94,6 +98,28 @@ def decode_molecules(
         )
         for string, candidate, reading in zip(strings, candidates, readings, strict=True)
     ]
+
+
+def decode_greedily(model: LoadedModel, codes: np.ndarray, request: Request) -> list[str]:
+    """Decode each latent code, shape (N, Z), to its likeliest molecule, as canonical SMILES.
+
+    Args:
+        model: the model.
+        codes: float, shape (N, Z).
+        request: asked of all of them.
+
+    Raises:
+        UsageError: for codes of another shape or not finite.
+    """
+    codes = np.asarray(codes, dtype=np.float32)
+    size = model.network.config.latent_size
+    if codes.ndim != 2 or codes.shape[1] != size or not len(codes):
+        raise UsageError(f"codes of shape {codes.shape}: (N, {size}) is expected.")
+    if not np.isfinite(codes).all():
+        raise UsageError("codes that are not finite cannot be decoded.")
+    points = request.fill_in(np.full((len(codes), len(model.normalizer.names)), np.nan))
+    strings = model.decode(torch.from_numpy(codes), points, GREEDY)
+    return [decode_canonical(string.symbols) for string in strings]
 
 
 class Reconstruction(NamedTuple):

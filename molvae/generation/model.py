@@ -3,7 +3,7 @@
 Letters: N molecules, T tokens, Z latent dimensions, P properties.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -15,32 +15,30 @@ from torch import Tensor
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.selfies import (
-    constraints,
     decode_canonical,
-    distribution_version,
-    symbol_is_allowed,
 )
-from molvae.chem.smiles import Standardization
 from molvae.config import (
-    NO_CODES,
-    WHOLE_CODES,
     DrawSettings,
     GenerateConfig,
     temperature_at,
-    updated,
 )
-from molvae.data.molecules import PreparedMolecule
-from molvae.errors import ArtifactError, ConfigError, Rejected, UsageError
+from molvae.data.molecules import PreparedMolecule, standardize_and_measure
+from molvae.errors import Rejected, UsageError
 from molvae.generation.feasibility import PropertySample
+from molvae.generation.headers import (
+    check_symbols,
+    read_defaults,
+    read_longest,
+    read_standardization,
+)
+from molvae.generation.tiles import TILE, by_tile, padded_ids
 from molvae.model.latent import Posterior
 from molvae.model.sampling import sample
 from molvae.normalizer import Reading
-from molvae.vocabulary import EOS, PAD, Vocabulary
+from molvae.vocabulary import PAD
 
-TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
 AT_ONCE = 16 * TILE  # strings decoded in one call
-MAX_TOKENS = 1024  # the longest molecule that a model can have been trained on
-STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")
+Molecule = str | PreparedMolecule  # SMILES, or a molecule in the form that a model is trained on
 
 
 class DecodedString(NamedTuple):
@@ -82,10 +80,10 @@ class LoadedModel:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint, self.network = checkpoint, checkpoint.model
         self.vocabulary, self.normalizer = checkpoint.vocabulary, checkpoint.normalizer
-        _check_symbols(checkpoint)
-        self.standardization = _standardization(checkpoint)
-        self.longest = _longest(checkpoint)
-        self.defaults = _defaults(checkpoint)
+        check_symbols(checkpoint)
+        self.standardization = read_standardization(checkpoint)
+        self.longest = read_longest(checkpoint)
+        self.defaults = read_defaults(checkpoint)
         self.measured = tuple(name for name in self.normalizer.names if name in PROPERTIES)
         self.labels = tuple(n for n in self.normalizer.quantities if n not in PROPERTIES)
 
@@ -230,6 +228,33 @@ class LoadedModel:
             decoded += map(DecodedString, symbols, drawn.ended.tolist(), drawn.nll.tolist())
         return decoded
 
+    def prepare(
+        self, molecules: Sequence[Molecule], method: str, *, measure: bool = True
+    ) -> list[PreparedMolecule]:
+        """Return molecules in the form that the model was trained on.
+
+        Args:
+            molecules: SMILES; what is prepared already stays.
+            method: that asks for it, for the message.
+            measure: compute the properties `measured` as their values.
+
+        Raises:
+            Rejected: for a string that is no molecule.
+            UsageError: for no molecules, or one string in place of a list.
+        """
+        if isinstance(molecules, str) or not len(molecules):
+            raise UsageError(f"{method}({molecules!r}): give a list of SMILES, such as ['CCO'].")
+        texts = [molecule for molecule in molecules if isinstance(molecule, str)]
+        properties = self.measured if measure else ()
+        measured = iter(standardize_and_measure(self.standardization, properties, texts))
+        prepared = []
+        for molecule in molecules:
+            found = next(measured) if isinstance(molecule, str) else molecule
+            if isinstance(found, Rejected):
+                raise found
+            prepared.append(found)
+        return prepared
+
     def own_points(self, molecules: Sequence[PreparedMolecule]) -> np.ndarray:
         """Return molecules' own measured properties, labels NaN, shape (N, P).
 
@@ -240,68 +265,3 @@ class LoadedModel:
         points = np.full((len(molecules), len(names)), np.nan)
         points[:, [names.index(name) for name in self.measured]] = [m.values for m in molecules]
         return points
-
-
-def padded_ids(vocabulary: Vocabulary, molecules: Sequence[Sequence[str]]) -> Tensor:
-    """Return the tokens of N molecules with EOS and padding, shape (N, T)."""
-    rows = [np.append(vocabulary.encode(symbols), EOS) for symbols in molecules]
-    ids = torch.full((len(rows), max(map(len, rows))), PAD)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = torch.from_numpy(row)
-    return ids
-
-
-def by_tile(compute: Callable[[Tensor], Tensor], count: int) -> Tensor:
-    """Compute a row for each of `count` things, in calls of `TILE` rows; the last is filled up.
-
-    Args:
-        compute: numbers of things, shape (TILE,) -> a row for each, shape (TILE, ...).
-        count: things, at least one.
-    """
-    parts = []
-    for begin in range(0, count, TILE):
-        parts.append(compute(torch.arange(begin, begin + TILE).clamp(max=count - 1)))
-    return torch.cat(parts)[:count]
-
-
-def _check_symbols(checkpoint: Checkpoint) -> None:
-    # The table of constraints may have gained atoms since the model was trained.
-    theirs, ours = checkpoint.provenance.get("constraints"), constraints()
-    if not isinstance(theirs, Mapping) or not theirs.items() <= ours.items():
-        raise ArtifactError(
-            "the model was trained with other SELFIES constraints than those of the installed"
-            f" selfies {distribution_version()}: pip install 'selfies==2.2.0'."
-        )
-    odd = [s for s in checkpoint.vocabulary.symbols if not symbol_is_allowed(s, ours)]
-    if odd:
-        raise ArtifactError(f"the model is damaged: {odd[0]!r} is no symbol that can be used.")
-
-
-def _standardization(checkpoint: Checkpoint) -> Standardization:
-    data = checkpoint.provenance.get("data")
-    if not isinstance(data, Mapping):
-        raise ArtifactError("the model is damaged: how its data were prepared is missing.")
-    for name in STANDARDIZATION:
-        if not isinstance(data.get(name), bool):
-            raise ArtifactError(f"the model is damaged: {name} is {data.get(name)!r}.")
-    return Standardization(*(data[name] for name in STANDARDIZATION))
-
-
-def _longest(checkpoint: Checkpoint) -> int:
-    longest = checkpoint.provenance.get("longest")
-    if not isinstance(longest, int) or not 1 <= longest <= MAX_TOKENS:
-        raise ArtifactError(f"the model is damaged: its longest molecule has {longest!r} tokens.")
-    return longest
-
-
-def _defaults(checkpoint: Checkpoint) -> GenerateConfig:
-    """Return how a model generates best, as was found for it, or else for its kind."""
-    kind = NO_CODES if checkpoint.model.config.noise_conditional else WHOLE_CODES
-    given = checkpoint.provenance.get("defaults", {})
-    try:
-        found = updated(kind, dict(given), where="the model's defaults")
-    except (TypeError, ValueError, ConfigError) as error:
-        raise ArtifactError(f"the model is damaged: its defaults: {error}") from error
-    if found.noise is None or found.temperature is None:
-        raise ArtifactError("the model is damaged: its defaults hold null.")
-    return found

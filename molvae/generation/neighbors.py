@@ -13,7 +13,7 @@ from molvae.chem.similarity import tanimoto
 from molvae.config import NEAR_CODES, DrawSettings, GenerateConfig
 from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError
-from molvae.generation.model import LoadedModel
+from molvae.generation.model import LoadedModel, Molecule
 from molvae.generation.rejection import RejectionSampler
 from molvae.generation.results import Generated, Generation
 from molvae.model.latent import Posterior
@@ -106,37 +106,44 @@ def near_settings(model: LoadedModel, config: GenerateConfig | None) -> DrawSett
 
 def sampler_around(
     model: LoadedModel,
+    molecules: Sequence[PreparedMolecule],
     centers: Posterior,
     requests: Sequence[Request],
     settings: DrawSettings,
     *,
     each: int,
     radius: float,
-    seed: int,
-    excluded: Sequence[str],
+    seed: int | None,
 ) -> RejectionSampler:
-    """Return a sampler of molecules whose codes lie around K given ones.
+    """Return a sampler of molecules around K given ones, none of which it returns.
 
     Args:
         model: the model.
-        centers: the given codes, in shapes (K, Z).
+        molecules: the given ones.
+        centers: their codes, in shapes (K, Z).
         requests: what is asked around each of them; one, or K.
         settings: how strings are decoded. A noise level above 0 leaves less of the center, down to
             nothing but the properties at 1.
         each: molecules wanted around each code.
         radius: how far codes are drawn, in standard deviations of `centers`.
         seed: of all randomness.
-        excluded: canonical SMILES that are not wanted, as the training set spells them.
 
     Raises:
-        UsageError: for a radius that is negative, too large or no number.
+        UsageError: for no molecule to draw, or a radius that is negative, too large or no number.
     """
+    if each < 1:
+        raise UsageError(f"n = {each}: ask for at least one molecule.")
     if not (math.isfinite(radius) and 0.0 <= radius <= MAX_RADIUS):
         raise UsageError(f"radius = {radius}: 0 to {MAX_RADIUS:g} standard deviations.")
     codes = partial(_around, centers, each, radius, settings.noise)
-    n = each * len(centers.mean)
     return RejectionSampler(
-        model, requests, settings, n=n, seed=seed, codes=codes, excluded=excluded
+        model,
+        requests,
+        settings,
+        n=each * len(molecules),
+        seed=seed,
+        codes=codes,
+        excluded=[molecule.smiles for molecule in molecules],
     )
 
 
@@ -157,6 +164,21 @@ def _around(
     rows, kept = [slot // each for slot in slots], 1.0 - level
     variance = (kept * radius) ** 2 * centers.log_var[rows].exp() + level**2
     return kept * centers.mean[rows] + variance.sqrt() * noise.to(centers.mean.device)
+
+
+def as_sources(model: LoadedModel, molecules: Sequence[Molecule | Source]) -> list[Source]:
+    """Return molecules as sources, numbered from 1 where they do not say their row.
+
+    Raises:
+        Rejected: for a string that is no molecule.
+        UsageError: for no molecules, or one string in place of a list.
+    """
+    plain = [each.seen if isinstance(each, Source) else each for each in molecules]
+    prepared = enumerate(model.prepare(plain, "augment"), 1)
+    return [
+        each if isinstance(each, Source) else Source(str(place), place, seen)
+        for each, (place, seen) in zip(molecules, prepared, strict=True)
+    ]
 
 
 def own_request(model: LoadedModel, molecule: PreparedMolecule) -> Request:

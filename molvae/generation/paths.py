@@ -1,10 +1,6 @@
 """Series of molecules: along a path between two codes, or along one property near one molecule.
 
-A code that holds a molecule whole leaves a property little say, and between two such codes there
-is often nothing but the two molecules. So each place of a series is written many times, from codes
-with more and more noise in them, and the best of these molecules stays. The noise is the same at
-all places and follows from a seed, and each code is written greedily: a series comes out the same
-again.
+Each place of a series is searched for, as `search` describes, and the best molecule stays.
 
 Letters: N places, Z latent dimensions, P properties.
 """
@@ -19,49 +15,17 @@ from torch import Tensor
 
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.similarity import tanimoto
-from molvae.config import SERIES_NOISE, SERIES_TRIES, SWEEP_GUIDANCE, DrawSettings
+from molvae.config import SWEEP_GUIDANCE
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import UsageError, did_you_mean
-from molvae.generation.decode import Decoded, decode_molecules
+from molvae.generation.decode import Decoded
 from molvae.generation.model import LoadedModel
-from molvae.model.latent import Posterior, corrupt
+from molvae.generation.search import SEARCH, Found, Search, search_around
+from molvae.model.latent import Posterior
 from molvae.targets import Request, miss
 
 PARALLEL = 1e-4  # radians from parallel or opposite: below, no great circle is defined
 ENDS = (0.01, 0.99)  # levels of the training set between which a property is swept by default
-MAX_TRIES = 10_000
-LEVELS = 5  # of noise, evenly up to the most, besides none
-WIDE = 1.5  # posterior standard deviations in place of noise, for a decoder that was taught none
-
-
-class Search(NamedTuple):
-    """How the molecule at each place of a series is looked for.
-
-    Attributes:
-        noise: the most that is mixed into codes, 0 to 1; 0 holds the code itself, which is then
-            written once. None: .75, or the width of the posterior for a decoder not taught noise.
-        tries: molecules written for each place.
-        seed: of the noise.
-    """
-
-    noise: float | None = None
-    tries: int = SERIES_TRIES
-    seed: int = 0
-
-    def check(self, model: LoadedModel) -> None:
-        """Refuse what cannot be meant.
-
-        Raises:
-            UsageError: naming it.
-        """
-        if not 1 <= self.tries <= MAX_TRIES:
-            raise UsageError(f"tries = {self.tries}: 1 to {MAX_TRIES:,}.")
-        if self.noise is not None and not 0.0 <= self.noise <= 1.0:
-            raise UsageError(f"noise = {self.noise:g}: 0 to 1.")
-        model.check_noise(self.noise)
-
-
-SEARCH = Search()
 
 
 class Step(NamedTuple):
@@ -92,10 +56,10 @@ def interpolate(
 ) -> list[Step]:
     """Write the molecules on a path between two molecules' codes.
 
-    The decoder is told the properties of both ends, blended as the codes are. Between the ends
-    stands, of the consistent molecules that are written for a place, the one most similar to both,
-    weighed by how near they are, and nearest to the targets; neither of them, and none that stood
-    before, unless nothing else was found.
+    The decoder is given the properties of both ends, blended as the codes are. Between the ends,
+    the consistent molecule most similar to both stays, weighed by how near they are, and nearest to
+    the targets. It is neither an end nor a molecule that stood before, unless nothing else was
+    found.
 
     Args:
         model: the model.
@@ -122,7 +86,7 @@ def interpolate(
     points = start + shares[:, None] * (end - start)
     points = request.fill_in(points)
     codes = Posterior(torch.stack(along), torch.stack(widths))
-    tried = _try_all(model, codes, points, search)
+    tried = search_around(model, codes, points, search)
     met = {each.smiles for each in ends} | {tried[-1][0].molecule.smiles}
     steps = []
     for place, (share, written) in enumerate(zip(shares.tolist(), tried, strict=True)):
@@ -144,11 +108,11 @@ def sweep(
     guidance: float = SWEEP_GUIDANCE,
     search: Search = SEARCH,
 ) -> list[Step]:
-    """Change one property of a molecule and as little else as may be: a matched series.
+    """Vary one property of a molecule and keep the rest similar: a matched series.
 
-    The decoder is told the molecule's other properties. Of the consistent molecules that are
-    written for a value stays the most similar one that has it, nearer than to the next value and
-    than a quarter of a standard deviation; where none has, the one that comes nearest.
+    The decoder is given the molecule's other properties. Among the consistent molecules that are
+    found for a value, the most similar one that has it stays: nearer than to the next value and
+    than a quarter of a standard deviation. Where none has it, the nearest one stays.
 
     Args:
         model: the model.
@@ -156,7 +120,7 @@ def sweep(
         name: a property or numeric label, as the model spells it.
         values: asked for one after the other, in the property's unit; beyond the training range
             its nearest end is asked for.
-        guidance: how far to overstate what is asked for; see `sampling.sample`.
+        guidance: classifier-free guidance weight; see `sampling.sample`.
         search: how the molecules are looked for.
 
     Raises:
@@ -170,7 +134,7 @@ def sweep(
     codes = Posterior(*(part.repeat(len(values), 1) for part in found))
     points = model.own_points([start]).repeat(len(values), axis=0)
     points[:, column] = values
-    tried = _try_all(model, codes, points, search, guidance=guidance)
+    tried = search_around(model, codes, points, search, guidance=guidance)
     apart = np.diff(np.unique(values)).min(initial=model.normalizer.scales[name] / 2)
     return [
         _nearest(name, float(value), float(apart) / 2, written, start)
@@ -178,61 +142,8 @@ def sweep(
     ]
 
 
-class _Try(NamedTuple):
-    """One molecule of those that are written for a place, and the noise in its code."""
-
-    molecule: Decoded
-    noise: float
-
-    def is_new(self, met: set[str]) -> bool:
-        return self.molecule.consistent and self.molecule.smiles not in met
-
-
-def _try_all(
-    model: LoadedModel,
-    codes: Posterior,
-    points: np.ndarray,
-    search: Search,
-    *,
-    guidance: float = 1.0,
-) -> list[list[_Try]]:
-    """Write molecules for N places: from the mean of each code, and then from what surrounds it.
-
-    Args:
-        model: the model.
-        codes: the places.
-        points: what the decoder is told at each, shape (N, P).
-        search: how many, and how far around.
-        guidance: how far to overstate what is asked for.
-    """
-    search.check(model)
-    taught = model.takes_noise
-    furthest = SERIES_NOISE if search.noise is None else search.noise
-    random = torch.Generator().manual_seed(search.seed)
-    n, size = codes.mean.shape
-    tried: list[list[_Try]] = [[] for _ in range(n)]
-    for number in range(LEVELS + 1 if furthest else 1):
-        reach = number / LEVELS
-        times = (search.tries - 1 + LEVELS - number) // LEVELS if number else 1
-        if not times:
-            continue
-        level = furthest * reach if taught else 0.0
-        noise = torch.randn(times, 1, size, generator=random).expand(times, n, size).flatten(0, 1)
-        means, widths = (part.repeat(times, 1) for part in codes)
-        noise = noise.to(means.device)
-        if taught:
-            mixed = corrupt(means, noise, means.new_full((len(means),), level))
-        else:
-            mixed = Posterior(means, widths).sample(WIDE * reach * noise)
-        settings = DrawSettings(guidance=guidance, noise=level)
-        written = decode_molecules(model, mixed, np.tile(points, (times, 1)), settings)
-        for place, molecule in enumerate(written):
-            tried[place % n].append(_Try(molecule, level))
-    return tried
-
-
 def _nearest(
-    name: str, value: float, tolerance: float, tried: Sequence[_Try], start: PreparedMolecule
+    name: str, value: float, tolerance: float, tried: Sequence[Found], start: PreparedMolecule
 ) -> Step:
     """Choose the molecule for one value of a property."""
 
@@ -302,7 +213,7 @@ def _fitness(request: Request, step: Step) -> float:
     return (1.0 - step.at) * first + step.at * last - sum(missed)
 
 
-def _step(at: float, tried: _Try, near: Sequence[PreparedMolecule]) -> Step:
+def _step(at: float, tried: Found, near: Sequence[PreparedMolecule]) -> Step:
     likeness = tuple(tanimoto(tried.molecule.smiles, other.smiles) for other in near)
     return Step(at, tried.molecule, likeness, tried.noise)
 

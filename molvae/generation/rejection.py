@@ -5,6 +5,7 @@ order of blocks, attempts and slots, so the same molecules come out in whatever 
 done.
 """
 
+import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +19,10 @@ from molvae.chem.candidates import REPAIRED, Candidate, Checks, decode_and_check
 from molvae.chem.filters import FILTERS, asks_for_stereo
 from molvae.config import DrawSettings, as_dict
 from molvae.errors import UsageError, did_you_mean
-from molvae.generation.model import TILE, LoadedModel
+from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import POINTS, Codes, Proposal, propose, slot_random
 from molvae.generation.results import Generated, Generation, Summary, control_errors, share
+from molvae.generation.tiles import TILE
 from molvae.normalizer import Reading
 from molvae.parallel.workers import Lost, map_chunks
 from molvae.targets import Request
@@ -49,7 +51,7 @@ class RejectionSampler:
             of k requests.
         settings: tier, filters, tries and how strings are decoded.
         n: molecules wanted.
-        seed: of all randomness.
+        seed: of all randomness; None draws one.
         codes: source of latent codes; None: the model's prior.
         ood: for each request, whether the training set has nothing like it; None: decided by its
             properties one by one.
@@ -67,13 +69,14 @@ class RejectionSampler:
         settings: DrawSettings,
         *,
         n: int,
-        seed: int,
+        seed: int | None = None,
         codes: Codes | None = None,
         ood: Sequence[bool] | None = None,
         excluded: Iterable[str] = (),
     ) -> None:
         self.model, self.requests, self.settings = model, requests, settings
-        self.n, self.seed, self.excluded = n, seed, frozenset(excluded)
+        self.n, self.excluded = n, frozenset(excluded)
+        self.seed = seed = secrets.randbelow(2**32) if seed is None else seed
         self.ood = ood or [bool(request.unfamiliar) for request in requests]
         self.propose = partial(propose, model, settings=settings, seed=seed, codes=codes)
         self.checks = _checks(model, settings)

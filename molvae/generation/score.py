@@ -11,8 +11,9 @@ import torch
 
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import ArtifactError, UsageError
-from molvae.generation.model import TILE, LoadedModel, padded_ids
+from molvae.generation.model import LoadedModel
 from molvae.generation.predict import unfamiliar
+from molvae.generation.tiles import TILE, padded_ids
 from molvae.model.likelihood import likelihood, noise_of
 from molvae.model.ood import CODES, MAX_CODES, Typicality
 from molvae.training_index import molecule_hash

@@ -55,7 +55,7 @@ def test_each_molecule_comes_back_with_how_like_it_is(molvae_here: Invoke, table
     assert [row["ID"] for row in rows] == [name for name, _ in SOME]
     assert rows[0]["model"].startswith("druglike-")
     generator = MoleculeGenerator.load("druglike")
-    expected = reconstruct(generator.model, generator._prepare(list(dict(SOME).values()), ""))
+    expected = reconstruct(generator.model, generator.model.prepare(list(dict(SOME).values()), ""))
     assert [row["reconstruction"] for row in rows] == [each.written for each in expected]
     assert [row["exact"] for row in rows] == [str(each.exact).lower() for each in expected]
     for row in rows:

@@ -175,9 +175,9 @@ def test_what_cannot_be_meant_is_refused(
     for radius in (-1.0, float("nan"), 11.0):
         with pytest.raises(UsageError, match="radius = "):
             druglike.augment(sources, 1, radius=radius)
-    with pytest.raises(UsageError, match="0 variants of"):
+    with pytest.raises(UsageError, match="n = 0"):
         druglike.augment(sources, 0)
-    with pytest.raises(UsageError, match="of 0 molecules"):
+    with pytest.raises(UsageError, match="give a list"):
         druglike.augment([], 1)
     with pytest.raises(UsageError, match="tier consistent"):
         druglike.augment(sources, 1, config=GenerateConfig(tier="raw"))
@@ -248,7 +248,7 @@ def test_targets_replace_the_molecules_own_properties(
     assert high[0].row()["target_TPSA"] == "110"
     with pytest.raises(UsageError, match="unknown property"):
         druglike.neighbors(sources[0].seen, 1, targets={"sweetness": 1.0})
-    with pytest.raises(UsageError, match="0 neighbors"):
+    with pytest.raises(UsageError, match="n = 0"):
         druglike.neighbors(sources[0].seen, 0)
     with pytest.raises(UsageError, match="radius = "):
         druglike.neighbors(sources[0].seen, 1, radius=-1.0)

@@ -10,7 +10,8 @@ from molvae.config import DrawSettings
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.decode import decode_molecules, reconstruct
-from molvae.generation.paths import PATHS, SEARCH, Search, interpolate, sweep, sweep_values
+from molvae.generation.paths import PATHS, interpolate, sweep, sweep_values
+from molvae.generation.search import SEARCH, Search
 from molvae.generator import MoleculeGenerator
 from tests.drugs import DRUGS
 

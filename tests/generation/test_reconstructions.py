@@ -10,7 +10,8 @@ from molvae.chem.selfies import decode_canonical
 from molvae.chem.similarity import tanimoto
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.generation.decode import GREEDY, reconstruct
-from molvae.generation.model import TILE, LoadedModel
+from molvae.generation.model import LoadedModel
+from molvae.generation.tiles import TILE
 from molvae.generator import MoleculeGenerator
 from molvae.train.package import package
 from tests import tiny

@@ -52,7 +52,7 @@ def command(
     that stands nowhere else, where one was found; consistent tells whether SELFIES had nothing to
     repair. The same command gives the same rows.
     """
-    from molvae.generation.paths import Search
+    from molvae.generation.search import Search
 
     run = Listing(model, **settings)
     generator = run.load()

@@ -66,7 +66,8 @@ def command(
     that the training set has nothing like, beside the molecule's other properties. The same command
     gives the same rows.
     """
-    from molvae.generation.paths import Search, sweep_values
+    from molvae.generation.paths import sweep_values
+    from molvae.generation.search import Search
 
     run = Listing(model, **settings)
     generator = run.load()

@@ -1,0 +1,103 @@
+"""The molecules around latent codes, from the code itself to more and more noise in it.
+
+A code that holds a molecule whole leaves a property little influence, and between two such codes
+there is often nothing but the two molecules. So each place of a series is decoded many times, with
+noise in its code, and the caller keeps the best. The noise is the same at all places and follows
+from a seed, and each code is decoded greedily: a series comes out the same again.
+
+Letters: N places, Z latent dimensions, P properties.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from molvae.config import SERIES_NOISE, SERIES_TRIES, DrawSettings
+from molvae.errors import UsageError
+from molvae.generation.decode import Decoded, decode_molecules
+from molvae.generation.model import LoadedModel
+from molvae.model.latent import Posterior, corrupt
+
+MAX_TRIES = 10_000
+LEVELS = 5  # of noise, evenly up to the most, besides none
+WIDE = 1.5  # posterior standard deviations in place of noise, where the decoder takes no noise
+
+
+class Search(NamedTuple):
+    """How the molecule at each place of a series is looked for.
+
+    Attributes:
+        noise: the highest share of noise in a code, 0 to 1; at 0 the code itself is decoded once.
+            None: 0.75, or the width of the posterior where the decoder takes no noise.
+        tries: molecules decoded for each place.
+        seed: of the noise.
+    """
+
+    noise: float | None = None
+    tries: int = SERIES_TRIES
+    seed: int = 0
+
+    def check(self, model: LoadedModel) -> None:
+        """Raise a UsageError for a number out of its range, or noise that the model cannot take."""
+        if not 1 <= self.tries <= MAX_TRIES:
+            raise UsageError(f"tries = {self.tries}: 1 to {MAX_TRIES:,}.")
+        if self.noise is not None and not 0.0 <= self.noise <= 1.0:
+            raise UsageError(f"noise = {self.noise:g}: 0 to 1.")
+        model.check_noise(self.noise)
+
+
+SEARCH = Search()
+
+
+class Found(NamedTuple):
+    """One molecule that was decoded for a place, and the noise in its code."""
+
+    molecule: Decoded
+    noise: float
+
+    def is_new(self, met: set[str]) -> bool:
+        """Return whether SELFIES had nothing to repair, and the molecule is not among `met`."""
+        return self.molecule.consistent and self.molecule.smiles not in met
+
+
+def search_around(
+    model: LoadedModel,
+    codes: Posterior,
+    points: np.ndarray,
+    search: Search,
+    *,
+    guidance: float = 1.0,
+) -> list[list[Found]]:
+    """Decode molecules for N places: from the mean of each code, and then from around it.
+
+    Args:
+        model: the model.
+        codes: of the places.
+        points: properties that the decoder is given at each, shape (N, P).
+        search: how many, and how far around.
+        guidance: classifier-free guidance weight.
+    """
+    search.check(model)
+    furthest = SERIES_NOISE if search.noise is None else search.noise
+    random = torch.Generator().manual_seed(search.seed)
+    n, size = codes.mean.shape
+    found: list[list[Found]] = [[] for _ in range(n)]
+    for number in range(LEVELS + 1 if furthest else 1):
+        reach = number / LEVELS
+        times = (search.tries - 1 + LEVELS - number) // LEVELS if number else 1
+        if not times:
+            continue
+        level = furthest * reach if model.takes_noise else 0.0
+        noise = torch.randn(times, 1, size, generator=random).expand(times, n, size).flatten(0, 1)
+        means, widths = (part.repeat(times, 1) for part in codes)
+        noise = noise.to(means.device)
+        if model.takes_noise:
+            mixed = corrupt(means, noise, means.new_full((len(means),), level))
+        else:
+            mixed = Posterior(means, widths).sample(WIDE * reach * noise)
+        settings = DrawSettings(guidance=guidance, noise=level)
+        decoded = decode_molecules(model, mixed, np.tile(points, (times, 1)), settings)
+        for place, molecule in enumerate(decoded):
+            found[place % n].append(Found(molecule, level))
+    return found
