@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, fields
+from functools import wraps
 from typing import Any, get_type_hints
 
 import click
@@ -160,6 +161,29 @@ targets = click.option(
     help="Ask for a property: LogP=2.5, QED=0.8..0.95, MW=..400, or for a class of a label:"
     " activity=active; repeat for more.",
 )
+
+
+def packed(kind: Any, name: str, decorators: Iterable[Decorator]) -> Decorator:
+    """Give a command several options as one parameter.
+
+    Args:
+        kind: a NamedTuple whose fields are the parameters of the options.
+        name: of the parameter that holds it.
+        decorators: of the options, in the order of the help text.
+    """
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def with_record(**parameters: Any) -> Any:
+            record = kind(**{each: parameters.pop(each) for each in kind._fields})
+            return command(**parameters, **{name: record})
+
+        decorated: Command = with_record
+        for option in reversed(tuple(decorators)):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
 
 
 def number(default: int | None = None, *, help: str = "How many molecules.") -> Decorator:

@@ -1,16 +1,18 @@
-"""Places to write to, refused before the work rather than after it; and what is written."""
+"""The table that a command writes, and its summary; a bad place is refused before the work."""
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from molvae.cli.terminal import say
+from molvae.cli import options
+from molvae.cli.terminal import print_json, say
 from molvae.errors import UsageError
 
 
 def is_device(path: Path) -> bool:
-    """Tell whether a file is a device or a pipe, which hold nothing that could be lost."""
+    """Return whether a file is a device or a pipe, which hold nothing that could be lost."""
     return path.exists() and not path.is_file()
 
 
@@ -84,3 +86,125 @@ def tell_names(columns: Sequence[str], kind: str, *, quiet: bool) -> tuple[str, 
 def rounded(value: object) -> object:
     """Return a value as a table holds it: six digits say more than a model knows."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+class TableOutput(NamedTuple):
+    """Where a command writes its table and its summary: the options of `table_output`.
+
+    Attributes:
+        output: the file; `-` is stdout.
+        output_format: the format, "" where the ending of the file decides.
+        force: an existing file may be overwritten.
+        as_json: write the summary as JSON, and without a file the rows in it.
+        quiet: show errors only.
+    """
+
+    output: str
+    output_format: str
+    force: bool
+    as_json: bool
+    quiet: bool
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for stdout."""
+        return None if self.output == "-" else Path(self.output)
+
+    @property
+    def kind(self) -> str:
+        """The format of the table."""
+        from molvae.data.tables.tables import output_format
+
+        return output_format(Path(self.output), format=self.output_format)
+
+    def check(self, *, inputs: Iterable[Path | None] = ()) -> None:
+        """Check that the table can be written, before the work rather than after it.
+
+        Raises:
+            UsageError: as `check_table`.
+        """
+        path = Path(self.output)
+        check_table(path, format=self.output_format, force=self.force, inputs=inputs)
+
+    def write(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Write the rows as they come.
+
+        Returns:
+            The rows where they belong into the JSON summary, see `finish`; nothing otherwise.
+        """
+        from molvae.data.tables.records import plain
+        from molvae.data.tables.tables import write_table
+
+        inside = self.as_json and self.path is None
+        names = tell_names(columns, "json" if inside else self.kind, quiet=self.quiet)
+        if inside:
+            return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
+        cells = ([rounded(value) for value in row] for row in rows)
+        path = Path(self.output)
+        write_table(path, columns, cells, format=self.output_format, smiles=smiles)
+        return []
+
+    def write_records(
+        self, records: Sequence[Mapping[str, object]], *, columns: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Write rows that name their cells.
+
+        Args:
+            records: one for each row.
+            columns: in their order; those of the first row when not given.
+
+        Returns:
+            As `write`.
+        """
+        from molvae.data.tables.records import plain
+
+        if self.as_json and self.path is None:
+            return [{name: plain(value) for name, value in row.items()} for row in records]
+        columns = columns or (list(records[0]) if records else ["ID", "SMILES"])
+        return self.write(columns, ([row.get(name) for name in columns] for row in records))
+
+    def finish(
+        self,
+        summary: dict[str, Any],
+        lines: Iterable[str],
+        *,
+        rows: Mapping[str, Sequence[dict[str, Any]]],
+        stopped: Sequence[int] = (),
+    ) -> None:
+        """Write the summary, and exit where a signal has stopped the work.
+
+        Args:
+            summary: for `--json`.
+            lines: the same in words.
+            rows: what `write` returned, under its name in the JSON summary.
+            stopped: the signal, as `stop_signals` collects it.
+        """
+        if self.as_json:
+            print_json(summary | ({} if self.path else dict(rows)))
+        for line in lines:
+            say(line, quiet=self.quiet)
+        if stopped:
+            say("Interrupted; the finished rows are kept.")
+            raise SystemExit(128 + stopped[0])
+
+
+def table_output(flag: str = "--format", *, inside: str = "rows") -> options.Decorator:
+    """Give a command the options of `TableOutput`, as its parameter `output`.
+
+    Args:
+        flag: for the format: `--output-format` where the command reads a table as well.
+        inside: the name of the rows in the JSON summary.
+    """
+    return options.packed(
+        TableOutput,
+        "output",
+        (
+            options.table_output,
+            options.output_format(flag),
+            options.force,
+            options.json_summary(inside),
+            options.quiet,
+        ),
+    )

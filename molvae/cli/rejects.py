@@ -60,6 +60,11 @@ class Rejects:
         if path is not None:
             check_table(path, force=force, inputs=inputs)
 
+    @property
+    def count(self) -> int:
+        """The number of bad rows so far."""
+        return len(self.rows)
+
     def add(self, row: "Row", cause: "Rejected") -> None:
         """Add a rejected row.
 

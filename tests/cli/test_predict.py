@@ -157,7 +157,7 @@ def test_a_second_prediction_takes_the_place_of_the_first(predict: Predict, tmp_
     assert predict("-o", first).exit_code == 0
     done = predict("-o", second, file=first)
     assert done.exit_code == 0, done.stderr
-    assert "first.csv: its column 'predicted_potency' is written anew." in done.stderr
+    assert "first.csv: its column 'predicted_potency' is replaced." in done.stderr
     assert rows_of(second.read_text()) == rows_of(first.read_text())
 
 

@@ -64,7 +64,7 @@ def test_each_molecule_comes_back_with_how_like_it_is(molvae_here: Invoke, table
     bad = rows_of(table.with_name("bad.csv").read_text())
     assert [row["row"] for row in bad] == ["8", "9"]
     assert bad[1]["reason"] == "symbol unknown to the model: [B]"
-    assert "is written anew" not in done.stderr
+    assert "is replaced" not in done.stderr
 
 
 def test_the_summary_tells_how_much_comes_back(molvae_here: Invoke, table: Path) -> None:

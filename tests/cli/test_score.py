@@ -48,7 +48,7 @@ def test_scores_stand_behind_the_columns_of_the_table(
     assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     assert list(rows[0]) == ["Compound", "smiles", *SCORES]
-    assert "in.csv: its column 'kl' is written anew." in done.stderr
+    assert "in.csv: its column 'kl' is replaced." in done.stderr
     assert [row["Compound"] for row in rows] == ["a", "b", "d"]
     (expected,) = MoleculeGenerator.load(tiny_model_file).score([ASPIRIN])
     for name in SCORES[:5]:

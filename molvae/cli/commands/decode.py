@@ -2,21 +2,18 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.outputs import check_table, rounded
-from molvae.cli.progress import Report, progress
-from molvae.cli.rejects import Rejects, rejects_option, strict_option
-from molvae.cli.stopping import stop_signals
-from molvae.cli.terminal import print_json, say
-from molvae.errors import InputError, Rejected, UsageError
+from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.rejects import rejects_option, strict_option
+from molvae.cli.tables import TableCommand, TableInput
+from molvae.errors import Rejected, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from molvae.generator import MoleculeGenerator
     from molvae.targets import Request
 
-PIECE = 256  # codes that are written before their rows are
+    Code = tuple[int, np.ndarray, np.ndarray]  # number of the row, code (Z,), targets (P,)
 
 
 @click.command(epilog="Try: molvae decode codes.csv -o molecules.csv")
@@ -42,32 +39,24 @@ PIECE = 256  # codes that are written before their rows are
     show_default=True,
     help="0 writes the likeliest molecule of each code; 1 draws as the model has learned.",
 )
-@options.table_output
 @options.input_format()
-@options.output_format("--output-format")
 @rejects_option
 @strict_option
-@options.seed("Seed of the temperature's randomness; drawn and reported when not given.")
+@options.seed("Seed of the sampling; drawn and reported when not given.")
 @options.device
-@options.force
-@options.json_summary()
-@options.quiet
+@table_output("--output-format")
 def command(
     file: Path,
     model: str,
     targets: options.Ranges,
     alone: bool,
     temperature: float,
-    output: str,
     input_format: str,
-    output_format: str,
     rejects: Path | None,
     strict: bool,
     seed: int | None,
     device: str,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
+    output: TableOutput,
 ) -> None:
     """Write a molecule for each latent code in FILE.
 
@@ -79,50 +68,17 @@ def command(
     How like the encoded molecule the written one is depends on how much the model's code holds,
     which `molvae info MODEL` tells as kl, in nats, and exact_from_mean.
     """
-    from molvae.data.tables import tables
-    from molvae.data.tables.cells import plain
-
-    target = None if output == "-" else Path(output)
-    check_table(Path(output), format=output_format, force=force, inputs=(file,))
-    bad = Rejects(
-        rejects,
-        strict=strict,
-        force=force,
-        inputs=(file, target),
-        stdout_taken=target is None or as_json,
-    )
-    generator = generators.load(model, device)
-    request = generator.request(targets)
-    generators.warn_of_targets(request, quiet=quiet)
     # Any column will do for the one that must be there: a code needs no SMILES beside it.
-    table = tables.open_table(file, smiles_column="z1", format=input_format)
+    source = TableInput(input_format, "z1", rejects, strict, jobs=None)
+    run = TableCommand(file, model, device=device, source=source, output=output)
+    request = run.generator.request(targets)
+    generators.warn_of_targets(request, quiet=output.quiet)
     seed = secrets.randbelow(2**32) if temperature and seed is None else seed
-    run = _Decoding(
-        generator,
-        _Layout.of(table, generator, alone=alone),
-        request,
-        temperature,
-        seed or 0,
-        f"{generators.title(model)}-{generator.name}",
-    )
-    rows: list[dict[str, Any]] = []
-    with stop_signals() as stopped, progress("Decoding", unit="rows", quiet=quiet) as report:
-        cells = run.cells(table, bad, stopped, report)
-        if as_json and target is None:
-            rows = [dict(zip(run.columns, map(plain, row), strict=True)) for row in cells]
-        else:
-            written = ([rounded(value) for value in row] for row in cells)
-            tables.write_table(Path(output), run.columns, written, format=output_format)
-    bad.finish(quiet=quiet)
-    say(run.line(bad), quiet=quiet)
-    if as_json:
-        summary = run.summary() | {"rejected": dict(bad.counts)}
-        print_json(summary | ({} if target else {"rows": rows}))
-    if stopped:
-        say("Interrupted; the finished rows are kept.")
-        raise SystemExit(128 + stopped[0])
-    if not run.decoded:
-        raise InputError(f"{file}: no code that the model can decode.")
+    layout = _Layout.of(run.table, run.generator, alone=alone)
+    work = _Decoding(run, request, temperature, seed or 0)
+    holds = f"codes in columns z1 to z{len(layout.codes)}"
+    items = layout.codes_of(run.table.rows, run.generator)
+    run.run("Decoding", work, items, holds=holds, nothing="no code that the model can decode")
 
 
 class _Layout(NamedTuple):
@@ -165,6 +121,16 @@ class _Layout(NamedTuple):
         model = find_column(table, "model") if "model" in lower else None
         return cls(table.columns, codes, asked, model)
 
+    def codes_of(
+        self, rows: "Iterator[Row]", generator: "MoleculeGenerator"
+    ) -> "Generator[tuple[Row, Code | Rejected], None, None]":
+        """Yield each row with its number, code and targets, or the reason why it has no code."""
+        for number, row in enumerate(rows):
+            try:
+                yield row, (number, *self.read(row, generator))
+            except Rejected as rejected:
+                yield row._replace(smiles=""), rejected
+
     def read(self, row: "Row", generator: "MoleculeGenerator") -> "tuple[np.ndarray, np.ndarray]":
         """Read a row: its code, shape (Z,), and what is asked, NaN where nothing is, shape (P,).
 
@@ -189,70 +155,47 @@ class _Layout(NamedTuple):
         return code, point
 
     def _number(self, row: "Row", place: int) -> float:
-        from molvae.data.tables.cells import number
+        from molvae.data.tables.records import number
 
         return number(row.cells[place], field=self.columns[place])
 
 
 @dataclass
 class _Decoding:
-    """What is written, and its counts.
+    """Decoded molecules, and their counts.
 
     Attributes:
-        generator: the model.
-        layout: of the table of codes.
-        request: what is asked of all.
+        run: the command at work.
+        request: the targets of all rows.
         temperature: 0 for the likeliest molecules.
-        seed: of the randomness, if there is any.
-        title: name and short hash of the model.
-        decoded: codes so far.
+        seed: of the sampling, if there is any.
+        done: codes so far.
+        consistent: those with a molecule in which SELFIES had nothing to repair.
         counts: of molecules, by SMILES.
-        consistent: those of which SELFIES had nothing to repair.
     """
 
-    generator: "MoleculeGenerator"
-    layout: _Layout
+    run: TableCommand
     request: "Request"
     temperature: float
     seed: int
-    title: str
-    decoded: int = 0
+    done: int = 0
     consistent: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
+    smiles = 1
+
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns of the table to be."""
-        generator = self.generator
+        """The columns of the table that is written."""
+        generator = self.run.generator
         labels = (f"predicted_{name}" for name in generator.labels)
         random = ("temperature", "seed") if self.temperature else ()
         asked = (f"target_{name}" for name in self.request.ranges)
         known = (*generator.measured, *labels, "consistent", "nll")
         return ("ID", "SMILES", *known, *asked, "model", *random)
 
-    def cells(
-        self, table: "Table", bad: Rejects, stopped: list[int], report: Report
-    ) -> Iterator[list[object]]:
-        """Yield the rows of the table to be, until the end or until stopped."""
-        numbered = enumerate(table.rows)
-        while not stopped and (piece := list(islice(numbered, PIECE))):
-            found = []
-            for number, row in piece:
-                try:
-                    found.append((number, row, *self.layout.read(row, self.generator)))
-                except Rejected as rejected:
-                    bad.add(row._replace(smiles=""), rejected)
-            if found:
-                yield from self._piece(*zip(*found, strict=True))
-            report(self.decoded + sum(bad.counts.values()))
-
-    def _piece(
-        self,
-        numbers: Sequence[int],
-        rows: "Sequence[Row]",
-        codes: "Sequence[np.ndarray]",
-        points: "Sequence[np.ndarray]",
-    ) -> Iterator[list[object]]:
+    def rows(self, batch: "Sequence[tuple[Row, Code]]") -> Iterator[list[object]]:
+        """Yield a row for each code."""
         import numpy as np
         import torch
 
@@ -260,8 +203,9 @@ class _Decoding:
         from molvae.generation.decode import decode_molecules
         from molvae.targets import format_range
 
+        numbers, codes, points = zip(*(code for _, code in batch), strict=True)
         molecules = decode_molecules(
-            self.generator.model,
+            self.run.generator.model,
             torch.from_numpy(np.stack(codes).astype(np.float32)),
             self.request.fill_in(np.stack(points)),
             DrawSettings(temperature=self.temperature, guidance=1.0),
@@ -269,9 +213,9 @@ class _Decoding:
             slots=numbers,
         )
         more: list[object] = [format_range(wanted) for wanted in self.request.ranges.values()]
-        more += [self.title, *((self.temperature, self.seed) if self.temperature else ())]
-        for row, molecule in zip(rows, molecules, strict=True):
-            self.decoded += 1
+        more += [self.run.title, *((self.temperature, self.seed) if self.temperature else ())]
+        for (row, _), molecule in zip(batch, molecules, strict=True):
+            self.done += 1
             self.consistent += molecule.consistent
             self.counts[molecule.smiles] += 1
             name = row.id or str(row.line)
@@ -280,20 +224,21 @@ class _Decoding:
     def summary(self) -> dict[str, Any]:
         """Return the counts."""
         return {
-            "decoded": self.decoded,
+            "decoded": self.done,
             "distinct": len(self.counts.keys() - {""}),
-            "consistent": self.consistent / self.decoded if self.decoded else None,
+            "consistent": self.consistent / self.done if self.done else None,
             "temperature": self.temperature,
             "seed": self.seed if self.temperature else None,
-            "model": self.title,
+            "model": self.run.title,
+            "rejected": dict(self.run.rejects.counts),
         }
 
-    def line(self, bad: Rejects) -> str:
-        """Return them in words."""
-        told = self.summary()
-        share = f", {told['consistent']:.1%} consistent" if self.decoded else ""
+    def lines(self) -> Iterator[str]:
+        """Yield the counts in words."""
+        share = f", {self.consistent / self.done:.1%} consistent" if self.done else ""
         seed = f", seed {self.seed}" if self.temperature else ""
-        return (
-            f"{self.decoded:,} codes decoded by {self.title} to {told['distinct']:,} molecules"
-            f"{share}{seed}; {sum(bad.counts.values()):,} rows rejected"
+        yield (
+            f"{self.done:,} codes decoded by {self.run.title} to"
+            f" {len(self.counts.keys() - {''}):,} molecules{share}{seed};"
+            f" {self.run.rejects.count:,} rows rejected"
         )

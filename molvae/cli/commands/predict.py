@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from molvae.cli.annotation import Annotation, annotating, own_cells
+from molvae.cli import options
 from molvae.cli.generators import held_out
+from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
-    from molvae.data.tables.records import Row, Table
+    from molvae.data.tables.records import Row
     from molvae.generation.predict import Prediction
     from molvae.generator import MoleculeGenerator
 
@@ -35,8 +37,18 @@ OOD = ("ood", "ood_reason")  # columns: whether a molecule is unlike the trainin
     is_flag=True,
     help="Fill in the empty cells of the label's own column instead; NAME_predicted tells which.",
 )
-@annotating
-def command(file: Path, model: str, names: tuple[str, ...], fill: bool, **options: Any) -> None:
+@table_input
+@options.device
+@table_output("--output-format")
+def command(
+    file: Path,
+    model: str,
+    names: tuple[str, ...],
+    fill: bool,
+    device: str,
+    source: TableInput,
+    output: TableOutput,
+) -> None:
     """Predict labels of the molecules in FILE with a model that was trained on such labels.
 
     Each row is written again, with predicted_NAME behind its own columns. Of a class label that is
@@ -44,12 +56,9 @@ def command(file: Path, model: str, names: tuple[str, ...], fill: bool, **option
     all of the training set are marked in the column ood; ood_reason says how they differ, and
     errors are larger there than those on held-out molecules, which are reported.
     """
-
-    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: int | None) -> _Reading:
-        layout = _Layout.of(table, generator, _wanted(generator, names), fill=fill)
-        return _Reading(generator, layout._replace(spelled=spelled))
-
-    Annotation(file, model, **options).run("Predicting", reading_of)
+    run = TableCommand(file, model, device=device, source=source, output=output)
+    layout = _Layout.of(run, _wanted(run.generator, names), fill=fill)
+    run.run("Predicting", _Predicting(run, layout), run.molecules())
 
 
 def _wanted(generator: "MoleculeGenerator", names: tuple[str, ...]) -> tuple[str, ...]:
@@ -70,78 +79,66 @@ def _wanted(generator: "MoleculeGenerator", names: tuple[str, ...]) -> tuple[str
 
 
 class _Layout(NamedTuple):
-    """The columns of the table to be.
+    """The columns of the table that is written.
 
     Attributes:
-        given: the places of those of the table that is read.
-        own: of each name to fill in, the place of the column that holds it, None where it is added;
-            nothing when columns are added.
-        names: what is read.
+        kept: the table's own columns.
+        filled: of each name to fill in, the place of its column in the table that is read, None
+            where it is added; nothing when columns are added for all.
+        names: the properties and labels that are predicted.
         classes: those of them that are class labels.
         columns: all.
-        smiles: the place of the molecules among them.
-        spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
-            has room for it; None where it stays.
     """
 
-    given: tuple[int, ...]
-    own: Mapping[str, int | None]
+    kept: Kept
+    filled: Mapping[str, int | None]
     names: tuple[str, ...]
     classes: frozenset[str]
     columns: tuple[str, ...]
-    smiles: int
-    spelled: int | None = None
 
     @classmethod
-    def of(
-        cls, table: "Table", generator: "MoleculeGenerator", names: tuple[str, ...], *, fill: bool
-    ) -> "_Layout":
-        """Lay the columns out; those that an earlier prediction wrote are written anew.
+    def of(cls, run: TableCommand, names: tuple[str, ...], *, fill: bool) -> "_Layout":
+        """Lay the columns out; those that an earlier prediction wrote are replaced.
 
         Raises:
             InputError: when there is more than one column to fill in for a name.
         """
         from molvae.data.tables.records import find_column
 
-        classes = frozenset(names) & frozenset(generator.normalizer.classes)
+        table = run.table
+        classes = frozenset(names) & frozenset(run.generator.normalizer.classes)
         lower = {column.lower() for column in table.columns}
-        own = {
+        filled = {
             name: find_column(table, name) if name.lower() in lower else None
             for name in (names if fill else ())
         }
-        added = [name for name, place in own.items() if place is None]
+        added = [name for name, place in filled.items() if place is None]
         more = [
             f"{name if place is None else table.columns[place]}_predicted"
-            for name, place in own.items()
+            for name, place in filled.items()
         ]
         for name in () if fill else names:
             more += [f"predicted_{name}", *([f"certainty_{name}"] if name in classes else [])]
-        given = [
-            place
-            for place, column in enumerate(table.columns)
-            if place == table.smiles or column not in (*more, *OOD)
-        ]
-        columns = (*(table.columns[place] for place in given), *added, *more, *OOD)
-        smiles = given.index(table.smiles)
-        return cls(tuple(given), own, names, classes, columns, smiles)
+        kept = run.keep((*more, *OOD), molecules=True)
+        return cls(kept, filled, names, classes, (*kept.names, *added, *more, *OOD))
 
-    def row(self, row: "Row", seen: "PreparedMolecule", prediction: "Prediction") -> list[object]:
-        """Return a row of the table to be."""
-        cells = own_cells(row, seen, self.given, spelled=self.spelled)
+    def row(self, row: "Row", molecule: "PreparedMolecule", prediction: "Prediction") -> list[object]:
+        """Return a row of the table that is written."""
+        cells = self.kept.cells(row, molecule)
         added: list[object] = []
         more: list[object] = []
         for name in self.names:
             value, certainty = _told(prediction, name)
-            if not self.own:
+            if not self.filled:
                 more += [value, certainty] if name in self.classes else [value]
                 continue
-            place = self.own[name]
+            place = self.filled[name]
             empty = place is None or not row.cells[place].strip()
             more.append(empty and value is not None)
             if place is None:
                 added.append(value)
             elif empty:
-                cells[self.given.index(place)] = value
+                cells[self.kept.places.index(place)] = value
         return [*cells, *added, *more, bool(prediction.ood), prediction.ood]
 
 
@@ -157,64 +154,60 @@ def _told(prediction: "Prediction", name: str) -> tuple[object, float | None]:
 
 
 @dataclass
-class _Reading:
-    """What is predicted, and its counts.
+class _Predicting:
+    """The predictions of molecules, and their counts.
 
     Attributes:
-        generator: the model.
-        layout: of the table to be.
-        read: rows with a prediction so far.
-        unread: rows with symbols that the model does not know.
+        run: the command at work.
+        layout: of the table that is written.
+        done: rows with a prediction so far.
+        not_predicted: rows with symbols that the model does not know.
         ood: rows unlike the training set, those included.
     """
 
-    generator: "MoleculeGenerator"
+    run: TableCommand
     layout: _Layout
-    read: int = 0
-    unread: int = 0
+    done: int = 0
+    not_predicted: int = 0
     ood: int = 0
 
     @property
-    def given(self) -> tuple[int, ...]:
-        """The places of the table's columns that are kept."""
-        return self.layout.given
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that is written."""
+        return self.layout.columns
 
     @property
     def smiles(self) -> int:
-        """The place of the molecules among the columns."""
-        return self.layout.smiles
+        """The place of the column of molecules among them."""
+        return self.layout.kept.places.index(self.run.table.smiles)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns of the table to be."""
-        return self.layout.columns
-
-    def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
-        """Yield a row of the table to be for each molecule."""
+    def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
+        """Yield each row with its predictions."""
         from molvae.generation.predict import predict
 
-        predictions = predict(self.generator.model, [found for _, found in molecules])
-        for (row, found), prediction in zip(molecules, predictions, strict=True):
-            self.read += bool(prediction.values)
-            self.unread += not prediction.values
+        predictions = predict(self.run.generator.model, [molecule for _, molecule in batch])
+        for (row, molecule), prediction in zip(batch, predictions, strict=True):
+            self.done += bool(prediction.values)
+            self.not_predicted += not prediction.values
             self.ood += bool(prediction.ood)
-            yield self.layout.row(row, found, prediction)
+            yield self.layout.row(row, molecule, prediction)
 
     def summary(self) -> dict[str, Any]:
-        """Return the counts, and what is known of the errors."""
+        """Return the counts, and the errors on held-out molecules."""
         from molvae.generation.predict import stated_errors
 
-        stated = stated_errors(self.generator.model)
+        stated = stated_errors(self.run.generator.model)
         return {
-            "predicted": self.read,
-            "not_predicted": self.unread,
+            **self.run.counts(),
+            "predicted": self.done,
+            "not_predicted": self.not_predicted,
             "ood": self.ood,
             "held_out": {name: stated.get(name) for name in self.layout.names},
         }
 
-    def lines(self, summary: Mapping[str, Any]) -> Iterable[str]:
-        """Return it in words."""
-        return _lines(summary)
+    def lines(self) -> Iterable[str]:
+        """Return the summary in words."""
+        return _lines(self.summary())
 
 
 def _lines(summary: Mapping[str, Any]) -> Iterable[str]:

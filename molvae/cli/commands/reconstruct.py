@@ -1,19 +1,19 @@
 """`molvae reconstruct`: molecules through a model and back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import generators
-from molvae.cli.annotation import Annotation, annotating, own_columns
+from molvae.cli import options
+from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
-    from molvae.data.tables.records import Row, Table
-    from molvae.generator import MoleculeGenerator
+    from molvae.data.tables.records import Row
 
 COLUMNS = ("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model")
 
@@ -24,8 +24,12 @@ COLUMNS = ("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", 
 @click.option(
     "--alone", is_flag=True, help="Withhold the molecules' own properties from the decoder."
 )
-@annotating
-def command(file: Path, model: str, alone: bool, **options: Any) -> None:
+@table_input
+@options.device
+@table_output("--output-format")
+def command(
+    file: Path, model: str, alone: bool, device: str, source: TableInput, output: TableOutput
+) -> None:
     """Write the molecules in FILE again from their latent codes.
 
     Each is encoded to its posterior mean, and the likeliest molecule of that code and of the
@@ -36,85 +40,75 @@ def command(file: Path, model: str, alone: bool, **options: Any) -> None:
     How much comes back depends on how much the model's code holds: `molvae info MODEL` tells it as
     kl, in nats, and exact_from_mean. Where that is little, most come back as a relative.
     """
-
-    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: int | None) -> _Reading:
-        title = f"{generators.title(model)}-{generator.name}"
-        given = own_columns(table, COLUMNS)
-        own = tuple(table.columns[place] for place in given)
-        return _Reading(generator, alone, title, given, own)
-
-    Annotation(file, model, **options).run("Reconstructing", reading_of, known_only=True)
+    run = TableCommand(file, model, device=device, source=source, output=output)
+    work = _Reconstruction(run, alone, run.keep(COLUMNS, molecules=False))
+    run.run("Reconstructing", work, run.molecules(known_only=True))
 
 
 @dataclass
-class _Reading:
-    """What came back, and its counts.
+class _Reconstruction:
+    """Molecules decoded from their own codes, and their counts.
 
     Attributes:
-        generator: the model.
-        alone: the decoder is not told the properties.
-        title: name and short hash of the model.
-        given: the places of the table's columns that stand behind the others.
-        own: their names.
-        read: molecules so far.
+        run: the command at work.
+        alone: the decoder does not get the properties.
+        kept: the table's other columns, which stand behind the reconstructions.
+        done: molecules so far.
         exact: those that came back.
-        similarity: the sum of their similarities to what came back.
+        similarity: the sum of the similarities of molecules and reconstructions.
         consistent: those of which SELFIES had nothing to repair.
     """
 
-    generator: "MoleculeGenerator"
+    run: TableCommand
     alone: bool
-    title: str
-    given: tuple[int, ...]
-    own: tuple[str, ...]
-    read: int = 0
+    kept: Kept
+    done: int = 0
     exact: int = 0
     similarity: float = 0.0
     consistent: int = 0
 
     smiles = 1
-    unread = 0  # rejected instead
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns of the table to be."""
-        return (*COLUMNS, *self.own)
+        """The columns of the table that is written."""
+        return (*COLUMNS, *self.kept.names)
 
-    def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
-        """Yield a row of the table to be for each molecule."""
+    def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
+        """Yield a row for each molecule."""
         from molvae.generation.decode import reconstruct
 
-        found = [seen for _, seen in molecules]
-        back = reconstruct(self.generator.model, found, alone=self.alone)
-        for (row, _), each in zip(molecules, back, strict=True):
-            self.read += 1
+        molecules = [molecule for _, molecule in batch]
+        reconstructions = reconstruct(self.run.generator.model, molecules, alone=self.alone)
+        for (row, molecule), each in zip(batch, reconstructions, strict=True):
+            self.done += 1
             self.exact += each.exact
             self.similarity += each.tanimoto
             self.consistent += each.consistent
-            own = (row.cells[place] for place in self.given)
-            yield [row.id or str(row.line), *each, self.title, *own]
+            kept = self.kept.cells(row, molecule)
+            yield [row.id or str(row.line), *each, self.run.title, *kept]
 
     def summary(self) -> dict[str, Any]:
         """Return the counts and shares."""
-        count = self.read or None
+        count = self.done or None
         return {
-            "molecules": self.read,
+            **self.run.counts(),
+            "molecules": self.done,
             "alone": self.alone,
             "exact": count and self.exact / count,
             "tanimoto": count and self.similarity / count,
             "consistent": count and self.consistent / count,
         }
 
-    def lines(self, summary: Mapping[str, Any]) -> Iterator[str]:
-        """Return it in words."""
-        rejected = sum(summary["rejected"].values())
-        told = "" if self.alone else " and their properties"
+    def lines(self) -> Iterator[str]:
+        """Yield the summary in words."""
+        known = "" if self.alone else " and their properties"
         yield (
-            f"{self.read:,} molecules through {summary['model']} and back, from their codes{told};"
-            f" {rejected:,} rows rejected"
+            f"{self.done:,} molecules reconstructed by {self.run.title} from their codes{known};"
+            f" {self.run.rejects.count:,} rows rejected"
         )
-        if self.read:
+        if self.done:
             yield (
-                f"exact {summary['exact']:.1%}, mean Tanimoto {summary['tanimoto']:.3f},"
-                f" consistent {summary['consistent']:.1%}"
+                f"exact {self.exact / self.done:.1%}, mean Tanimoto"
+                f" {self.similarity / self.done:.3f}, consistent {self.consistent / self.done:.1%}"
             )

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.annotation import Annotation, annotating, own_cells
+from molvae.cli import options
+from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
-    from molvae.data.tables.records import Row, Table
+    from molvae.data.tables.records import Row
     from molvae.generation.score import Score
-    from molvae.generator import MoleculeGenerator
 
 NATS = ("elbo", "nll_per_symbol", "reconstruction", "kl")
 COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
@@ -31,8 +32,12 @@ COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
     help="Latent codes drawn for each molecule: more make the ELBO tighter, where it is a bound,"
     " not the percentile.",
 )
-@annotating
-def command(file: Path, model: str, codes: int, **options: Any) -> None:
+@table_input
+@options.device
+@table_output("--output-format")
+def command(
+    file: Path, model: str, codes: int, device: str, source: TableInput, output: TableOutput
+) -> None:
     """Tell how likely a model holds the molecules in FILE, and which are not of the kind it knows.
 
     Each row is written again with its scores, in nats, behind its own columns: elbo bounds
@@ -44,90 +49,82 @@ def command(file: Path, model: str, codes: int, **options: Any) -> None:
     lacked, are marked in the column ood, and ood_reason says why; `molvae predict` marks the latter
     alone.
     """
-
-    def reading_of(generator: "MoleculeGenerator", table: "Table", spelled: int | None) -> _Reading:
-        given = [
-            place
-            for place, column in enumerate(table.columns)
-            if place == table.smiles or column not in COLUMNS
-        ]
-        columns = (*(table.columns[place] for place in given), *COLUMNS)
-        return _Reading(generator, codes, tuple(given), columns, given.index(table.smiles), spelled)
-
-    Annotation(file, model, **options).run("Scoring", reading_of)
+    run = TableCommand(file, model, device=device, source=source, output=output)
+    run.run("Scoring", _Scoring(run, codes, run.keep(COLUMNS, molecules=True)), run.molecules())
 
 
 @dataclass
-class _Reading:
-    """What is scored, and its counts.
+class _Scoring:
+    """The scores of molecules, and their counts.
 
     Attributes:
-        generator: the model.
-        codes: drawn for each molecule.
-        given: the places of the table's columns that are kept.
-        columns: all columns of the table to be.
-        smiles: the place of the molecules among them.
-        spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
-            has room for it; None where it stays.
-        read: rows with scores so far.
-        unread: rows with symbols that the model does not know.
-        ood: rows of a kind that the model does not know, those included.
+        run: the command at work.
+        codes: latent codes drawn for each molecule.
+        kept: the table's own columns.
+        done: rows with scores so far.
+        not_scored: rows with symbols that the model does not know.
+        ood: out-of-distribution rows, those included.
         sums: of each of `NATS`, over the rows with scores.
     """
 
-    generator: "MoleculeGenerator"
+    run: TableCommand
     codes: int
-    given: tuple[int, ...]
-    columns: tuple[str, ...]
-    smiles: int
-    spelled: int | None
-    read: int = 0
-    unread: int = 0
+    kept: Kept
+    done: int = 0
+    not_scored: int = 0
     ood: int = 0
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(NATS, 0.0))
 
-    def rows(self, molecules: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
-        """Yield a row of the table to be for each molecule."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that is written."""
+        return (*self.kept.names, *COLUMNS)
+
+    @property
+    def smiles(self) -> int:
+        """The place of the column of molecules among them."""
+        return self.kept.places.index(self.run.table.smiles)
+
+    def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
+        """Yield each row with its scores behind it."""
         from molvae.generation.score import score
 
-        found = [seen for _, seen in molecules]
-        scores = score(self.generator.model, found, codes=self.codes)
-        for (row, seen), each in zip(molecules, scores, strict=True):
+        molecules = [molecule for _, molecule in batch]
+        scores = score(self.run.generator.model, molecules, codes=self.codes)
+        for (row, molecule), each in zip(batch, scores, strict=True):
             self._count(each)
-            yield self._row(row, seen, each)
+            nats = (getattr(each, name) for name in NATS)
+            cells = self.kept.cells(row, molecule)
+            yield [*cells, *nats, each.percentile, bool(each.ood), each.ood]
 
     def _count(self, score: "Score") -> None:
         self.ood += bool(score.ood)
         if score.elbo is None:
-            self.unread += 1
+            self.not_scored += 1
             return
-        self.read += 1
+        self.done += 1
         for name in NATS:
             self.sums[name] += getattr(score, name)
 
-    def _row(self, row: "Row", seen: "PreparedMolecule", score: "Score") -> list[object]:
-        cells = own_cells(row, seen, self.given, spelled=self.spelled)
-        nats = (getattr(score, name) for name in NATS)
-        return [*cells, *nats, score.percentile, bool(score.ood), score.ood]
-
     def summary(self) -> dict[str, Any]:
-        """Return the counts, the means, and what the rows were compared with."""
+        """Return the counts, the means, and the held-out molecules of the percentile."""
         from molvae.generation.score import typicality_of
 
-        typicality = typicality_of(self.generator.model)
+        typicality = typicality_of(self.run.generator.model)
         held_out = typicality and {"split": typicality.split, "molecules": typicality.molecules}
         return {
-            "scored": self.read,
-            "not_scored": self.unread,
+            **self.run.counts(),
+            "scored": self.done,
+            "not_scored": self.not_scored,
             "ood": self.ood,
             "codes": self.codes,
-            "mean": {name: self.sums[name] / self.read if self.read else None for name in NATS},
+            "mean": {name: self.sums[name] / self.done if self.done else None for name in NATS},
             "held_out": held_out,
         }
 
-    def lines(self, summary: Mapping[str, Any]) -> Iterator[str]:
-        """Return it in words."""
-        return _lines(summary)
+    def lines(self) -> Iterator[str]:
+        """Yield the summary in words."""
+        return _lines(self.summary())
 
 
 def _lines(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,271 @@
+"""A command that reads a table of molecules: its bad rows, its model, and the table it writes."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+from molvae.cli import generators, options
+from molvae.cli.outputs import TableOutput
+from molvae.cli.progress import progress
+from molvae.cli.rejects import Rejects, rejects_option, strict_option
+from molvae.cli.stopping import stop_signals
+from molvae.cli.terminal import say
+from molvae.errors import InputError, Rejected
+
+if TYPE_CHECKING:
+    from molvae.data.molecules import PreparedMolecule
+    from molvae.data.tables.records import Row, Table
+
+BATCH = 256  # rows that the model works on together
+
+Item = TypeVar("Item")
+Used = TypeVar("Used", contravariant=True)
+
+
+class TableInput(NamedTuple):
+    """How a command reads its table: the options of `table_input`."""
+
+    input_format: str
+    smiles_column: str | None
+    rejects: Path | None
+    strict: bool
+    jobs: int | None
+
+    def open(self, file: Path) -> "Table":
+        """Open the table."""
+        from molvae.data.tables.tables import open_table
+
+        column = self.smiles_column or ""
+        return open_table(file, smiles_column=column, format=self.input_format)
+
+    def collect_rejects(self, file: Path, output: TableOutput) -> Rejects:
+        """Return the place for the bad rows, checked."""
+        return Rejects(
+            self.rejects,
+            strict=self.strict,
+            force=output.force,
+            inputs=(file, output.path),
+            stdout_taken=output.path is None or output.as_json,
+        )
+
+
+table_input = options.packed(
+    TableInput,
+    "source",
+    (options.input_format(), options.smiles_column, rejects_option, strict_option, options.jobs),
+)
+
+
+class Transform(Protocol[Used]):
+    """The work of a command on the rows of a table."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns of the table that is written."""
+        ...
+
+    @property
+    def smiles(self) -> int:
+        """The place of the column of molecules among them."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """The number of rows with a result so far."""
+        ...
+
+    def rows(self, batch: Sequence[tuple["Row", Used]]) -> Iterable[list[object]]:
+        """Return the rows that are written for some rows of the table."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """Return the summary for `--json`."""
+        ...
+
+    def lines(self) -> Iterable[str]:
+        """Return the summary in words."""
+        ...
+
+
+class Kept(NamedTuple):
+    """The columns of the table that is read which stand in the table that is written.
+
+    Attributes:
+        places: in the table that is read.
+        names: of these columns.
+        spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
+            has room for it; None where it stays.
+    """
+
+    places: tuple[int, ...]
+    names: tuple[str, ...]
+    spelled: int | None
+
+    def cells(self, row: "Row", molecule: "PreparedMolecule") -> list[object]:
+        """Return the cells of a row in these columns."""
+        from molvae.chem.molblock import is_block
+
+        blocks = {self.spelled} if is_block(row.smiles) else set()
+        return [molecule.smiles if at in blocks else row.cells[at] for at in self.places]
+
+
+class TableCommand:
+    """One run of a command that reads a table of molecules with a model.
+
+    Args:
+        file: the table.
+        model: as `generators.load` takes it.
+        device: where it runs.
+        source: how the table is read.
+        output: the table that is written.
+
+    Attributes:
+        generator: the model.
+        title: its name and short hash, as the column `model` has it.
+        table: the open table.
+        rejects: its bad rows so far.
+
+    Raises:
+        MolvaeError: when something cannot be read or written.
+    """
+
+    def __init__(
+        self, file: Path, model: str, *, device: str, source: TableInput, output: TableOutput
+    ) -> None:
+        output.check(inputs=(file,))
+        self.rejects = source.collect_rejects(file, output)
+        self.generator = generators.load(model, device)
+        self.title = f"{generators.title(model)}-{self.generator.name}"
+        self.table = source.open(file)
+        self.file, self.source, self.output = file, source, output
+        self._count = 0  # rows read
+        self._left_out: Counter[str] = Counter()  # parts of molecules, such as stereo marks
+
+    def keep(self, columns: Iterable[str], *, molecules: bool) -> Kept:
+        """Return the columns of the table that stand beside others, and name the rest on stderr.
+
+        Args:
+            columns: the others.
+            molecules: whether the table's own molecules and IDs stay, because the others hold none.
+        """
+        from molvae.data.tables.records import id_place
+
+        table = self.table
+        spelling: Callable[[str], str] = str if molecules else str.lower
+        taken = {spelling(column) for column in columns}
+        replaced = {table.smiles, id_place(table.columns)}  # by SMILES and ID
+        places = []
+        for place, column in enumerate(table.columns):
+            if molecules and place == table.smiles:
+                places.append(place)
+            elif not molecules and place in replaced:
+                continue
+            elif spelling(column) not in taken:
+                places.append(place)
+            elif place not in replaced:
+                say(f"{table.name}: its column '{column}' is replaced.", quiet=self.output.quiet)
+        spelled = None if self.output.kind == "sdf" else table.smiles
+        return Kept(tuple(places), tuple(table.columns[place] for place in places), spelled)
+
+    def molecules(
+        self, *, known_only: bool = False
+    ) -> Generator[tuple["Row", "PreparedMolecule | Rejected"], None, None]:
+        """Yield each row with its molecule in the form of the training set, or why there is none.
+
+        Args:
+            known_only: reject the rows with symbols that the model does not know.
+        """
+        from molvae.data.molecules import known_to, standardize_rows
+
+        form = self.generator.standardization
+        jobs = self.source.jobs or os.cpu_count() or 1
+        found = standardize_rows(self.table.rows, form, self.generator.measured, jobs=jobs)
+        with closing(found):
+            for row, molecule in found:
+                if known_only:
+                    molecule = known_to(self.generator.vocabulary, molecule)
+                if not isinstance(molecule, Rejected):
+                    self._left_out.update(form.left_out(row.smiles))
+                yield row, molecule
+
+    def batches(
+        self,
+        items: Generator[tuple["Row", Item | Rejected], None, None],
+        stopped: Sequence[int] = (),
+    ) -> Iterator[list[tuple["Row", Item]]]:
+        """Yield the good rows, some at a time, until stopped; collect the bad ones."""
+        with closing(items):
+            while not stopped and (piece := list(islice(items, BATCH))):
+                good = []
+                for row, item in piece:
+                    if isinstance(item, Rejected):
+                        self.rejects.add(row, item)
+                    else:
+                        good.append((row, item))
+                self._count += len(piece)
+                yield good
+
+    def run(
+        self,
+        title: str,
+        work: Transform[Item],
+        items: Generator[tuple["Row", Item | Rejected], None, None],
+        *,
+        holds: str = "",
+        nothing: str = "no molecule that the model can read",
+    ) -> None:
+        """Write the results of a work on all rows, and its summary.
+
+        Args:
+            title: of the work: "Predicting".
+            work: the work.
+            items: each row with its molecule or code, or the reason why there is none.
+            holds: where the table holds them; "" for the column of SMILES.
+            nothing: the error when no row has a result.
+
+        Raises:
+            InputError: when no row has a result.
+        """
+        quiet = self.output.quiet
+        with stop_signals() as stopped, progress(title, unit="rows", quiet=quiet) as report:
+
+            def rows() -> Iterator[list[object]]:
+                for batch in self.batches(items, stopped):
+                    yield from work.rows(batch) if batch else ()
+                    report(self._count)
+
+            written = self.output.write(work.columns, rows(), smiles=work.smiles)
+        self.tell_rows(holds)
+        self.output.finish(work.summary(), work.lines(), rows={"rows": written}, stopped=stopped)
+        if not work.done:
+            raise InputError(f"{self.file}: {nothing}.")
+
+    def counts(self) -> dict[str, Any]:
+        """Return the part of the summary that all commands have: bad rows by reason, and model."""
+        return {"rejected": dict(self.rejects.counts), "model": self.title}
+
+    def tell_rows(self, holds: str = "") -> None:
+        """Write on stderr which rows were read and which were not.
+
+        Args:
+            holds: as for `run`.
+        """
+        quiet, table = self.output.quiet, self.table
+        self.rejects.finish(quiet=quiet)
+        holds = holds or f"SMILES in column '{table.smiles_column}'"
+        say(f"{table.name}: {self._count:,} rows, {holds}.", quiet=quiet)
+        if table.late:
+            late = ", ".join(sorted(table.late))
+            say(
+                f"{table.name}: fields that begin behind its first rows are left out: {late}.",
+                quiet=quiet,
+            )
+        for part, count in self._left_out.items():
+            say(
+                f"{count:,} molecules were read without {part}, as the training set was.",
+                quiet=quiet,
+            )
