@@ -1,6 +1,6 @@
-"""The `molvae` command: finds the subcommand, and turns what goes wrong into one line and a code.
+"""The `molvae` command: find the subcommand, and turn an error into one line and an exit code.
 
-0 done · 1 failed · 2 usage or configuration · 3 no usable input · 4 fewer molecules than asked ·
+0 done · 1 failed · 2 usage or configuration · 3 no usable input · 4 fewer molecules than requested ·
 130 interrupted · 138 warned by a batch system, SIGUSR1 (train) · 143 terminated.
 """
 
@@ -20,44 +20,34 @@ from molvae.version import __version__
 
 INTERRUPTED = 130
 TERMINATED = 143
-BROKEN_PIPE = 141  # what a shell reports of any program whose reader went away
+BROKEN_PIPE = 141  # as shells report a program whose reader has closed the pipe
 
-# Command -> (module with a click command named `command`, its line in `molvae --help`). The line
-# stands here so that the help text imports no command, and in the order of a first visit.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "generate": ("molvae.cli.commands.generate", "Draw molecules with the properties you name."),
-    "prepare": (
-        "molvae.cli.commands.prepare",
-        "Turn a table of molecules into a dataset to train on.",
-    ),
-    "train": ("molvae.cli.commands.train", "Train a model on a prepared dataset."),
-    "predict": ("molvae.cli.commands.predict", "Predict labels of given molecules."),
-    "score": ("molvae.cli.commands.score", "Tell how likely a model holds given molecules."),
-    "augment": ("molvae.cli.commands.augment", "Draw variants of given molecules."),
-    "encode": ("molvae.cli.commands.encode", "Write the latent codes of given molecules."),
-    "decode": ("molvae.cli.commands.decode", "Write the molecules of given latent codes."),
-    "reconstruct": (
-        "molvae.cli.commands.reconstruct",
-        "Write given molecules again from their codes.",
-    ),
-    "neighbors": ("molvae.cli.commands.neighbors", "Draw molecules around one in latent space."),
-    "interpolate": (
-        "molvae.cli.commands.interpolate",
-        "Write the molecules on the way between two.",
-    ),
-    "sweep": ("molvae.cli.commands.sweep", "Change one property of a molecule, holding all else."),
-    "map": ("molvae.cli.commands.map", "Draw a picture of molecules in latent space."),
-    "evaluate": ("molvae.cli.commands.evaluate", "Score a table of generated molecules."),
-    "benchmark": ("molvae.cli.commands.benchmark", "Judge a model in a published protocol."),
-    "info": ("molvae.cli.commands.info", "Show what is inside a model or a dataset."),
-    "models": ("molvae.cli.commands.models", "List the bundled models."),
-    "data": ("molvae.cli.commands.data", "List and fetch public sets of molecules."),
-    "properties": ("molvae.cli.commands.properties", "List the properties that targets can name."),
-    "doctor": (
-        "molvae.cli.commands.doctor",
-        "Check this installation and name the fix for each miss.",
-    ),
+# Command -> its line in `molvae --help`, in the order of a first visit. The lines stand here so that
+# the help text imports no command.
+LINES = {
+    "generate": "Generate molecules with the properties you ask for.",
+    "prepare": "Turn a table of molecules into a training dataset.",
+    "train": "Train a model on a prepared dataset.",
+    "predict": "Predict labels and properties of molecules.",
+    "score": "Compute likelihoods of molecules and flag out-of-distribution ones.",
+    "augment": "Generate similar molecules for each molecule of a table.",
+    "encode": "Compute the latent codes of molecules.",
+    "decode": "Turn latent codes into molecules.",
+    "reconstruct": "Encode molecules, decode the codes and compare.",
+    "neighbors": "Generate molecules near one molecule in latent space.",
+    "interpolate": "Generate the molecules between two molecules.",
+    "sweep": "Vary one property of a molecule and keep the rest similar.",
+    "map": "Plot molecules in latent space.",
+    "evaluate": "Compute metrics of generated molecules.",
+    "benchmark": "Run a published benchmark on a model or on generated molecules.",
+    "info": "Show the content of a model or a dataset.",
+    "models": "List the bundled models.",
+    "data": "List and download public datasets of molecules.",
+    "properties": "List the properties that targets can name.",
+    "doctor": "Check this installation and show how to fix it.",
 }
+# Command -> (module with a click command named `command`, its line).
+COMMANDS = {name: (f"molvae.cli.commands.{name}", line) for name, line in LINES.items()}
 
 
 class CommandTable(click.Group):
@@ -71,7 +61,7 @@ class CommandTable(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command and give it, and each of its subcommands, `--debug`."""
+        """Import one command; add `--debug` to it and to each of its subcommands."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(COMMANDS[cmd_name][0]).command
@@ -96,7 +86,7 @@ class CommandTable(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; what goes wrong becomes one line and an exit code."""
+        """Run the command; an error becomes one line and an exit code."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -144,7 +134,7 @@ def _debug_option() -> click.Option:
 @click.version_option(__version__, prog_name="molvae", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Generate molecules with the properties you name."""
+    """Generate molecules with the properties you ask for."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -166,7 +156,7 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
-    """Run the command and return its exit code, having said what went wrong."""
+    """Run the command, report its error, and return the exit code."""
     try:
         result = cli.main(prog_name="molvae", standalone_mode=False)
     except click.Abort as abort:
@@ -189,15 +179,15 @@ def _run() -> int:
 def _report_defect(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Report an exception nobody foresaw on one line; Python exits 1 after it."""
+    """Report an unexpected exception on one line; Python exits 1 after it."""
     if issubclass(kind, KeyboardInterrupt):
         say("Interrupted.")
     elif issubclass(kind, MemoryError):
         say("Error: out of memory. Use a smaller --batch-size or fewer --jobs.")
     else:
         say(
-            f"Error: {kind.__name__}: {printable(error)}. This is a defect of molvae: please report"
-            " it with what the same command prints under --debug."
+            f"Error: {kind.__name__}: {printable(error)}. This is a bug in molvae: please report"
+            " it with the output of the same command under --debug."
         )
 
 
@@ -211,7 +201,7 @@ def _restore_sigterm() -> None:
 
 
 def _drop_output() -> None:
-    """Point stdout and stderr where they can be flushed, now that nobody reads them."""
+    """Point stdout and stderr to a place where they can be flushed: nobody reads them."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

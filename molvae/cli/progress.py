@@ -1,10 +1,10 @@
-"""How far along: a bar on a terminal, a plain line every ten seconds elsewhere."""
+"""Progress on stderr: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from molvae.cli.terminal import printable, say
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_FRAMES = 0.1
 
+Show = Callable[[int, str], None]  # (number done, the same with rate and notes in words)
+
 
 class Report(Protocol):
-    """Called by the work as often as it likes; most calls cost a look at the clock."""
+    """Called by the work as often as it likes: most calls only read the clock."""
 
     def __call__(self, done: int, note: str = "") -> None:
-        """Say how many are done in all, and a few words on how it goes."""
+        """Report how many are done in all, and a few words on the work."""
 
 
 @contextmanager
@@ -32,13 +34,13 @@ def progress(
     unit: str = "molecules",
     quiet: bool = False,
 ) -> Iterator[Report]:
-    """Show how far the work within is, on stderr.
+    """Show the progress of the work within, on stderr.
 
     Args:
-        title: what is being done: "Preparing".
+        title: of the work: "Preparing".
         total: how many there will be; None when that is not known.
-        begun: how many were done before, by a run that this one goes on with.
-        unit: what is counted.
+        begun: how many an earlier run has done, which this run continues.
+        unit: of the numbers.
         quiet: show nothing.
 
     >>> with progress("Preparing", total=2, quiet=True) as report:
@@ -46,16 +48,28 @@ def progress(
     """
     if quiet:
         yield lambda done, note="": None
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _bar(title, total, begun, unit) as report:
-            yield report
-    else:
-        yield _lines(title, total, begun, unit)
+        return
+    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    with _bar(title, total, begun) if on_terminal else nullcontext(_line(title)) as show:
+        start = time.monotonic()
+        wait = SECONDS_BETWEEN_FRAMES if on_terminal else SECONDS_BETWEEN_LINES
+        shown = start - wait if on_terminal else start
+
+        def report(done: int, note: str = "") -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if now - shown < wait and not (on_terminal and done == total):
+                return
+            shown = now
+            rate = (done - begun) / max(now - start, 1e-9)
+            show(done, ", ".join(_parts(done, total, unit, rate, note)))
+
+        yield report
 
 
 @contextmanager
 def stages(*, quiet: bool) -> Iterator["Progress"]:
-    """Show how far work is that has several parts, each with a bar of its own."""
+    """Show the progress of work in several stages, one after the other."""
     shown: dict[str, Report] = {}
     with ExitStack() as stack:
 
@@ -70,67 +84,42 @@ def stages(*, quiet: bool) -> Iterator["Progress"]:
 
 
 @contextmanager
-def _bar(title: str, total: int | None, begun: int, unit: str) -> Iterator[Report]:
+def _bar(title: str, total: int | None, begun: int) -> Iterator[Show]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     bar = Progress(
         TextColumn(printable(title), markup=False),
         BarColumn(),
-        TextColumn("{task.fields[count]}", markup=False),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("{task.fields[words]}", markup=False),
         console=Console(stderr=True),
         transient=True,
-        # No thread of its own: worker processes are forked while the bar is up.
-        auto_refresh=False,
+        auto_refresh=False,  # `report` draws the frames; a thread for them is not needed
         # Rich would send rows meant for stdout to the bar's console, which is stderr.
         redirect_stdout=False,
     )
-    task = bar.add_task(title, total=total, completed=begun, count="", note="")
-    start = time.monotonic()
-    drawn = 0.0
+    task = bar.add_task(title, total=total, completed=begun, words="")
 
-    def report(done: int, note: str = "") -> None:
-        nonlocal drawn
-        now = time.monotonic()
-        if now - drawn < SECONDS_BETWEEN_FRAMES and done != total:
-            return
-        drawn = now
-        count = _count(done, total, unit, (done - begun) / max(now - start, 1e-9))
-        bar.update(task, completed=done, count=count, note=printable(note))
+    def show(done: int, words: str) -> None:
+        bar.update(task, completed=done, words=printable(words))
         bar.refresh()
 
     with bar:
-        yield report
+        yield show
 
 
-def _lines(title: str, total: int | None, begun: int, unit: str) -> Report:
-    start = spoken = time.monotonic()
-
-    def report(done: int, note: str = "") -> None:
-        nonlocal spoken
-        now = time.monotonic()
-        if now - spoken < SECONDS_BETWEEN_LINES:
-            return
-        spoken = now
-        rate = (done - begun) / (now - start)
-        parts = [_count(done, total, unit, rate)]
-        if total and rate:
-            parts.append(f"{_clock(max(total - done, 0) / rate)} left")
-        say(f"{title}: {', '.join([*parts, *([note] if note else [])])}")
-
-    return report
+def _line(title: str) -> Show:
+    return lambda done, words: say(f"{title}: {words}")
 
 
-def _count(done: int, total: int | None, unit: str, rate: float) -> str:
-    """Return `1,200 of 5,000 molecules, 310/s`."""
-    of = "" if total is None else f" of {total:,}"
-    return (
-        f"{done:,}{of} {unit}, {rate:,.0f}/s"
-        if rate >= 10
-        else f"{done:,}{of} {unit}, {rate:.2g}/s"
-    )
+def _parts(done: int, total: int | None, unit: str, rate: float, note: str) -> Iterator[str]:
+    """Yield `1,200 of 5,000 molecules`, `310/s`, `0:12 left` and the note."""
+    yield f"{done:,} {unit}" if total is None else f"{done:,} of {total:,} {unit}"
+    yield f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
+    if total and rate:
+        yield f"{_clock(max(total - done, 0) / rate)} left"
+    if note:
+        yield note
 
 
 def _clock(seconds: float) -> str:

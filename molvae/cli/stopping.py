@@ -1,4 +1,4 @@
-"""Signals as a request: finish the step, keep what is done, then go."""
+"""Signals that stop the work after its current step, so that finished work is kept."""
 
 import signal
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ WARNING = getattr(signal, "SIGUSR1", signal.SIGTERM)
 
 @contextmanager
 def stop_signals(*more: int) -> Iterator[list[int]]:
-    """Collect the first signal to stop, so that work is saved; a second one stops at once.
+    """Record the first signal, so that the work can save and end; a second one stops at once.
 
     Args:
-        more: signals that ask for it besides SIGINT and SIGTERM.
+        more: signals besides SIGINT and SIGTERM.
     """
     stopped: list[int] = []
     numbers = {signal.SIGINT, signal.SIGTERM, *map(signal.Signals, more)}

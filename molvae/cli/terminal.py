@@ -1,4 +1,4 @@
-"""Words and tables for people: data to stdout, everything else to stderr."""
+"""Text and tables for people: data to stdout, everything else to stderr."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import click
 
 
 def printable(text: object) -> str:
-    """Return `text` with everything a terminal could obey written out, ESC as its code.
+    """Return `text` with control characters escaped.
 
     Names and molecules come from files, and a file may hold escape sequences that recolor, retitle
     or rewrite a terminal. Line breaks stay, since our own messages have them.
@@ -21,20 +21,20 @@ def printable(text: object) -> str:
 
 
 def say(text: object, *, quiet: bool = False) -> None:
-    """Write one message to stderr, unless the user asked for quiet."""
+    """Write one message to stderr, unless `quiet`."""
     if not quiet:
         click.echo(printable(text), err=True)
 
 
 def describe_table(name: str, rows: int, smiles_column: str) -> str:
-    """Return what was read of a table, and which column was taken for the molecules."""
+    """Return the size of a table that was read, and its column of molecules, in words."""
     return f"{name}: {rows:,} rows, SMILES in column '{smiles_column}'."
 
 
 def print_json(value: object) -> None:
-    """Write `value` to stdout as JSON; what is not finite must have become None before.
+    """Write `value` to stdout as JSON; numbers that are not finite must be None.
 
-    JSON itself escapes only the first of the characters that `printable` writes out.
+    JSON itself escapes only some of the characters that `printable` escapes.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     click.echo(re.sub(r"[^\n -~]", lambda found: _json_letter(found.group()), text))
@@ -45,7 +45,7 @@ def _json_letter(letter: str) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table to stdout, fitted to the terminal; one row a line when stdout is none."""
+    """Write a table to stdout, fitted to the terminal; without one, each row on one line."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -55,7 +55,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    # A pipe has no width: 80 columns would break the lines that `grep` is to find.
+    # A pipe has no width, and `grep` needs whole lines.
     width = None if sys.stdout.isatty() else 10_000
     console = Console(width=width, highlight=False)
     with console.capture() as capture:

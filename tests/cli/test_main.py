@@ -106,10 +106,10 @@ def test_what_a_file_says_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPa
     assert stderr == "Error: \\x1b]0;title\\x07 \\x9b31m \\u202e row\n  ^ here\n"
 
 
-def test_defect_is_one_line_and_asks_for_a_report() -> None:
+def test_bug_is_one_line_and_asks_for_a_report() -> None:
     done = drive("generate", "defect")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: KeyError: 'x'. This is a defect of molvae")
+    assert done.stderr.startswith("Error: KeyError: 'x'. This is a bug in molvae")
     assert done.stderr.count("\n") == 1
     assert "Traceback" in drive("generate", "defect", "--debug").stderr
 
