@@ -1,26 +1,27 @@
 """What the commands that draw or read molecules need: a model, and processes for the chemistry."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.cli.options import config_from
+from molvae.cli.requests import warn_of_targets
 from molvae.cli.terminal import say
 from molvae.config import DrawSettings, GenerateConfig
-from molvae.errors import UsageError
+from molvae.errors import InputError, Rejected, UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from molvae.generation.results import Control, Summary
+    from molvae.data.molecules import PreparedMolecule
     from molvae.generator import MoleculeGenerator
     from molvae.parallel.workers import Jobs
-    from molvae.targets import Request
 
 SMALL = 200  # molecules: fewer are measured sooner than worker processes start
+UNLIKE = 0.4  # Tanimoto similarity, by Morgan fingerprints of radius 2: below, little is shared
 
 
 def load(model: str, device: str) -> "MoleculeGenerator":
@@ -52,86 +53,39 @@ def draw_settings(generator: "MoleculeGenerator", settings: Mapping[str, Any]) -
     return generator.model.settings(config_from(GenerateConfig, settings, base=unsaid))
 
 
-def warn_of_targets(
-    request: "Request",
-    *,
-    quiet: bool,
-    so: str = "",
-    of: str = "",
-) -> None:
-    """Say which targets lie outside what the model was trained on.
+def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "PreparedMolecule":
+    """Read a molecule that the command line names, in the form that the model was trained on.
 
-    Args:
-        request: what is asked.
-        quiet: say nothing.
-        so: what follows from it besides.
-        of: what has these properties, where they are not asked for.
+    Unless `quiet`, it is told what of the molecule is left out, how it is unlike the training set,
+    and whether its code means another molecule to the model.
+
+    Raises:
+        InputError: for a string that is no molecule, or a symbol that the model does not know.
     """
-    from molvae.targets import format_range
+    from molvae.data.molecules import known_to, standardize_and_measure
+    from molvae.generation.decode import reconstruct
+    from molvae.generation.neighbors import own_request
 
-    normalizer = request.normalizer
-    for name in request.unfamiliar:
-        column = normalizer.names.index(name)
+    (seen,) = standardize_and_measure(generator.standardization, generator.measured, [smiles])
+    found = known_to(generator.vocabulary, seen)
+    if isinstance(found, Rejected):
+        hint = "; for a table: molvae augment" if Path(smiles).is_file() else ""
+        raise InputError(f"'{smiles}': {found}{hint}") from found
+    left_out = generator.standardization.left_out(smiles)
+    if left_out:
+        parts = " and ".join(left_out)
+        say(f"{found.smiles}: read without {parts}, as the training set was.", quiet=quiet)
+    own = own_request(generator.model, found)
+    warn_of_targets(own, quiet=quiet, of=f"{found.smiles}: ")
+    (back,) = reconstruct(generator.model, [found])
+    if back.tanimoto < UNLIKE:
         say(
-            f"Warning: {of}{name}={format_range(request.ranges[name])} lies outside the model's"
-            f" training range {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the"
-            f" nearest value there is used{so}.",
+            f"Warning: {found.smiles}: the model does not bring it back: what its code is written"
+            f" as has a Tanimoto similarity of {back.tanimoto:.2f}, and what is written around the"
+            " code need not be like it.",
             quiet=quiet,
         )
-
-
-def control_lines(
-    generator: "MoleculeGenerator", controls: Mapping[str, "Control"]
-) -> Iterator[str]:
-    """Yield asked against got in words, a property a line.
-
-    What the model itself reads off its molecules is no measurement: how far such readings are from
-    the truth stands beside it.
-    """
-    from molvae.generation.predict import stated_errors
-
-    stated = stated_errors(generator.model)
-    for name, control in controls.items():
-        got = f"mean {control.mean:.3g}, mean error {control.mae:.3g} ({control.mae_scaled:.2f} sd)"
-        hit = f"hit {control.hit_rate:.0%}"
-        if name in generator.measured:
-            yield f"{name}: {got}, {hit}"
-            continue
-        of_class, told = name in generator.normalizer.classes, stated.get(name, {})
-        known = told.get("accuracy" if of_class else "mae")
-        error = "its error is not known"
-        if known is not None:
-            error = f"right on {known:.0%} of" if of_class else f"mean error {known:.3g} on"
-            error += f" {held_out(told)}"
-        read = hit if of_class else f"{got}, {hit}"
-        yield f"{name}: {read}, as the model itself predicts ({error})"
-
-
-def similarities(tanimoto: Iterable[float]) -> str:
-    """Say how similar some molecules, at least one, are to those that they were made of."""
-    ordered = sorted(tanimoto)
-    middle = ordered[len(ordered) // 2]
-    return f"similarity {ordered[0]:.2f} to {ordered[-1]:.2f}, median {middle:.2f}"
-
-
-def refused(summary: "Summary") -> str:
-    """Say how many draws were refused and why, the commonest reason first."""
-    return ", ".join(f"{count} {reason}" for reason, count in summary.refusals.items()) or "none"
-
-
-def too_few_near(summary: "Summary", what: str) -> str:
-    """Say that too few molecules were found around given ones, and what to turn."""
-    commonest = next(iter(summary.refusals), "")
-    radius = "larger" if commonest in ("duplicate", "excluded") else "smaller"
-    return (
-        f"{summary.found} of {summary.requested} {what} were found; the rest were refused"
-        f" ({refused(summary)}). A {radius} --radius or a larger --max-tries finds more."
-    )
-
-
-def held_out(told: Mapping[str, float | None]) -> str:
-    """Name the molecules that a stated error is of."""
-    return f"{told['molecules']:,.0f} held-out molecules"
+    return found
 
 
 @contextmanager

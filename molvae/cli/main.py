@@ -1,7 +1,7 @@
 """The `molvae` command: find the subcommand, and turn an error into one line and an exit code.
 
-0 done · 1 failed · 2 usage or configuration · 3 no usable input · 4 fewer molecules than requested ·
-130 interrupted · 138 warned by a batch system, SIGUSR1 (train) · 143 terminated.
+0 done · 1 failed · 2 usage or configuration · 3 no usable input · 4 fewer molecules than requested
+130 interrupted · 138 warned by a batch system, SIGUSR1 (train) · 143 terminated
 """
 
 import os
@@ -22,8 +22,8 @@ INTERRUPTED = 130
 TERMINATED = 143
 BROKEN_PIPE = 141  # as shells report a program whose reader has closed the pipe
 
-# Command -> its line in `molvae --help`, in the order of a first visit. The lines stand here so that
-# the help text imports no command.
+# Command -> its line in `molvae --help`, in the order of a first visit. The lines are here because
+# the help text must not import the commands.
 LINES = {
     "generate": "Generate molecules with the properties you ask for.",
     "prepare": "Turn a table of molecules into a training dataset.",

@@ -20,7 +20,7 @@ from typing import Any, get_type_hints
 
 import click
 
-from molvae.config import Config, updated
+from molvae.config import SERIES_NOISE, SERIES_TRIES, Config, updated
 from molvae.errors import UsageError
 
 Command = Callable[..., Any]
@@ -316,3 +316,27 @@ executor = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 force = click.option("--force", is_flag=True, help="Overwrite what exists.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; errors only.")
+
+
+def searching(command: Command) -> Command:
+    """Give a command the options of `series.Search`: noise, tries and seed."""
+    for decorate in (
+        seed("Seed of the noise.", default=0),
+        click.option(
+            "--tries",
+            type=click.IntRange(1),
+            default=SERIES_TRIES,
+            show_default=True,
+            help="Molecules written for each row.",
+        ),
+        click.option(
+            "--noise",
+            type=click.FloatRange(0.0, 1.0),
+            default=None,
+            help="Share of noise in the code that is furthest from the molecule; 0 holds its own"
+            f" code in all rows (default {f'{SERIES_NOISE:g}'.removeprefix('0')}, or the"
+            " posterior's width for a decoder that was not taught noise).",
+        ),
+    ):
+        command = decorate(command)
+    return command

@@ -111,6 +111,12 @@ class TableOutput(NamedTuple):
         return None if self.output == "-" else Path(self.output)
 
     @property
+    def on_terminal(self) -> bool:
+        """Whether a person reads the table: no file, format or JSON is asked for."""
+        asked = self.path or self.output_format or self.as_json
+        return not asked and sys.stdout.isatty()
+
+    @property
     def kind(self) -> str:
         """The format of the table."""
         from molvae.data.tables.tables import output_format

@@ -128,6 +128,7 @@ class TableCommand:
         title: its name and short hash, as the column `model` has it.
         table: the open table.
         rejects: its bad rows so far.
+        count: rows read so far.
 
     Raises:
         MolvaeError: when something cannot be read or written.
@@ -142,7 +143,7 @@ class TableCommand:
         self.title = f"{generators.title(model)}-{self.generator.name}"
         self.table = source.open(file)
         self.file, self.source, self.output = file, source, output
-        self._count = 0  # rows read
+        self.count = 0
         self._left_out: Counter[str] = Counter()  # parts of molecules, such as stereo marks
 
     def keep(self, columns: Iterable[str], *, molecules: bool) -> Kept:
@@ -172,18 +173,20 @@ class TableCommand:
         return Kept(tuple(places), tuple(table.columns[place] for place in places), spelled)
 
     def molecules(
-        self, *, known_only: bool = False
+        self, properties: Sequence[str] | None = None, *, known_only: bool = False
     ) -> Generator[tuple["Row", "PreparedMolecule | Rejected"], None, None]:
         """Yield each row with its molecule in the form of the training set, or why there is none.
 
         Args:
+            properties: to compute; None for those of the model.
             known_only: reject the rows with symbols that the model does not know.
         """
         from molvae.data.molecules import known_to, standardize_rows
 
         form = self.generator.standardization
         jobs = self.source.jobs or os.cpu_count() or 1
-        found = standardize_rows(self.table.rows, form, self.generator.measured, jobs=jobs)
+        properties = self.generator.measured if properties is None else properties
+        found = standardize_rows(self.table.rows, form, properties, jobs=jobs)
         with closing(found):
             for row, molecule in found:
                 if known_only:
@@ -206,7 +209,7 @@ class TableCommand:
                         self.rejects.add(row, item)
                     else:
                         good.append((row, item))
-                self._count += len(piece)
+                self.count += len(piece)
                 yield good
 
     def run(
@@ -236,7 +239,7 @@ class TableCommand:
             def rows() -> Iterator[list[object]]:
                 for batch in self.batches(items, stopped):
                     yield from work.rows(batch) if batch else ()
-                    report(self._count)
+                    report(self.count)
 
             written = self.output.write(work.columns, rows(), smiles=work.smiles)
         self.tell_rows(holds)
@@ -257,7 +260,7 @@ class TableCommand:
         quiet, table = self.output.quiet, self.table
         self.rejects.finish(quiet=quiet)
         holds = holds or f"SMILES in column '{table.smiles_column}'"
-        say(f"{table.name}: {self._count:,} rows, {holds}.", quiet=quiet)
+        say(f"{table.name}: {self.count:,} rows, {holds}.", quiet=quiet)
         if table.late:
             late = ", ".join(sorted(table.late))
             say(

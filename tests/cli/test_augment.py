@@ -102,4 +102,4 @@ def test_a_table_without_a_molecule_is_no_input(augment: Augment, tmp_path: Path
     (tmp_path / "none.smi").write_text("OB(O)c1ccccc1\n")
     done = augment(file=tmp_path / "none.smi")
     assert done.exit_code == 3
-    assert "no molecule that the model knows all symbols of" in done.stderr
+    assert "no molecule that the model can read" in done.stderr

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.rejects import rejects_option, strict_option
+from molvae.cli.requests import warn_of_targets
 from molvae.cli.tables import TableCommand, TableInput
 from molvae.errors import Rejected, UsageError
 
@@ -72,7 +73,7 @@ def command(
     source = TableInput(input_format, "z1", rejects, strict, jobs=None)
     run = TableCommand(file, model, device=device, source=source, output=output)
     request = run.generator.request(targets)
-    generators.warn_of_targets(request, quiet=output.quiet)
+    warn_of_targets(request, quiet=output.quiet)
     seed = secrets.randbelow(2**32) if temperature and seed is None else seed
     layout = _Layout.of(run.table, run.generator, alone=alone)
     work = _Decoding(run, request, temperature, seed or 0)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.listing import Listing, listing, molecule, searching
+from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.requests import warn_of_targets
 
 if TYPE_CHECKING:
     from molvae.generation.paths import Step
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 )
 @options.targets
 @click.option("--distinct", is_flag=True, help="Leave out molecules that the path has met before.")
-@searching
-@listing
+@options.searching
+@options.device
+@table_output()
 def command(
     first: str,
     last: str,
@@ -39,7 +41,8 @@ def command(
     noise: float | None,
     tries: int,
     seed: int,
-    **settings: Any,
+    device: str,
+    output: TableOutput,
 ) -> None:
     """Write the molecules on the way from A to B through the latent space.
 
@@ -54,16 +57,16 @@ def command(
     """
     from molvae.generation.search import Search
 
-    run = Listing(model, **settings)
-    generator = run.load()
+    output.check()
+    generator = generators.load(model, device)
     request = generator.request(targets)
-    generators.warn_of_targets(request, quiet=run.quiet)
-    ends = [molecule(generator, end, quiet=run.quiet) for end in (first, last)]
+    warn_of_targets(request, quiet=output.quiet)
+    ends = [generators.molecule(generator, end, quiet=output.quiet) for end in (first, last)]
     search = Search(noise, tries, seed)
     steps = generator.interpolate(
         ends[0], ends[1], number, path=path, targets=request, search=search
     )
-    title = run.title(generator)
+    title = f"{generators.title(model)}-{generator.name}"
     more = _target_cells(request) | {"path": path, "model": title, "seed": seed}
     rows = [_row(number, step) | more for number, step in enumerate(steps, 1)]
     met = {row["SMILES"] for row in rows} - {""}
@@ -83,7 +86,7 @@ def command(
         f"{ends[0].smiles} to {ends[1].smiles}: {len(steps)} steps, {path}, {len(met)} molecules,"
         f" {summary['consistent']} of {len(steps)} consistent, model {title}"
     )
-    run.write(rows, summary, [line])
+    output.finish(summary, [line], rows={"rows": output.write_records(rows)})
 
 
 def _row(number: int, step: "Step") -> dict[str, Any]:

@@ -1,24 +1,21 @@
 """`molvae map`: a picture of where molecules lie in a model's latent space."""
 
 import os
-from contextlib import closing
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from molvae.cli import generators, options
-from molvae.cli.outputs import check_output, check_table, rounded, tell_names
+from molvae.cli import options
+from molvae.cli.outputs import TableOutput, check_output
 from molvae.cli.progress import progress
-from molvae.cli.rejects import Rejects, rejects_option, strict_option
-from molvae.cli.terminal import describe_table, print_json, say
+from molvae.cli.tables import TableCommand, TableInput, table_input
 from molvae.errors import InputError, Rejected, UsageError
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row, Table
-    from molvae.evaluate.latent_map import Projection
-    from molvae.generator import MoleculeGenerator
 
 
 @click.command(epilog="Try: molvae map compounds.csv -o map.png --color LogP")
@@ -40,11 +37,7 @@ if TYPE_CHECKING:
     default=None,
     help="Write the coordinates to this table as well, in the columns PC1 and PC2.",
 )
-@options.input_format()
-@options.smiles_column
-@rejects_option
-@strict_option
-@options.jobs
+@table_input
 @options.device
 @options.force
 @click.option("--json", "as_json", is_flag=True, help="Write the summary to stdout as JSON.")
@@ -55,11 +48,7 @@ def command(
     output: str,
     color: str | None,
     table_file: Path | None,
-    input_format: str,
-    smiles_column: str | None,
-    rejects: Path | None,
-    strict: bool,
-    jobs: int | None,
+    source: TableInput,
     device: str,
     force: bool,
     as_json: bool,
@@ -71,56 +60,53 @@ def command(
     their principal components; each axis tells how much of the variance it shows. Needs the extra
     `report`.
     """
-    from molvae.data.tables.tables import open_table
     from molvae.evaluate import latent_map
     from molvae.files.atomic import write_atomically
 
     picture = Path(output)
-    format = _check(picture, table_file, inputs=(file,), force=force)
-    bad = Rejects(
-        rejects,
-        strict=strict,
-        force=force,
-        inputs=(file, picture, table_file),
-        stdout_taken=as_json or table_file == Path("-"),
-    )
-    table = open_table(file, smiles_column=smiles_column or "", format=input_format)
-    colors = _Colors.of(color, table) if color else NO_COLORS
-    generator = generators.load(model, device)
-    found = _look(generator, table, bad, colors=colors, jobs=jobs, quiet=quiet)
-    bad.finish(quiet=quiet)
-    count = len(found) + len(bad.rows)
-    say(describe_table(table.name, count, table.smiles_column), quiet=quiet)
-    if not found:
+    format = _check(picture, force=force, inputs=(file, table_file))
+    # Without a table to write, the coordinates go nowhere.
+    place, kind = (str(table_file), "") if table_file else (os.devnull, "csv")
+    table = TableOutput(place, kind, force, as_json, quiet)
+    run = TableCommand(file, model, device=device, source=source, output=table)
+    colors = _Colors.of(color, run.table) if color else NO_COLORS
+    dots: list[_Dot] = []
+    with progress("Reading", unit="rows", quiet=quiet) as report:
+        for batch in run.batches(_dots(run, colors)):
+            dots += [dot for _, dot in batch]
+            report(run.count)
+    run.tell_rows()
+    if not dots:
         raise InputError(f"{file}: no molecule that the model can read.")
-    title = f"{generators.title(model)}-{generator.name}"
-    projection = _project(generator, [dot.seen for dot in found])
+    codes = run.generator.model.encode([dot.molecule.symbols for dot in dots]).mean
+    projection = latent_map.project(codes.cpu().numpy())
     content = latent_map.draw(
         projection,
-        [dot.value for dot in found] if colors.name else None,
+        [dot.value for dot in dots] if colors.name else None,
         label=colors.label,
-        title=f"{len(found):,} molecules of {table.name}, {title}",
+        title=f"{len(dots):,} molecules of {run.table.name}, {run.title}",
         format=format,
     )
     write_atomically(picture, content)
-    if table_file is not None:
-        _write(table_file, found, projection, color=colors.name, title=title, quiet=quiet)
-    first, second = projection.shares
-    say(
-        f"{len(found):,} molecules in {picture}: {first:.1%} and {second:.1%} of the variance of"
-        f" their codes; {len(bad.rows):,} rows rejected",
-        quiet=quiet,
+    own = [colors.name] if colors.name else []
+    rows = (
+        [dot.id, dot.molecule.smiles, *place, *([dot.value] if own else []), run.title]
+        for dot, place in zip(dots, projection.coordinates.tolist(), strict=True)
     )
-    if as_json:
-        print_json(
-            {
-                "molecules": len(found),
-                "rejected": dict(bad.counts),
-                "variance": list(projection.shares),
-                "color": colors.name or None,
-                "model": title,
-            }
-        )
+    written = table.write(["ID", "SMILES", "PC1", "PC2", *own, "model"], rows, smiles=1)
+    first, second = projection.shares
+    summary = {
+        "molecules": len(dots),
+        "rejected": dict(run.rejects.counts),
+        "variance": list(projection.shares),
+        "color": colors.name or None,
+        "model": run.title,
+    }
+    line = (
+        f"{len(dots):,} molecules in {picture}: {first:.1%} and {second:.1%} of the variance of"
+        f" their codes; {run.rejects.count:,} rows rejected"
+    )
+    table.finish(summary, [line], rows={"rows": written})
 
 
 class _Colors(NamedTuple):
@@ -157,7 +143,7 @@ class _Colors(NamedTuple):
             return cls(table.columns[place], table.columns[place], (), place)
         return cls(wanted.name, str(wanted), (wanted.name,))
 
-    def value(self, row: "Row", seen: "PreparedMolecule") -> float:
+    def value(self, row: "Row", molecule: "PreparedMolecule") -> float:
         """Return the value of a molecule, NaN where it has none.
 
         Raises:
@@ -166,7 +152,7 @@ class _Colors(NamedTuple):
         from molvae.data.tables.cells import number
 
         if self.measured:
-            return seen.values[0]
+            return molecule.values[0]
         cell = "" if self.place is None else row.cells[self.place]
         return number(cell, field=self.name)
 
@@ -175,15 +161,29 @@ NO_COLORS = _Colors("", "", ())
 
 
 class _Dot(NamedTuple):
-    """A molecule on the map: the ID of its row, what the model is shown of it, and its value."""
+    """A molecule on the map: the ID of its row, the molecule, and the value of its color."""
 
     id: str
-    seen: "PreparedMolecule"
+    molecule: "PreparedMolecule"
     value: float
 
 
-def _check(picture: Path, table: Path | None, *, inputs: tuple[Path, ...], force: bool) -> str:
-    """Check what is to be written, and return the format of the picture."""
+def _dots(
+    run: TableCommand, colors: _Colors
+) -> Generator[tuple["Row", _Dot | Rejected], None, None]:
+    """Yield each row with its dot, or the reason why it has none."""
+    for row, found in run.molecules(colors.measured, known_only=True):
+        if isinstance(found, Rejected):
+            yield row, found
+            continue
+        try:
+            yield row, _Dot(row.id or str(row.line), found, colors.value(row, found))
+        except Rejected as rejected:
+            yield row, rejected
+
+
+def _check(picture: Path, *, force: bool, inputs: tuple[Path | None, ...]) -> str:
+    """Check the place of the picture, and return its format."""
     from molvae.evaluate import latent_map
 
     latent_map.check_extra()
@@ -192,72 +192,4 @@ def _check(picture: Path, table: Path | None, *, inputs: tuple[Path, ...], force
         known = " or ".join(f".{each}" for each in latent_map.FORMATS)
         raise UsageError(f"{picture}: a picture ends in {known}.")
     check_output(picture, force=force, inputs=inputs)
-    if table is not None:
-        check_table(table, force=force, inputs=(*inputs, picture))
     return format
-
-
-def _look(
-    generator: "MoleculeGenerator",
-    table: "Table",
-    bad: Rejects,
-    *,
-    colors: _Colors,
-    jobs: int | None,
-    quiet: bool,
-) -> list[_Dot]:
-    """Read the molecules; those that cannot be used are rejected with their rows."""
-    from molvae.data.molecules import known_to, standardize_rows
-
-    found: list[_Dot] = []
-    rows = standardize_rows(
-        table.rows,
-        generator.standardization,
-        colors.measured,
-        jobs=jobs or os.cpu_count() or 1,
-    )
-    with progress("Reading", unit="rows", quiet=quiet) as report, closing(rows):
-        for row, seen in rows:
-            dot = _dot(row, known_to(generator.vocabulary, seen), colors)
-            if isinstance(dot, Rejected):
-                bad.add(row, dot)
-            else:
-                found.append(dot)
-            report(len(found) + len(bad.rows))
-    return found
-
-
-def _dot(row: "Row", known: "PreparedMolecule | Rejected", colors: _Colors) -> "_Dot | Rejected":
-    if isinstance(known, Rejected):
-        return known
-    try:
-        return _Dot(row.id or str(row.line), known, colors.value(row, known))
-    except Rejected as rejected:
-        return rejected
-
-
-def _project(generator: "MoleculeGenerator", molecules: "list[PreparedMolecule]") -> "Projection":
-    from molvae.evaluate.latent_map import project
-
-    means = generator.model.encode([molecule.symbols for molecule in molecules]).mean
-    return project(means.cpu().numpy())
-
-
-def _write(
-    path: Path,
-    found: list[_Dot],
-    projection: "Projection",
-    *,
-    color: str,
-    title: str,
-    quiet: bool,
-) -> None:
-    from molvae.data.tables.tables import output_format, write_table
-
-    columns = ["ID", "SMILES", "PC1", "PC2", *([color] if color else []), "model"]
-    tell_names(columns, output_format(path), quiet=quiet)
-    rows = (
-        [dot.id, dot.seen.smiles, *map(rounded, (*place, *([dot.value] if color else []))), title]
-        for dot, place in zip(found, projection.coordinates.tolist(), strict=True)
-    )
-    write_table(path, columns, rows, smiles=1)

@@ -1,22 +1,18 @@
 """`molvae neighbors`: molecules around one in latent space."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from molvae.cli import generators, options
 from molvae.cli.commands.augment import SETTINGS
-from molvae.cli.listing import Listing, listing, molecule
+from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
+from molvae.cli.requests import warn_of_targets
 from molvae.cli.stopping import stop_signals
-from molvae.cli.terminal import say
+from molvae.cli.summaries import control_lines, near_lines, too_few_near
 from molvae.config import NEAR_CODES, GenerateConfig
 from molvae.errors import ShortfallError
-
-if TYPE_CHECKING:
-    from molvae.generation.neighbors import Neighbor
-    from molvae.generation.results import Generation
 
 
 @click.command(epilog="Try: molvae neighbors 'CCN(CC)CC(=O)Nc1c(C)cccc1C' -n 20 --target LogP=3")
@@ -40,7 +36,8 @@ if TYPE_CHECKING:
 )
 @options.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
 @options.seed()
-@listing
+@options.device
+@table_output()
 def command(
     smiles: str,
     model: str,
@@ -49,6 +46,8 @@ def command(
     targets: options.Ranges,
     keep_properties: bool,
     seed: int | None,
+    device: str,
+    output: TableOutput,
     **settings: Any,
 ) -> None:
     """Draw molecules around one in the model's latent space.
@@ -64,15 +63,15 @@ def command(
     `molvae info MODEL` tells as kl, in nats: where that is little, they are alike in properties and
     size first, in structure second.
     """
-    run = Listing(model, **{name: settings[name] for name in Listing._fields[1:]})
-    generator = run.load()
+    output.check()
+    generator = generators.load(model, device)
     config = options.config_from(GenerateConfig, settings)
-    center = molecule(generator, smiles, quiet=run.quiet)
+    center = generators.molecule(generator, smiles, quiet=output.quiet)
     request = generator.request(targets)
-    generators.warn_of_targets(request, quiet=run.quiet)
+    warn_of_targets(request, quiet=output.quiet)
     with (
         stop_signals() as stopped,
-        progress("Drawing", total=number, quiet=run.quiet) as report,
+        progress("Drawing", total=number, quiet=output.quiet) as report,
         generators.chemists(number, None) as executor,
     ):
         found = generator.neighbors(
@@ -87,29 +86,15 @@ def command(
             report=report,
             should_stop=lambda: bool(stopped),
         )
-    more = {"radius": radius, "model": run.title(generator), "seed": found.summary.seed}
-    rows = [neighbor.row() | more for neighbor in found]
+    title = f"{generators.title(model)}-{generator.name}"
+    more = {"radius": radius, "model": title, "seed": found.summary.seed}
+    rows = output.write_records([neighbor.row() | more for neighbor in found])
     summary = {"smiles": center.smiles, "radius": radius, **found.summary.to_dict()}
-    told = found.summary.control
-    asked = {name: told[name] for name in request.ranges if name in told}
-    lines = [*_lines(found, center.smiles, radius), *generators.control_lines(generator, asked)]
-    run.write(rows, summary, lines)
-    if stopped:
-        say(f"Interrupted; the {len(rows)} finished neighbors are kept.")
-        raise SystemExit(128 + stopped[0])
-    if len(rows) < number:
-        raise ShortfallError(generators.too_few_near(found.summary, "neighbors"))
-
-
-def _lines(found: "Generation[Neighbor]", smiles: str, radius: float) -> Iterator[str]:
-    """Yield what is worth telling about a run, a line each."""
-    summary = found.summary
-    yield (
-        f"{summary.found} of {summary.requested} neighbors of {smiles}, {summary.draws} draws in"
-        f" {summary.seconds:.1f} s, seed {summary.seed}, model {summary.model}"
-    )
-    if found:
-        similar = generators.similarities(neighbor.tanimoto for neighbor in found)
-        yield f"radius {radius:g}: {similar}; novel {summary.novelty:.1%}"
-    if summary.refusals:
-        yield f"refused: {generators.refused(summary)}"
+    asked = {n: each for n, each in found.summary.control.items() if n in request.ranges}
+    lines = [
+        *near_lines(found, f"neighbors of {center.smiles}", radius=radius),
+        *control_lines(generator, asked),
+    ]
+    output.finish(summary, lines, rows={"rows": rows}, stopped=stopped)
+    if len(found) < number:
+        raise ShortfallError(too_few_near(found.summary, "neighbors"))

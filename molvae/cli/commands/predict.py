@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from molvae.cli import options
-from molvae.cli.generators import held_out
 from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.summaries import held_out
 from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
 from molvae.errors import UsageError
 
@@ -122,7 +122,9 @@ class _Layout(NamedTuple):
         kept = run.keep((*more, *OOD), molecules=True)
         return cls(kept, filled, names, classes, (*kept.names, *added, *more, *OOD))
 
-    def row(self, row: "Row", molecule: "PreparedMolecule", prediction: "Prediction") -> list[object]:
+    def row(
+        self, row: "Row", molecule: "PreparedMolecule", prediction: "Prediction"
+    ) -> list[object]:
         """Return a row of the table that is written."""
         cells = self.kept.cells(row, molecule)
         added: list[object] = []

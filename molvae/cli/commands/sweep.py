@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import generators, options
-from molvae.cli.listing import Listing, listing, molecule, searching
+from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.requests import MARKED, warn_of_targets
+from molvae.cli.summaries import similarities
 from molvae.config import SWEEP_GUIDANCE
 
 if TYPE_CHECKING:
@@ -40,8 +42,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Classifier-free guidance weight; 1 is off, larger follows the value more closely.",
 )
-@searching
-@listing
+@options.searching
+@options.device
+@table_output()
 def command(
     smiles: str,
     model: str,
@@ -53,7 +56,8 @@ def command(
     noise: float | None,
     tries: int,
     seed: int,
-    **settings: Any,
+    device: str,
+    output: TableOutput,
 ) -> None:
     """Change one property of a molecule and as little else as may be: a matched series.
 
@@ -69,18 +73,17 @@ def command(
     from molvae.generation.paths import sweep_values
     from molvae.generation.search import Search
 
-    run = Listing(model, **settings)
-    generator = run.load()
-    start = molecule(generator, smiles, quiet=run.quiet)
+    output.check()
+    generator = generators.load(model, device)
+    start = generators.molecule(generator, smiles, quiet=output.quiet)
     name = generator.spell(name)
     values = sweep_values(generator.model, name, number, low=low, high=high)
     for end in dict.fromkeys((values[0], values[-1])):
         asked = generator.request({name: end})
-        so = " and the rows are marked ood"
-        generators.warn_of_targets(asked, quiet=run.quiet, so=so)
+        warn_of_targets(asked, quiet=output.quiet, so=MARKED)
     search = Search(noise, tries, seed)
     steps = generator.sweep(start, name, values, guidance=guidance, search=search)
-    title = run.title(generator)
+    title = f"{generators.title(model)}-{generator.name}"
     more = {"guidance": guidance, "model": title, "seed": seed}
     own = dict(zip(generator.measured, start.values, strict=True))
     rows = [
@@ -112,9 +115,9 @@ def command(
         f" model {title}",
     ]
     if gaps:
-        similar = generators.similarities(step.tanimoto[0] for step in steps)
+        similar = similarities(step.tanimoto[0] for step in steps)
         lines.append(f"{name}: mean error {summary['mean_error']:.3g}; {similar}")
-    run.write(rows, summary, lines)
+    output.finish(summary, lines, rows={"rows": output.write_records(rows)})
 
 
 def _row(number: int, name: str, step: "Step", *, ood: bool) -> dict[str, Any]:

@@ -1,0 +1,90 @@
+"""Summaries of generated molecules, in words."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from molvae.generation.neighbors import Neighbor, Variant
+    from molvae.generation.results import Control, Generation, Summary
+    from molvae.generator import MoleculeGenerator
+
+
+def draws_of(summary: "Summary") -> str:
+    """Return how many draws a run took, and what reproduces it."""
+    return (
+        f"{summary.draws} draws in {summary.seconds:.1f} s, seed {summary.seed},"
+        f" model {summary.model}"
+    )
+
+
+def near_lines(
+    found: "Generation[Neighbor] | Generation[Variant]", what: str, *, radius: float
+) -> Iterator[str]:
+    """Yield the summary of molecules that are near given ones.
+
+    Args:
+        found: these molecules.
+        what: their name, with the given ones: "neighbors of CCO".
+        radius: the radius in latent space.
+    """
+    summary = found.summary
+    yield f"{summary.found} of {summary.requested} {what}, {draws_of(summary)}"
+    if found:
+        similar = similarities([each.tanimoto for each in found])
+        yield f"radius {radius:g}: {similar}; novel {summary.novelty:.1%}"
+    if summary.refusals:
+        yield f"refused: {refused(summary)}"
+
+
+def control_lines(
+    generator: "MoleculeGenerator", controls: Mapping[str, "Control"]
+) -> Iterator[str]:
+    """Yield asked against got in words, a property a line.
+
+    What the model itself reads off its molecules is no measurement: how far such readings are from
+    the truth stands beside it.
+    """
+    from molvae.generation.predict import stated_errors
+
+    stated = stated_errors(generator.model)
+    for name, control in controls.items():
+        got = f"mean {control.mean:.3g}, mean error {control.mae:.3g} ({control.mae_scaled:.2f} sd)"
+        hit = f"hit {control.hit_rate:.0%}"
+        if name in generator.measured:
+            yield f"{name}: {got}, {hit}"
+            continue
+        of_class, told = name in generator.normalizer.classes, stated.get(name, {})
+        known = told.get("accuracy" if of_class else "mae")
+        error = "its error is not known"
+        if known is not None:
+            error = f"right on {known:.0%} of" if of_class else f"mean error {known:.3g} on"
+            error += f" {held_out(told)}"
+        read = hit if of_class else f"{got}, {hit}"
+        yield f"{name}: {read}, as the model itself predicts ({error})"
+
+
+def similarities(tanimoto: Iterable[float]) -> str:
+    """Say how similar some molecules, at least one, are to those that they were made of."""
+    ordered = sorted(tanimoto)
+    middle = ordered[len(ordered) // 2]
+    return f"similarity {ordered[0]:.2f} to {ordered[-1]:.2f}, median {middle:.2f}"
+
+
+def refused(summary: "Summary") -> str:
+    """Say how many draws were refused and why, the commonest reason first."""
+    return ", ".join(f"{count} {reason}" for reason, count in summary.refusals.items()) or "none"
+
+
+def too_few_near(summary: "Summary", what: str) -> str:
+    """Say that too few molecules were found around given ones, and what to turn."""
+    commonest = next(iter(summary.refusals), "")
+    radius = "larger" if commonest in ("duplicate", "excluded") else "smaller"
+    return (
+        f"{summary.found} of {summary.requested} {what} were found; the rest were refused"
+        f" ({refused(summary)}). A {radius} --radius or a larger --max-tries finds more."
+    )
+
+
+def held_out(told: Mapping[str, float | None]) -> str:
+    """Name the molecules that a stated error is of."""
+    return f"{told['molecules']:,.0f} held-out molecules"
