@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from molvae.cli.options import config_from
+from molvae.cli.fields import config_from
 from molvae.cli.requests import warn_of_targets
 from molvae.cli.terminal import say
 from molvae.config import DrawSettings, GenerateConfig

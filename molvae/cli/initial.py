@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from molvae.cli.options import NONE
+from molvae.cli.fields import NONE
 from molvae.config import (
     PRESETS,
     DataConfig,

@@ -1,12 +1,12 @@
+import dataclasses
 import math
-from dataclasses import fields
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
-from molvae.cli import options
+from molvae.cli import fields, options
 from molvae.config import (
     PRESETS,
     DataConfig,
@@ -25,9 +25,9 @@ def resolve(kind: Any, *arguments: str, base: Any = None, **choice: Any) -> Any:
     seen = []
 
     @click.command()
-    @options.config_options(kind, **choice)
+    @fields.config_options(kind, **choice)
     def command(**settings: Any) -> None:
-        seen.append(options.config_from(kind, settings, base=base))
+        seen.append(fields.config_from(kind, settings, base=base))
 
     result = CliRunner().invoke(command, arguments, standalone_mode=False)
     if result.exception is not None:
@@ -37,7 +37,7 @@ def resolve(kind: Any, *arguments: str, base: Any = None, **choice: Any) -> Any:
 
 def show_help(kind: Any, **choice: Any) -> str:
     @click.command()
-    @options.config_options(kind, **choice)
+    @fields.config_options(kind, **choice)
     def command(**settings: Any) -> None: ...
 
     return " ".join(CliRunner().invoke(command, ["--help"]).stdout.split())
@@ -51,7 +51,7 @@ def test_no_options_give_the_defaults(kind: Any) -> None:
 @pytest.mark.parametrize("kind", [DataConfig, ModelConfig, TrainConfig, GenerateConfig])
 def test_help_tells_of_every_field_once(kind: Any) -> None:
     text = show_help(kind)
-    for item in fields(kind):
+    for item in dataclasses.fields(kind):
         assert text.count(item.metadata["help"]) == 1
 
 

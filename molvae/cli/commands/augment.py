@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import fields, generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
@@ -38,7 +38,7 @@ SETTINGS = (
     " leave them free.",
 )
 @table_input
-@options.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
+@fields.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
 @options.seed()
 @options.batch_size
 @options.device
@@ -65,7 +65,7 @@ def command(
     from molvae.generation.neighbors import Source
 
     run = TableCommand(file, model, device=device, source=source, output=output)
-    config = options.config_from(GenerateConfig, settings)
+    config = fields.config_from(GenerateConfig, settings)
     batches = run.batches(run.molecules(known_only=True))
     sources = [Source(row.id, row.line, found) for batch in batches for row, found in batch]
     run.tell_rows()

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import fields, generators, options
 from molvae.cli.judged import name_columns, read_generated
 from molvae.cli.progress import stages
 from molvae.cli.reporting import Reporting, given, reported, versions
@@ -53,7 +53,7 @@ SAMPLE = 30_000  # molecules of a training table that are measured, to count nei
     help="Held-out molecules that are taken for joint targets.",
 )
 @options.number(1000, help="Molecules drawn for each target.")
-@options.config_options(GenerateConfig, only=ASKING)
+@fields.config_options(GenerateConfig, only=ASKING)
 @options.seed("Seed of all randomness (default 1).")
 @options.smiles_column
 @options.input_format()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import fields, generators, options
 from molvae.cli.judged import chemnet_device, read_generated, read_set
 from molvae.cli.progress import progress, stages
 from molvae.cli.reporting import Reporting, reported
@@ -38,7 +38,7 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in reversed(
         (
             *SHARED,
-            options.config_options(GenerateConfig, only=DRAWING),
+            fields.config_options(GenerateConfig, only=DRAWING),
             click.option(
                 "--seeds",
                 default="1,2,3",

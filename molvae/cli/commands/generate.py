@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import fields, generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
 from molvae.cli.requests import PREFIX, read_requests, warn_of_requests
@@ -43,7 +43,7 @@ Row = dict[str, Any]
     default=None,
     help="Table of molecules that are known and not wanted, in any spelling.",
 )
-@options.config_options(GenerateConfig)
+@fields.config_options(GenerateConfig)
 @options.seed()
 @options.batch_size
 @options.jobs

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import fields, generators, options
 from molvae.cli.commands.augment import SETTINGS
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
@@ -34,7 +34,7 @@ from molvae.errors import ShortfallError
     help="Ask for the molecule's own measured properties, so that neighbors stay near (default), or"
     " leave them free.",
 )
-@options.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
+@fields.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
 @options.seed()
 @options.device
 @table_output()
@@ -65,7 +65,7 @@ def command(
     """
     output.check()
     generator = generators.load(model, device)
-    config = options.config_from(GenerateConfig, settings)
+    config = fields.config_from(GenerateConfig, settings)
     center = generators.molecule(generator, smiles, quiet=output.quiet)
     request = generator.request(targets)
     warn_of_targets(request, quiet=output.quiet)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import fields, generators, options
 from molvae.cli.initial import prepared_like
 from molvae.cli.outputs import check_output, check_table, is_device
 from molvae.cli.progress import progress
@@ -29,7 +29,7 @@ NOT_A_NUMBER = "not a number"
 )
 @options.output("Dataset to write.", required=True)
 @options.input_format()
-@options.config_options(DataConfig)
+@fields.config_options(DataConfig)
 @click.option(
     "--init",
     metavar="MODEL",
@@ -81,7 +81,7 @@ def command(
     from molvae.data.prepare import prepare
 
     base, known_symbols = prepared_like(init, settings) if init else (None, frozenset())
-    config = options.config_from(DataConfig, settings, base=base)
+    config = fields.config_from(DataConfig, settings, base=base)
     target = Path(output)
     if output == "-":
         raise UsageError("-o -: a dataset is no table; name a file.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
+from molvae.cli import fields, options
 from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings_of
 from molvae.cli.progress import Report, progress
 from molvae.cli.stopping import WARNING, stop_signals
@@ -64,9 +64,9 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
     help="Go on where the training in this folder stopped, with its settings; more --epochs"
     " stretch its schedule.",
 )
-@options.config_options(ModelConfig, shown=PRESETS["tiny"].model)
-@options.config_options(TrainConfig, shown=PRESETS["tiny"].train)
-@options.config_options(PriorConfig, shown=PRESETS["tiny"].prior)
+@fields.config_options(ModelConfig, shown=PRESETS["tiny"].model)
+@fields.config_options(TrainConfig, shown=PRESETS["tiny"].train)
+@fields.config_options(PriorConfig, shown=PRESETS["tiny"].prior)
 @click.option(
     "--tensorboard",
     is_flag=True,
@@ -256,14 +256,14 @@ def _resolve(
     model = updated(base.model, tables.get("model", {}), where=f"{origin} [model]")
     train = updated(base.train, tables.get("train", {}), where=f"{origin} [train]")
     prior = updated(base.prior, tables.get("prior", {}), where=f"{origin} [prior]")
-    model = options.config_from(ModelConfig, settings, base=model)
-    train = options.config_from(TrainConfig, settings, base=train)
+    model = fields.config_from(ModelConfig, settings, base=model)
+    train = fields.config_from(TrainConfig, settings, base=train)
     if initial:
         check_sizes(initial, model)
     return Preset(
         model,
         train,
-        options.config_from(PriorConfig, settings, base=prior),
+        fields.config_from(PriorConfig, settings, base=prior),
     )
 
 
