@@ -35,55 +35,58 @@ def setting(
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How a table of molecules becomes a dataset."""
+    """Settings of `prepare`: a table of molecules becomes a dataset."""
 
     properties: tuple[str, ...] = setting(
-        DEFAULT_PROPERTIES, "properties to compute and condition on, or none"
+        DEFAULT_PROPERTIES, "Properties to compute and condition on, or none"
     )
     labels: tuple[str, ...] = setting(
         (),
-        "columns of the input to condition on as well, numbers or classes as they read;"
-        " NAME:class and NAME:number tell how",
+        "Label columns to condition on, numbers or classes; NAME:class and NAME:number set it",
     )
-    smiles_column: str = setting("", "column that holds the SMILES; empty: found by name")
-    stereo: bool = setting(False, "keep stereo marks")
-    largest_fragment: bool = setting(True, "keep only the largest fragment of salts and mixtures")
-    uncharge: bool = setting(True, "neutralize charges where the molecule allows it")
-    isotopes: bool = setting(False, "keep isotope labels")
-    max_length: int = setting(400, "longest SMILES accepted, in characters", low=1, high=10_000)
-    max_heavy_atoms: int = setting(150, "largest molecule accepted, in atoms", low=1, high=500)
-    max_symbols: int = setting(128, "longest SELFIES accepted, in symbols", low=2, high=1024)
+    smiles_column: str = setting("", "Column of SMILES; empty: found by name")
+    stereo: bool = setting(False, "Keep stereo marks")
+    largest_fragment: bool = setting(True, "Keep only the largest fragment of salts and mixtures")
+    uncharge: bool = setting(True, "Neutralize charges where possible")
+    isotopes: bool = setting(False, "Keep isotope labels")
+    max_length: int = setting(400, "Longest SMILES accepted, in characters", low=1, high=10_000)
+    max_heavy_atoms: int = setting(
+        150, "Largest molecule accepted, in heavy atoms", low=1, high=500
+    )
+    max_symbols: int = setting(128, "Longest SELFIES accepted, in symbols", low=2, high=1024)
     min_count: int = setting(
-        5, "a symbol found in fewer molecules is left out of the vocabulary", low=1
+        5, "Molecules that must contain a symbol for it to enter the vocabulary", low=1
     )
-    split: str = setting("random", "random, scaffold, or the column that names each row's split")
-    validation: float = setting(0.05, "share of molecules for validation", low=0.0, high=0.5)
-    test: float = setting(0.05, "share of molecules for testing", low=0.0, high=0.5)
-    seed: int = setting(0, "seed of the split", low=0, high=MAX_SEED)
+    split: str = setting(
+        "random", "random, scaffold, or the column that names the split of each row"
+    )
+    validation: float = setting(0.05, "Fraction of molecules for validation", low=0.0, high=0.5)
+    test: float = setting(0.05, "Fraction of molecules for testing", low=0.0, high=0.5)
+    seed: int = setting(0, "Seed of the split", low=0, high=MAX_SEED)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """Sizes of the conditional VAE."""
 
-    symbol_size: int = setting(128, "width of a token's embedding", low=4, high=4096)
-    encoder_size: int = setting(256, "width of the encoder LSTM, each direction", low=4, high=4096)
-    decoder_size: int = setting(512, "width of each decoder LSTM", low=4, high=4096)
-    decoder_layers: int = setting(2, "number of decoder LSTMs", low=1, high=8)
-    latent_size: int = setting(64, "number of latent dimensions", low=1, high=1024)
-    condition_size: int = setting(128, "width of the condition embedding", low=4, high=4096)
-    dropout: float = setting(0.0, "dropout between decoder layers", low=0.0, high=0.9)
+    symbol_size: int = setting(128, "Width of the token embedding", low=4, high=4096)
+    encoder_size: int = setting(256, "Width of the encoder LSTM, per direction", low=4, high=4096)
+    decoder_size: int = setting(512, "Width of each decoder LSTM", low=4, high=4096)
+    decoder_layers: int = setting(2, "Number of decoder LSTMs", low=1, high=8)
+    latent_size: int = setting(64, "Number of latent dimensions", low=1, high=1024)
+    condition_size: int = setting(128, "Width of the condition embedding", low=4, high=4096)
+    dropout: float = setting(0.0, "Dropout between decoder layers", low=0.0, high=0.9)
     film: bool = setting(  # of a model that does not say so: it is older and has none
-        False, "let code and properties scale what the decoder writes, unit by unit (FiLM)"
+        False, "Scale the decoder's hidden units by latent code and properties (FiLM)"
     )
     noise_conditional: bool = setting(
-        False, "teach the decoder every noise level of its code, from all of it to none"
+        False, "Train the decoder with latent codes at every noise level"
     )
 
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """p(z given c): where codes come from when no molecule is given."""
+    """Settings of the prior p(z given c), which draws latent codes."""
 
     prior: str = setting(
         "joint-gaussian",
@@ -95,97 +98,106 @@ class PriorConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a model is trained."""
+    """Settings of training."""
 
-    epochs: int = setting(30, "passes over the training split", low=1, high=100_000)
+    epochs: int = setting(30, "Passes over the training split", low=1, high=100_000)
     patience: int = setting(
-        0, "epochs without a better validation loss before training ends; 0: never", low=0
+        0, "Epochs without a better validation loss before training stops; 0: never", low=0
     )
-    batch_size: int = setting(256, "molecules in a step", low=1, high=65_536)
+    batch_size: int = setting(256, "Molecules per step", low=1, high=65_536)
     accumulate: int = setting(
         1,
-        "pieces that a step's molecules are taken in: less memory, the same gradients",
+        "Gradient accumulation steps: parts of each batch, to save memory",
         low=1,
         high=65_536,
     )
     optimizer: str = setting(
         "muon",
-        "what moves the weights; muon: matrices by their orthogonalized momentum, which takes"
-        " fewer epochs; adamw",
+        "muon (orthogonalized momentum for the weight matrices; needs fewer epochs) or adamw",
         choices=("muon", "adamw"),
     )
-    learning_rate: float = setting(2e-3, "peak learning rate", low=1e-7, high=1.0)
-    weight_decay: float = setting(0.1, "decay of weight matrices", low=0.0, high=1.0)
+    learning_rate: float = setting(2e-3, "Peak learning rate", low=1e-7, high=1.0)
+    weight_decay: float = setting(0.1, "Weight decay of the weight matrices", low=0.0, high=1.0)
     schedule: str = setting(
         "cosine",
-        "learning rate after the warm-up; cosine or linear: falls until the last epoch; constant:"
-        " stays, and the warm-up is a share of the first epoch",
+        "Learning rate after the warm-up: cosine or linear decay until the last epoch, or constant;"
+        " for constant, the warm-up is a fraction of the first epoch",
         choices=("cosine", "linear", "constant"),
     )
-    warmup: float = setting(0.02, "share of steps over which the rate rises", low=0.0, high=0.5)
-    final_rate: float = setting(0.02, "final learning rate, as share of the peak", low=0, high=1)
-    clip: float = setting(1.0, "largest gradient norm", low=1e-3, high=1e3)
-    ema: float = setting(0.999, "decay of the weights' moving average", low=0.0, high=0.999999)
-    beta: float = setting(1.0, "weight of the KL term", low=0.0, high=100.0)
-    kl_hold: float = setting(0.02, "share of steps with a KL weight of zero", low=0.0, high=0.9)
-    kl_warmup: float = setting(
-        0.15, "share of steps over which the KL weight rises", low=0.0, high=1.0
+    warmup: float = setting(
+        0.02, "Warm-up of the learning rate, as a fraction of the steps", low=0.0, high=0.5
     )
-    free_nats: float = setting(8.0, "KL per molecule that costs nothing, nats", low=0.0, high=500)
-    property_weight: float = setting(0.5, "weight of the property head's squared error", low=0.0)
+    final_rate: float = setting(0.02, "Final learning rate, relative to the peak", low=0, high=1)
+    clip: float = setting(1.0, "Gradient clipping: largest norm", low=1e-3, high=1e3)
+    ema: float = setting(
+        0.999, "Decay of the weights' moving average (EMA)", low=0.0, high=0.999999
+    )
+    beta: float = setting(1.0, "Weight of the KL term", low=0.0, high=100.0)
+    kl_hold: float = setting(0.02, "Fraction of steps with a KL weight of zero", low=0.0, high=0.9)
+    kl_warmup: float = setting(
+        0.15, "Warm-up of the KL weight, as a fraction of the steps", low=0.0, high=1.0
+    )
+    free_nats: float = setting(8.0, "Free nats: KL per molecule without penalty", low=0.0, high=500)
+    property_weight: float = setting(0.5, "Weight of the property head's squared error", low=0.0)
     precision: str = setting(
         "auto",
-        "arithmetic of the matrix products; auto: bf16 on a CPU with units for it, else fp32",
+        "Precision of the matrix products; auto: bf16 on a CPU that has bf16 units, else fp32",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
-    seed: int = setting(0, "seed of weights, order and noise", low=0, high=MAX_SEED)
-    save_every: float = setting(120.0, "seconds between saves within an epoch", low=1.0)
+    seed: int = setting(0, "Seed of weights, order and noise", low=0, high=MAX_SEED)
+    save_every: float = setting(120.0, "Seconds between saves within an epoch", low=1.0)
 
 
 @dataclass(frozen=True)
 class GenerateConfig:
-    """How molecules are drawn."""
+    """Settings of generation."""
 
     tier: str = setting(
         "consistent",
-        "consistent: samples that SELFIES would repair silently are drawn again; raw: as they come",
+        "consistent: molecules that SELFIES had to repair are sampled again; raw: they are kept",
         choices=("consistent", "raw"),
     )
     temperature: float | None = setting(
-        None, "1: as spread as was learned; lower: safer", low=0.0, high=5.0
+        None,
+        "Sampling temperature; 1 samples the learned distribution, lower is more conservative",
+        low=0.0,
+        high=5.0,
     )
-    top_p: float = setting(1.0, "sample among the likeliest tokens of this mass", low=0.01, high=1)
+    top_p: float = setting(
+        1.0, "Sample from the most likely tokens with this total probability", low=0.01, high=1
+    )
     guidance: float = setting(
-        1.5, "how far to overstate the request; 1: as learned, more: nearer to it", low=0.0, high=10
+        1.5,
+        "Classifier-free guidance weight; 1 is off, larger follows the targets more closely",
+        low=0.0,
+        high=10,
     )
     noise: float | None = setting(
         None,
-        "share of noise in the latent code: 0 draws whole codes, 1 leaves all to the properties;"
-        " for models that were taught it",
+        "Fraction of noise in the latent code: 0 uses the whole code, 1 only the properties; needs"
+        " a model trained with --noise-conditional",
         low=0.0,
         high=1.0,
     )
     shortlist: int = setting(
         4,
-        "strings written for each draw with targets; the model's own property head, not RDKit,"
-        " picks the likeliest to hit them",
+        "Strings sampled for each draw with targets; the model's property head, not RDKit, picks"
+        " the one most likely to hit them",
         low=1,
         high=256,
     )
     best_of: int = setting(
-        1, "draw this many for each row, keep the one nearest to its targets", low=1, high=1024
+        1, "Molecules drawn for each row; the one nearest to the targets is kept", low=1, high=1024
     )
-    max_tries: int = setting(20, "draws for each molecule before giving up", low=1, high=100_000)
-    unique: bool = setting(True, "no molecule twice (tier consistent)")
-    novel: bool = setting(False, "only molecules that are not in the training set")
-    in_range: bool = setting(False, "only molecules within every range or class asked for")
+    max_tries: int = setting(20, "Largest number of draws per molecule", low=1, high=100_000)
+    unique: bool = setting(True, "Reject duplicates (tier consistent)")
+    novel: bool = setting(False, "Reject molecules of the training set")
+    in_range: bool = setting(False, "Reject molecules outside a requested range or class")
     filters: tuple[str, ...] = setting(
-        (), "structural alerts to leave out: PAINS, BRENK, NIH, MCF, MOSES"
+        (), "Structural alerts to reject: PAINS, BRENK, NIH, MCF, MOSES"
     )
-    smarts: tuple[str, ...] = setting(
-        (), "only molecules with this SMARTS pattern: what is drawn without it is refused"
-    )
-    not_smarts: tuple[str, ...] = setting((), "only molecules without this SMARTS pattern")
+    smarts: tuple[str, ...] = setting((), "Keep only molecules that match this SMARTS pattern")
+    not_smarts: tuple[str, ...] = setting((), "Reject molecules that match this SMARTS pattern")
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,13 @@ def config_options(
     skip: Collection[str] = (),
     shown: Config | None = None,
 ) -> Decorator:
-    """Give a command one option for each hyper-parameter of `kind`.
+    """Add one option for each hyper-parameter of `kind` to a command.
 
     Args:
         kind: a configuration dataclass.
         only: the fields to take; all of them when None.
         skip: fields to leave out.
-        shown: the configuration whose values the help text calls default, such as a preset.
+        shown: the configuration whose values the help text shows as defaults, such as a preset.
     """
     hints = get_type_hints(kind)
     chosen = [
@@ -65,12 +65,12 @@ def config_options(
 def config_from(
     kind: type[Config], settings: Mapping[str, Any], *, base: Config | None = None
 ) -> Config:
-    """Return `base` (or the defaults) with the options that the user gave.
+    """Return `base` (or the defaults) with the options from the command line.
 
     Args:
         kind: the dataclass given to `config_options`.
-        settings: the command's parameters; those that are no fields of `kind` are passed over.
-        base: what file and preset came to.
+        settings: the command's parameters; those that are no fields of `kind` are ignored.
+        base: the configuration from file and preset.
 
     Raises:
         ConfigError: for a value out of its range.
@@ -85,7 +85,7 @@ def config_from(
 
 
 def _config_option(item: Field[Any], hint: Any, default: object) -> Decorator:
-    """Translate one field into one option."""
+    """Return the option of one field."""
     dashed = item.name.replace("_", "-")
     spelling = SPELLINGS.get(item.name, (f"--{dashed}",))
     help_text = f"{item.metadata['help']}{_default_text(default)}"

@@ -1,4 +1,4 @@
-"""What the commands that draw or read molecules need: a model, and processes for the chemistry."""
+"""Models of commands, and worker processes for the chemistry."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,26 +38,31 @@ def load(model: str, device: str) -> "MoleculeGenerator":
 
 
 def title(model: str) -> str:
-    """Name a model for people: of `my-run/model.safetensors` that is `my-run`."""
+    """Return the name of a model for people, such as `my-run` for `my-run/model.safetensors`."""
     path = Path(model).resolve()
     return path.parent.name if path.name == "model.safetensors" else path.name.partition(".")[0]
 
 
-def draw_settings(generator: "MoleculeGenerator", settings: Mapping[str, Any]) -> DrawSettings:
-    """Return the model's defaults with the options that the user gave.
+def title_and_hash(model: str, generator: "MoleculeGenerator") -> str:
+    """Return the name and short hash of a model, as the column `model` has it."""
+    return f"{title(model)}-{generator.name}"
 
-    A noise level that is given brings a temperature of its own, as `LoadedModel.settings` has it:
-    the model's own is for the model's own level.
+
+def draw_settings(generator: "MoleculeGenerator", settings: Mapping[str, Any]) -> DrawSettings:
+    """Return the model's defaults with the options from the command line.
+
+    The model's temperature belongs to the model's noise: another noise has another temperature, see
+    `LoadedModel.settings`.
     """
     unsaid = replace(generator.defaults, noise=None, temperature=None)
     return generator.model.settings(config_from(GenerateConfig, settings, base=unsaid))
 
 
 def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "PreparedMolecule":
-    """Read a molecule that the command line names, in the form that the model was trained on.
+    """Return a molecule from the command line, standardized as the training set.
 
-    Unless `quiet`, it is told what of the molecule is left out, how it is unlike the training set,
-    and whether its code means another molecule to the model.
+    Report on stderr which parts of the molecule are left out, which properties are outside the
+    training range, and whether the model cannot reconstruct it.
 
     Raises:
         InputError: for a string that is no molecule, or a symbol that the model does not know.
@@ -80,9 +85,8 @@ def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Pr
     (back,) = reconstruct(generator.model, [found])
     if back.tanimoto < UNLIKE:
         say(
-            f"Warning: {found.smiles}: the model does not bring it back: what its code is written"
-            f" as has a Tanimoto similarity of {back.tanimoto:.2f}, and what is written around the"
-            " code need not be like it.",
+            f"Warning: {found.smiles}: the model cannot reconstruct it (Tanimoto similarity"
+            f" {back.tanimoto:.2f}); molecules near its latent code may not be similar to it.",
             quiet=quiet,
         )
     return found
@@ -92,12 +96,12 @@ def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Pr
 def workers(
     jobs: int | None, executor: str | None, *, packages: Sequence[str] = ()
 ) -> Iterator["Jobs"]:
-    """Give what `--jobs` or `--executor` asks for, as what fans work out takes it.
+    """Provide the workers of `--jobs` or `--executor`.
 
     Args:
         jobs: worker processes of this machine; None for one on each core.
         executor: the address of a Dask scheduler.
-        packages: those that must be the same on its workers, besides what chemistry needs.
+        packages: further packages whose versions must be the same on its workers.
 
     Raises:
         UsageError: for both at once.
@@ -106,7 +110,7 @@ def workers(
         yield jobs or os.cpu_count() or 1
         return
     if jobs is not None:
-        raise UsageError("--jobs and --executor: the workers are here or there; give one of them.")
+        raise UsageError("--jobs and --executor: give only one of them.")
     from molvae.parallel.executors import PACKAGES, dask_executor
 
     with dask_executor(executor, packages=(*PACKAGES, *packages)) as found:
@@ -115,7 +119,7 @@ def workers(
 
 @contextmanager
 def chemists(n: int, jobs: int | None, executor: str | None = None) -> Iterator["Executor | None"]:
-    """Give workers for the chemistry of `n` molecules: of this machine, when it is enough work."""
+    """Provide workers for the chemistry of `n` molecules; none for a small number."""
     if executor is None and n < SMALL:
         yield None
         return

@@ -1,4 +1,4 @@
-"""`--init MODEL`: what is prepared for a model's further training, and what that begins with."""
+"""`--init MODEL`: data for fine-tuning a model, and its first weights."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -69,7 +69,7 @@ def prepared_like(model: str, settings: Mapping[str, Any]) -> tuple[DataConfig, 
 def find_initial(
     model: str | None, run: Path, dataset: "MoleculeDataset", *, resume: bool
 ) -> "Initial | None":
-    """Return what a training begins with, or began with when it is resumed; None for nothing.
+    """Return the model that a training starts from, also when it is resumed; None for none.
 
     Raises:
         UsageError: when a training is to go on with another model than it began with.
@@ -100,7 +100,7 @@ def find_initial(
 
 
 def keep_initial(initial: "Initial | None", run: Path) -> None:
-    """Make the folder say what its training begins with, so that --resume needs no --init."""
+    """Save the initial model in the run folder, so that --resume needs no --init."""
     if initial is None:
         (run / INITIAL_FILE).unlink(missing_ok=True)
     else:

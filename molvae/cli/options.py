@@ -34,13 +34,13 @@ targets = click.option(
     multiple=True,
     callback=_targets,
     metavar="NAME=VALUE|LO..HI",
-    help="Ask for a property: LogP=2.5, QED=0.8..0.95, MW=..400, or for a class of a label:"
-    " activity=active; repeat for more.",
+    help="Target of a property, such as LogP=2.5, QED=0.8..0.95 or MW=..400, or a class of a label,"
+    " such as activity=active; repeat for more.",
 )
 
 
 def packed(kind: Any, name: str, decorators: Iterable[Decorator]) -> Decorator:
-    """Give a command several options as one parameter.
+    """Add several options to a command, as one parameter.
 
     Args:
         kind: a NamedTuple whose fields are the parameters of the options.
@@ -62,7 +62,7 @@ def packed(kind: Any, name: str, decorators: Iterable[Decorator]) -> Decorator:
     return decorate
 
 
-def number(default: int | None = None, *, help: str = "How many molecules.") -> Decorator:
+def number(default: int | None = None, *, help: str = "Number of molecules.") -> Decorator:
     """`-n`: the parameter `number`, at least 1."""
     return click.option(
         "-n",
@@ -91,7 +91,7 @@ def output(help: str, *, default: str | None = None, required: bool = False) -> 
 
 
 table_output = output(
-    "Table to write: .csv, .tsv, .smi, .sdf, .parquet, .json, .jsonl; - is stdout.", default="-"
+    "Output table: .csv, .tsv, .smi, .sdf, .parquet, .json or .jsonl; - is stdout.", default="-"
 )
 
 
@@ -99,13 +99,13 @@ def json_summary(inside: str = "rows") -> Decorator:
     """`--json`: the parameter `as_json`.
 
     Args:
-        inside: what the summary holds besides where no table is written.
+        inside: the name of the rows in the summary, where no table is written.
     """
     return click.option(
         "--json",
         "as_json",
         is_flag=True,
-        help=f"Write the summary to stdout as JSON; without -o, the {inside} in it.",
+        help=f"Write the summary to stdout as JSON, with the {inside} unless -o is given.",
     )
 
 
@@ -120,7 +120,7 @@ def input_format(flag: str = "--format") -> Decorator:
         "input_format",
         type=click.Choice(FORMATS),
         callback=_or_nothing,
-        help="Format of what is read, whatever its ending; that of stdin is told by its content.",
+        help="Format of the input; found from the file's ending, or from the content of stdin.",
     )
 
 
@@ -135,12 +135,12 @@ def output_format(flag: str = "--format") -> Decorator:
         "output_format",
         type=click.Choice(FORMATS),
         callback=_or_nothing,
-        help="Format of the table written, whatever its ending; csv on stdout.",
+        help="Format of the output; found from the file's ending, csv on stdout.",
     )
 
 
 def seed(
-    help: str = "Seed of every random choice; drawn and reported when not given.",
+    help: str = "Random seed; chosen and reported when not given.",
     *,
     default: int | None = None,
 ) -> Decorator:
@@ -158,14 +158,14 @@ smiles_column = click.option(
     "-s",
     "--smiles-column",
     default=None,
-    help="Column that holds the SMILES; found by name when not given.",
+    help="Column of SMILES; found by name when not given.",
 )
 batch_size = click.option(
     "-b",
     "--batch-size",
     type=click.IntRange(1),
     default=None,
-    help="Molecules in flight at once; changes speed and memory, never the result.",
+    help="Molecules per batch; changes speed and memory, never the result.",
 )
 device = click.option(
     "-d",
@@ -173,7 +173,7 @@ device = click.option(
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda|cuda:N",
-    help="Where the model runs.",
+    help="Device of the model.",
 )
 jobs = click.option(
     "-j",
@@ -186,16 +186,16 @@ executor = click.option(
     "--executor",
     metavar="dask://HOST:PORT",
     default=None,
-    help="Have the chemistry done by the workers of this Dask scheduler, on any machines, in place"
-    " of --jobs; needs the extra 'dask'.",
+    help="Run the chemistry on the workers of this Dask scheduler, in place of --jobs; needs the"
+    " extra 'dask'.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
-force = click.option("--force", is_flag=True, help="Overwrite what exists.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; errors only.")
+force = click.option("--force", is_flag=True, help="Overwrite existing files.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
 
 
 def searching(command: Command) -> Command:
-    """Give a command the options of `series.Search`: noise, tries and seed."""
+    """Add the options of `paths.Search` to a command: noise, tries and seed."""
     for decorate in (
         seed("Seed of the noise.", default=0),
         click.option(
@@ -203,15 +203,15 @@ def searching(command: Command) -> Command:
             type=click.IntRange(1),
             default=SERIES_TRIES,
             show_default=True,
-            help="Molecules written for each row.",
+            help="Molecules decoded for each row.",
         ),
         click.option(
             "--noise",
             type=click.FloatRange(0.0, 1.0),
             default=None,
-            help="Share of noise in the code that is furthest from the molecule; 0 holds its own"
-            f" code in all rows (default {f'{SERIES_NOISE:g}'.removeprefix('0')}, or the"
-            " posterior's width for a decoder that was not taught noise).",
+            help="Largest fraction of noise in the latent code; 0 keeps the molecule's own code"
+            f" (default {SERIES_NOISE:g}; for a decoder trained without noise, the posterior's"
+            " width).",
         ),
     ):
         command = decorate(command)

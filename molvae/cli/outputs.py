@@ -20,12 +20,12 @@ def check_output(path: Path, *, force: bool, inputs: Iterable[Path | None] = ())
     """Check that a file can be written.
 
     Args:
-        path: the file to be.
+        path: the file.
         force: an existing one may be overwritten.
-        inputs: what the same command reads or writes besides.
+        inputs: the other files of the same command.
 
     Raises:
-        UsageError: saying what is in the way and which flag mends it.
+        UsageError: with the reason, and the flag that helps.
     """
     place = os.path.realpath(path)
     if any(other is not None and place == os.path.realpath(other) for other in inputs):
@@ -46,10 +46,10 @@ def check_table(
     """Check that a table of molecules can be written.
 
     Args:
-        path: the file to be; `-` is stdout.
-        format: what it is to be whatever its ending says; "" when that decides.
+        path: the file; `-` is stdout.
+        format: of the table; "" where the ending of the file decides.
         force: an existing one may be overwritten.
-        inputs: what the same command reads or writes besides.
+        inputs: the other files of the same command.
 
     Raises:
         UsageError: as `check_output`; for an ending that names no format, an extra that is
@@ -66,7 +66,7 @@ def check_table(
 
 
 def tell_names(columns: Sequence[str], kind: str, *, quiet: bool) -> tuple[str, ...]:
-    """Return the names that columns get in a format, and name on stderr those that it changes.
+    """Return the names of columns in a format, and report on stderr those that change.
 
     Args:
         columns: their names.
@@ -84,7 +84,7 @@ def tell_names(columns: Sequence[str], kind: str, *, quiet: bool) -> tuple[str, 
 
 
 def rounded(value: object) -> object:
-    """Return a value as a table holds it: six digits say more than a model knows."""
+    """Return a value as a table holds it: a float has six digits."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
@@ -112,7 +112,7 @@ class TableOutput(NamedTuple):
 
     @property
     def on_terminal(self) -> bool:
-        """Whether a person reads the table: no file, format or JSON is asked for."""
+        """Whether the table goes to a terminal, without a format or JSON."""
         asked = self.path or self.output_format or self.as_json
         return not asked and sys.stdout.isatty()
 
@@ -140,7 +140,7 @@ class TableOutput(NamedTuple):
         Returns:
             The rows where they belong into the JSON summary, see `finish`; nothing otherwise.
         """
-        from molvae.data.tables.records import plain
+        from molvae.data.tables.cells import plain
         from molvae.data.tables.tables import write_table
 
         inside = self.as_json and self.path is None
@@ -164,7 +164,7 @@ class TableOutput(NamedTuple):
         Returns:
             As `write`.
         """
-        from molvae.data.tables.records import plain
+        from molvae.data.tables.cells import plain
 
         if self.as_json and self.path is None:
             return [{name: plain(value) for name, value in row.items()} for row in records]
@@ -197,7 +197,7 @@ class TableOutput(NamedTuple):
 
 
 def table_output(flag: str = "--format", *, inside: str = "rows") -> options.Decorator:
-    """Give a command the options of `TableOutput`, as its parameter `output`.
+    """Add the options of `TableOutput` to a command, as its parameter `output`.
 
     Args:
         flag: for the format: `--output-format` where the command reads a table as well.

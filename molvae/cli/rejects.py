@@ -88,7 +88,7 @@ class Rejects:
 
         if self.path is not None:
             write_table(self.path, Reject._fields, self.rows)
-        show_first(self.rows, "rows left out", self.path, "--rejects", quiet=quiet)
+        show_first(self.rows, "rejected rows", self.path, "--rejects", quiet=quiet)
 
 
 def show_first(
@@ -98,7 +98,7 @@ def show_first(
 
     Args:
         items: all of them.
-        what: they are: "rows left out".
+        what: they are: "rejected rows".
         file: the table that lists them, if any.
         option: the option that names such a table.
         quiet: show nothing.

@@ -75,13 +75,13 @@ def warn_of_targets(
     so: str = "",
     of: str = "",
 ) -> None:
-    """Say which targets lie outside what the model was trained on.
+    """Warn of targets outside the model's training range.
 
     Args:
-        request: what is asked.
-        quiet: say nothing.
-        so: what follows from it besides.
-        of: what has these properties, where they are not asked for.
+        request: the targets.
+        quiet: write nothing.
+        so: the end of the sentence.
+        of: the name of a molecule whose own properties they are.
     """
     from molvae.targets import format_range
 
@@ -99,10 +99,10 @@ def warn_of_targets(
 def warn_of_requests(
     generator: "MoleculeGenerator", requests: Sequence["Request"], quiet: bool
 ) -> None:
-    """Say which targets lie outside what the model was trained on, or nowhere together."""
+    """Warn of targets outside the training range, and of combinations unlike the training set."""
     strange = {n: r.ranges[n] for r in requests for n in r.unfamiliar}
     warn_of_targets(generator.request(strange), quiet=quiet, so=MARKED)
-    # Of a single property that lies outside its range, all is said.
+    # For a single property outside its range, the first warning is enough.
     together = [request for request in requests if len(request.ranges) > 1 or not strange]
     _warn_of_combinations(generator, together, quiet)
 
@@ -110,21 +110,21 @@ def warn_of_requests(
 def _warn_of_combinations(
     generator: "MoleculeGenerator", requests: Sequence["Request"], quiet: bool
 ) -> None:
-    """Say which combinations the training set has nothing of; of a single one how much it has."""
+    """Warn of combinations unlike the training set; report the frequency of a single request."""
     found = [(request, generator.feasibility(request)) for request in requests]
     odd = [(request, each) for request, each in found if each is not None and each.ood]
     for request, each in odd[:SHOWN_ODD]:
         nearest = ", ".join(f"{name}={value:.3g}" for name, value in each.nearest.items())
         say(
-            f"Warning: {request}: the training set has nothing like it; the nearest combination is"
+            f"Warning: {request}: no training molecule is similar; the nearest combination is"
             f" {nearest}, {each.distance:.1f} sd away. The rows are marked ood.",
             quiet=quiet,
         )
     if len(odd) > SHOWN_ODD:
-        say(f"Warning: the same of {len(odd) - SHOWN_ODD:,} more requests.", quiet=quiet)
+        say(f"Warning: the same for {len(odd) - SHOWN_ODD:,} more requests.", quiet=quiet)
     if len(found) == 1 and not odd and found[0][1] is not None:
         say(
-            f"{found[0][1].share:.1%} of the training molecules are within half an sd of what is"
-            " asked.",
+            f"{found[0][1].share:.1%} of the training molecules are within half an sd of the"
+            " targets.",
             quiet=quiet,
         )

@@ -33,16 +33,15 @@ def near_lines(
         similar = similarities([each.tanimoto for each in found])
         yield f"radius {radius:g}: {similar}; novel {summary.novelty:.1%}"
     if summary.refusals:
-        yield f"refused: {refused(summary)}"
+        yield f"rejected: {rejected(summary)}"
 
 
 def control_lines(
     generator: "MoleculeGenerator", controls: Mapping[str, "Control"]
 ) -> Iterator[str]:
-    """Yield asked against got in words, a property a line.
+    """Yield the errors of generated molecules against their targets, one line per property.
 
-    What the model itself reads off its molecules is no measurement: how far such readings are from
-    the truth stands beside it.
+    For a label, the value is only the model's own prediction; its held-out error is given too.
     """
     from molvae.generation.predict import stated_errors
 
@@ -55,36 +54,36 @@ def control_lines(
             continue
         of_class, told = name in generator.normalizer.classes, stated.get(name, {})
         known = told.get("accuracy" if of_class else "mae")
-        error = "its error is not known"
+        error = "error unknown"
         if known is not None:
-            error = f"right on {known:.0%} of" if of_class else f"mean error {known:.3g} on"
+            error = f"accuracy {known:.0%} on" if of_class else f"mean error {known:.3g} on"
             error += f" {held_out(told)}"
         read = hit if of_class else f"{got}, {hit}"
-        yield f"{name}: {read}, as the model itself predicts ({error})"
+        yield f"{name}: {read}, predicted by the model itself ({error})"
 
 
 def similarities(tanimoto: Iterable[float]) -> str:
-    """Say how similar some molecules, at least one, are to those that they were made of."""
+    """Return the range of similarities to the source molecules, at least one, in words."""
     ordered = sorted(tanimoto)
     middle = ordered[len(ordered) // 2]
     return f"similarity {ordered[0]:.2f} to {ordered[-1]:.2f}, median {middle:.2f}"
 
 
-def refused(summary: "Summary") -> str:
-    """Say how many draws were refused and why, the commonest reason first."""
+def rejected(summary: "Summary") -> str:
+    """Return the numbers of rejected draws by reason, the most frequent reason first."""
     return ", ".join(f"{count} {reason}" for reason, count in summary.refusals.items()) or "none"
 
 
 def too_few_near(summary: "Summary", what: str) -> str:
-    """Say that too few molecules were found around given ones, and what to turn."""
+    """Return the error for too few molecules near given ones, with the option that helps."""
     commonest = next(iter(summary.refusals), "")
     radius = "larger" if commonest in ("duplicate", "excluded") else "smaller"
     return (
-        f"{summary.found} of {summary.requested} {what} were found; the rest were refused"
-        f" ({refused(summary)}). A {radius} --radius or a larger --max-tries finds more."
+        f"{summary.found} of {summary.requested} {what} were found; the other draws were rejected"
+        f" ({rejected(summary)}). A {radius} --radius or a larger --max-tries finds more."
     )
 
 
 def held_out(told: Mapping[str, float | None]) -> str:
-    """Name the molecules that a stated error is of."""
+    """Return the number of molecules behind an error."""
     return f"{told['molecules']:,.0f} held-out molecules"

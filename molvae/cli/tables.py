@@ -140,7 +140,7 @@ class TableCommand:
         output.check(inputs=(file,))
         self.rejects = source.collect_rejects(file, output)
         self.generator = generators.load(model, device)
-        self.title = f"{generators.title(model)}-{self.generator.name}"
+        self.title = generators.title_and_hash(model, self.generator)
         self.table = source.open(file)
         self.file, self.source, self.output = file, source, output
         self.count = 0
@@ -153,7 +153,7 @@ class TableCommand:
             columns: the others.
             molecules: whether the table's own molecules and IDs stay, because the others hold none.
         """
-        from molvae.data.tables.records import id_place
+        from molvae.data.tables.columns import id_place
 
         table = self.table
         spelling: Callable[[str], str] = str if molecules else str.lower

@@ -80,7 +80,7 @@ def test_fewer_than_asked_for_is_said_and_exits_4(augment: Augment) -> None:
     done = augment("-n", 6, *words)
     assert done.exit_code == 4
     assert len(rows_of(done.stdout)) < 12
-    assert "of 12 variants were found; the rest were refused (" in done.stderr
+    assert "of 12 variants were found; the other draws were rejected (" in done.stderr
     assert "A larger --radius or a larger --max-tries finds more." in done.stderr
 
 

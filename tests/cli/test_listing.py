@@ -1,4 +1,4 @@
-"""The commands that make molecules of one or two that the command line names."""
+"""Commands on one or two molecules from the command line: interpolate, neighbors, sweep."""
 
 import csv
 import json
@@ -131,13 +131,13 @@ def test_fewer_neighbors_than_asked_for_exit_4(molvae_here: Invoke) -> None:
     still = ("--radius", 0, "--temperature", 0, "--noise", 0, "--max-tries", 2, "--shortlist", 1)
     done = molvae_here("neighbors", LIDOCAINE, "-n", 4, *still)
     assert done.exit_code == 4
-    assert "of 4 neighbors were found; the rest were refused (" in done.stderr
+    assert "of 4 neighbors were found; the other draws were rejected (" in done.stderr
     assert "A larger --radius or a larger --max-tries finds more." in done.stderr
 
 
 def test_a_molecule_that_does_not_come_back_is_warned_of(molvae_here: Invoke) -> None:
     words = ("sweep", ERYTHROMYCIN, "-p", "LogP", "-n", 1, "--tries", 1)
-    assert "the model does not bring it back" in molvae_here(*words).stderr
+    assert "the model cannot reconstruct it" in molvae_here(*words).stderr
     known = molvae_here("sweep", LIDOCAINE, "-p", "LogP", "-n", 1, "--tries", 1)
     assert "Warning" not in known.stderr
 

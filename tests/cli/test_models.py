@@ -38,5 +38,5 @@ def test_an_installation_without_models_says_so(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(checkpoint, "bundled_models", dict)
     done = models()
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "No model ships with this installation" in done.stderr
+    assert "This installation has no bundled model" in done.stderr
     assert json.loads(models("--json").stdout) == []

@@ -88,7 +88,7 @@ def test_bad_rows_are_named_counted_and_listed(predict: Predict, tmp_path: Path)
     assert "in.csv:4: not a molecule: ring 1 is opened at character 2" in done.stderr
     assert "in.csv: 4 rows, SMILES in column 'smiles'." in done.stderr
     assert "2 molecules predicted" in done.stderr
-    assert "1 with symbols unknown to it, 1 rows rejected; " in done.stderr
+    assert "1 with unknown symbols, 1 rows rejected; " in done.stderr
     (row,) = rows_of(bad.read_text())
     assert (row["file"], row["row"], row["smiles"]) == ("in.csv", "4", "C1CC")
     strict = predict("--strict")
@@ -122,7 +122,7 @@ def test_a_model_that_never_said_so_has_no_error_to_tell(
     checkpoint.save(tmp_path / "old.safetensors")
     done = predict(model=tmp_path / "old.safetensors")
     assert done.exit_code == 0
-    assert "potency: this model does not say how far its predictions are" in done.stderr
+    assert "potency: the error of this model's predictions is unknown" in done.stderr
 
 
 def test_filling_in_changes_empty_cells_alone(predict: Predict) -> None:
@@ -149,7 +149,7 @@ def test_what_can_be_computed_is_read_when_it_is_named(predict: Predict) -> None
 def test_a_model_without_labels_asks_for_names(predict: Predict) -> None:
     done = predict(model="druglike")
     assert done.exit_code == 2
-    assert "the model has no labels; name what to read with --property: MW, LogP" in done.stderr
+    assert "the model has no labels; name a property with --property: MW, LogP" in done.stderr
 
 
 def test_a_second_prediction_takes_the_place_of_the_first(predict: Predict, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_bad_rows_are_named_counted_and_listed(score: Scoring, tmp_path: Path) -
     assert "in.csv:4: not a molecule: ring 1 is opened at character 2" in done.stderr
     assert "in.csv: 4 rows, SMILES in column 'smiles'." in done.stderr
     assert "2 molecules scored" in done.stderr
-    assert "1 with symbols unknown to it, 1 rows rejected; " in done.stderr
+    assert "1 with unknown symbols, 1 rows rejected; " in done.stderr
     (row,) = rows_of(bad.read_text())
     assert (row["file"], row["row"], row["smiles"]) == ("in.csv", "4", "C1CC")
     assert score("--strict").exit_code == 3
@@ -84,7 +84,7 @@ def test_the_summary_tells_counts_means_and_what_was_compared(score: Scoring) ->
     assert found["mean"]["elbo"] == pytest.approx((rows[0]["elbo"] + rows[1]["elbo"]) / 2)
     assert found["held_out"]["split"] == "validation"
     assert 10 < found["held_out"]["molecules"] < 100
-    assert "fewer than 100: none is marked for its percentile" in score().stderr
+    assert "fewer than 100: no molecule is flagged for its percentile" in score().stderr
 
 
 def test_a_model_that_does_not_say_has_no_percentile(
@@ -95,7 +95,7 @@ def test_a_model_that_does_not_say_has_no_percentile(
     checkpoint.save(tmp_path / "old.safetensors")
     done = score(model=tmp_path / "old.safetensors")
     assert done.exit_code == 0
-    assert "Note: this model does not say how its held-out molecules score" in done.stderr
+    assert "Note: this model holds no scores of held-out molecules" in done.stderr
     assert [row["percentile"] for row in rows_of(done.stdout)] == ["", "", ""]
     found = json.loads(score("--json", "-q", model=tmp_path / "old.safetensors").stdout)
     assert found["held_out"] is None

@@ -64,7 +64,10 @@ def test_dataset_becomes_a_model_a_log_and_a_configuration(
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("a.csv.gz", "a table: first molvae prepare "), ("none.molvae", "no such file; a dataset is")],
+    [
+        ("a.csv.gz", "a table: first molvae prepare "),
+        ("none.molvae", "no such file; molvae prepare makes"),
+    ],
 )
 def test_what_is_no_dataset_is_told_what_makes_one(
     molvae: Run, tmp_path: Path, name: str, words: str
@@ -81,7 +84,7 @@ def test_existing_run_needs_resume_or_force(train: Train, tmp_path: Path) -> Non
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     refused = train("-o", run, "--epochs", 1)
     assert refused.exit_code == 2
-    assert "--resume goes on, --force starts over" in refused.stderr
+    assert "--resume continues it, --force starts over" in refused.stderr
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
     again = train("-o", run, "--epochs", 1, "-q", "--resume")
     assert (again.exit_code, again.stderr) == (0, "")
@@ -225,7 +228,7 @@ def test_signals_save_first_and_resume_goes_on(
     with begin(drug_dataset_file, tmp_path, "--force") as process:
         assert stop(process, tmp_path, rows=1, number=number) == code
         assert process.stderr is not None
-        assert "Go on with --resume." in process.stderr.read()
+        assert "Continue with --resume." in process.stderr.read()
     step, first = step_of(tmp_path), log_of(tmp_path)
     assert step > 0
     epochs = len(first) + 1
@@ -292,7 +295,7 @@ def test_training_that_ends_early_says_so(train: Train, tmp_path: Path) -> None:
     """A learning rate of next to nothing after the warm-up: nothing gets better for long."""
     done = train("-o", tmp_path, "--epochs", 40, "--patience", 1, "--learning-rate", 1)
     assert done.exit_code == 0
-    assert "the validation loss was no better for 1. A larger --patience" in done.stderr
+    assert "the validation loss was no better for 1. To continue: --resume" in done.stderr
     assert len(log_of(tmp_path)) < 40
 
 
@@ -314,7 +317,7 @@ def test_several_processes_train_one_model(
         assert stop(process, tmp_path / "run", rows=1, number=signal.SIGTERM) != 0
         assert process.stderr is not None
         said = process.stderr.read()
-    assert said.count("training molecules") == said.count("Go on with --resume.") == 1
+    assert said.count("training molecules") == said.count("Continue with --resume.") == 1
     epochs = len(log_of(tmp_path / "run")) + 1
     assert train("-o", tmp_path / "run", "--resume", "--epochs", epochs, "-q").exit_code == 0
     assert len(log_of(tmp_path / "run")) == epochs

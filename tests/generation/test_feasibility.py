@@ -113,11 +113,11 @@ def test_generate_says_what_the_training_set_lacks_and_marks_the_rows(
     polar = float(np.quantile(values(drug_dataset, "TPSA"), 0.98))
     words = ("generate", str(tiny_model_file), "-n", "2", "--tier", "raw", "--seed", "1")
     done = molvae(*words, "-t", f"MW={light}", "-t", f"TPSA={polar}")
-    assert "the training set has nothing like it; the nearest combination is MW=" in done.stderr
+    assert "no training molecule is similar; the nearest combination is MW=" in done.stderr
     header, *rows = (line.split(",") for line in done.stdout.splitlines())
     assert {row[header.index("ood")] for row in rows} == {"true"}
     done = molvae(*words, "-t", "LogP=2")
-    assert "% of the training molecules are within half an sd of what is asked." in done.stderr
+    assert "% of the training molecules are within half an sd of the targets." in done.stderr
     header, *rows = (line.split(",") for line in done.stdout.splitlines())
     assert {row[header.index("ood")] for row in rows} == {"false"}
 

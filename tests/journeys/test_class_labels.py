@@ -140,7 +140,7 @@ def test_tables_say_the_class_in_a_word_and_are_read_again(run: Path, tmp_path: 
     ]
     assert {row["target_halogen"] for row in rows} == {"yes"}
     assert {row["predicted_halogen"] for row in rows} <= {"yes", "no"}
-    assert re.search(r"halogen: hit \d+%, as the model itself predicts \(right on ", done.stderr)
+    assert re.search(r"halogen: hit \d+%, predicted by the model itself \(accuracy ", done.stderr)
     again = generate(run, "--targets", table, "--json")
     told = json.loads(again.stdout)
     assert {row["target_halogen"] for row in told["molecules"]} == {"yes"}

@@ -74,7 +74,7 @@ def test_a_label_with_holes_goes_all_the_way(molvae: Steps, tmp_path: Path) -> N
     assert known["rows"] == len(DRUGS) + 1
 
     trained = molvae("train", "drugs.molvae", "-o", "run", *SMALL, "--epochs", 2)
-    assert "molvae generate run draws molecules" in trained.stderr
+    assert "molvae generate run generates molecules" in trained.stderr
     card = json.loads(molvae("info", "run", "--json").stdout)
     assert card["normalizer"]["names"] == ["MW", "LogP", "logS"]
     assert set(card["provenance"]["measured"]["calibration"]) == {"MW", "LogP"}
@@ -133,7 +133,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_was_not(
                 break
         rest = process.stderr.read()
         assert process.wait(60) == 130
-    assert rest.splitlines()[-1] == "Stopped; all is saved in broken. Go on with --resume."
+    assert rest.splitlines()[-1] == "Stopped; all is saved in broken. Continue with --resume."
 
     molvae("train", "drugs.molvae", "-o", "broken", *settings, "--resume")
     whole, broken = (

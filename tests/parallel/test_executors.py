@@ -209,7 +209,7 @@ def test_workers_are_here_or_there(command: str, table: Path, tmp_path: Path) ->
     ]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 2
-    assert "give one of them" in result.stderr
+    assert "give only one of them" in result.stderr
 
 
 def test_an_executor_gives_every_item_its_result_in_order() -> None:

@@ -1,4 +1,4 @@
-"""`molvae augment`: variants of given molecules, with where they came from."""
+"""`molvae augment`: variants of the molecules of a table."""
 
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,12 @@ SETTINGS = (
     type=click.FloatRange(0.0),
     default=1.5,
     show_default=True,
-    help="How far to go, in standard deviations of the molecule's own latent code.",
+    help="Radius, in standard deviations of the molecule's own posterior.",
 )
 @click.option(
     "--keep-properties/--free-properties",
     default=True,
-    help="Ask for the molecule's own measured properties, so that variants stay near (default), or"
-    " leave them free.",
+    help="Target the molecule's own properties, so that variants stay similar (default), or none.",
 )
 @table_input
 @fields.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
@@ -56,11 +55,11 @@ def command(
     output: TableOutput,
     **settings: Any,
 ) -> None:
-    """Draw variants of each molecule in FILE: its neighbors in the model's latent space.
+    """Generate variants of each molecule in FILE: its neighbors in latent space.
 
-    Each row tells the molecule that it came from, how similar it is to it (Tanimoto, Morgan
-    fingerprints of radius 2), and what draws it again. Variants are distinct and none is a molecule
-    of FILE; what SELFIES would repair silently is drawn again.
+    Each row names the source molecule, the similarity to it (Tanimoto, Morgan fingerprints of
+    radius 2), and the model, seed and ID that reproduce the variant. Variants are distinct, and
+    none is a molecule of FILE. Molecules that SELFIES had to repair are sampled again.
     """
     from molvae.generation.neighbors import Source
 

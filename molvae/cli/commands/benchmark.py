@@ -1,4 +1,4 @@
-"""`molvae benchmark`: a model, or any generator's molecules, beside what others report."""
+"""`molvae benchmark`: published benchmarks of a model, or of any generator's molecules."""
 
 import click
 
@@ -8,7 +8,7 @@ from molvae.cli.commands import benchmark_control, benchmark_distribution, bench
 @click.group(name="benchmark", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Judge a model, or the molecules of any generator, in a published protocol.
+    """Run a published benchmark on a model, or on the molecules of any generator.
 
     molvae benchmark moses druglike -o moses.json
     """

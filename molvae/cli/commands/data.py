@@ -1,4 +1,4 @@
-"""`molvae data`: public sets of molecules, from their own addresses to the cache."""
+"""`molvae data`: public datasets of molecules, downloaded to the cache."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from molvae.cli.terminal import print_json, print_table, say
 @click.group(name="data", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List and fetch public sets of molecules.
+    """List and download public datasets of molecules.
 
     molvae prepare $(molvae data get moses-train) -o moses.molvae
     """
@@ -24,7 +24,7 @@ def command(ctx: click.Context) -> None:
 @command.command("list")
 @options.as_json
 def list_sets(as_json: bool) -> None:
-    """List the public sets: size, license, and whether they are in the cache."""
+    """List the public datasets: size, license, and whether they are in the cache."""
     from molvae.data.public_sets import SETS, cached, place
 
     rows: list[dict[str, Any]] = [
@@ -72,15 +72,15 @@ def list_sets(as_json: bool) -> None:
     envvar="MOLVAE_MIRROR",
     default="",
     metavar="URL",
-    help="Folder of a mirror that holds the files as the cache names them; also MOLVAE_MIRROR.",
+    help="Mirror: a folder of files named as in the cache; also MOLVAE_MIRROR.",
 )
 @options.as_json
 @options.quiet
 def get_sets(names: tuple[str, ...], mirror: str, as_json: bool, quiet: bool) -> None:
-    """Fetch public sets, verify them, and print where they are.
+    """Download public datasets, verify them, and print their paths.
 
-    NAME is a set or one of its files, as molvae data list shows them: moses, moses-train. What is
-    there already is verified and not fetched again; what broke off is gone on with.
+    NAME is a dataset or one of its files, as in molvae data list: moses, moses-train. Files in the
+    cache are verified and not downloaded again; an incomplete download is continued.
     """
     from molvae.data.public_sets import get, named
 

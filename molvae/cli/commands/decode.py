@@ -1,4 +1,4 @@
-"""`molvae decode`: a table of latent codes to molecules."""
+"""`molvae decode`: latent codes to molecules."""
 
 import secrets
 from collections import Counter
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 @click.argument("model", default="druglike")
 @options.targets
 @click.option(
-    "--alone", is_flag=True, help="Do not ask for the properties in the table, only for --target."
+    "--alone", is_flag=True, help="Ignore the properties in the table; use --target only."
 )
 @click.option(
     "--temperature",
     type=click.FloatRange(0.0, 10.0),
     default=0.0,
     show_default=True,
-    help="0 writes the likeliest molecule of each code; 1 draws as the model has learned.",
+    help="Sampling temperature: 0 for the most likely molecule, 1 for the learned distribution.",
 )
 @options.input_format()
 @rejects_option
@@ -59,15 +59,15 @@ def command(
     device: str,
     output: TableOutput,
 ) -> None:
-    """Write a molecule for each latent code in FILE.
+    """Decode each latent code in FILE to a molecule.
 
-    FILE is a table as `molvae encode` writes it: a code in the columns z1, z2, ..., and properties
-    in columns of their names, which are asked of the row's molecule; an empty cell leaves one free.
-    --target asks the same of all rows. The columns of the molecule come back: consistent tells
-    where SELFIES had nothing to repair.
+    FILE is a table from `molvae encode`: codes in the columns z1, z2, ..., and properties in
+    columns of their names. The properties are the targets of the molecule; an empty cell sets no
+    target. --target sets the same target for all rows. The column consistent shows where SELFIES
+    had nothing to repair.
 
-    How like the encoded molecule the written one is depends on how much the model's code holds,
-    which `molvae info MODEL` tells as kl, in nats, and exact_from_mean.
+    The similarity to the encoded molecule depends on how much information the code holds: see kl,
+    in nats, and exact_from_mean in `molvae info MODEL`.
     """
     # Any column will do for the one that must be there: a code needs no SMILES beside it.
     source = TableInput(input_format, "z1", rejects, strict, jobs=None)
@@ -83,12 +83,12 @@ def command(
 
 
 class _Layout(NamedTuple):
-    """Where a table holds what is read.
+    """The columns of codes and targets in a table.
 
     Attributes:
         columns: all of its columns.
         codes: the places of z1, z2, ..., in order.
-        asked: by place among the model's properties, the place of the column of what is asked.
+        asked: by place among the model's properties, the place of the column of its targets.
         model: the place of the column that names the model which made the codes, None without one.
     """
 
@@ -133,7 +133,7 @@ class _Layout(NamedTuple):
                 yield row._replace(smiles=""), rejected
 
     def read(self, row: "Row", generator: "MoleculeGenerator") -> "tuple[np.ndarray, np.ndarray]":
-        """Read a row: its code, shape (Z,), and what is asked, NaN where nothing is, shape (P,).
+        """Return the code of a row, shape (Z,), and its targets, NaN for none, shape (P,).
 
         Raises:
             Rejected: for a cell that is no number, or the code of another model.
@@ -156,7 +156,7 @@ class _Layout(NamedTuple):
         return code, point
 
     def _number(self, row: "Row", place: int) -> float:
-        from molvae.data.tables.records import number
+        from molvae.data.tables.cells import number
 
         return number(row.cells[place], field=self.columns[place])
 

@@ -1,4 +1,4 @@
-"""`molvae encode`: a table of molecules to a table of their latent codes."""
+"""`molvae encode`: latent codes of molecules."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--deviations",
     is_flag=True,
-    help="Add the posterior's standard deviations, in the columns sd1, sd2, ...",
+    help="Add the standard deviations of the posterior, in the columns sd1, sd2, ...",
 )
 @table_input
 @options.device
@@ -31,15 +31,14 @@ if TYPE_CHECKING:
 def command(
     file: Path, model: str, deviations: bool, device: str, source: TableInput, output: TableOutput
 ) -> None:
-    """Write the latent codes of the molecules in FILE.
+    """Compute the latent codes of the molecules in FILE.
 
-    Each row holds a molecule as the model reads it, its measured properties, and its posterior mean
-    in the columns z1, z2, ..., and behind these the other columns of FILE. The code and the
-    properties together are what the model knows of a molecule: `molvae decode` reads both and
-    writes what `molvae reconstruct` would.
+    Each row has the standardized molecule, its properties, its posterior mean in the columns z1,
+    z2, ..., and the other columns of FILE. `molvae decode` turns the codes and the properties back
+    into molecules, the same as `molvae reconstruct` finds.
 
-    Codes belong to the model that made them, which the column model names; `molvae info MODEL`
-    tells as kl, in nats, how much they hold.
+    Codes are valid only for the model that made them; the column model names it. `molvae info
+    MODEL` shows how much information they hold: kl, in nats.
     """
     if output.kind == "smi":
         raise UsageError("a .smi file has no room for codes; write .csv, .parquet or .jsonl.")

@@ -1,4 +1,4 @@
-"""`molvae generate`: the main job."""
+"""`molvae generate`: molecules with requested properties."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
 from molvae.cli.requests import PREFIX, read_requests, warn_of_requests
 from molvae.cli.stopping import stop_signals
-from molvae.cli.summaries import control_lines, draws_of, refused
+from molvae.cli.summaries import control_lines, draws_of, rejected
 from molvae.cli.terminal import describe_table, printable, say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError, UsageError
@@ -27,21 +27,21 @@ Row = dict[str, Any]
 
 @click.command(epilog="Try: molvae generate -n 9 -t LogP=2.5 -t QED=0.8.. -o out.csv")
 @click.argument("model", default="druglike")
-@options.number(help="How many molecules (default 20); with --targets, for each of its rows (1).")
+@options.number(help="Number of molecules (default 20); with --targets, per row (default 1).")
 @options.targets
 @click.option(
     "--targets",
     "targets_file",
     type=click.Path(path_type=Path),
     default=None,
-    help="Table with one set of targets a row: columns named like properties, cells like 2.5"
-    " or 0.8..0.95, empty where free. In a table that `molvae generate` wrote, the target columns.",
+    help="Table with one set of targets per row: columns named as properties, cells such as 2.5 or"
+    " 0.8..0.95, empty for no target. Of a table from `molvae generate`, its target_ columns.",
 )
 @click.option(
     "--exclude",
     type=click.Path(path_type=Path),
     default=None,
-    help="Table of molecules that are known and not wanted, in any spelling.",
+    help="Table of known molecules to reject.",
 )
 @fields.config_options(GenerateConfig)
 @options.seed()
@@ -64,11 +64,10 @@ def command(
     output: TableOutput,
     **settings: Any,
 ) -> None:
-    """Draw molecules with the properties you name.
+    """Generate molecules with the properties you ask for.
 
-    MODEL is a file, a folder that `molvae train` wrote, or the name of a bundled model (default
-    druglike). `molvae info MODEL` tells which properties it knows,
-    and its own defaults, where it has some.
+    MODEL is a file, a folder from `molvae train`, or the name of a bundled model (default
+    druglike). `molvae info MODEL` shows its properties and its own defaults.
     """
     from molvae.generation.results import columns_of
 
@@ -77,7 +76,7 @@ def command(
     config = generators.draw_settings(generator, settings)
     requests, n = read_requests(generator, targets, targets_file, number)
     if config.in_range and not any(request.has_range for request in requests):
-        raise UsageError("--in-range: no range is asked for; write LogP=2..3 in place of LogP=2.5.")
+        raise UsageError("--in-range needs a range: write LogP=2..3 in place of LogP=2.5.")
     warn_of_requests(generator, requests, output.quiet)
     known = _known(generator, exclude, jobs=jobs, quiet=output.quiet)
     with (
@@ -97,7 +96,7 @@ def command(
             should_stop=lambda: bool(stopped),
         )
     summary = generation.summary
-    title = f"{generators.title(model)}-{generator.name}"
+    title = generators.title_and_hash(model, generator)
     rows = [{**each.row(), "model": title, "seed": summary.seed} for each in generation]
     written: list[Row] = []
     if output.on_terminal:
@@ -108,8 +107,8 @@ def command(
     output.finish(summary.to_dict(), lines, rows={"molecules": written}, stopped=stopped)
     if summary.found < n:
         raise ShortfallError(
-            f"{summary.found} of {n} molecules were found; the rest were refused"
-            f" ({refused(summary)})."
+            f"{summary.found} of {n} molecules were found; the other draws were rejected"
+            f" ({rejected(summary)})."
             f" {_what_helps(generator, requests, patterns=bool(config.smarts))}"
         )
 
@@ -117,7 +116,7 @@ def command(
 def _known(
     generator: "MoleculeGenerator", path: Path | None, *, jobs: int | None, quiet: bool
 ) -> frozenset[str]:
-    """Return the molecules of a table as the model's training set spells them.
+    """Return the molecules of a table, standardized as the training set.
 
     Raises:
         InputError: for no table, or one without a molecule.
@@ -134,18 +133,18 @@ def _known(
     if not known:
         raise InputError(f"{path}: no molecule to exclude.")
     bad = sum(isinstance(found, Rejected) for found in looked)
-    lost = f"; {bad:,} rows are none, which `molvae prepare` names" if bad else ""
+    lost = f"; {bad:,} rows are not molecules" if bad else ""
     say(describe_table(table.name, len(looked), table.smiles_column), quiet=quiet)
-    say(f"{path}: {len(known):,} molecules are left out{lost}.", quiet=quiet)
+    say(f"{path}: {len(known):,} molecules are excluded{lost}.", quiet=quiet)
     return known
 
 
 def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Write rows for the eye: what is the same in all of them is left out.
+    """Print rows for people, without the columns that are the same in all rows.
 
     SMILES come last, unbroken, so that they can be copied from a narrow terminal.
     """
-    told = (PREFIX, "novel", "ood")  # by the summary, unless the rows differ
+    told = (PREFIX, "novel", "ood")  # the summary has them, unless the rows differ
     shown = [
         column
         for column in columns
@@ -160,7 +159,7 @@ def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 
 def _short(value: object) -> str:
-    """Write a value for the eye: three digits."""
+    """Return a value with three digits."""
     from molvae.data.tables.cells import cell_text
 
     return f"{value:.3g}" if isinstance(value, float) else cell_text(value)
@@ -174,25 +173,25 @@ def summary_lines(generator: "MoleculeGenerator", summary: "Summary") -> Iterato
     )
     novel = f", novel {summary.novelty:.1%} of the molecules" if summary.found else ""
     yield (
-        f"acceptance {summary.acceptance:.1%} (first draws that SELFIES did not have to repair),"
+        f"acceptance {summary.acceptance:.1%} (first draws that SELFIES did not repair),"
         f" unique {summary.uniqueness:.1%} of the first draws{novel}"
     )
     yield from control_lines(generator, summary.control)
     if summary.refusals:
-        yield f"refused: {refused(summary)}"
+        yield f"rejected: {rejected(summary)}"
 
 
 def _what_helps(
     generator: "MoleculeGenerator", requests: Sequence["Request"], *, patterns: bool
 ) -> str:
-    """Say what to do where fewer molecules were found than wanted."""
+    """Return advice for a run that found too few molecules."""
     more = "A larger --max-tries tries longer."
     if any(map(generator.is_ood, requests)):
-        more = "The training set has nothing like the targets: targets that it has find more."
+        more = "No training molecule is similar to the targets: choose others."
     if patterns:
         elements = ", ".join(generator.vocabulary.elements)
         more += (
-            f" The model writes {elements} and no other element. What has the pattern is nearest to"
-            " a molecule that has it: molvae neighbors SMILES."
+            f" The model knows only the elements {elements}. To start from a molecule with the"
+            " pattern: molvae neighbors SMILES."
         )
     return more

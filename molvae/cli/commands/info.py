@@ -1,4 +1,4 @@
-"""`molvae info`: what is inside a model or a dataset."""
+"""`molvae info`: the content of a model or a dataset."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +21,9 @@ UNITS = {**dict.fromkeys(NATS, "nats"), "property_mae": "sd"}  # of figures that
 @click.argument("item", metavar="MODEL|DATASET")
 @options.as_json
 def command(item: str, as_json: bool) -> None:
-    """Show what is inside a model or a dataset: content, properties, origin, health.
+    """Show the content of a model or a dataset: sizes, properties, origin, health.
 
-    A model is a file, a folder that `molvae train` wrote, or the name of a bundled one.
+    A model is a file, a folder from `molvae train`, or the name of a bundled one.
     """
     from molvae.checkpoint import find_model
     from molvae.files import store
@@ -103,7 +103,7 @@ def _counted(symbols: Sequence[str]) -> str:
 
 
 def _properties(header: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return the table of properties: their scale, and how well a model heeds them."""
+    """Return the table of properties: their scale, and how well a model follows them."""
     from molvae.normalizer import class_column
 
     normalizer = header["normalizer"]
@@ -152,7 +152,7 @@ def _text(value: object) -> str:
 
 
 def _told(value: object) -> bool:
-    """Whether there is anything to say: an empty list or text is not."""
+    """Return whether there is anything to show: not for an empty list or text."""
     return not (isinstance(value, str | Sequence | Mapping) and not value)
 
 

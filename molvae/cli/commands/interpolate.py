@@ -1,4 +1,4 @@
-"""`molvae interpolate`: the molecules between two."""
+"""`molvae interpolate`: the molecules between two molecules."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 @click.argument("first", metavar="A")
 @click.argument("last", metavar="B")
 @click.argument("model", default="druglike")
-@options.number(9, help="How many places on the path, both ends included.")
+@options.number(9, help="Number of steps, both ends included.")
 @click.option(
     "--path",
     type=click.Choice(("spherical", "linear")),
     default="spherical",
     show_default=True,
-    help="How to go: along the great circle, on which codes lie, or straight.",
+    help="Spherical (slerp) or linear interpolation of the latent codes.",
 )
 @options.targets
-@click.option("--distinct", is_flag=True, help="Leave out molecules that the path has met before.")
+@click.option("--distinct", is_flag=True, help="Leave out repeated molecules.")
 @options.searching
 @options.device
 @table_output()
@@ -44,16 +44,15 @@ def command(
     device: str,
     output: TableOutput,
 ) -> None:
-    """Write the molecules on the way from A to B through the latent space.
+    """Generate the molecules between A and B in latent space.
 
-    Each row is a molecule at a step of the path, 0 to 1; the ends are what the model makes of the
-    codes of A and B, which is A and B where these hold all of them. Between them --tries molecules
-    are written for each step, from the path's latent code and from codes with more and more noise
-    in them, up to --noise, and the properties of A and B are asked for, blended likewise; --target
-    holds one of them fixed. A row is the one most similar to A and B (tanimoto_A, tanimoto_B:
-    Morgan fingerprints of radius 2), the nearer end counting more, and nearest to the targets,
-    that stands nowhere else, where one was found; consistent tells whether SELFIES had nothing to
-    repair. The same command gives the same rows.
+    Each row is a molecule at one step of the path, 0 to 1. The ends are the reconstructions of A
+    and B. For each step between them, --tries molecules are decoded, from the latent code of the
+    step with increasing noise, up to --noise. Their targets are the properties of A and B,
+    interpolated; --target fixes one of them. The row holds the molecule most similar to A and B
+    (tanimoto_A, tanimoto_B: Morgan fingerprints of radius 2) and nearest to the targets; the nearer
+    end has more weight, and repetitions are avoided. The column consistent shows whether SELFIES
+    had nothing to repair. The same command gives the same rows.
     """
     from molvae.generation.search import Search
 
@@ -66,7 +65,7 @@ def command(
     steps = generator.interpolate(
         ends[0], ends[1], number, path=path, targets=request, search=search
     )
-    title = f"{generators.title(model)}-{generator.name}"
+    title = generators.title_and_hash(model, generator)
     more = _target_cells(request) | {"path": path, "model": title, "seed": seed}
     rows = [_row(number, step) | more for number, step in enumerate(steps, 1)]
     met = {row["SMILES"] for row in rows} - {""}

@@ -1,4 +1,4 @@
-"""`molvae map`: a picture of where molecules lie in a model's latent space."""
+"""`molvae map`: a picture of molecules in latent space."""
 
 import os
 from collections.abc import Generator
@@ -21,21 +21,20 @@ if TYPE_CHECKING:
 @click.command(epilog="Try: molvae map compounds.csv -o map.png --color LogP")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("model", default="druglike")
-@options.output("Picture to write: .png or .svg.", required=True)
+@options.output("Output picture: .png or .svg.", required=True)
 @click.option(
     "-c",
     "--color",
     default=None,
     metavar="NAME",
-    help="What colors the molecules: a property, which is measured (`molvae properties` lists"
-    " them), or a column of numbers in FILE.",
+    help="Color by a property (see `molvae properties`), or by a column of numbers in FILE.",
 )
 @click.option(
     "--table",
     "table_file",
     type=click.Path(path_type=Path),
     default=None,
-    help="Write the coordinates to this table as well, in the columns PC1 and PC2.",
+    help="Write the coordinates, PC1 and PC2, to this table.",
 )
 @table_input
 @options.device
@@ -54,11 +53,10 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Draw a picture of the molecules in FILE in a model's latent space.
+    """Plot the molecules in FILE in a model's latent space.
 
-    Their codes (posterior means) are projected on the two directions in which they differ most,
-    their principal components; each axis tells how much of the variance it shows. Needs the extra
-    `report`.
+    The latent codes (posterior means) are projected on their first two principal components. Each
+    axis shows its fraction of the variance. Needs the extra `report`.
     """
     from molvae.evaluate import latent_map
     from molvae.files.atomic import write_atomically

@@ -1,4 +1,4 @@
-"""`molvae models`: what there is to generate from."""
+"""`molvae models`: the bundled models."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from molvae.cli.terminal import print_json, print_table, say
 @click.command()
 @options.as_json
 def command(as_json: bool) -> None:
-    """List the models that ship with molvae; `molvae info NAME` shows one."""
+    """List the bundled models; `molvae info NAME` shows one."""
     from molvae.checkpoint import bundled_models, read_header
 
     rows: list[dict[str, Any]] = []
@@ -31,7 +31,7 @@ def command(as_json: bool) -> None:
         print_json(rows)
         return
     if not rows:
-        say("No model ships with this installation; molvae train makes one.")
+        say("This installation has no bundled model; molvae train makes one.")
         return
     columns = ("name", "MiB", "trained_on", "molecules", "properties")
     print_table(

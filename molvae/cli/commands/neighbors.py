@@ -1,4 +1,4 @@
-"""`molvae neighbors`: molecules around one in latent space."""
+"""`molvae neighbors`: molecules near one molecule in latent space."""
 
 from typing import Any
 
@@ -18,21 +18,20 @@ from molvae.errors import ShortfallError
 @click.command(epilog="Try: molvae neighbors 'CCN(CC)CC(=O)Nc1c(C)cccc1C' -n 20 --target LogP=3")
 @click.argument("smiles")
 @click.argument("model", default="druglike")
-@options.number(20, help="How many neighbors.")
+@options.number(20, help="Number of neighbors.")
 @click.option(
     "--radius",
     type=click.FloatRange(0.0),
     default=1.0,
     show_default=True,
-    help="How far to go: standard deviation of the codes drawn around the molecule's own, in each"
-    " latent dimension, where all codes together have about 1.",
+    help="Standard deviation of the codes sampled around the molecule's own, in each latent"
+    " dimension; that of all codes together is about 1.",
 )
 @options.targets
 @click.option(
     "--keep-properties/--free-properties",
     default=True,
-    help="Ask for the molecule's own measured properties, so that neighbors stay near (default), or"
-    " leave them free.",
+    help="Target the molecule's own properties, so that neighbors stay similar (default), or none.",
 )
 @fields.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
 @options.seed()
@@ -50,18 +49,17 @@ def command(
     output: TableOutput,
     **settings: Any,
 ) -> None:
-    """Draw molecules around one in the model's latent space.
+    """Generate molecules near SMILES in latent space.
 
-    Neighbors are distinct, and what SELFIES would repair silently is drawn again. Each row tells
-    how similar it is to the molecule (Tanimoto, Morgan fingerprints of radius 2), how far its own
-    latent code is from the molecule's (distance, in the unit of --radius), and what draws it again.
-    With a model that was taught it, --noise goes from molecules like this one to any with its
-    properties.
-    `molvae augment` draws variants of a whole table, as far as each molecule's own code is wide.
+    Neighbors are distinct, and molecules that SELFIES had to repair are sampled again. Each row has
+    the similarity to the molecule (tanimoto, Morgan fingerprints of radius 2), the distance of the
+    latent codes in the unit of --radius, and the model, seed and ID that reproduce it. A larger
+    --noise keeps less of the structure; at 1 only the properties stay. `molvae augment` does the
+    same for a whole table.
 
-    How like the molecule its neighbors are depends on how much the model's code holds, which
-    `molvae info MODEL` tells as kl, in nats: where that is little, they are alike in properties and
-    size first, in structure second.
+    The similarity depends on how much information the model's latent code holds: see kl, in nats,
+    in `molvae info MODEL`. With little information, neighbors share properties and size rather than
+    structure.
     """
     output.check()
     generator = generators.load(model, device)
@@ -86,7 +84,7 @@ def command(
             report=report,
             should_stop=lambda: bool(stopped),
         )
-    title = f"{generators.title(model)}-{generator.name}"
+    title = generators.title_and_hash(model, generator)
     more = {"radius": radius, "model": title, "seed": found.summary.seed}
     rows = output.write_records([neighbor.row() | more for neighbor in found])
     summary = {"smiles": center.smiles, "radius": radius, **found.summary.to_dict()}

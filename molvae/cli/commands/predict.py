@@ -1,4 +1,4 @@
-"""`molvae predict`: labels read off molecules by the model's property head."""
+"""`molvae predict`: labels of molecules from the model's property head."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from molvae.generation.predict import Prediction
     from molvae.generator import MoleculeGenerator
 
-OOD = ("ood", "ood_reason")  # columns: whether a molecule is unlike the training set, and how
+OOD = ("ood", "ood_reason")  # columns: whether a molecule is out of distribution, and why
 
 
 @click.command(epilog="Try: molvae predict compounds.csv RUN -o predicted.csv")
@@ -30,12 +30,12 @@ OOD = ("ood", "ood_reason")  # columns: whether a molecule is unlike the trainin
     "--property",
     "names",
     multiple=True,
-    help="Label or property to read; repeat for more (default: all labels of the model).",
+    help="Label or property to predict; repeat for more (default: all labels of the model).",
 )
 @click.option(
     "--fill",
     is_flag=True,
-    help="Fill in the empty cells of the label's own column instead; NAME_predicted tells which.",
+    help="Fill in the empty cells of the label's own column; NAME_predicted marks them.",
 )
 @table_input
 @options.device
@@ -49,12 +49,12 @@ def command(
     source: TableInput,
     output: TableOutput,
 ) -> None:
-    """Predict labels of the molecules in FILE with a model that was trained on such labels.
+    """Predict labels of the molecules in FILE with a model that was trained on these labels.
 
-    Each row is written again, with predicted_NAME behind its own columns. Of a class label that is
-    the likeliest class, and certainty_NAME tells how much speaks for it, 0 to 1. Molecules unlike
-    all of the training set are marked in the column ood; ood_reason says how they differ, and
-    errors are larger there than those on held-out molecules, which are reported.
+    The output has all columns of FILE and the column predicted_NAME. For a class label, this is the
+    most likely class, and certainty_NAME is its certainty, 0 to 1. The column ood flags molecules
+    unlike the training set, ood_reason gives the reason. Expect larger errors on these than on
+    held-out molecules, whose errors the summary reports.
     """
     run = TableCommand(file, model, device=device, source=source, output=output)
     layout = _Layout.of(run, _wanted(run.generator, names), fill=fill)
@@ -62,7 +62,7 @@ def command(
 
 
 def _wanted(generator: "MoleculeGenerator", names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what is to be read, as the model spells it.
+    """Return the names to predict, as the model spells them.
 
     Raises:
         UsageError: for an unknown name, or no name where the model has no labels.
@@ -72,8 +72,8 @@ def _wanted(generator: "MoleculeGenerator", names: tuple[str, ...]) -> tuple[str
     if not generator.labels:
         known = ", ".join(generator.normalizer.quantities)
         raise UsageError(
-            f"the model has no labels; name what to read with --property: {known}. These can also"
-            " be computed."
+            f"the model has no labels; name a property with --property: {known}. These can also be"
+            " computed."
         )
     return generator.labels
 
@@ -145,7 +145,7 @@ class _Layout(NamedTuple):
 
 
 def _told(prediction: "Prediction", name: str) -> tuple[object, float | None]:
-    """Return what is predicted, None where nothing is, and how sure a class is."""
+    """Return the prediction, None without one, and the certainty of a class."""
     from molvae.targets import likeliest
 
     read = prediction.values.get(name)
@@ -217,8 +217,8 @@ def _lines(summary: Mapping[str, Any]) -> Iterable[str]:
     rejected = sum(summary["rejected"].values())
     yield (
         f"{summary['predicted']:,} molecules predicted by {summary['model']},"
-        f" {summary['not_predicted']:,} with symbols unknown to it, {rejected:,} rows rejected;"
-        f" {summary['ood']:,} unlike its training set (ood)"
+        f" {summary['not_predicted']:,} with unknown symbols, {rejected:,} rows rejected;"
+        f" {summary['ood']:,} out of distribution (ood)"
     )
     for name, told in summary["held_out"].items():
         if told and told.get("mae") is not None:
@@ -226,7 +226,7 @@ def _lines(summary: Mapping[str, Any]) -> Iterable[str]:
             yield f"{name}: mean error {told['mae']:.3g}{r2} on {held_out(told)}"
         elif told and told.get("accuracy") is not None:
             area = f", ROC AUC {told['auc']:.2f}" if told.get("auc") is not None else ""
-            largest = f" ({told['largest']:.0%} are of the largest class)"
-            yield f"{name}: right on {told['accuracy']:.0%} of {held_out(told)}{largest}{area}"
+            largest = f" ({told['largest']:.0%} are in the largest class)"
+            yield f"{name}: accuracy {told['accuracy']:.0%} on {held_out(told)}{largest}{area}"
         else:
-            yield f"{name}: this model does not say how far its predictions are from the truth"
+            yield f"{name}: the error of this model's predictions is unknown"

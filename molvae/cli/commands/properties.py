@@ -1,4 +1,4 @@
-"""`molvae properties`: what targets can name."""
+"""`molvae properties`: the properties that targets can name."""
 
 import math
 
@@ -13,7 +13,7 @@ from molvae.cli.terminal import print_json, print_table
 def command(as_json: bool) -> None:
     """List the properties that targets can name: unit, definition, range, source.
 
-    A model knows a subset of these, and the labels it was trained on: see `molvae info MODEL`.
+    A model has some of these, and the labels of its training set: see `molvae info MODEL`.
     """
     from molvae.chem.properties import PROPERTIES
 
@@ -43,11 +43,11 @@ def command(as_json: bool) -> None:
 
 
 def _or_none(end: float) -> float | None:
-    """JSON has no infinity: an open end is null."""
+    """Return None for an open end: JSON has no infinity."""
     return end if math.isfinite(end) else None
 
 
 def _range(low: float, high: float) -> str:
-    """Write a range as `--target` reads it: `0..1`, `0..`."""
+    """Return a range as `--target` reads it: `0..1`, `0..`."""
     start, end = ("" if math.isinf(value) else f"{value:g}" for value in (low, high))
     return f"{start}..{end}" if start or end else "any"

@@ -1,4 +1,4 @@
-"""`molvae reconstruct`: molecules through a model and back."""
+"""`molvae reconstruct`: molecules encoded and decoded again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,24 +21,23 @@ COLUMNS = ("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", 
 @click.command(epilog="Try: molvae reconstruct compounds.csv -o back.csv")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("model", default="druglike")
-@click.option(
-    "--alone", is_flag=True, help="Withhold the molecules' own properties from the decoder."
-)
+@click.option("--alone", is_flag=True, help="Decode without the properties of the molecules.")
 @table_input
 @options.device
 @table_output("--output-format")
 def command(
     file: Path, model: str, alone: bool, device: str, source: TableInput, output: TableOutput
 ) -> None:
-    """Write the molecules in FILE again from their latent codes.
+    """Encode the molecules in FILE, decode their latent codes, and compare.
 
-    Each is encoded to its posterior mean, and the likeliest molecule of that code and of the
-    molecule's own measured properties is written: exact tells whether it is the same one, tanimoto
-    how similar (Morgan fingerprints of radius 2), consistent whether SELFIES had nothing to repair.
-    The other columns of FILE stand behind these.
+    Each molecule is encoded to its posterior mean and decoded, with its own properties, to the most
+    likely molecule. The column exact shows whether both are the same, tanimoto their similarity
+    (Morgan fingerprints of radius 2), and consistent whether SELFIES had nothing to repair. The
+    other columns of FILE follow.
 
-    How much comes back depends on how much the model's code holds: `molvae info MODEL` tells it as
-    kl, in nats, and exact_from_mean. Where that is little, most come back as a relative.
+    The result depends on how much information the latent code holds: see kl, in nats, and
+    exact_from_mean in `molvae info MODEL`. With little information, most reconstructions are only
+    similar to the molecule.
     """
     run = TableCommand(file, model, device=device, source=source, output=output)
     work = _Reconstruction(run, alone, run.keep(COLUMNS, molecules=False))

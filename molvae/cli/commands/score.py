@@ -1,4 +1,4 @@
-"""`molvae score`: how likely a model holds molecules to be, and which are of no kind it knows."""
+"""`molvae score`: likelihoods of molecules, and a flag for out-of-distribution ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,8 +29,7 @@ COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
     type=click.IntRange(1, 1024),
     default=4,
     show_default=True,
-    help="Latent codes drawn for each molecule: more make the ELBO tighter, where it is a bound,"
-    " not the percentile.",
+    help="Latent codes sampled for each molecule; more make a tighter bound.",
 )
 @table_input
 @options.device
@@ -38,16 +37,16 @@ COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
 def command(
     file: Path, model: str, codes: int, device: str, source: TableInput, output: TableOutput
 ) -> None:
-    """Tell how likely a model holds the molecules in FILE, and which are not of the kind it knows.
+    """Compute likelihoods of the molecules in FILE and flag out-of-distribution ones.
 
-    Each row is written again with its scores, in nats, behind its own columns: elbo bounds
-    log p(molecule given its own properties) from below, and is that itself for a model whose
-    decoder was taught noise, as those bundled were; nll_per_symbol is its negative for each SELFIES
-    symbol. reconstruction is what the molecule costs given its latent code, and kl what the code
-    holds. percentile says how many percent of the molecules that were held out of training are less
-    odd. Those beyond 99 %, and those with symbols, a length or properties that the training set
-    lacked, are marked in the column ood, and ood_reason says why; `molvae predict` marks the latter
-    alone.
+    The output has all columns of FILE and these scores, in nats: elbo is a lower bound of
+    log p(molecule given its properties), and exact for a noise-conditional decoder, as in the
+    bundled models; nll_per_symbol is its negative per SELFIES symbol; reconstruction is the
+    negative log-likelihood given the latent code; kl is the information in the latent code.
+
+    The column percentile is the percentage of held-out molecules that are more typical. The column
+    ood flags molecules above 99, and molecules with symbols, a length or properties that the
+    training set does not have; ood_reason gives the reason. `molvae predict` flags only the latter.
     """
     run = TableCommand(file, model, device=device, source=source, output=output)
     run.run("Scoring", _Scoring(run, codes, run.keep(COLUMNS, molecules=True)), run.molecules())
@@ -134,23 +133,23 @@ def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
     rejected = sum(summary["rejected"].values())
     yield (
         f"{summary['scored']:,} molecules scored by {summary['model']},"
-        f" {summary['not_scored']:,} with symbols unknown to it, {rejected:,} rows rejected;"
-        f" {summary['ood']:,} not of the kind it knows (ood)"
+        f" {summary['not_scored']:,} with unknown symbols, {rejected:,} rows rejected;"
+        f" {summary['ood']:,} out of distribution (ood)"
     )
     if summary["scored"]:
         mean = summary["mean"]
         yield (
-            f"on average: ELBO {mean['elbo']:.2f} nats, nll {mean['nll_per_symbol']:.3f} a symbol,"
+            f"means: ELBO {mean['elbo']:.2f} nats, NLL {mean['nll_per_symbol']:.3f} per symbol,"
             f" reconstruction {mean['reconstruction']:.2f}, KL {mean['kl']:.2f}"
         )
     held_out = summary["held_out"]
     if held_out is None:
         yield (
-            "Note: this model does not say how its held-out molecules score: there is no"
-            " percentile, and only what differs from all of its training set is marked."
+            "Note: this model holds no scores of held-out molecules: there is no percentile, and"
+            " only molecules unlike the whole training set are flagged."
         )
     elif held_out["molecules"] < MIN_MOLECULES:
         yield (
-            f"Note: the model was compared with {held_out['molecules']} held-out molecules, fewer"
-            f" than {MIN_MOLECULES}: none is marked for its percentile."
+            f"Note: the model holds scores of {held_out['molecules']} held-out molecules, fewer"
+            f" than {MIN_MOLECULES}: no molecule is flagged for its percentile."
         )

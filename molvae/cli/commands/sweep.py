@@ -1,4 +1,4 @@
-"""`molvae sweep`: a matched series along one property."""
+"""`molvae sweep`: a series of similar molecules along one property."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +17,22 @@ if TYPE_CHECKING:
 @click.command(epilog="Try: molvae sweep 'CCN(CC)CC(=O)Nc1c(C)cccc1C' --property LogP -n 9")
 @click.argument("smiles")
 @click.argument("model", default="druglike")
-@click.option(
-    "-p", "--property", "name", required=True, help="Property or numeric label to change."
-)
+@click.option("-p", "--property", "name", required=True, help="Property or numeric label to vary.")
 @click.option(
     "--from",
     "low",
     type=float,
     default=None,
-    help="First value asked for (default: 1 % of the training set are below).",
+    help="First target (default: the first percentile of the training set).",
 )
 @click.option(
     "--to",
     "high",
     type=float,
     default=None,
-    help="Last value asked for (default: 1 % of the training set are above).",
+    help="Last target (default: the 99th percentile of the training set).",
 )
-@options.number(9, help="How many values; of a count, the whole numbers among them.")
+@options.number(9, help="Number of targets; for a count, only whole numbers.")
 @click.option(
     "--guidance",
     type=click.FloatRange(0.0, 10.0),
@@ -59,15 +57,15 @@ def command(
     device: str,
     output: TableOutput,
 ) -> None:
-    """Change one property of a molecule and as little else as may be: a matched series.
+    """Vary one property of a molecule and keep the rest similar: a matched series.
 
-    What is asked of one property goes from --from to --to; the molecule's other measured
-    properties are asked for in all rows. For each value --tries molecules are written, from the
-    molecule's own latent code and from codes with more and more noise in them, up to --noise. A row
-    is the most similar of these (tanimoto, Morgan fingerprints of radius 2) that has the value,
-    nearer than to the next one and than a quarter of a standard deviation, or else the one that
-    comes nearest; consistent tells whether SELFIES had nothing to repair, and ood marks a value
-    that the training set has nothing like, beside the molecule's other properties. The same command
+    The target of one property goes from --from to --to. The other targets are the molecule's own
+    properties. For each target, --tries molecules are decoded, from the molecule's latent code with
+    increasing noise, up to --noise. The row holds the most similar of those that hit the target
+    (tanimoto, Morgan fingerprints of radius 2), or else the one nearest to the target. A hit is
+    closer than half the distance to the next target, and than a quarter of a standard deviation.
+    The column consistent shows whether SELFIES had nothing to repair, and ood flags targets that
+    the training set does not have together with the molecule's other properties. The same command
     gives the same rows.
     """
     from molvae.generation.paths import sweep_values
@@ -83,7 +81,7 @@ def command(
         warn_of_targets(asked, quiet=output.quiet, so=MARKED)
     search = Search(noise, tries, seed)
     steps = generator.sweep(start, name, values, guidance=guidance, search=search)
-    title = f"{generators.title(model)}-{generator.name}"
+    title = generators.title_and_hash(model, generator)
     more = {"guidance": guidance, "model": title, "seed": seed}
     own = dict(zip(generator.measured, start.values, strict=True))
     rows = [

@@ -1,4 +1,4 @@
-"""`molvae train`: a dataset -> a model, its log and its health."""
+"""`molvae train`: a dataset to a model, its log and its configuration."""
 
 import os
 import signal
@@ -41,8 +41,8 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
     "--preset",
     type=click.Choice(tuple(PRESETS)),
     default=None,
-    help="Sizes and schedule to start from: tiny for thousands of molecules, small for a CPU"
-    " without bf16 units, base and large for a GPU (default tiny).",
+    help="Preset of sizes and schedule: tiny for thousands of molecules, small for a CPU without"
+    " bf16 units, base and large for a GPU (default tiny).",
 )
 @click.option(
     "--config",
@@ -55,14 +55,14 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
     "--init",
     metavar="MODEL",
     default=None,
-    help="Train this model further, a file, a run folder or a bundled one: it keeps its sizes and"
-    " what it knows, symbols and labels that it lacks are added, and learning is gentler.",
+    help="Fine-tune this model: a file, a run folder or a bundled one. It keeps its sizes; new"
+    " symbols and labels are added.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where the training in this folder stopped, with its settings; more --epochs"
-    " stretch its schedule.",
+    help="Continue the training in this folder, with its settings; more --epochs stretch its"
+    " schedule.",
 )
 @fields.config_options(ModelConfig, shown=PRESETS["tiny"].model)
 @fields.config_options(TrainConfig, shown=PRESETS["tiny"].train)
@@ -70,14 +70,14 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
 @click.option(
     "--tensorboard",
     is_flag=True,
-    help="Write the log for TensorBoard too, in the folder's tensorboard (an extra).",
+    help="Write the log for TensorBoard too; needs the extra 'tensorboard'.",
 )
 @options.device
 @click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads (default all).")
 @click.option(
     "--measure/--no-measure",
     default=True,
-    help="Draw molecules at the end and store in the model how well it heeds what is asked.",
+    help="At the end, generate molecules and store in the model how well it follows targets.",
 )
 @options.force
 @options.quiet
@@ -96,17 +96,17 @@ def command(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Train a model on a DATASET that `molvae prepare` wrote.
+    """Train a model on a DATASET from `molvae prepare`.
 
-    The folder then holds model.safetensors, ready for `molvae generate FOLDER`. Ctrl-C, SIGTERM
-    and SIGUSR1, the warning of a batch system, save first and exit with 130, 143 and 138; whatever
-    else ends it costs what came after the last save. The same command with --resume goes on.
+    The result is FOLDER/model.safetensors, ready for `molvae generate FOLDER`. Ctrl-C, SIGTERM and
+    SIGUSR1 (the warning of a batch system) save the training and exit with 130, 143 and 138. After
+    a crash, only the work since the last save is lost. The same command with --resume continues.
 
-    The defaults below are those of the preset tiny. Another preset, and --init, which trains a
-    few epochs more, bring their own; config.toml in the folder has all that was used.
+    The defaults below belong to the preset tiny. Other presets and --init have other defaults;
+    config.toml in the folder records all settings.
 
-    On several GPUs: torchrun --nproc-per-node 4 -m molvae train DATASET -o FOLDER. Each step's
-    molecules are shared out, and the model is the one that a single process trains.
+    On several GPUs: torchrun --nproc-per-node 4 -m molvae train DATASET -o FOLDER. Each batch is
+    divided among the processes; the model is the same as from a single process.
     """
     import torch
 
@@ -168,7 +168,7 @@ def _fit(trainer: "Trainer", quiet: bool) -> int:
     if finished and not stopped:
         return 0
     if trainer.processes.is_main:
-        say(f"Stopped; all is saved in {trainer.run}. Go on with --resume.")
+        say(f"Stopped; all is saved in {trainer.run}. Continue with --resume.")
     return stopped[0] if stopped else signal.SIGTERM  # another process was told to
 
 
@@ -177,7 +177,8 @@ def _tell_end(trainer: "Trainer", quiet: bool) -> None:
     if state.epoch < trainer.config.epochs:
         say(
             f"Ended after epoch {state.epoch} of {trainer.config.epochs}: the validation loss was"
-            f" no better for {state.epochs_since_best}. A larger --patience goes on with --resume.",
+            f" no better for {state.epochs_since_best}. To continue: --resume with a larger"
+            " --patience.",
             quiet=quiet,
         )
     best = state.log[-1 - state.epochs_since_best]
@@ -187,7 +188,7 @@ def _tell_end(trainer: "Trainer", quiet: bool) -> None:
         f" KL {best.validation_kl:.2f} nats per molecule",
         quiet=quiet,
     )
-    say(f"molvae info {run} shows more; molvae generate {run} draws molecules.", quiet=quiet)
+    say(f"molvae info {run} shows more; molvae generate {run} generates molecules.", quiet=quiet)
 
 
 def _dataset(path: Path) -> "MoleculeDataset":
@@ -200,7 +201,7 @@ def _dataset(path: Path) -> "MoleculeDataset":
     from molvae.dataset import MoleculeDataset
 
     if not path.exists():
-        raise InputError(f"{path}: no such file; a dataset is what molvae prepare writes.")
+        raise InputError(f"{path}: no such file; molvae prepare makes a dataset.")
     try:
         return MoleculeDataset.load(path)
     except ArtifactError as error:
@@ -275,7 +276,7 @@ def _check_run(run: Path, resume: bool, force: bool) -> None:
     """
     state = (run / "state.safetensors").exists()
     if (state or (run / "model.safetensors").exists()) and not (resume or force):
-        raise UsageError(f"{run}: holds a training; --resume goes on, --force starts over.")
+        raise UsageError(f"{run}: holds a training; --resume continues it, --force starts over.")
     if resume and not state:
         raise UsageError(f"{run}: holds no training to resume.")
     if run.exists() and not run.is_dir():
