@@ -1,12 +1,11 @@
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from molvae.cli.main import cli
+from tests.cli.running import invoke, rows_of
 
 Augment = Callable[..., Result]
 LINES = (
@@ -26,13 +25,9 @@ def augment(tmp_path: Path) -> Augment:
 
     def run(*arguments: object, file: object = table) -> Result:
         words = ["augment", file, "-j", 1, "--seed", 1, "--shortlist", 1, *arguments]
-        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="molvae")
+        return invoke(*words)
 
     return run
-
-
-def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(text.splitlines()))
 
 
 def test_variants_come_with_their_provenance(augment: Augment) -> None:

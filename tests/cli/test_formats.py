@@ -6,22 +6,21 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from molvae.chem.smiles import canonicalize
 from molvae.cli import options
-from molvae.cli.main import cli
 from molvae.config import DataConfig
 from molvae.data.prepare import prepare
 from molvae.data.tables.files import STDIO
 from molvae.data.tables.sdf import draw
 from molvae.data.tables.tables import READERS, WRITERS, open_table, write_table
 from molvae.dataset import MoleculeDataset
+from tests.cli.running import invoke
 from tests.conftest import Run
 from tests.drugs import DRUGS
 from tests.tables import column
@@ -29,18 +28,6 @@ from tests.tables import column
 QUICK = ("--properties", "MW,LogP", "--min-count", "1", "-j", "1")
 COLUMNS = ("name", "smiles", "pKa")
 TABLE = [(name, smiles, len(name) / 2) for name, smiles in DRUGS[:50]]
-
-Invoke = Callable[..., Result]
-
-
-@pytest.fixture
-def invoke() -> Invoke:
-    """Run the command line within this process: `invoke("evaluate", "-", input=b"CCO")`."""
-
-    def run(*arguments: object, input: bytes | None = None) -> Result:
-        return CliRunner().invoke(cli, [*map(str, arguments)], input=input, prog_name="molvae")
-
-    return run
 
 
 def content(kind: str) -> bytes:
@@ -55,7 +42,7 @@ def test_the_options_name_what_there_is() -> None:
     assert list(options.FORMATS) == list(READERS) == list(WRITERS)
 
 
-def test_an_option_of_another_name_can_say_the_output(invoke: Invoke) -> None:
+def test_an_option_of_another_name_can_say_the_output() -> None:
     seen = []
 
     @click.command()
@@ -123,7 +110,7 @@ def test_stdin_stands_beside_files_and_its_bad_rows_are_named(tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 def test_an_open_quote_costs_one_row_of_every_command(
-    invoke: Invoke, tiny_model_file: Path, tmp_path: Path, kind: str
+    tiny_model_file: Path, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / f"in.{kind}"
     lines = [["smiles", "name"], ["CCOC", "a"], ["CCNC", '"b'], ["CC=O", "c"], ["CCCC", '"d']]
@@ -162,7 +149,7 @@ def test_a_damaged_record_is_named_by_its_line_and_the_rest_is_kept(
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_evaluate_reads_stdin(invoke: Invoke, kind: str) -> None:
+def test_evaluate_reads_stdin(kind: str) -> None:
     for more in ((), ("--format", kind)):
         done = invoke("evaluate", "-", "-j", 1, "--json", *more, input=content(kind))
         assert done.exit_code == 0, done.stderr
@@ -185,7 +172,7 @@ def test_evaluate_reads_stdin(invoke: Invoke, kind: str) -> None:
     ],
 )
 def test_what_cannot_be_meant_exits_2_and_writes_nothing(
-    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("drugs.csv").write_bytes(content("csv"))
@@ -194,9 +181,7 @@ def test_what_cannot_be_meant_exits_2_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["drugs.csv"]
 
 
-def test_without_pyarrow_nothing_is_begun(
-    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_pyarrow_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = invoke("generate", "no-such-model", "-o", tmp_path / "a.parquet")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
@@ -205,7 +190,7 @@ def test_without_pyarrow_nothing_is_begun(
 
 @pytest.mark.parametrize("kind", [*WRITERS, "csv.gz", "sdf.gz", "jsonl.gz"])
 def test_generate_writes_the_same_molecules_in_every_format(
-    invoke: Invoke, tiny_model_file: Path, tmp_path: Path, kind: str
+    tiny_model_file: Path, tmp_path: Path, kind: str
 ) -> None:
     if kind == "parquet":
         pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
@@ -237,7 +222,7 @@ def test_a_reader_that_takes_one_line_ends_it_quietly(tiny_model_file: Path) -> 
     assert json.loads(done.stdout)["SMILES"]
 
 
-def test_a_pipe_of_two_commands_needs_no_file(invoke: Invoke, tiny_model_file: Path) -> None:
+def test_a_pipe_of_two_commands_needs_no_file(tiny_model_file: Path) -> None:
     words = ("generate", tiny_model_file, "--tier", "raw", "-n", 5, "-q")
     for more in (("--format", "sdf"), ("--json",), ("--format", "smi")):
         made = invoke(*words, *more)

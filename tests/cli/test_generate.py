@@ -1,4 +1,3 @@
-import csv
 import gzip
 import json
 import os
@@ -16,6 +15,7 @@ from rdkit import Chem
 from molvae.chem.smiles import canonicalize
 from molvae.cli.commands import generate as generate_module
 from molvae.cli.main import cli
+from tests.cli.running import invoke, rows_of
 from tests.conftest import Run
 
 Generate = Callable[..., Result]
@@ -27,13 +27,9 @@ def generate(tiny_model_file: Path) -> Generate:
 
     def run(*arguments: object, tier: str = "raw") -> Result:
         words = ["generate", str(tiny_model_file), "--tier", tier, *map(str, arguments)]
-        return CliRunner().invoke(cli, words, prog_name="molvae")
+        return invoke(*words)
 
     return run
-
-
-def rows_of(text: str, delimiter: str = ",") -> list[dict[str, str]]:
-    return list(csv.DictReader(text.splitlines(), delimiter=delimiter))
 
 
 def test_columns_are_the_documented_ones(generate: Generate, tiny_model_file: Path) -> None:

@@ -1,15 +1,12 @@
-import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from molvae.chem.smiles import canonicalize
-from molvae.cli.main import cli
 from molvae.generation.decode import reconstruct
 from molvae.generator import MoleculeGenerator
+from tests.cli.running import invoke, rows_of
 from tests.drugs import DRUGS
 
 SOME = DRUGS[4:10]  # not all of them come back
@@ -19,7 +16,6 @@ LINES = (
     "odd,C1CC,2",
     "borole,OB(O)c1ccccc1,3",
 )
-Invoke = Callable[..., Result]
 
 
 @pytest.fixture
@@ -29,22 +25,8 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def molvae_here() -> Invoke:
-    """Run a command within this process."""
-
-    def run(*words: object) -> Result:
-        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="molvae")
-
-    return run
-
-
-def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(text.splitlines()))
-
-
-def test_each_molecule_comes_back_with_how_like_it_is(molvae_here: Invoke, table: Path) -> None:
-    done = molvae_here("reconstruct", table, "-j", 1, "--rejects", table.with_name("bad.csv"))
+def test_each_molecule_comes_back_with_how_like_it_is(table: Path) -> None:
+    done = invoke("reconstruct", table, "-j", 1, "--rejects", table.with_name("bad.csv"))
     assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
@@ -67,9 +49,9 @@ def test_each_molecule_comes_back_with_how_like_it_is(molvae_here: Invoke, table
     assert "is replaced" not in done.stderr
 
 
-def test_the_summary_tells_how_much_comes_back(molvae_here: Invoke, table: Path) -> None:
+def test_the_summary_tells_how_much_comes_back(table: Path) -> None:
     told, alone = (
-        json.loads(molvae_here("reconstruct", table, "-j", 1, "--json", "-q", *words).stdout)
+        json.loads(invoke("reconstruct", table, "-j", 1, "--json", "-q", *words).stdout)
         for words in ((), ("--alone",))
     )
     assert told["molecules"] == len(told["rows"]) == 6
@@ -82,28 +64,26 @@ def test_the_summary_tells_how_much_comes_back(molvae_here: Invoke, table: Path)
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
-def test_what_is_encoded_and_decoded_is_what_is_reconstructed(
-    molvae_here: Invoke, table: Path, format: str
-) -> None:
+def test_what_is_encoded_and_decoded_is_what_is_reconstructed(table: Path, format: str) -> None:
     if format == "parquet":
         pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     codes = table.with_name(f"codes.{format}")
-    encoded = molvae_here("encode", table, "-j", 1, "-o", codes)
+    encoded = invoke("encode", table, "-j", 1, "-o", codes)
     assert encoded.exit_code == 0, encoded.stderr
     assert "6 molecules encoded by druglike-" in encoded.stderr
     assert "; 2 rows rejected" in encoded.stderr
     for words in ((), ("--alone",)) if format == "csv" else ((),):
-        decoded = molvae_here("decode", codes, *words)
+        decoded = invoke("decode", codes, *words)
         assert decoded.exit_code == 0, decoded.stderr
-        back = rows_of(molvae_here("reconstruct", table, "-j", 1, *words).stdout)
+        back = rows_of(invoke("reconstruct", table, "-j", 1, *words).stdout)
         rows = rows_of(decoded.stdout)
         assert [row["ID"] for row in rows] == [row["ID"] for row in back]
         assert [row["SMILES"] for row in rows] == [row["reconstruction"] for row in back]
         assert [row["consistent"] for row in rows] == [row["consistent"] for row in back]
 
 
-def test_codes_are_the_posterior_means_to_the_last_bit(molvae_here: Invoke, table: Path) -> None:
-    rows = rows_of(molvae_here("encode", table, "-j", 1, "--deviations").stdout)
+def test_codes_are_the_posterior_means_to_the_last_bit(table: Path) -> None:
+    rows = rows_of(invoke("encode", table, "-j", 1, "--deviations").stdout)
     codes = MoleculeGenerator.load("druglike").encode([row["SMILES"] for row in rows])
     size = codes.shape[1]
     assert list(rows[0])[-2 * size - 2 :] == [
@@ -120,9 +100,7 @@ def test_codes_are_the_posterior_means_to_the_last_bit(molvae_here: Invoke, tabl
         assert 0 < float(row["sd1"]) < 1.5
 
 
-def test_codes_from_elsewhere_are_decoded_for_what_is_asked(
-    molvae_here: Invoke, tmp_path: Path
-) -> None:
+def test_codes_from_elsewhere_are_decoded_for_what_is_asked(tmp_path: Path) -> None:
     """A code needs no SMILES beside it; bad cells are named with their row and column."""
     codes = tmp_path / "codes.csv"
     size = MoleculeGenerator.load("druglike").checkpoint.model.config.latent_size
@@ -131,7 +109,7 @@ def test_codes_from_elsewhere_are_decoded_for_what_is_asked(
     lines = (f"{head},logp,model", f"0.1,{zeros},2,", f"x,{zeros},,", f",{zeros},,")
     lines += (f"1e40,{zeros},,", f"0,{zeros},,other-0123456789ab", f"0.1,{zeros},,")
     codes.write_text("\n".join(lines))
-    done = molvae_here("decode", codes, "-t", "MW=300", "-t", "TPSA=40..60")
+    done = invoke("decode", codes, "-t", "MW=300", "-t", "TPSA=40..60")
     assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     assert [row["ID"] for row in rows] == ["2", "7"]
@@ -144,29 +122,29 @@ def test_codes_from_elsewhere_are_decoded_for_what_is_asked(
     assert "4 rows rejected" in done.stderr
 
 
-def test_a_temperature_is_made_again_with_its_seed(molvae_here: Invoke, table: Path) -> None:
+def test_a_temperature_is_made_again_with_its_seed(table: Path) -> None:
     codes = table.with_name("codes.csv")
-    molvae_here("encode", table, "-j", 1, "-o", codes)
+    invoke("encode", table, "-j", 1, "-o", codes)
     hot = ("decode", codes, "--temperature", 1, "--seed")
-    first, again, other = (rows_of(molvae_here(*hot, seed).stdout) for seed in (1, 1, 2))
+    first, again, other = (rows_of(invoke(*hot, seed).stdout) for seed in (1, 1, 2))
     assert first == again
     assert [row["SMILES"] for row in other] != [row["SMILES"] for row in first]
     assert (first[0]["temperature"], first[0]["seed"]) == ("1", "1")
-    assert "seed" not in rows_of(molvae_here("decode", codes).stdout)[0]
+    assert "seed" not in rows_of(invoke("decode", codes).stdout)[0]
 
 
-def test_what_holds_no_codes_is_refused(molvae_here: Invoke, table: Path) -> None:
-    done = molvae_here("decode", table)
+def test_what_holds_no_codes_is_refused(table: Path) -> None:
+    done = invoke("decode", table)
     assert done.exit_code == 2
     assert "no column 'z1'" in done.stderr
     wide = table.with_name("wide.csv")
     size = MoleculeGenerator.load("druglike").checkpoint.model.config.latent_size
     names = [f"z{place}" for place in range(1, size + 3)]
     wide.write_text(",".join(names) + "\n" + ",".join(["0"] * len(names)))
-    done = molvae_here("decode", wide)
+    done = invoke("decode", wide)
     assert done.exit_code == 2
     assert f"codes of this model end with z{size}" in done.stderr
     empty = table.with_name("empty.csv")
     empty.write_text(",".join(names[:size]) + "\n" + ",".join(["x"] * size))
-    assert molvae_here("decode", empty).exit_code == 3
-    assert molvae_here("encode", table, "-o", table.with_name("codes.smi")).exit_code == 2
+    assert invoke("decode", empty).exit_code == 3
+    assert invoke("encode", table, "-o", table.with_name("codes.smi")).exit_code == 2

@@ -1,18 +1,14 @@
 """Commands on one or two molecules from the command line: interpolate, neighbors, sweep."""
 
-import csv
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from molvae.cli.main import cli
+from tests.cli.running import invoke, rows_of
 from tests.drugs import DRUGS
 
-Invoke = Callable[..., Result]
 LIDOCAINE, NAPROXEN = (dict(DRUGS)[name] for name in ("lidocaine", "naproxen"))
 ERYTHROMYCIN = (
     "CCC1C(C(C(C(=O)C(CC(C(C(C(C(C(=O)O1)C)OC2CC(C(C(O2)C)O)(C)OC)C)OC3C(C(CC(O3)C)N(C)C)O)(C)O)C)C)"
@@ -21,22 +17,8 @@ ERYTHROMYCIN = (
 MEASURED = ["MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB"]
 
 
-@pytest.fixture
-def molvae_here() -> Invoke:
-    """Run a command within this process."""
-
-    def run(*words: object) -> Result:
-        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="molvae")
-
-    return run
-
-
-def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(text.splitlines()))
-
-
-def test_a_path_lists_its_steps_and_how_like_the_ends_they_are(molvae_here: Invoke) -> None:
-    done = molvae_here("interpolate", LIDOCAINE, NAPROXEN, "-n", 5, "-t", "logp=3")
+def test_a_path_lists_its_steps_and_how_like_the_ends_they_are() -> None:
+    done = invoke("interpolate", LIDOCAINE, NAPROXEN, "-n", 5, "-t", "logp=3")
     assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
@@ -50,24 +32,22 @@ def test_a_path_lists_its_steps_and_how_like_the_ends_they_are(molvae_here: Invo
     assert "5 steps, spherical, " in done.stderr
 
 
-def test_repeated_molecules_stay_unless_distinct_ones_are_asked_for(
-    molvae_here: Invoke, tmp_path: Path
-) -> None:
+def test_repeated_molecules_stay_unless_distinct_ones_are_asked_for(tmp_path: Path) -> None:
     words = ("interpolate", LIDOCAINE, LIDOCAINE, "-n", 4, "--path", "linear", "--noise", 0)
-    rows = rows_of(molvae_here(*words).stdout)
+    rows = rows_of(invoke(*words).stdout)
     assert len({row["SMILES"] for row in rows}) == 1
     assert [row["ID"] for row in rows] == ["1", "2", "3", "4"]
-    told = json.loads(molvae_here(*words, "--distinct", "--json", "-q").stdout)
+    told = json.loads(invoke(*words, "--distinct", "--json", "-q").stdout)
     assert [row["step"] for row in told["rows"]] == [0.0]
     assert (told["steps"], told["distinct"]) == (4, 1)
     path = tmp_path / "path.csv"
-    assert molvae_here(*words, "--json", "-o", path).exit_code == 0
+    assert invoke(*words, "--json", "-o", path).exit_code == 0
     assert rows_of(path.read_text()) == rows
 
 
-def test_a_sweep_lists_what_was_asked_beside_what_came(molvae_here: Invoke) -> None:
+def test_a_sweep_lists_what_was_asked_beside_what_came() -> None:
     words = ("--property", "mollogp", "--from", 0, "--to", 5, "-n", 3)
-    done = molvae_here("sweep", LIDOCAINE, *words)
+    done = invoke("sweep", LIDOCAINE, *words)
     assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     others = [name for name in MEASURED if name != "LogP"]
@@ -80,38 +60,36 @@ def test_a_sweep_lists_what_was_asked_beside_what_came(molvae_here: Invoke) -> N
     assert re.search(
         r"LogP: mean error [\d.]+; similarity 0\.\d+ to [01]\.\d+, median", done.stderr
     )
-    again = molvae_here("sweep", LIDOCAINE, *words)
+    again = invoke("sweep", LIDOCAINE, *words)
     assert again.stdout == done.stdout
-    other = molvae_here("sweep", LIDOCAINE, *words, "--seed", 1, "--tries", 20, "--noise", 0.5)
+    other = invoke("sweep", LIDOCAINE, *words, "--seed", 1, "--tries", 20, "--noise", 0.5)
     assert {row["seed"] for row in rows_of(other.stdout)} == {"1"}
     assert max(float(row["noise"]) for row in rows_of(other.stdout)) <= 0.5
 
 
-def test_a_molecule_unlike_the_training_set_is_warned_of(molvae_here: Invoke) -> None:
-    done = molvae_here("sweep", "CCO", "-p", "LogP", "-n", 2, "--tries", 1)
+def test_a_molecule_unlike_the_training_set_is_warned_of() -> None:
+    done = invoke("sweep", "CCO", "-p", "LogP", "-n", 2, "--tries", 1)
     assert done.exit_code == 0, done.stderr
     assert "Warning: CCO: MW=46.069 lies outside the model's training range" in done.stderr
-    assert "Warning" not in molvae_here("sweep", "CCO", "-p", "LogP", "-n", 2, "-q").stderr
+    assert "Warning" not in invoke("sweep", "CCO", "-p", "LogP", "-n", 2, "-q").stderr
 
 
-def test_values_beyond_the_training_range_are_warned_of_and_impossible_ones_refused(
-    molvae_here: Invoke,
-) -> None:
-    done = molvae_here("sweep", LIDOCAINE, "-p", "LogP", "--from", 2.5, "--to", 25, "-n", 2)
+def test_values_beyond_the_training_range_are_warned_of_and_impossible_ones_refused() -> None:
+    done = invoke("sweep", LIDOCAINE, "-p", "LogP", "--from", 2.5, "--to", 25, "-n", 2)
     assert done.exit_code == 0, done.stderr
     assert "Warning: LogP=25 lies outside the model's training range" in done.stderr
     assert "Warning: LogP=2.5 " not in done.stderr
     assert [row["ood"] for row in rows_of(done.stdout)] == ["false", "true"]
-    assert molvae_here("sweep", LIDOCAINE, "-p", "QED", "--from", 2, "--to", 3).exit_code == 2
-    assert molvae_here("sweep", LIDOCAINE, "-p", "QED", "--from", 1, "--to", 0).exit_code == 2
-    unknown = molvae_here("sweep", LIDOCAINE, "-p", "solubility")
+    assert invoke("sweep", LIDOCAINE, "-p", "QED", "--from", 2, "--to", 3).exit_code == 2
+    assert invoke("sweep", LIDOCAINE, "-p", "QED", "--from", 1, "--to", 0).exit_code == 2
+    unknown = invoke("sweep", LIDOCAINE, "-p", "solubility")
     assert unknown.exit_code == 2
     assert "unknown property 'solubility'" in unknown.stderr
 
 
-def test_neighbors_come_with_similarity_and_distance(molvae_here: Invoke) -> None:
+def test_neighbors_come_with_similarity_and_distance() -> None:
     words = ("neighbors", LIDOCAINE, "-n", 4, "--seed", 1, "--shortlist", 1, "-t", "TPSA=30")
-    done = molvae_here(*words)
+    done = invoke(*words)
     assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
@@ -123,31 +101,31 @@ def test_neighbors_come_with_similarity_and_distance(molvae_here: Invoke) -> Non
     assert "4 of 4 neighbors of CCN(CC)CC(=O)Nc1c(C)cccc1C" in done.stderr
     assert "TPSA: mean " in done.stderr
     assert "MW: mean " not in done.stderr, "nobody asked for it"
-    told = json.loads(molvae_here(*words, "--json", "-q").stdout)
+    told = json.loads(invoke(*words, "--json", "-q").stdout)
     assert [row["SMILES"] for row in told["rows"]] == [row["SMILES"] for row in rows]
 
 
-def test_fewer_neighbors_than_asked_for_exit_4(molvae_here: Invoke) -> None:
+def test_fewer_neighbors_than_asked_for_exit_4() -> None:
     still = ("--radius", 0, "--temperature", 0, "--noise", 0, "--max-tries", 2, "--shortlist", 1)
-    done = molvae_here("neighbors", LIDOCAINE, "-n", 4, *still)
+    done = invoke("neighbors", LIDOCAINE, "-n", 4, *still)
     assert done.exit_code == 4
     assert "of 4 neighbors were found; the other draws were rejected (" in done.stderr
     assert "A larger --radius or a larger --max-tries finds more." in done.stderr
 
 
-def test_a_molecule_that_does_not_come_back_is_warned_of(molvae_here: Invoke) -> None:
+def test_a_molecule_that_does_not_come_back_is_warned_of() -> None:
     words = ("sweep", ERYTHROMYCIN, "-p", "LogP", "-n", 1, "--tries", 1)
-    assert "the model cannot reconstruct it" in molvae_here(*words).stderr
-    known = molvae_here("sweep", LIDOCAINE, "-p", "LogP", "-n", 1, "--tries", 1)
+    assert "the model cannot reconstruct it" in invoke(*words).stderr
+    known = invoke("sweep", LIDOCAINE, "-p", "LogP", "-n", 1, "--tries", 1)
     assert "Warning" not in known.stderr
 
 
-def test_what_the_model_leaves_out_of_a_molecule_is_told(molvae_here: Invoke) -> None:
+def test_what_the_model_leaves_out_of_a_molecule_is_told() -> None:
     salt = "C[C@H](N)Cc1ccccc1.Cl"
-    done = molvae_here("sweep", salt, "-p", "LogP", "-n", 1, "--tries", 1)
+    done = invoke("sweep", salt, "-p", "LogP", "-n", 1, "--tries", 1)
     left_out = "read without stereo marks and smaller fragments, as the training set was."
     assert f"CC(N)Cc1ccccc1: {left_out}" in done.stderr
-    assert "read without" not in molvae_here("sweep", salt, "-p", "LogP", "-n", 1, "-q").stderr
+    assert "read without" not in invoke("sweep", salt, "-p", "LogP", "-n", 1, "-q").stderr
 
 
 @pytest.mark.parametrize(
@@ -158,13 +136,13 @@ def test_what_the_model_leaves_out_of_a_molecule_is_told(molvae_here: Invoke) ->
         ("neighbors", "C1CC"),
     ],
 )
-def test_what_is_no_molecule_is_named(molvae_here: Invoke, words: tuple[str, ...]) -> None:
-    done = molvae_here(*words)
+def test_what_is_no_molecule_is_named(words: tuple[str, ...]) -> None:
+    done = invoke(*words)
     assert done.exit_code == 3
     assert "Error: 'C1CC': not a molecule: ring 1 is opened" in done.stderr
 
 
-def test_a_symbol_that_the_model_does_not_know_is_named(molvae_here: Invoke) -> None:
-    done = molvae_here("interpolate", LIDOCAINE, "OB(O)c1ccccc1")
+def test_a_symbol_that_the_model_does_not_know_is_named() -> None:
+    done = invoke("interpolate", LIDOCAINE, "OB(O)c1ccccc1")
     assert done.exit_code == 3
     assert "'OB(O)c1ccccc1': symbol unknown to the model: [B]" in done.stderr
