@@ -22,14 +22,15 @@ INTERRUPTED = 130
 TERMINATED = 143
 BROKEN_PIPE = 141  # as shells report a program whose reader has closed the pipe
 
+FOLDER = "molvae.cli.commands"  # each module in it has a click command named `command`
 # Command -> its line in `molvae --help`, in the order of a first visit. The lines are here because
 # the help text must not import the commands.
-LINES = {
+COMMANDS = {
     "generate": "Generate molecules with the properties you ask for.",
     "prepare": "Turn a table of molecules into a training dataset.",
     "train": "Train a model on a prepared dataset.",
     "predict": "Predict labels and properties of molecules.",
-    "score": "Compute likelihoods of molecules and flag out-of-distribution ones.",
+    "score": "Compute likelihoods and flag out-of-distribution molecules.",
     "augment": "Generate similar molecules for each molecule of a table.",
     "encode": "Compute the latent codes of molecules.",
     "decode": "Turn latent codes into molecules.",
@@ -46,8 +47,6 @@ LINES = {
     "properties": "List the properties that targets can name.",
     "doctor": "Check this installation and show how to fix it.",
 }
-# Command -> (module with a click command named `command`, its line).
-COMMANDS = {name: (f"molvae.cli.commands.{name}", line) for name, line in LINES.items()}
 
 
 class CommandTable(click.Group):
@@ -64,7 +63,7 @@ class CommandTable(click.Group):
         """Import one command; add `--debug` to it and to each of its subcommands."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        command: click.Command = import_module(f"{FOLDER}.{cmd_name}").command
         within = command.commands.values() if isinstance(command, click.Group) else ()
         for each in (command, *within):
             if not any(parameter.name == "debug" for parameter in each.params):
@@ -83,7 +82,7 @@ class CommandTable(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; an error becomes one line and an exit code."""
