@@ -1,12 +1,22 @@
 """Summaries of generated molecules, in words."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from molvae.generation.neighbors import Neighbor, Variant
     from molvae.generation.results import Control, Generation, Summary
     from molvae.generator import MoleculeGenerator
+
+
+def annotated(verb: str, summary: Mapping[str, Any]) -> str:
+    """Return the counts of a table whose molecules were "predicted" or "scored"."""
+    rejected = sum(summary["rejected"].values())
+    return (
+        f"{summary[verb]:,} molecules {verb} by {summary['model']},"
+        f" {summary[f'not_{verb}']:,} with unknown symbols, {rejected:,} rows rejected;"
+        f" {summary['ood']:,} out of distribution (ood)"
+    )
 
 
 def draws_of(summary: "Summary") -> str:

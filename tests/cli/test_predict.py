@@ -68,7 +68,7 @@ def test_the_held_out_error_is_told(predict: Predict) -> None:
     assert [row["Compound"] for row in found["rows"]] == ["a", "b", "d"]
     said = predict().stderr
     assert f"potency: mean error {potency['mae']:.3g}, R2 {potency['r2']:.2f} on" in said
-    assert f"activity: right on {activity['accuracy']:.0%} of" in said
+    assert f"activity: accuracy {activity['accuracy']:.0%} on" in said
 
 
 def test_a_model_that_never_said_so_has_no_error_to_tell(

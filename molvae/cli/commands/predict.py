@@ -1,6 +1,6 @@
 """`molvae predict`: labels of molecules from the model's property head."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +9,7 @@ import click
 
 from molvae.cli import options
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.summaries import held_out
+from molvae.cli.summaries import annotated, held_out
 from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
 from molvae.errors import UsageError
 
@@ -207,26 +207,17 @@ class _Predicting:
             "held_out": {name: stated.get(name) for name in self.layout.names},
         }
 
-    def lines(self) -> Iterable[str]:
-        """Return the summary in words."""
-        return _lines(self.summary())
-
-
-def _lines(summary: Mapping[str, Any]) -> Iterable[str]:
-    """Return the summary in words."""
-    rejected = sum(summary["rejected"].values())
-    yield (
-        f"{summary['predicted']:,} molecules predicted by {summary['model']},"
-        f" {summary['not_predicted']:,} with unknown symbols, {rejected:,} rows rejected;"
-        f" {summary['ood']:,} out of distribution (ood)"
-    )
-    for name, told in summary["held_out"].items():
-        if told and told.get("mae") is not None:
-            r2 = f", R2 {told['r2']:.2f}" if told.get("r2") is not None else ""
-            yield f"{name}: mean error {told['mae']:.3g}{r2} on {held_out(told)}"
-        elif told and told.get("accuracy") is not None:
-            area = f", ROC AUC {told['auc']:.2f}" if told.get("auc") is not None else ""
-            largest = f" ({told['largest']:.0%} are in the largest class)"
-            yield f"{name}: accuracy {told['accuracy']:.0%} on {held_out(told)}{largest}{area}"
-        else:
-            yield f"{name}: the error of this model's predictions is unknown"
+    def lines(self) -> Iterator[str]:
+        """Yield the summary in words."""
+        summary = self.summary()
+        yield annotated("predicted", summary)
+        for name, told in summary["held_out"].items():
+            if told and told.get("mae") is not None:
+                r2 = f", R2 {told['r2']:.2f}" if told.get("r2") is not None else ""
+                yield f"{name}: mean error {told['mae']:.3g}{r2} on {held_out(told)}"
+            elif told and told.get("accuracy") is not None:
+                area = f", ROC AUC {told['auc']:.2f}" if told.get("auc") is not None else ""
+                largest = f" ({told['largest']:.0%} are in the largest class)"
+                yield f"{name}: accuracy {told['accuracy']:.0%} on {held_out(told)}{largest}{area}"
+            else:
+                yield f"{name}: the error of this model's predictions is unknown"

@@ -1,6 +1,6 @@
 """`molvae score`: likelihoods of molecules, and a flag for out-of-distribution ones."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ import click
 
 from molvae.cli import options
 from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.summaries import annotated
 from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
 
 if TYPE_CHECKING:
@@ -123,33 +124,24 @@ class _Scoring:
 
     def lines(self) -> Iterator[str]:
         """Yield the summary in words."""
-        return _lines(self.summary())
+        from molvae.model.ood import MIN_MOLECULES
 
-
-def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the summary in words."""
-    from molvae.model.ood import MIN_MOLECULES
-
-    rejected = sum(summary["rejected"].values())
-    yield (
-        f"{summary['scored']:,} molecules scored by {summary['model']},"
-        f" {summary['not_scored']:,} with unknown symbols, {rejected:,} rows rejected;"
-        f" {summary['ood']:,} out of distribution (ood)"
-    )
-    if summary["scored"]:
-        mean = summary["mean"]
-        yield (
-            f"means: ELBO {mean['elbo']:.2f} nats, NLL {mean['nll_per_symbol']:.3f} per symbol,"
-            f" reconstruction {mean['reconstruction']:.2f}, KL {mean['kl']:.2f}"
-        )
-    held_out = summary["held_out"]
-    if held_out is None:
-        yield (
-            "Note: this model holds no scores of held-out molecules: there is no percentile, and"
-            " only molecules unlike the whole training set are flagged."
-        )
-    elif held_out["molecules"] < MIN_MOLECULES:
-        yield (
-            f"Note: the model holds scores of {held_out['molecules']} held-out molecules, fewer"
-            f" than {MIN_MOLECULES}: no molecule is flagged for its percentile."
-        )
+        summary = self.summary()
+        yield annotated("scored", summary)
+        if summary["scored"]:
+            mean = summary["mean"]
+            yield (
+                f"means: ELBO {mean['elbo']:.2f} nats, NLL {mean['nll_per_symbol']:.3f} per symbol,"
+                f" reconstruction {mean['reconstruction']:.2f}, KL {mean['kl']:.2f}"
+            )
+        held_out = summary["held_out"]
+        if held_out is None:
+            yield (
+                "Note: this model holds no scores of held-out molecules: there is no percentile,"
+                " and only molecules unlike the whole training set are flagged."
+            )
+        elif held_out["molecules"] < MIN_MOLECULES:
+            yield (
+                f"Note: the model holds scores of {held_out['molecules']} held-out molecules, fewer"
+                f" than {MIN_MOLECULES}: no molecule is flagged for its percentile."
+            )
