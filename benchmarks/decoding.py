@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from molvae.generator import MoleculeGenerator
-from molvae.parallel.executors import process_pool
+from molvae.parallel.pool import WorkerPool
 
 TEMPERATURES = (0.3, 0.5, 0.7, 1.0)
 GUIDANCE = (1.0, 1.5, 2.0)
@@ -38,7 +38,7 @@ def main() -> None:
     torch.set_num_threads(1)
     generator = MoleculeGenerator.load(arguments.model)
     rows = []
-    with process_pool(os.cpu_count() or 1, module="molvae.chem.candidates") as executor:
+    with WorkerPool(os.cpu_count() or 1, module="molvae.chem.candidates") as executor:
         for temperature in TEMPERATURES:
             for guidance in GUIDANCE:
                 config = replace(

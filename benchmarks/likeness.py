@@ -23,7 +23,7 @@ from molvae.evaluate.fcd import frechet_distance
 from molvae.evaluate.report import evaluate
 from molvae.files.atomic import write_atomically
 from molvae.generator import MoleculeGenerator
-from molvae.parallel.executors import process_pool
+from molvae.parallel.pool import WorkerPool
 from molvae.suites.sampling_settings import chemnet_moments, smiles_of
 
 RESULTS = Path(__file__).parent / "results"
@@ -42,7 +42,7 @@ def main() -> None:
     torch.set_num_threads(1)
     generator = MoleculeGenerator.load(arguments.model)
     dataset, n, jobs = MoleculeDataset.load(arguments.dataset), arguments.n, arguments.jobs
-    with process_pool(jobs, module="molvae.chem.candidates") as executor:
+    with WorkerPool(jobs, module="molvae.chem.candidates") as executor:
         drawn = generator.generate(n, seed=arguments.seed, executor=executor)
     reference = smiles_of(dataset, dataset.members("test"))
     rows = np.random.default_rng(arguments.seed).choice(dataset.members("train"), n, replace=False)

@@ -21,7 +21,7 @@ from moses_data import machine
 
 from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
-from molvae.parallel.executors import process_pool
+from molvae.parallel.pool import WorkerPool
 from molvae.suites.control_model import ControlTests, PropertySampler, run_control
 from molvae.suites.tokenized import load_tokenized, load_training_properties
 
@@ -68,7 +68,7 @@ def main() -> None:
     }
     keep_result(target, "about", about)
     seconds_of_one = 0.0
-    with process_pool(cores, module="molvae.chem.candidates") as executor:
+    with WorkerPool(cores, module="molvae.chem.candidates") as executor:
         for count in COUNTS:
             config = replace(generator.defaults, tier="raw", shortlist=count)
             found = run_control(

@@ -116,7 +116,7 @@ class MoleculeGenerator:
             config: tier, temperature, filters; None: `defaults`, found to be best for this model.
             seed: of all randomness; None draws one, which the summary reports.
             exclude: SMILES of molecules that are not wanted, as `standardize` spells them.
-            executor: does the chemistry, for example `executors.process_pool`; None does it here.
+            executor: does the chemistry, for example `pool.WorkerPool`; None does it here.
             batch_size: draws under way before their chemistry is done.
             report: called with the number of molecules found so far.
             should_stop: asked between batches; true returns what is found.

@@ -15,15 +15,16 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from tests.test_workers import double, hostile
 
 from molvae.cli.main import cli
 from molvae.errors import MolvaeError, UsageError
-from molvae.parallel import executors
-from molvae.parallel.executors import STAND_BACK, SUBMITTED, dask_executor, process_pool
-from molvae.parallel.workers import Lost, map_chunks
+from molvae.parallel import executors, workers
+from molvae.parallel.executors import dask_executor
+from molvae.parallel.pool import NICENESS, Lost, WorkerPool
+from molvae.parallel.workers import SUBMITTED, map_chunks
+from tests.parallel.test_workers import double, hostile
 
-DRAWN = Path(__file__).parents[1] / "datasets" / "druglike-10k.csv"
+DRAWN = Path(__file__).parents[2] / "datasets" / "druglike-10k.csv"
 # Kills its worker, as `kill -9` from outside would, when it has done a task and begun another.
 MORTAL = """
 import os, signal
@@ -165,7 +166,8 @@ def test_a_worker_with_other_versions_that_comes_later_is_named_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     met = count(2020)  # here it is asked first, there second
-    monkeypatch.setattr(executors, "versions", lambda: {"rdkit": f"{next(met)}.1"})
+    for module in (executors, workers):
+        monkeypatch.setattr(module, "versions", lambda: {"rdkit": f"{next(met)}.1"})
     with ThreadPoolExecutor(1) as pool, pytest.raises(MolvaeError) as caught:
         list(map_chunks(double, range(4), jobs=pool))
     assert f"process {os.getpid()} has rdkit 2021.1, this machine 2020.1" in str(caught.value)
@@ -220,8 +222,8 @@ def test_an_executor_gives_every_item_its_result_in_order() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no niceness there")
 def test_processes_of_a_pool_stand_back_for_the_one_that_feeds_them() -> None:
-    with process_pool(1, module="molvae.chem.candidates") as pool:
-        assert pool.submit(os.nice, 0).result() == min(os.nice(0) + STAND_BACK, 19)
+    with WorkerPool(1, module="molvae.chem.candidates") as pool:
+        assert pool.submit(os.nice, 0).result() == min(os.nice(0) + NICENESS, 19)
 
 
 def test_only_so_much_is_handed_to_an_executor_ahead() -> None:
@@ -237,7 +239,7 @@ def test_only_so_much_is_handed_to_an_executor_ahead() -> None:
 def test_an_item_that_kills_a_worker_of_a_pool_is_named_and_costs_no_other(way: str) -> None:
     items = list(range(60))
     guilty = {21: way, 22: way}
-    with process_pool(2, module="tests.test_workers") as pool:
+    with WorkerPool(2, module="tests.parallel.test_workers") as pool:
         there = list(map_chunks(partial(hostile, guilty), items, jobs=pool, chunk_size=16))
     assert there == list(map_chunks(partial(hostile, guilty), items, jobs=1, chunk_size=16))
     assert [item for item, result in there if isinstance(result, Lost)] == [21, 22]

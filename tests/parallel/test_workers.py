@@ -14,7 +14,8 @@ from typing import NamedTuple
 import pytest
 
 from molvae.errors import MolvaeError, Rejected, UsageError
-from molvae.parallel.workers import CHUNKS_AHEAD, FALSE_STARTS, Lost, map_chunks
+from molvae.parallel.pool import FALSE_STARTS, Lost
+from molvae.parallel.workers import CHUNKS_AHEAD, map_chunks
 
 
 def double(items: list[int]) -> list[int]:
@@ -246,21 +247,21 @@ def test_closing_ends_a_worker_that_is_busy() -> None:
 INTERRUPTED = """
 import sys
 from functools import partial
-from tests.test_workers import running
-from molvae.parallel.executors import process_pool
+from tests.parallel.test_workers import running
+from molvae.parallel.pool import WorkerPool
 from molvae.parallel.workers import map_chunks
 
 if __name__ == "__main__":
     guilty = dict.fromkeys(range(1, 100), sys.argv[2])
     if sys.argv[1] == "executor":
-        with process_pool(2, module="tests.test_workers") as pool:
+        with WorkerPool(2, module="tests.parallel.test_workers") as pool:
             for _ in pool.map(partial(running, guilty), [[0], [1], [2]]):
                 print("working", flush=True)
     for _ in map_chunks(partial(running, guilty), range(64), jobs=2, chunk_size=1):
         print("working", flush=True)
 """
 UNGUARDED = """
-from tests.test_workers import double
+from tests.parallel.test_workers import double
 from molvae.parallel.workers import map_chunks
 
 print(list(map_chunks(double, range(4), jobs=1)))
@@ -288,7 +289,7 @@ def start(folder: Path, script: str, *arguments: str) -> "subprocess.Popen[str]"
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
 
 
