@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import platform
-import re
 import sys
 import tempfile
 import time
@@ -16,18 +15,13 @@ from molvae.cli import options
 from molvae.cli.terminal import print_json, print_table
 
 OK, OPTIONAL, MISSING = "ok", "optional", "MISSING"
-# Of the table that selfies 2.2.0 calls "default". Under another one, the symbols of a trained model
-# mean other molecules.
+# Identifies the table of bonds that molvae sets in selfies. Under another one, the symbols of a
+# trained model would mean other molecules.
 SELFIES_CONSTRAINTS = "63d82c2953842d2c"
-# `pyarrow>=15; extra == "parquet"`
-REQUIREMENT = re.compile(
-    r"(?P<name>[\w.-]+)\s*(?P<relation>[=>]=)?\s*(?P<version>[\d.]*)[^;]*"
-    r"(;\s*extra\s*==\s*['\"](?P<extra>[\w-]+)['\"])?"
-)
 
 
 class Check(NamedTuple):
-    """One thing looked at; the fix is a command or a sentence, empty when there is none."""
+    """One thing that was checked; the fix is a command or a sentence, "" where none is needed."""
 
     status: str
     name: str
@@ -43,7 +37,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     Exits 1 when something is missing that molvae cannot work without.
     """
-    checks = list(examine())
+    checks = list(run_checks())
     if as_json:
         print_json([check._asdict() for check in checks])
     else:
@@ -51,8 +45,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(1 if any(check.status == MISSING for check in checks) else 0)
 
 
-def examine() -> Iterator[Check]:
-    """Run every check; one that cannot even import its library counts as missing."""
+def run_checks() -> Iterator[Check]:
+    """Run every check; one that cannot import its library counts as missing."""
     yield Check(OK, "python", f"{platform.python_version()} ({sys.executable})")
     yield from _distributions()
     parts: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
@@ -70,26 +64,24 @@ def examine() -> Iterator[Check]:
 
 
 def _distributions() -> Iterator[Check]:
-    """Hold what is installed against what pyproject.toml asks for, extras included."""
+    """Compare the installed packages with the requirements of molvae, extras included."""
+    from packaging.requirements import Requirement
+
     try:
         requirements = importlib.metadata.requires("molvae") or []
     except importlib.metadata.PackageNotFoundError:
         yield Check(MISSING, "molvae", "not installed", "pip install -e .  (in the checkout)")
         return
     lacking: dict[str, list[str]] = {}
-    for text in requirements:
-        match = REQUIREMENT.match(text)
-        if match is None or match["name"] == "molvae":
-            continue
-        extra = match["extra"]
-        found = _installed(match["name"])
-        enough = found is not None and _is_enough(found, match["relation"], match["version"])
-        if extra is None:
-            requirement = text.partition(";")[0].strip()
-            fix = "" if enough else f"pip install '{requirement}'"
-            yield Check(OK if enough else MISSING, match["name"], found or "not installed", fix)
-        else:
-            lacking.setdefault(extra, []).extend([] if enough else [match["name"]])
+    for wanted in map(Requirement, requirements):
+        found = _installed(wanted.name)
+        enough = found is not None and wanted.specifier.contains(found, prereleases=True)
+        if wanted.marker is None:
+            fix = "" if enough else f"pip install '{wanted.name}{wanted.specifier}'"
+            yield Check(OK if enough else MISSING, wanted.name, found or "not installed", fix)
+        elif wanted.name != "molvae":
+            extra = str(wanted.marker).split('"')[1]  # extra == "parquet"
+            lacking.setdefault(extra, []).extend([] if enough else [wanted.name])
     for extra, names in lacking.items():
         found = f"lacks {', '.join(names)}" if names else "installed"
         fix = f"pip install 'molvae[{extra}]'" if names else ""
@@ -101,14 +93,6 @@ def _installed(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _is_enough(found: str, relation: str | None, wanted: str) -> bool:
-    """Compare versions number by number: `2.13.0+cpu` is at least `2.6`."""
-    have, need = (
-        [int(n) for n in re.findall(r"\d+", v.partition("+")[0])] for v in (found, wanted)
-    )
-    return have == need if relation == "==" else have >= need
 
 
 def _torch() -> Iterator[Check]:
@@ -147,10 +131,14 @@ def _seconds(kind: str) -> float:
 def _rdkit() -> Iterator[Check]:
     from molvae.chem.properties import PROPERTIES, measure
     from molvae.chem.smiles import parse
+    from molvae.chem.speed import is_fast
 
     aspirin = parse("CC(=O)Oc1ccccc1C(=O)O")
     values = measure(aspirin, list(PROPERTIES))
     yield Check(OK, "RDKit", f"computes all {len(values)} properties of aspirin")
+    fast = "same as RDKit and selfies" if is_fast() else "switched off: differs from this RDKit"
+    fix = "" if is_fast() else "results are right, but slow: pip install --upgrade molvae"
+    yield Check(OK if is_fast() else OPTIONAL, "fast chemistry", fast, fix)
 
 
 def _selfies() -> Iterator[Check]:
