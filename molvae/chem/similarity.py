@@ -68,25 +68,20 @@ def fingerprints(mols: Sequence[Chem.Mol], *, radius: int = RADIUS, bits: int = 
     return packed
 
 
-def tanimoto_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Tanimoto similarity of every pair.
+def tanimoto_of_counts(shared: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute Tanimoto similarities from counts of bits; shapes broadcast.
 
     Args:
-        first: packed fingerprints, shape (N1, D).
-        second: packed fingerprints, shape (N2, D).
+        shared: bits that both of a pair have.
+        first: bits of the one.
+        second: bits of the other.
 
     Returns:
-        Shape (N1, N2), float32 from 0 to 1; 0 where both have no bit, as RDKit has it.
+        float32 from 0 to 1; 0 where neither has a bit, as in RDKit.
     """
-    matrix = np.empty((len(first), len(second)), dtype=np.float32)
-    columns, counts = _unpack(second), bit_counts(second).astype(np.float32)
-    for start in range(0, len(first), _BLOCK):
-        rows = _unpack(first[start : start + _BLOCK])  # (block, bits)
-        # Exact in float32, since counts stay far below 2^24.
-        shared = rows @ columns.T  # (block, N2)
-        union = rows.sum(axis=1)[:, None] + counts - shared
-        matrix[start : start + _BLOCK] = shared / np.maximum(union, 1.0)
-    return matrix
+    union = np.maximum(first + second - shared, 1)
+    ratio: np.ndarray = shared.astype(np.float32, copy=False) / union.astype(np.float32, copy=False)
+    return ratio
 
 
 def bit_counts(packed: np.ndarray) -> np.ndarray:
@@ -113,9 +108,8 @@ def mean_similarities(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for top in range(0, len(packed), _BLOCK):
         for left in range(top, len(packed), _BLOCK):  # the matrix is symmetric: half is enough
             rows, columns = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
-            similarity = bits[rows] @ bits[columns].T  # shared bits, to begin with
-            union = counts[rows, None] + counts[columns] - similarity
-            similarity /= np.maximum(union, 1.0, out=union)
+            shared = bits[rows] @ bits[columns].T
+            similarity = tanimoto_of_counts(shared, counts[rows, None], counts[columns])
             for total in sums:
                 total[rows] += similarity.sum(axis=1)
                 if left > top:

@@ -106,6 +106,9 @@ def workers(
     Raises:
         UsageError: for both at once.
     """
+    from molvae.chem.speed import is_fast
+
+    is_fast()  # warns once, in this process; workers do not
     if executor is None:
         yield jobs or os.cpu_count() or 1
         return
@@ -123,11 +126,11 @@ def chemists(n: int, jobs: int | None, executor: str | None = None) -> Iterator[
     if executor is None and n < SMALL:
         yield None
         return
-    from molvae.parallel.executors import process_pool
+    from molvae.parallel.pool import WorkerPool
 
     with workers(jobs, executor) as found:
         if not isinstance(found, int):
             yield found
             return
-        with process_pool(found, module="molvae.chem.candidates") as pool:
+        with WorkerPool(found, module="molvae.chem.candidates") as pool:
             yield pool

@@ -4,7 +4,8 @@ from rdkit import Chem
 
 from molvae.chem import neighbors as module
 from molvae.chem.neighbors import nearest
-from molvae.chem.similarity import fingerprints, tanimoto_matrix
+from molvae.chem.similarity import fingerprints
+from tests.chem.reference import similarity_matrix
 from tests.drugs import DRUGS
 
 PACKED = fingerprints([Chem.MolFromSmiles(smiles) for _, smiles in DRUGS])
@@ -18,7 +19,7 @@ def test_the_nearest_is_the_largest_of_each_row(
     monkeypatch.setattr(module, "_ROWS", rows)
     monkeypatch.setattr(module, "_COLUMNS", columns)
     similarity, index = nearest(PACKED[:100], PACKED[100:])
-    matrix = tanimoto_matrix(PACKED[:100], PACKED[100:])
+    matrix = similarity_matrix(PACKED[:100], PACKED[100:])
     np.testing.assert_array_equal(similarity, matrix.max(axis=1))
     np.testing.assert_array_equal(index, matrix.argmax(axis=1))
 
@@ -26,7 +27,7 @@ def test_the_nearest_is_the_largest_of_each_row(
 @pytest.mark.parametrize("bits", [1024, 4096])
 def test_the_nearest_other_is_never_oneself(bits: int) -> None:
     packed = fingerprints([Chem.MolFromSmiles(smiles) for _, smiles in DRUGS[:120]], bits=bits)
-    matrix = tanimoto_matrix(packed, packed)
+    matrix = similarity_matrix(packed, packed)
     np.fill_diagonal(matrix, -1.0)
     similarity, index = nearest(packed, packed, others=True)
     np.testing.assert_array_equal(similarity, matrix.max(axis=1))
@@ -39,7 +40,7 @@ def test_random_fingerprints_of_any_density_have_the_right_neighbor() -> None:
         dense = rng.random((900, 1024)) < density * rng.random(1024)
         packed = np.packbits(dense, axis=1, bitorder="little")
         similarity, index = nearest(packed[:300], packed[300:])
-        matrix = tanimoto_matrix(packed[:300], packed[300:])
+        matrix = similarity_matrix(packed[:300], packed[300:])
         np.testing.assert_array_equal(similarity, matrix.max(axis=1))
         np.testing.assert_array_equal(index, matrix.argmax(axis=1))
 
