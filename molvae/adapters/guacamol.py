@@ -16,10 +16,10 @@ from molvae.generator import MoleculeGenerator
 
 
 class GuacaMolGenerator:
-    """What `guacamol.assess_distribution_learning` calls a `DistributionMatchingGenerator`.
+    """A `DistributionMatchingGenerator` for `guacamol.assess_distribution_learning`.
 
-    Nothing is asked of the molecules, and duplicates are left in whatever `config.unique` says:
-    GuacaMol counts them itself. Each call draws anew; the seed decides all calls together.
+    Molecules are generated without targets. Duplicates are kept whatever `config.unique` is, since
+    GuacaMol counts them. Each call returns new molecules; one seed determines all calls.
 
     Args:
         generator: the model.

@@ -26,16 +26,16 @@ INVALID = ("error", "nan")
 class LatentTransformer:
     """SMILES -> latent codes (posterior means), and back to the likeliest SMILES of a code.
 
-    The way back leads to a molecule like the first, and not always to it; how often it does,
-    `molvae benchmark reconstruction` measures.
+    Decoding returns a similar molecule, not always the same one; `molvae benchmark reconstruction`
+    measures how often it is the same.
 
-    Nothing is learned from the data: `fit` loads the model, and so does any other method that is
+    Nothing is fitted to the data: `fit` loads the model, and so does any other method that is
     called before it.
 
     Args:
         model: a file, a run folder, the name of a bundled model, or a loaded generator.
-        invalid: of rows that are no molecule or have symbols that the model lacks: "error" names
-            the first one; "nan" gives rows of NaN, and "" for rows with NaN on the way back.
+        invalid: for rows that are no molecule or have symbols that the model lacks: "error" names
+            the first one; "nan" returns rows of NaN, and "" when such a row is decoded.
         device: where a model is loaded to.
 
     Attributes:
@@ -49,11 +49,11 @@ class LatentTransformer:
         invalid: str = "error",
         device: str = "cpu",
     ) -> None:
-        # As they are: scikit-learn's `clone` asks for the very objects back.
+        # Unchanged: scikit-learn's `clone` compares the objects by identity.
         self.model, self.invalid, self.device = model, invalid, device
 
     def __repr__(self) -> str:
-        """Return what makes the same transformer."""
+        """Return an expression for the same transformer."""
         return f"LatentTransformer({self.model!r}, invalid={self.invalid!r})"
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class LatentTransformer:
         return self
 
     def fit(self, X: object = None, y: object = None) -> "LatentTransformer":
-        """Load the model; the data are not looked at.
+        """Load the model; the data are not used.
 
         Raises:
             UsageError: for an `invalid` that does not exist.
@@ -118,7 +118,7 @@ class LatentTransformer:
         return codes
 
     def fit_transform(self, X: Sequence[str], y: object = None) -> np.ndarray:
-        """Load the model, then do what `transform` does."""
+        """Load the model, then return what `transform` returns."""
         return self.fit(X, y).transform(X)
 
     def inverse_transform(self, X: np.ndarray) -> np.ndarray:
@@ -141,7 +141,7 @@ class LatentTransformer:
         return np.array([f"latent{number}" for number in range(self._size())], dtype=object)
 
     def __sklearn_tags__(self) -> SimpleNamespace:
-        """Return what scikit-learn asks of a transformer, in the shape of its `Tags`."""
+        """Return the tags of a transformer, in the shape of scikit-learn's `Tags`."""
         return SimpleNamespace(
             estimator_type=None,
             target_tags=SimpleNamespace(

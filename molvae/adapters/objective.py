@@ -1,4 +1,4 @@
-"""What molecules are scored by: one number each, higher is better."""
+"""Objectives: functions that score molecules, one number each, higher is better."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,12 +21,12 @@ class Objective(Protocol):
 
 
 class CountedObjective:
-    """An objective that keeps count of the molecules it had no score for.
+    """An objective that counts the molecules without a score.
 
     Args:
-        scorer: gives each molecule its score or the reason why there is none.
+        scorer: returns the score of each molecule, or the reason why it has none.
         name: for tables and logs.
-        minimize: negate the scores, for numbers of which less is better.
+        minimize: negate the scores, where lower is better.
 
     Attributes:
         scored: molecules that got a score, over all calls.

@@ -28,7 +28,7 @@ def measured(name: str, *, minimize: bool = False) -> CountedObjective:
 
     Args:
         name: of the property, or an alias such as RDKit's.
-        minimize: for SA and the like, of which less is better.
+        minimize: for SA and other properties where lower is better.
 
     Raises:
         UsageError: for an unknown property, listing the known ones.
@@ -40,16 +40,15 @@ def measured(name: str, *, minimize: bool = False) -> CountedObjective:
 def predicted(
     generator: MoleculeGenerator, name: str, *, minimize: bool = False
 ) -> CountedObjective:
-    """Score molecules by what a model's property head reads off their latent codes.
+    """Score molecules by the predictions of a model's property head.
 
-    That is the way to labels such as a potency that nothing else can compute. The head errs more
-    on molecules unlike its training set, which an optimizer finds: look at `Prediction.ood` of
-    what comes out.
+    This covers labels such as a potency that cannot be computed. The head errs more on molecules
+    unlike its training set, which an optimizer finds: check `Prediction.ood` of the results.
 
     Args:
         generator: the model.
         name: of a property, or of a label with numbers.
-        minimize: for numbers of which less is better.
+        minimize: for numbers where lower is better.
 
     Raises:
         UsageError: for a name the model does not know, or a label with classes.
@@ -63,7 +62,7 @@ def predicted(
 
 
 def closeness(generator: MoleculeGenerator, targets: Targets) -> CountedObjective:
-    """Score molecules by how near they are to targets: 1 on all of them, towards 0 far off.
+    """Score molecules by their distance to targets: 1 when all are met, towards 0 far away.
 
     The geometric mean over the targets of exp(-(miss / sd)^2 / 2), with sd the standard deviation
     of the model's training set: the Gaussians of GuacaMol's multi-property objectives (Brown 2019,
@@ -127,7 +126,7 @@ def _close_each(generator: MoleculeGenerator, request: Request, smiles: list[str
 def _read_each(
     generator: MoleculeGenerator, found: Sequence[PreparedMolecule | Rejected]
 ) -> list[Readings | Rejected]:
-    """Return what the property head says of each molecule."""
+    """Return the predictions of the property head for each molecule."""
     molecules = [seen for seen in found if not isinstance(seen, Rejected)]
     predictions = iter(predict(generator.model, molecules))
     readings: list[Readings | Rejected] = []

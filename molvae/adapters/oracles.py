@@ -8,8 +8,8 @@
 
 The protocols are those of PyTDC 1.1.15 (Huang 2021, https://arxiv.org/abs/2102.09548) and MolScore
 1.9.5 (Thomas 2024, https://doi.org/10.1186/s13321-024-00861-w). Neither knows NaN: a molecule
-without a score gets `failed`, 0.0 as in both, which suits scores from 0 to 1. Of other numbers 0.0
-may be a good score: then say what a bad one is.
+without a score gets `failed`, 0.0 as in both, which suits scores from 0 to 1. On other scales 0.0
+may be a good score: then set `failed` to a bad one.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from molvae.errors import UsageError
 
 
 class Oracle:
-    """What `tdc.Oracle` is to its callers: one SMILES -> a number, a list of them -> a list.
+    """An objective with the interface of `tdc.Oracle`: one SMILES -> a number, a list -> a list.
 
     Args:
         objective: for example from `molvae.adapters.objectives`.
@@ -50,9 +50,9 @@ class Oracle:
 
 
 class MolScoreFunction:
-    """One of the functions that MolScore builds an objective of.
+    """An objective with the interface of a MolScore scoring function.
 
-    MolScore makes those that it knows from its configuration; append this one to them after that:
+    MolScore creates its own functions from its configuration; append this one afterwards:
     `ms.scoring_functions.append(MolScoreFunction(objective, prefix="molvae"))`. The
     configuration's `scoring` then names it `molvae_score`.
 

@@ -7,8 +7,8 @@
     objective(["CCO", "c1ccccc1O"])     # array of 2 numbers
     objective.failures                  # reason -> molecules without a score
 
-Toolkits give what is no molecule a score of 0, which of many numbers is a good one. Here such a
-string is never handed to them: its score is NaN.
+Toolkits score an invalid molecule as 0, which is a good score on many scales. Here they never get
+such a string: its score is NaN.
 """
 
 import math
@@ -22,8 +22,8 @@ from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.errors import Rejected, UsageError
 
 Takes = Literal["list", "one"]
-NO_LIST = (TypeError, AttributeError)  # what code for one string raises when it is given a list
-# What code for one molecule raises on an odd one.
+NO_LIST = (TypeError, AttributeError)  # raised by code for one string when it gets a list
+# Raised by code for one molecule on an odd one.
 FAILURES = (*NO_LIST, RuntimeError, ValueError, ArithmeticError, LookupError)
 
 
@@ -34,7 +34,7 @@ def scored_by(
     minimize: bool = False,
     name: str = "",
 ) -> CountedObjective:
-    """Make an objective of a callable: a TDC oracle, MolScore's manager, a function of one's own.
+    """Return an objective for a callable: a TDC oracle, MolScore's manager, any function.
 
     A molecule for which the callable returns None, NaN or an infinite number has no score. What a
     callable of lists raises is passed on. One of single molecules may fail on some of them, which
@@ -59,7 +59,7 @@ def scored_by(
 
 
 class _Foreign:
-    """A scorer that asks another toolkit, once it is known how."""
+    """A scorer that calls another toolkit, with a list or with one molecule at a time."""
 
     def __init__(self, function: Callable[[Any], Any], name: str, takes: Takes | None) -> None:
         self.function, self.name, self.takes = function, name, takes
@@ -136,7 +136,7 @@ def _refusal(text: str) -> Rejected | None:
 
 
 def _is_number(value: Any) -> bool:
-    """Tell whether `float` may be asked: numbers of any library, also as arrays without axes."""
+    """Return whether `float` accepts it: numbers of any library, also as arrays without axes."""
     return hasattr(value, "__float__") and np.ndim(value) == 0
 
 
@@ -146,7 +146,7 @@ def _looks(found: Any, values: np.ndarray) -> str:
 
 
 def _hint(found: Any) -> str:
-    """Say how to mend it, where that can be told."""
+    """Return how to mend a wrong result."""
     row = found[0] if isinstance(found, list) and found else found
     if isinstance(row, dict):
         keys = ", ".join(map(repr, row))

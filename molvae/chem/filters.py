@@ -1,8 +1,9 @@
-"""Structural alerts and patterns: why a molecule is unwanted, by name.
+"""Structural alerts and SMARTS patterns that refuse a molecule.
 
-A filter takes a sanitized molecule and returns the name of the first thing found against it, or
-None. The catalogs are those inside RDKit; MOSES's own are in `moses_filters`. RDKit tries all
-patterns of a catalog, some milliseconds for PAINS; here it tries those that `screens` leaves.
+A filter takes a sanitized molecule and returns the name of the first alert that it matches, or
+None. The catalogs are those inside RDKit; those of MOSES are in `moses_filters`. RDKit tries all
+patterns of a catalog, which takes milliseconds for PAINS; here it tries only the patterns that
+`chem.fast.screens` does not rule out.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ MAX_SMARTS_LENGTH = 1000  # characters; far above any published alert
 
 
 def smarts_filter(pattern: str, *, wanted: bool) -> Filter:
-    """Make a filter from a SMARTS pattern.
+    """Return a filter for a SMARTS pattern.
 
     Args:
         pattern: SMARTS.
@@ -37,12 +38,12 @@ def smarts_filter(pattern: str, *, wanted: bool) -> Filter:
     >>> smarts_filter("[OX2H]", wanted=False)(Chem.MolFromSmiles("CCO"))
     'has [OX2H]'
     """
-    _query(pattern)  # a bad pattern is the user's to mend now, not in the middle of the work
+    _query(pattern)  # a bad pattern fails here, not in the middle of the work
     return partial(_against_pattern, pattern, wanted)
 
 
 def asks_for_stereo(pattern: str) -> bool:
-    """Tell whether a SMARTS pattern has marks of stereochemistry.
+    """Return whether a SMARTS pattern has marks of stereochemistry.
 
     Raises:
         UsageError: when the pattern is not SMARTS.
@@ -67,7 +68,7 @@ def _against_pattern(pattern: str, wanted: bool, mol: Chem.Mol) -> str | None:
 
 @cache
 def _query(pattern: str) -> Chem.Mol:
-    # RDKit would read what follows a space as a name and ignore it.
+    # RDKit reads the text after a space as a name and ignores it.
     text_is_sound = pattern.isascii() and pattern.isprintable() and " " not in pattern
     if not pattern or not text_is_sound or len(pattern) > MAX_SMARTS_LENGTH:
         raise UsageError(
@@ -100,7 +101,7 @@ def _screen(name: str) -> Screen:
 
 
 def _pattern(entry: FilterCatalog.FilterCatalogEntry) -> Chem.Mol:
-    """Return the pattern of an entry, which RDKit hands out only in the entry's own bytes."""
+    """Return the pattern of an entry, which RDKit returns only as part of the entry's bytes."""
     text = bytes(entry.Serialize())
     pattern: Chem.Mol = Chem.Mol(text[text.index(_START_OF_MOLECULE) :])  # type: ignore[call-overload]
     return pattern
@@ -119,5 +120,5 @@ FILTERS: dict[str, Filter] = {
     "BRENK": partial(_first_alert, "BRENK"),  # Brenk 2008, doi 10.1002/cmdc.200700139
     "NIH": partial(_first_alert, "NIH"),  # Jadhav 2010, doi 10.1021/jm901070c
     "MCF": mcf_alert,  # Polykovskiy 2020, doi 10.3389/fphar.2020.565644
-    "MOSES": moses_alert,  # MCF, PAINS and the rest that keeps a molecule out of MOSES
+    "MOSES": moses_alert,  # MCF, PAINS and the other filters of MOSES
 }

@@ -1,4 +1,4 @@
-"""What molecules are built of, as MOSES counts it: BRICS fragments and scaffolds of several rings.
+"""Fragments of molecules as MOSES counts them: BRICS fragments and scaffolds of several rings.
 
 Polykovskiy 2020, https://doi.org/10.3389/fphar.2020.565644.
 """
@@ -9,7 +9,7 @@ from rdkit.Chem.rdmolops import FragmentOnBRICSBonds
 from molvae.chem.similarity import murcko_scaffold
 from molvae.errors import Rejected
 
-MIN_RINGS = 2  # a scaffold of one ring says too little to be counted
+MIN_RINGS = 2  # MOSES does not count scaffolds of one ring
 
 
 def brics_fragments(mol: Chem.Mol) -> list[str]:

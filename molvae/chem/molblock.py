@@ -1,8 +1,8 @@
 """Mol blocks, the records of SD files, read as SMILES.
 
-A block (BIOVIA's CTfile formats, V2000 or V3000) can say more than SMILES can, and RDKit passes
-over some of it without a word: a polymer becomes one repeating unit, an abbreviation that was
-never expanded becomes a carbon. Such blocks are refused, with a reason of `chem.smiles`' set.
+A block (BIOVIA's CTfile formats, V2000 or V3000) can express more than SMILES can, and RDKit
+silently ignores some of it: a polymer becomes one repeating unit, an abbreviation that was never
+expanded becomes a carbon. Such blocks are refused, with one of the reasons in `chem.gate`.
 """
 
 import re
@@ -13,19 +13,19 @@ from molvae.errors import Rejected
 
 END = "M  END"
 MAX_BLOCK = 200_000  # characters: far more than the largest molecule taken has with all hydrogens
-MAX_ATOMS = 1000  # hydrogens that are written out not counted
+MAX_ATOMS = 1000  # without explicit hydrogens
 
 _POLYMERS = frozenset({"SRU", "MON", "MER", "COP", "CRO", "GRF", "MOD", "ANY"})  # Sgroup types
 _PLAIN_LABEL = re.compile(r"(?:H\d*)?([A-Z][a-z]?)(?:H\d*)?\d*[+-]?|\d*")
 
 
 def is_block(text: str) -> bool:
-    """Tell a mol block from anything that could be SMILES."""
+    """Return whether a text is a mol block, and not SMILES."""
     return END in text
 
 
 def without_block(text: str) -> str:
-    """Return SMILES as they are, and nothing in place of a mol block.
+    """Return SMILES unchanged, and "" for a mol block.
 
     For lists of rejected rows: a million blocks are gigabytes, and file and line name each.
     """
@@ -57,7 +57,7 @@ def smiles_from_block(block: str) -> str:
     """
     if len(block) > MAX_BLOCK:
         raise Rejected("too long", f"a mol block of {len(block):,} characters, at most {MAX_BLOCK}")
-    # Only titles and labels have other letters, and RDKit raises on half of one.
+    # Only titles and labels have other letters, and RDKit raises an error on half of one.
     block = block.encode("ascii", errors="replace").decode("ascii")
     block = block.replace("\r\n", "\n").replace("\r", "\n")
     if block.count(f"\n{END}") > 1:
@@ -77,7 +77,7 @@ def smiles_from_block(block: str) -> str:
 
 
 def _check_meaning(mol: Chem.Mol) -> None:
-    """Refuse what SMILES cannot say and RDKit would leave out."""
+    """Refuse features that SMILES cannot express and RDKit would drop."""
     for atom in mol.GetAtoms():
         where = f"atom {atom.GetIdx() + 1}"
         if atom.HasQuery():
@@ -95,7 +95,7 @@ def _check_meaning(mol: Chem.Mol) -> None:
 
 
 def _why_not(block: str) -> str:
-    """Say why RDKit does not read a block."""
+    """Return why RDKit does not read a block."""
     lines = block.split("\n", 4)
     counts = lines[3] if len(lines) > 3 else ""
     if not re.match(r"[ \d]{5}\d", counts):

@@ -1,9 +1,9 @@
-"""What keeps a molecule out of MOSES: medicinal chemistry filters, PAINS, odd atoms, large rings.
+"""The filters of MOSES: medicinal chemistry alerts, PAINS, allowed elements, ring size.
 
 Polykovskiy 2020, https://doi.org/10.3389/fphar.2020.565644. There the 502 patterns are matched on
-the molecule with its hydrogens. Here a pattern's hydrogens become what it asks of the atoms that
-carry them, so that it is matched on the molecule as it is; the few patterns that could take a
-hydrogen for another atom, and molecules with hydrogens as atoms, are matched as there. `screens`
+the molecule with its hydrogens. Here the hydrogens of a pattern become conditions on the atoms that
+carry them, so that the molecule needs none. The few patterns in which a hydrogen could match
+another atom, and molecules with explicit hydrogens, are matched as in MOSES. `chem.fast.screens`
 rules out all but two or three patterns. None of this changes a result.
 """
 
@@ -21,7 +21,7 @@ from molvae.errors import UsageError
 MCF_FILE = Path(__file__).with_name("mcf.csv")  # says where it is from, and its licence
 PAINS_FILE = Path(RDConfig.RDDataDir) / "Pains" / "wehi_pains.csv"  # part of RDKit
 ELEMENTS = frozenset({"C", "N", "S", "O", "F", "Cl", "Br", "H"})
-LARGE_RING = 8  # atoms; a ring this large is not taken
+LARGE_RING = 8  # atoms; MOSES excludes rings this large
 
 
 class Patterns(NamedTuple):
@@ -30,8 +30,8 @@ class Patterns(NamedTuple):
     Attributes:
         names: K of them.
         queries: the patterns, for molecules with hydrogens.
-        merged: for molecules without, what of a pattern is found in these.
-        exact: whether that is all of it.
+        merged: the part of each pattern that can be matched without hydrogens.
+        exact: whether this part is the whole pattern.
         screen: which of them a molecule may contain.
     """
 
@@ -43,7 +43,7 @@ class Patterns(NamedTuple):
 
 
 def moses_alert(mol: Chem.Mol) -> str | None:
-    """Name the first thing for which MOSES leaves a molecule out; None where there is nothing.
+    """Return the first reason why MOSES excludes a molecule, None where there is none.
 
     >>> moses_alert(Chem.MolFromSmiles("CC(=O)[O-]"))
     'charged'
@@ -64,7 +64,7 @@ def moses_alert(mol: Chem.Mol) -> str | None:
 
 
 def mcf_alert(mol: Chem.Mol) -> str | None:
-    """Name the first medicinal chemistry filter of MOSES that a molecule fails.
+    """Return the name of the first medicinal chemistry filter of MOSES that a molecule fails.
 
     >>> mcf_alert(Chem.MolFromSmiles("C1CO1"))
     'MCF5'
@@ -101,7 +101,7 @@ def _bare(name: str) -> str:
 
 
 def _odd(charge: int, element: int) -> str:
-    """Return what MOSES has against an atom by itself, "" where nothing."""
+    """Return why MOSES excludes an atom by itself, "" where it does not."""
     if charge:
         return "charged"
     symbol = Chem.GetPeriodicTable().GetElementSymbol(element)
@@ -122,10 +122,10 @@ def _patterns(rows: Iterable[tuple[str, str]]) -> Patterns:
 
 
 def _merged(query: Chem.Mol) -> tuple[Chem.Mol, bool]:
-    """Return what of a pattern is found in a molecule without hydrogens, and whether that is all.
+    """Return the part of a pattern that needs no hydrogens, and whether it is the whole pattern.
 
-    An atom of the pattern that could be found on a hydrogen, or that counts them among its bonds,
-    is left out.
+    An atom of the pattern that could match a hydrogen, or that counts hydrogens among its bonds, is
+    left out.
     """
     water = Chem.AddHs(Chem.MolFromSmiles("O"))
     merged = Chem.RWMol(Chem.MergeQueryHs(query))

@@ -1,8 +1,8 @@
-"""The most similar molecule of a large set, for many molecules, exactly and fast.
+"""Find the most similar molecule of a large set for many molecules, exactly and fast.
 
-Nearly all pairs are ruled out by an upper bound on the bits that they share, from fingerprints
-folded to a fifth of their length: a product of small matrices. The few that are left are counted
-bit by bit. Letters: N molecules, D bytes of a fingerprint (bits / 8), K numbers of a folded one.
+An upper bound on the shared bits, from fingerprints folded to a fifth of their length, rules out
+nearly all pairs: a product of small matrices. The bits of the few remaining pairs are counted.
+Letters: N molecules, D bytes of a fingerprint (bits / 8), K numbers of a folded one.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def nearest(
     """
     search = _Search(first, second, others=others)
     counts = search.second_counts
-    by_size = np.argsort(counts, kind="stable")  # so that a block's smallest says a lot of all
+    by_size = np.argsort(counts, kind="stable")  # so that the sizes within a block are similar
     blocks = [by_size[start : start + _COLUMNS] for start in range(0, len(second), _COLUMNS)]
     usual = search.first_counts.mean() if len(first) else 0.0
     blocks.sort(key=lambda columns: abs(float(counts[columns].mean()) - usual))  # likely ones first
@@ -51,7 +51,7 @@ def nearest(
         folded = _fold(second[columns], layout).T  # (K, columns)
         for top in range(0, len(first), _ROWS):
             rows = np.arange(top, min(top + _ROWS, len(first)))
-            search.look(rows, columns, queries[rows] @ folded)
+            search.update(rows, columns, queries[rows] @ folded)
         done += len(columns)
         if report is not None:
             report(done)
@@ -64,7 +64,7 @@ def nearest_each(pairs: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]
 
 
 class _Search:
-    """The best found so far of each row."""
+    """The most similar molecule found so far for each row."""
 
     def __init__(self, first: np.ndarray, second: np.ndarray, *, others: bool) -> None:
         self.first, self.second, self.others = first, second, others
@@ -72,12 +72,12 @@ class _Search:
         self.similarity = np.full(len(first), -1.0, dtype=np.float32)
         self.index = np.full(len(first), len(second), dtype=np.int64)
 
-    def look(self, rows: np.ndarray, columns: np.ndarray, bound: np.ndarray) -> None:
-        """Take in a block of pairs, given no fewer bits than they share, (rows, columns)."""
+    def update(self, rows: np.ndarray, columns: np.ndarray, bound: np.ndarray) -> None:
+        """Update the best of each row from a block of pairs and a bound on their shared bits."""
         fewest = int(self.second_counts[columns[0]])
         peak = bound.argmax(axis=1)
         live = np.flatnonzero(bound[np.arange(len(rows)), peak] >= self._needed(rows, fewest))
-        self._count(rows[live], columns[peak[live]])  # likely the best: fewer are left after it
+        self._count(rows[live], columns[peak[live]])  # likely the best: rules out most others
         rows = rows[live]
         bound = bound if len(live) == len(bound) else bound[live]
         left = np.flatnonzero(bound >= self._needed(rows, fewest)[:, None])
@@ -85,7 +85,7 @@ class _Search:
         self._count(rows[row], columns[column])
 
     def _needed(self, rows: np.ndarray, fewest: int) -> np.ndarray:
-        """Shared bits without which a molecule of `fewest` bits is no match for the best.
+        """Return the shared bits that a molecule of `fewest` bits needs to equal the best.
 
         From T = c / (a + b - c): c = (a + b) T / (1 + T).
         """

@@ -1,4 +1,4 @@
-"""The ring systems of a molecule: what a chemist has seen before, or has not."""
+"""The ring systems of a molecule and the sizes of its rings."""
 
 from collections import Counter
 
@@ -14,9 +14,9 @@ _ALL = 100_000  # bonds; RDKit stops at 1,000 unless told otherwise
 def ring_systems(mol: Chem.Mol) -> tuple[str, ...]:
     """Cut a molecule down to its ring systems, as in counts of the rings in drugs.
 
-    Rings that share an atom (fused, bridged, spiro) are one system, and what is double-bonded to
-    a ring belongs to it, since it decides on the ring's shape and aromaticity; so two systems
-    joined by a double bond are one. Every other substituent is replaced by hydrogen (Taylor 2014,
+    Rings that share an atom (fused, bridged, spiro) are one system. An atom with a double bond to a
+    ring belongs to it, since it determines the ring's shape and aromaticity; so two systems joined
+    by a double bond are one. Every other substituent is replaced by hydrogen (Taylor 2014,
     doi 10.1021/jm4017625; as code, Walters 2022,
     https://practicalcheminformatics.blogspot.com/2022/12/identifying-ring-systems-in-molecules.html).
 
@@ -60,6 +60,6 @@ def ring_sizes(mol: Chem.Mol) -> Counter[int]:
 
 
 def _add_hydrogen(atom: Chem.Atom) -> None:
-    """Put a hydrogen in the place of a substituent, where RDKit would not think of it itself."""
+    """Replace a substituent by a hydrogen where RDKit does not add one itself."""
     if atom.GetNoImplicit() or (atom.GetIsAromatic() and atom.GetAtomicNum() != 6):
         atom.SetNumExplicitHs(atom.GetNumExplicitHs() + 1)

@@ -1,9 +1,9 @@
-"""SMILES to SELFIES symbols and back, and the test that tells honest samples from repaired ones.
+"""SMILES to SELFIES symbols and back, and the test for samples that SELFIES repaired.
 
 SELFIES (Krenn 2020, doi 10.1088/2632-2153/aba947) writes every molecule as symbols such that any
 string of symbols is a molecule, by changing what does not fit. Two things follow. A string that
-was changed does not encode to itself again: `is_consistent`. And the promise holds only for atoms
-whose number of bonds is known: `symbol_is_allowed`.
+was changed does not encode to itself again (`is_consistent`). And every string is valid only if
+the number of bonds of its atoms is known (`symbol_is_allowed`).
 
 Nearly all molecules are encoded and decoded by `molvae.chem.speed`, which returns the same as the
 selfies package in a fraction of its time; what it does not read goes to the package. Functions
@@ -33,7 +33,7 @@ from molvae.chem.speed import (
 )
 from molvae.errors import Rejected
 
-# selfies fails in its own words on what its grammar does not know, and in Python's on the rest:
+# selfies raises errors of its own outside its grammar, and Python's for the rest:
 # `C11` is an IndexError, `I:I` a KeyError, deep branches a RecursionError.
 _FAILURES = (
     selfies.EncoderError,
@@ -60,24 +60,24 @@ _NOT_COMPARED = re.compile(r"[@/\\]|\[\d")  # stereo marks and isotopes, by a re
 def constraints() -> dict[str, int]:
     """Return the bonds that each atom may have, as a dict of its own: `bonds_by_atom`.
 
-    The key "?" is what selfies gives to any other atom; molvae refuses such atoms instead.
+    The key "?" stands for any other atom in selfies; molvae refuses such atoms instead.
     """
     return dict(bonds_by_atom())
 
 
 def constraints_hash(table: Mapping[str, int]) -> str:
-    """A short name for a constraint table: the first 16 hexadecimal digits of its sha256."""
+    """Return a short name for a constraint table: the first 16 digits of its sha256."""
     text = json.dumps(dict(table), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
 
 def distribution_version() -> str:
-    """The installed version of selfies; its own `__version__` is one release behind."""
+    """Return the installed version of selfies; its own `__version__` is one release behind."""
     return importlib.metadata.version("selfies")
 
 
 def encode(smiles: str) -> list[str]:
-    """Write a molecule as SELFIES symbols.
+    """Encode a molecule as SELFIES symbols.
 
     Args:
         smiles: canonical SMILES; other spellings give other symbols, and selfies misreads some.
@@ -96,11 +96,11 @@ def encode(smiles: str) -> list[str]:
 
 
 def encode_checked(smiles: str, mol: Chem.Mol | None = None) -> list[str]:
-    """Write a molecule as SELFIES symbols and prove that they are this molecule.
+    """Encode a molecule as SELFIES symbols and prove that they are this molecule.
 
     Args:
         smiles: canonical SMILES, as `standardize` returns it.
-        mol: what RDKit reads from it, if it is at hand.
+        mol: parsed from it by RDKit, where this was done before.
 
     Returns:
         Symbols that are all in the constraint table and decode to the same molecule.
@@ -113,7 +113,7 @@ def encode_checked(smiles: str, mol: Chem.Mol | None = None) -> list[str]:
 
 
 def _encode_proved(smiles: str, mol: Chem.Mol | None) -> list[str] | None:
-    """Encode without the package, and compare what the symbols derive with RDKit's molecule."""
+    """Encode without the package, and compare the molecule of the symbols with RDKit's."""
     graph = None if _NOT_COMPARED.search(smiles) else read_smiles(smiles)
     if graph is None:
         return None
@@ -146,7 +146,7 @@ def _encode_by_package(smiles: str) -> list[str]:
 
 
 def decode(symbols: Sequence[str]) -> str:
-    """Read SELFIES symbols.
+    """Decode SELFIES symbols.
 
     Args:
         symbols: any symbols; with allowed ones (`symbol_is_allowed`) every sequence decodes.
@@ -174,7 +174,7 @@ def _decode_by_package(symbols: Sequence[str]) -> str:
 
 
 def decode_canonical(symbols: Sequence[str]) -> str:
-    """Read SELFIES symbols as canonical SMILES, "" when no atom is left.
+    """Decode SELFIES symbols to canonical SMILES, "" when no atom is left.
 
     Raises:
         Rejected: "not SELFIES", or "not a molecule" for atoms outside the constraint table.
@@ -187,7 +187,7 @@ def decode_canonical(symbols: Sequence[str]) -> str:
 
 
 def decode_molecule(symbols: Sequence[str]) -> tuple[str, Chem.Mol] | None:
-    """Read SELFIES symbols as canonical SMILES with the molecule; None when no atom is left.
+    """Decode SELFIES symbols to canonical SMILES and the molecule; None when no atom is left.
 
     Raises:
         Rejected: as `decode_canonical` does.
@@ -197,19 +197,19 @@ def decode_molecule(symbols: Sequence[str]) -> tuple[str, Chem.Mol] | None:
 
 
 def is_consistent(symbols: Sequence[str], *, canonical: bool = False) -> bool:
-    """Tell whether symbols say what they decode to, or were repaired on the way.
+    """Return whether symbols encode the molecule that they decode to, without a repair.
 
     A model's mistake becomes a valid but smaller, less aromatic molecule, because decoding drops
     or demotes what does not fit (Skinnider 2024, doi 10.1038/s42256-024-00821-x). Encoding the
-    result again shows it. Encoded molecules always pass.
+    result again reveals it. Encoded molecules always pass.
 
     Args:
         symbols: a sample, without padding.
-        canonical: ask also that the symbols are those of the canonical spelling; stricter, and
-            only for a model that was trained on canonical SELFIES from the same RDKit.
+        canonical: require the symbols of the canonical spelling; stricter, and only for a model
+            that was trained on canonical SELFIES from the same RDKit.
 
     Returns:
-        True for symbols that can be taken at their word.
+        True for symbols that were not repaired.
     """
     given = list(symbols)
     graph = read_symbols(given)
@@ -224,14 +224,14 @@ def is_consistent(symbols: Sequence[str], *, canonical: bool = False) -> bool:
         once = _canonical_once(smiles)
         if encode(once) == given:
             return True
-        # A few spellings settle only at the second pass; what was repaired needs no second look.
+        # A few spellings settle only at the second pass; repaired symbols need no second check.
         return encode(smiles) == given and encode(canonicalize(once)) == given
     except Rejected:
         return False
 
 
 def symbol_is_allowed(symbol: str, table: Mapping[str, int]) -> bool:
-    """Tell whether "always valid" holds for a symbol.
+    """Return whether every string with this symbol is a molecule.
 
     True for branches, rings, the dot between fragments, and atoms whose element and charge are in
     the table with room for their hydrogens. selfies gives any other atom 8 bonds, and 26 % of
@@ -262,7 +262,7 @@ def _atom(symbol: str) -> _Atom | None:
 
 
 def _canonical_once(smiles: str) -> str:
-    """Canonical SMILES without the search for a fixed point."""
+    """Return canonical SMILES without the search for a fixed point."""
     if not smiles:
         return ""
     with rdBase.BlockLogs():

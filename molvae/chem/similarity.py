@@ -1,4 +1,4 @@
-"""How alike molecules are: Morgan fingerprints, Tanimoto similarity, Murcko scaffolds.
+"""Morgan fingerprints, Tanimoto similarity and Murcko scaffolds.
 
 Letters: N molecules, D bytes of a fingerprint (bits / 8).
 """
@@ -23,7 +23,7 @@ _BITS_OF = np.array([number.bit_count() for number in range(2**16)], dtype=np.ui
 def fingerprint(
     mol: Chem.Mol, *, radius: int = RADIUS, bits: int = BITS
 ) -> DataStructs.ExplicitBitVect:
-    """Morgan fingerprint of a molecule (Rogers & Hahn 2010, doi 10.1021/ci100050t).
+    """Compute the Morgan fingerprint of a molecule (Rogers & Hahn 2010, doi 10.1021/ci100050t).
 
     Args:
         mol: a sanitized molecule.
@@ -50,7 +50,7 @@ def tanimoto(first: str, second: str) -> float:
 
 
 def fingerprints(mols: Sequence[Chem.Mol], *, radius: int = RADIUS, bits: int = BITS) -> np.ndarray:
-    """Morgan fingerprints of many molecules, packed eight bits to a byte.
+    """Compute the Morgan fingerprints of many molecules, packed eight bits to a byte.
 
     Args:
         mols: N sanitized molecules.
@@ -95,13 +95,13 @@ def bit_counts(packed: np.ndarray) -> np.ndarray:
 
 
 def mean_similarities(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean similarity of each molecule to all of a set, itself included, without the whole matrix.
+    """Compute the mean similarity of each molecule to all of a set, itself included.
 
     Args:
         packed: fingerprints, shape (N, D), N > 0.
 
     Returns:
-        Of each molecule the mean of T and the mean of T^2, both float64, shape (N,).
+        The mean of T and the mean of T^2 for each molecule, both float64, shape (N,).
     """
     bits, counts = _unpack(packed), bit_counts(packed).astype(np.float32)
     sums = np.zeros((2, len(packed)))
@@ -119,7 +119,9 @@ def mean_similarities(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def murcko_scaffold(mol: Chem.Mol) -> str:
-    """Ring systems and the chains between them (Bemis & Murcko 1996, doi 10.1021/jm9602928).
+    """Return the ring systems and the chains between them (Bemis & Murcko 1996).
+
+    https://doi.org/10.1021/jm9602928
 
     Args:
         mol: a sanitized molecule of at most 500 heavy atoms.

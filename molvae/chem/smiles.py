@@ -1,4 +1,4 @@
-"""From a string that claims to be SMILES to one molecule with one spelling.
+"""From an untrusted SMILES string to one molecule with one spelling.
 
 The string is checked before RDKit sees it (`molvae.chem.text`), and the molecule again afterwards.
 Every refusal is a `Rejected` with one of the reasons that `molvae.chem.gate` lists.
@@ -31,7 +31,7 @@ _ODD_BOND = re.compile(r"[~$:<>]")
 
 
 class Standardization(NamedTuple):
-    """What is done to a molecule before it is learned from, and the largest one taken.
+    """How a molecule is standardized before training, and the largest one accepted.
 
     Attributes:
         stereo: keep tetrahedral and double-bond stereochemistry.
@@ -52,12 +52,12 @@ class Standardization(NamedTuple):
     max_rings: int = 60
 
     def left_out(self, text: str) -> list[str]:
-        """Name what a molecule, given as SMILES, has and this form has not.
+        """Return the features of a molecule, given as SMILES, that this form drops.
 
         >>> Standardization().left_out("C[C@H](N)C(=O)O.Cl")
         ['stereo marks', 'smaller fragments']
         """
-        if is_block(text):  # coordinates, whose marks are not the letters that are looked for
+        if is_block(text):  # its coordinates contain none of these marks
             return []
         there = {
             "stereo marks": not self.stereo and _STEREO.search(text),
@@ -73,7 +73,7 @@ DEFAULT_STANDARDIZATION = Standardization()
 def standardize(
     text: str, standardization: Standardization = DEFAULT_STANDARDIZATION
 ) -> tuple[str, Chem.Mol]:
-    """Turn a string from anywhere into a molecule fit to learn from, with its one spelling.
+    """Standardize an untrusted string into a molecule for training, with its one spelling.
 
     Text checks, parse, largest fragment, neutralization, isotopes, stereo and atom-map numbers as
     switched, size caps, then the whole again until the canonical SMILES no longer changes.
@@ -104,7 +104,7 @@ def standardize(
 def standard_spelling(
     smiles: str, mol: Chem.Mol, standardization: Standardization = DEFAULT_STANDARDIZATION
 ) -> str:
-    """Return what `standardize` would make of a canonical molecule, mostly without doing it.
+    """Return what `standardize` returns for a canonical molecule, in most cases without calling it.
 
     Args:
         smiles: as `canonical_molecule` returns it.
@@ -112,7 +112,7 @@ def standard_spelling(
         standardization: the switches and caps.
 
     Raises:
-        Rejected: what `standardize` would raise.
+        Rejected: as `standardize` raises it.
 
     >>> standard_spelling(*canonical_molecule("CC(=O)[O-]"))
     'CC(=O)O'
@@ -159,7 +159,7 @@ def canonical_molecule(smiles: str, *, stereo: bool = True) -> tuple[str, Chem.M
 
 
 def parse(smiles: str) -> Chem.Mol:
-    """Read one SMILES string with RDKit.
+    """Parse one SMILES string with RDKit.
 
     Args:
         smiles: a string that passed `check_text`.
@@ -175,7 +175,7 @@ def parse(smiles: str) -> Chem.Mol:
 
 
 def _parse(smiles: str) -> Chem.Mol:
-    """Read as `parse` does, where RDKit's log is off already: to turn it off takes its time."""
+    """Parse as `parse` does, where RDKit's log is off already: switching it off takes time."""
     mol = Chem.MolFromSmiles(smiles, _parser())
     if mol is None:
         raise Rejected("not a molecule", _why_not(smiles))
@@ -184,11 +184,11 @@ def _parse(smiles: str) -> Chem.Mol:
 
 @cache
 def _parser(*, sanitize: bool = True) -> Chem.SmilesParserParams:
-    """RDKit's parser without its extensions, which read a second field as a name."""
+    """Return RDKit's parser without its extensions, which read a second field as a name."""
     parameters = Chem.SmilesParserParams()
     switches = {"allowCXSMILES": False, "parseName": False, "sanitize": sanitize}
     for switch, value in switches.items():
-        setattr(parameters, switch, value)  # RDKit's type stubs take these for something else
+        setattr(parameters, switch, value)  # RDKit's type stubs are wrong here
     return parameters
 
 
@@ -217,7 +217,7 @@ def _fixed_point(smiles: str, rewrite: Callable[[Chem.Mol, str], str]) -> tuple[
 
 
 def _rewrite(standardization: Standardization, mol: Chem.Mol, smiles: str) -> str:
-    """Apply the switches once. What the spelling shows to be absent is not looked for."""
+    """Apply the switches once; those that cannot change this spelling are skipped."""
     if "." in smiles and standardization.largest_fragment:
         mol = _main_fragment(mol)
     _check_size(mol, standardization)
@@ -241,7 +241,7 @@ def _uncharger() -> rdMolStandardize.Uncharger:
 
 
 def _main_fragment(mol: Chem.Mol) -> Chem.Mol:
-    """The fragment with carbon and the most heavy atoms, then the heavier, then by spelling.
+    """Return the fragment with carbon and the most heavy atoms, then the heavier, then by spelling.
 
     Carbon comes first so that a small drug wins over a big inorganic counter-ion.
     """
@@ -255,7 +255,7 @@ def _main_fragment(mol: Chem.Mol) -> Chem.Mol:
     ranks = [rank(fragment) for fragment in fragments]
     best = min(ranks)
     tied = [fragment for fragment, its in zip(fragments, ranks, strict=True) if its == best]
-    # Spelling is slow, and dangerous before the size is checked, so only where it decides.
+    # Writing SMILES is slow, and dangerous before the size is checked, so only to break a tie.
     return tied[0] if len(tied) == 1 or -best[1] > MAX_SPELLED else min(tied, key=Chem.MolToSmiles)
 
 
@@ -279,9 +279,9 @@ def _check_size(mol: Chem.Mol, standardization: Standardization) -> None:
 
 
 def _check_kinds(written: str) -> None:
-    """Refuse atoms and bonds that SELFIES has no word for, by RDKit's own spelling of them.
+    """Refuse atoms and bonds that SELFIES has no symbol for, by RDKit's own spelling of them.
 
-    Looking at the spelling is exact, because RDKit writes single, double, triple and aromatic
+    Checking the spelling is exact, because RDKit writes single, double, triple and aromatic
     bonds between aromatic atoms without these characters, and far cheaper than visiting bonds.
     """
     if "*" in written:
@@ -293,7 +293,7 @@ def _check_kinds(written: str) -> None:
 
 
 def _why_not(smiles: str) -> str:
-    """Say why RDKit does not read a string, in words, with the place where there is one."""
+    """Return why RDKit does not parse a string, with the position where there is one."""
     mol = Chem.MolFromSmiles(smiles, _parser(sanitize=False))
     if mol is None:
         return syntax_problem(smiles)

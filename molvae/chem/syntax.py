@@ -1,4 +1,4 @@
-"""Why a string does not follow the grammar of SMILES, in words, with the place."""
+"""Explain why a string does not follow the grammar of SMILES, with the position."""
 
 import re
 
@@ -8,7 +8,7 @@ _RING = re.compile(r"%\((\d+)\)|%(\d\d)|(\d)")
 
 
 def syntax_problem(smiles: str) -> str:
-    """Name the first bracket, branch or ring that does not close.
+    """Return which bracket, branch or ring does not close.
 
     Args:
         smiles: a string that RDKit's grammar refuses.
@@ -44,7 +44,7 @@ def syntax_problem(smiles: str) -> str:
 
 
 def _ring_problem(smiles: str) -> str:
-    """Find a ring number that is used once, or nothing."""
+    """Return which ring number is used once, "" where none is."""
     bare = BRACKET.sub(lambda bracket: "*" * len(bracket.group()), smiles)
     opened: dict[int, int] = {}
     for ring in _RING.finditer(bare):

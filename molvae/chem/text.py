@@ -1,7 +1,7 @@
-"""What can be checked of a SMILES string without RDKit, whose reading of odd ones is not trusted.
+"""Checks of a SMILES string before RDKit parses it, since RDKit misreads some strings.
 
-RDKit reads some strings as another molecule without a word: two Cyrillic letters and an O become
-water, `CC O` becomes ethane, `[C+999999]` becomes C+63.
+RDKit parses some strings as another molecule without a warning: two Cyrillic letters and an O
+become water, `CC O` becomes ethane, `[C+999999]` becomes C+63.
 """
 
 import re
@@ -29,7 +29,7 @@ _RING_NUMBER = re.compile(r"%(?:\((\d*)\)?|(\d{0,2}))")
 def check_text(text: str, max_length: int = 400) -> str:
     """Check the length, the characters, and the numbers in brackets and of rings.
 
-    One byte-order mark, one carriage return and outer white space are taken off first.
+    One byte-order mark, one carriage return and outer white space are removed first.
 
     Args:
         text: the string as found.
@@ -77,7 +77,7 @@ def _check_brackets(text: str) -> None:
 
 @lru_cache(maxsize=4096)
 def _bracket_problem(inside: str) -> tuple[str, str] | None:
-    """Reason and detail of what is wrong with a bracket atom; the same few come again and again."""
+    """Return the reason and the detail of a fault in a bracket atom, None for a sound one."""
     atom = _BRACKET_ATOM.fullmatch(inside)
     if atom is None:
         return "odd bracket atom", ""
@@ -92,10 +92,10 @@ def _bracket_problem(inside: str) -> tuple[str, str] | None:
 
 
 def _charge_size(charge: str) -> int:
-    """Size of a charge written as `+2` or as `++`."""
+    """Return the size of a charge written as `+2` or as `++`."""
     digits = charge.lstrip("+-")
     if len(digits) > 2:
-        return MAX_CHARGE + 1  # too long to be worth converting
+        return MAX_CHARGE + 1  # above the maximum, whatever it is
     return int(digits) if digits else len(charge)
 
 

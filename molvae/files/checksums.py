@@ -1,4 +1,4 @@
-"""What a file must contain, and whether it does."""
+"""The size and checksum that a file must have."""
 
 import hashlib
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Expected(NamedTuple):
-    """What a file must be.
+    """The expected size and content of a file.
 
     Attributes:
         size: bytes.
@@ -19,7 +19,7 @@ class Expected(NamedTuple):
 
 
 def is_right(path: Path, expected: Expected) -> bool:
-    """Tell whether a file is there with the size and checksum expected."""
+    """Return whether a file exists with the expected size and checksum."""
     if not path.is_file() or path.stat().st_size != expected.size:
         return False
     return checksum(path, expected.checksum.partition(":")[0]) == expected.checksum
@@ -32,7 +32,7 @@ def checksum(path: Path, algorithm: str) -> str:
         path: the file.
         algorithm: "sha256", "md5" or "git".
     """
-    # None of them guards a secret here: where md5 is locked away, it may still compare files.
+    # They only compare files: this allows md5 where security rules forbid it.
     name = "sha1" if algorithm == "git" else algorithm
     total = hashlib.new(name, usedforsecurity=False)
     if algorithm == "git":

@@ -1,9 +1,9 @@
-"""One file over HTTP, whole and right, or not at all.
+"""Download one file over HTTP, whole and right, or not at all.
 
-What has come stands in `NAME.part` beside the target; a broken connection, a killed process or a
-second try goes on from there, if the server still has the same file (`If-Range`, RFC 9110 13.1.5).
-Only what matches the known size and checksum is moved into place. Nothing that a server says is
-trusted: not its length, its status, its redirects, nor that it will ever end.
+Received bytes are kept in `NAME.part` beside the target. After a broken connection or a killed
+process the download continues there, if the server still has the same file (`If-Range`, RFC 9110
+13.1.5). The file is moved into place only when it has the known size and checksum. Nothing from a
+server is trusted: neither its length, its status nor its redirects, nor that it will ever end.
 """
 
 import json
@@ -31,11 +31,11 @@ from molvae.version import __version__
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each further try
 SILENCE = 30.0  # seconds without a byte after which a connection is given up
 CHUNK = 1 << 16  # bytes
-HEAD = 1 << 13  # bytes of a wrong file that are looked at, to say what it is
+HEAD = 1 << 13  # bytes of a wrong file that are checked to name its type
 SPARE = 16 << 20  # bytes of disk left free
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # answers that may be better next time
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be better next time
 
-# What servers give instead of a file, with a status that says all is well.
+# Content that servers send instead of a file, with a status of success.
 _INSTEAD = (
     (re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE), "a web page"),
     (re.compile(rb"version https://git-lfs"), "a Git LFS pointer, not what it points to"),
@@ -44,7 +44,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class _Broken(Exception):
-    """A try that failed in a way that another try may mend."""
+    """A failed attempt; another attempt may succeed."""
 
 
 def download(
@@ -55,18 +55,18 @@ def download(
     progress: Callable[[int], None] = lambda done: None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Make sure that a file is there and right; fetch it where it is not.
+    """Download a file unless it exists and is right.
 
     Args:
         address: http or https.
-        target: where it is to be; its folder exists.
+        target: the path of the file; its folder exists.
         expected: its size and checksum.
-        progress: called with the number of bytes that are there.
-        notify: called with a line on what goes on: a wait, another try.
+        progress: called with the number of bytes received.
+        notify: called with a line of text: a wait, another attempt.
 
     Raises:
         UsageError: when the address is neither http nor https.
-        MolvaeError: when it cannot be had, saying what came instead and what to do.
+        MolvaeError: when the download fails, naming the cause and the remedy.
     """
     if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
         raise UsageError(f"'{address}': an address begins with https:// or http://.")
@@ -94,7 +94,7 @@ def download(
 
 
 def _alone(target: Path, notify: Callable[[str], None]) -> AbstractContextManager[object]:
-    """Keep other processes from writing the same part; the lock dies with its process."""
+    """Lock the part against other processes; the lock dies with its process."""
     lock = FileLock(target.with_name(f"{target.name}.lock"))
     try:
         return lock.acquire(timeout=0)
@@ -120,14 +120,14 @@ def _fetch(
     progress: Callable[[int], None],
     notify: Callable[[str], None],
 ) -> None:
-    """Try until all bytes are there."""
+    """Repeat attempts until all bytes are received."""
     for pause in (*PAUSES, None):
         try:
             _try(address, part, expected, progress)
             return
         except _Broken as broken:
             if is_right(part, expected):
-                return  # only the end of the answer did not come
+                return  # only the end of the response is missing
             if pause is None:
                 have = part.stat().st_size if part.exists() else 0
                 raise MolvaeError(
@@ -139,11 +139,11 @@ def _fetch(
 
 
 def _try(address: str, part: Path, expected: Expected, progress: Callable[[int], None]) -> None:
-    """Ask once for what is missing, and keep what comes.
+    """Request the missing bytes once, and keep those that arrive.
 
     Raises:
-        _Broken: when not all of it came.
-        MolvaeError: when what comes is another file or none.
+        _Broken: when not all of them arrive.
+        MolvaeError: when the server sends another file or none.
     """
     have, validator = _kept(part, address, expected.size)
     headers = {"User-Agent": f"molvae/{__version__}", "Accept-Encoding": "identity"}
@@ -153,7 +153,7 @@ def _try(address: str, part: Path, expected: Expected, progress: Callable[[int],
         if response.status == 206 and have:
             _check_continues(response, have, expected.size, part)
         elif response.status == 200:
-            have = 0  # another file by now, or a server that cannot begin in the middle
+            have = 0  # the file changed, or the server cannot start in the middle
         else:
             raise MolvaeError(f"{address}: {_status(response)}, not the file. {_mend(part)}")
         with part.open("ab" if have else "wb") as file:
@@ -187,7 +187,7 @@ def _open(asked: request.Request, part: Path) -> HTTPResponse:
         return cast(HTTPResponse, opener.open(asked, timeout=SILENCE))
     except HTTPError as error:
         error.close()
-        if error.code == 416:  # the file is shorter than what is here
+        if error.code == 416:  # the file is shorter than the part
             part.unlink(missing_ok=True)
         if error.code == 416 or error.code in PASSING:
             raise _Broken(_status(error)) from error
@@ -210,7 +210,7 @@ def _check_continues(response: HTTPResponse, have: int, size: int, part: Path) -
 def _copy(
     response: HTTPResponse, file: BinaryIO, have: int, size: int, progress: Callable[[int], None]
 ) -> int:
-    """Write what comes, one byte past the end at most; return how many bytes."""
+    """Write the received bytes, one past the end at most; return their number."""
     copied = 0
     while have + copied <= size:
         piece = _read(response, min(CHUNK, size - have - copied + 1))
@@ -225,7 +225,7 @@ def _copy(
 
 
 def _read(response: HTTPResponse, limit: int) -> bytes:
-    """Read what is there, at most `limit` bytes; wait for the first one."""
+    """Read the available bytes, at most `limit`; wait for the first one."""
     try:
         return response.read1(limit)
     except (HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
@@ -233,12 +233,12 @@ def _read(response: HTTPResponse, limit: int) -> bytes:
 
 
 def _note(part: Path) -> Path:
-    """Where it stands from which file the part is."""
+    """Return the path of the note that identifies the file of a part."""
     return part.with_name(f"{part.name}.json")
 
 
 def _write_note(part: Path, address: str, response: HTTPResponse) -> None:
-    """Note which file this is the beginning of; a weak tag does not say that bytes are equal."""
+    """Write which file the part belongs to; a weak tag does not guarantee equal bytes."""
     tag = response.headers.get("ETag", "")
     if not tag or tag.startswith("W/"):
         tag = response.headers.get("Last-Modified", "")
@@ -247,7 +247,7 @@ def _write_note(part: Path, address: str, response: HTTPResponse) -> None:
 
 
 def _kept(part: Path, address: str, size: int) -> tuple[int, str]:
-    """Return how many bytes can be gone on from, and the server's word for which file that was."""
+    """Return how many bytes are kept, and the server's tag of the file that they belong to."""
     note: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         note = dict(json.loads(_note(part).read_text(encoding="utf-8")))
@@ -259,7 +259,7 @@ def _kept(part: Path, address: str, size: int) -> tuple[int, str]:
 
 
 def _wrong(address: str, part: Path, expected: Expected) -> MolvaeError:
-    """Drop a wrong file and say how it is wrong."""
+    """Remove a wrong file and return an error that explains how it is wrong."""
     what = _what_it_is(part)
     got = checksum(part, expected.checksum.partition(":")[0])
     size = part.stat().st_size
@@ -275,7 +275,7 @@ def _wrong(address: str, part: Path, expected: Expected) -> MolvaeError:
 
 
 def _what_it_is(part: Path) -> str:
-    """Name what is no table at all by how it begins; "" for what may be one."""
+    """Return the type of a file that cannot be a table, by its beginning; "" otherwise."""
     with part.open("rb") as file:
         head = file.read(HEAD)
     return next((what for begin, what in _INSTEAD if begin.match(head)), "")

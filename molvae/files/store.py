@@ -99,10 +99,10 @@ class Stored(NamedTuple):
 
 
 def look(path: Path, *, kind: str, format: int) -> Stored:
-    """Read all that a file says of itself, with the standard library and in little memory.
+    """Read the header of a file, in little memory.
 
     Raises:
-        ArtifactError: when the file is none of ours, of another kind, or of a newer format.
+        ArtifactError: when the file is not from molvae, of another kind, or of a newer format.
     """
     stored = _look(path)
     if stored.header.get("kind") != kind:
@@ -164,25 +164,25 @@ def read_header(path: Path, *, kind: str, format: int) -> dict[str, Any]:
     """Read only the header of a file.
 
     Raises:
-        ArtifactError: when the file is none of ours, of another kind, or of a newer format.
+        ArtifactError: when the file is not from molvae, of another kind, or of a newer format.
     """
     return look(path, kind=kind, format=format).header
 
 
 def read_kind(path: Path) -> str:
-    """Return what a file of ours holds: "dataset", "checkpoint", ...
+    """Return the kind of a molvae file: "dataset", "checkpoint", ...
 
     Raises:
-        ArtifactError: when the file is none of ours.
+        ArtifactError: when the file is not from molvae.
     """
     return str(_look(path).header.get("kind"))
 
 
 def find_kind(path: Path) -> str | None:
-    """Return the kind of a file of ours, whatever its name; None for any other file, as a table.
+    """Return the kind of a molvae file, whatever its name; None for any other file, as a table.
 
     Raises:
-        ArtifactError: when the file begins as a safetensors file and is none of ours.
+        ArtifactError: when the file begins as a safetensors file but is not from molvae.
     """
     start = b""
     with suppress(OSError):

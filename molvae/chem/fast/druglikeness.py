@@ -1,11 +1,11 @@
-"""QED as RDKit has it, to the last digit, in a fraction of the time.
+"""QED equal to RDKit's to the last bit, in a fraction of the time.
 
-RDKit computes QED (Bickerton 2012, https://doi.org/10.1038/nchem.1243) of a copy without hydrogens,
-which costs a molecule that has none what it knows of itself; tries 116 structural alerts one by
-one, and 11 patterns of acceptors; and counts rings of a copy of which atoms were deleted. Here the
-molecule is read once (see `environments`), and that answers for most of it: acceptors are kinds of
-atoms, the rings are counted by their bonds, alerts that cannot be there are not tried (`screens`),
-LogP and rotatable bonds are looked up. Formulas, patterns and parameters are RDKit's own.
+RDKit computes QED (Bickerton 2012, https://doi.org/10.1038/nchem.1243) on a copy without hydrogens,
+which loses all computed properties; it tries 116 structural alerts one by one, and 11 patterns of
+acceptors; and it counts rings in a copy from which atoms were deleted. Here the molecule is read
+once (see `environments`): acceptors are kinds of atoms, rings are counted by their bonds, alerts
+that cannot match are not tried (`screens`), LogP and rotatable bonds are looked up. Formulas,
+patterns and parameters are RDKit's own.
 """
 
 import math
@@ -32,7 +32,7 @@ WEIGHTS = tuple(QED.WEIGHT_MEAN)
 SHAPES = tuple(QED.adsParameters[name] for name in QED.QEDproperties._fields)
 _REMEMBERED = 50_000  # environments
 _DOUBLE = 2.0
-_SINGLE = (1.0, 1.5)  # orders of the bonds that are meant where a pattern names none
+_SINGLE = (1.0, 1.5)  # orders of the bonds that match where a pattern names none
 
 
 def qed(mol: Chem.Mol, *parts: float) -> float:
@@ -90,7 +90,7 @@ def _acceptors(mol: Chem.Mol, read: Environments) -> int:
 
 @cache
 def _acceptor(kind: int) -> tuple[int, frozenset[int]]:
-    """Return how many of the patterns a kind of atom is, and which it may be."""
+    """Return how many patterns a kind of atom matches, and which it may match."""
     tests = [asked(pattern.GetAtomWithIdx(0)) for pattern in QED.Acceptors]
     found = [n for n, test in enumerate(tests) if test.may_be(known().atoms[kind])]
     unsure = frozenset(number for number in found if not tests[number].sure)
@@ -98,9 +98,9 @@ def _acceptor(kind: int) -> tuple[int, frozenset[int]]:
 
 
 def _aromatic_rings(read: Environments) -> int:
-    """Count the rings that are left without the ring atoms that RDKit takes for aliphatic.
+    """Count the rings that remain without the ring atoms that RDKit takes for aliphatic.
 
-    Their number is that of bonds - atoms + parts, of what is left of the rings.
+    Their number is bonds - atoms + parts, over the rest of the rings.
     """
     part = {index: index for index, found in enumerate(read.found) if _stays(found)}
     rings = 0
@@ -115,7 +115,7 @@ def _aromatic_rings(read: Environments) -> int:
 
 @lru_cache(_REMEMBERED)
 def _stays(number: int) -> bool:
-    """Whether an atom is in a ring and not one of RDKit's `[$([A;R][!a])]`."""
+    """Return whether an atom is in a ring and does not match RDKit's `[$([A;R][!a])]`."""
     environment = environment_of(number)
     kind = kind_of(environment.kind)
     return kind.rings > 0 and (
@@ -135,7 +135,7 @@ def _root(part: dict[int, int], index: int) -> int:
 
 @lru_cache(_REMEMBERED)
 def _may_lack_form(number: int) -> bool:
-    """Whether an aromatic atom has a multiple bond of its own in a ring.
+    """Return whether an aromatic atom has a multiple bond of its own in a ring.
 
     Only rings with one of these can fail to be written with double bonds, once RDKit has read them.
     """

@@ -1,10 +1,10 @@
-"""What each atom of a molecule is and what is bonded to it, read once for all that ask.
+"""The atoms of a molecule and their neighbors as numbers, computed once for all functions.
 
-RDKit's objects answer one question of one atom at a time. Here a molecule is read in one pass, as
-numbers: the kind of each atom (element, charge, hydrogens, rings ...), and with the kinds of its
-neighbors and the bonds to them its environment. Equal numbers mean equal atoms, in any molecule, so
-what was found out of an environment once need not be found out again: there are some ten thousand
-of them in ten thousand molecules. `screens` rules out patterns with them.
+RDKit's objects return one property of one atom at a time. Here a molecule is read in one pass: the
+kind of each atom (element, charge, hydrogens, rings ...), and with the kinds of its neighbors and
+the bonds to them its environment. Equal numbers mean equal atoms, in any molecule, so results for
+an environment are remembered: ten thousand molecules have some ten thousand of them. `screens`
+rules out patterns with them.
 """
 
 from functools import cache
@@ -22,7 +22,7 @@ _KEPT = "_molvaeEnvironments"  # sanitizing a changed molecule clears its comput
 
 
 class Kind(NamedTuple):
-    """What is told of one atom by itself, as RDKit's queries ask it.
+    """The properties of one atom by itself that RDKit's queries use.
 
     Attributes:
         element: atomic number.
@@ -52,7 +52,7 @@ class Environment(NamedTuple):
 
     Attributes:
         kind: number of the atom's kind.
-        spokes: what `spoke` made of each neighbor, sorted.
+        spokes: the number that `spoke` returns for each neighbor, sorted.
     """
 
     kind: int
@@ -60,10 +60,10 @@ class Environment(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What was seen of atoms and bonds, numbered in the order in which it came.
+    """The kinds of atoms and bonds met so far, numbered in order.
 
     Attributes:
-        kinds: what is told of an atom -> its number.
+        kinds: properties of an atom -> its number.
         atoms: an atom of each kind.
         bonds: number of each kind of bond -> a bond of that kind.
         numbers: environment -> its number.
@@ -83,7 +83,7 @@ class Environments(NamedTuple):
     Attributes:
         kinds: number of each atom's kind, N of them.
         found: number of each atom's environment, N of them.
-        neighbors: of each atom its bonds as (number of the bond's kind, other atom), N lists.
+        neighbors: the bonds of each atom as (number of the bond's kind, other atom), N lists.
         rings: atoms of each ring.
     """
 
@@ -94,7 +94,7 @@ class Environments(NamedTuple):
 
 
 class _Last:
-    """The molecule that was read last, since one is asked for several things in a row."""
+    """The molecule that was read last: several properties are computed in a row."""
 
     kept: tuple[Chem.Mol, Environments | None] | None = None
 
@@ -107,7 +107,7 @@ def known() -> Known:
 
 @cache
 def kind_of(number: int) -> Kind:
-    """Return what a number in `Environments.kinds` stands for."""
+    """Return the kind of a number in `Environments.kinds`."""
     element, aromatic, *counts = list(known().kinds)[number]
     return Kind(element, bool(aromatic), *counts)
 
@@ -119,7 +119,7 @@ def bond_of(number: int) -> tuple[float, bool]:
 
 
 def environment_of(number: int) -> Environment:
-    """Return what a number in `Environments.found` stands for."""
+    """Return the environment of a number in `Environments.found`."""
     return known().environments[number]
 
 
@@ -129,7 +129,7 @@ def spoke(bond: int, kind: int) -> int:
 
 
 def read_spoke(number: int) -> tuple[int, int]:
-    """Return the kinds of bond and neighbor of which `spoke` made a number."""
+    """Return the kinds of bond and neighbor of a number from `spoke`."""
     return divmod(number, _KINDS)
 
 
@@ -137,13 +137,13 @@ def environments(mol: Chem.Mol) -> Environments | None:
     """Read a molecule.
 
     Args:
-        mol: a sanitized molecule. It remembers what was read until its computed properties are
-            cleared, as with RDKit's own.
+        mol: a sanitized molecule. It keeps the result until its computed properties are cleared,
+            as with RDKit's own.
 
     Returns:
         None for a molecule with hydrogens as atoms or with bonds that have no order (dative, zero),
-        or of more than 62 rings, and for one with something new when too much is known already:
-        for these ask RDKit.
+        or of more than 62 rings, and for one with a new environment when too many are known:
+        use RDKit for these.
     """
     last = _Last.kept
     if last is not None and last[0] is mol and mol.HasProp(_KEPT):

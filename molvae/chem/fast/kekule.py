@@ -1,7 +1,7 @@
 """A molecule as a SMILES string spells it, with its double bonds in their places: read and written.
 
-SELFIES has no aromatic atoms, so the selfies package reads the string again on its own and seeks
-double bonds for the aromatic ones; it took more time than RDKit. Here the same is done in one pass
+SELFIES has no aromatic atoms, so the selfies package parses the string itself and assigns double
+bonds to the aromatic ones, which takes more time than RDKit. Here the same is done in one pass
 over the string for the molecules that make up nearly all of any data set: one fragment, neither
 stereo marks nor isotopes, atoms of the constraint table, aromatic atoms whose valence says by
 itself whether they take a double bond. Whatever else comes is not read (None), and is left to the
@@ -66,13 +66,13 @@ class KekuleGraph(NamedTuple):
 
 
 def free_bonds(element: str, charge: str, hydrogens: int) -> int | None:
-    """Bonds to other atoms that an atom may have; None for one that is not in the table."""
+    """Return how many bonds to other atoms an atom may have; None outside the table."""
     bonds = bonds_by_atom().get(element + charge)
     return None if bonds is None or bonds < hydrogens else bonds - hydrogens
 
 
 def read_smiles(smiles: str) -> KekuleGraph | None:
-    """Read a SMILES string as selfies does.
+    """Parse a SMILES string as selfies does.
 
     Args:
         smiles: any string; made for canonical SMILES.
@@ -132,7 +132,7 @@ def read_smiles(smiles: str) -> KekuleGraph | None:
 
 
 class _Spelled(NamedTuple):
-    """What one spelling of an atom says: its name, bonds, and what `_AROMATIC` has on it."""
+    """One spelling of an atom: its name, its bonds, and its entry in `_AROMATIC`."""
 
     name: str
     free: int
@@ -160,7 +160,7 @@ def _spelled(text: str) -> _Spelled | None:
 def _place_double_bonds(
     graph: KekuleGraph, spelled: list[_Spelled], delocalized: list[tuple[int, int]]
 ) -> bool:
-    """Give the aromatic atoms the double bonds they need and tell whether all atoms have room."""
+    """Assign double bonds to the aromatic atoms; return whether no atom has too many bonds."""
     _, parents, orders, rings = graph
     used = orders.copy()
     for parent, order in zip(parents[1:], orders[1:], strict=True):
@@ -224,7 +224,7 @@ def write_smiles(graph: KekuleGraph) -> str:
 
 
 def _closures(graph: KekuleGraph) -> dict[int, str]:
-    """The ring numbers that are written behind each atom, with their bonds."""
+    """Return the ring numbers that are written behind each atom, with their bonds."""
     at: dict[int, list[tuple[int, int]]] = {}
     for ends in graph.rings:
         for end in ends:

@@ -1,9 +1,9 @@
-"""LogP as RDKit has it, to the last bit: each atom's share is looked up, not searched for.
+"""LogP equal to RDKit's to the last bit: the contribution of each atom is looked up.
 
 RDKit tries 110 patterns (Wildman & Crippen 1999, https://doi.org/10.1021/ci990307l) on every atom.
-They look at an atom, its charge and hydrogens, and at its neighbors in the same way; those for
-oxygen, and for the hydrogen on it, at their neighbors too. So what RDKit says of an atom holds for
-all that have the same there, and it is asked only for what was not met before.
+They depend on an atom, its charge and hydrogens, and on its neighbors in the same way; those for
+oxygen, and for the hydrogen on it, on the neighbors of these too. So RDKit's contribution of an
+atom holds for all atoms with equal surroundings, and is computed once for each of them.
 """
 
 from functools import cache, reduce
@@ -53,9 +53,9 @@ def log_p(mol: Chem.Mol) -> float:
     shares = [_shares.get(sight) for sight in sights]
     known = [share for share in shares if share is not None]
     if len(known) < len(shares):
-        known = _learn(mol, sights)
+        known = _contributions(mol, sights)
     total = 0.0
-    for own, _, _ in known:  # added up in RDKit's order, hydrogens last
+    for own, _, _ in known:  # summed in RDKit's order, hydrogens last
         total += own
     for _, hydrogens, each in known:
         total = reduce(add, repeat(each, hydrogens), total)
@@ -63,7 +63,7 @@ def log_p(mol: Chem.Mol) -> float:
 
 
 def _sights(read: Environments) -> list[Sight]:
-    """Return what the patterns see of each atom."""
+    """Return the surroundings of each atom that the patterns depend on."""
     around = list(map(_around, read.found))
     sights: list[Sight] = list(around)
     for index, kind in enumerate(read.kinds):
@@ -80,7 +80,7 @@ def _is_oxygen(kind: int) -> bool:
 
 @cache
 def _around(number: int) -> int:
-    """Return the number of what the patterns see around an atom."""
+    """Return the number of the surroundings of an atom."""
     environment = environment_of(number)
     neighbors = [
         (bond_of(bond)[0], _asked(other)) for bond, other in map(read_spoke, environment.spokes)
@@ -93,8 +93,8 @@ def _asked(number: int) -> Asked:
     return (kind.element, kind.aromatic, kind.charge, kind.hydrogens, kind.degree)
 
 
-def _learn(mol: Chem.Mol, sights: list[Sight]) -> list[Share]:
-    """Ask RDKit for the share of each atom."""
+def _contributions(mol: Chem.Mol, sights: list[Sight]) -> list[Share]:
+    """Return the share of each atom as RDKit computes it, and remember it."""
     whole = Chem.AddHs(mol)
     values = [share for share, _ in rdMolDescriptors._CalcCrippenContribs(whole)]
     if len(_shares) > _REMEMBERED:

@@ -1,4 +1,4 @@
-"""Whether double bonds in fixed places and RDKit's aromatic bonds draw the same molecule."""
+"""Compare double bonds in fixed places with RDKit's aromatic bonds."""
 
 from functools import lru_cache
 

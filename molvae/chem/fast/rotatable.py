@@ -1,4 +1,4 @@
-"""Rotatable bonds as RDKit counts them, read from atoms' environments.
+"""Rotatable bonds as RDKit counts them, from the environments of atoms.
 
 RDKit's strict definition is one long pattern: a single bond outside rings between two atoms with
 other bonds, neither of them in a triple bond nor the middle of CX3 or C(CH3)3, that is not the C-N
@@ -19,7 +19,7 @@ _CARBON, _NITROGEN, _OXYGEN, _FLUORINE, _SULFUR, _CHLORINE, _BROMINE = 6, 7, 8, 
 
 
 class Part(NamedTuple):
-    """What an atom may be at the end of a bond."""
+    """The roles that an atom may have at the end of a bond."""
 
     turns: bool
     acyl: bool  # C(=O), C(=N) or C(=S) with two more bonds

@@ -1,14 +1,13 @@
-"""Many SMARTS patterns against a molecule: all but a few are ruled out before they are tried.
+"""Match many SMARTS patterns: all but a few are ruled out before RDKit tries them.
 
-A pattern is found in a molecule only where each of its atoms, with the bonds and neighbors that the
-pattern gives it, finds an atom that it could be. Which of the atoms of all patterns an environment
-of a molecule (see `environments`) could be is found out once, by RDKit's own `Atom.Match` and
-`Bond.Match`, and remembered as the bits of a number. A molecule has the bits of its atoms; a
-pattern of which a bit is missing is not there. Of 480 PAINS patterns a few are left for RDKit to
-look for, in some millionths of a second each. Nothing that is there is missed, so no result
-changes:
+A pattern matches a molecule only where each of its atoms, with its bonds and neighbors in the
+pattern, can match an atom of the molecule. The atoms of all patterns that an environment (see
+`environments`) can match are found once, by RDKit's own `Atom.Match` and `Bond.Match`, and
+remembered as the bits of a number. A molecule has the bits of its atoms; a pattern with a missing
+bit cannot match. A few of 480 PAINS patterns are left for RDKit, which takes microseconds for each.
+No match is missed, so no result changes:
 
-- what cannot be told from an atom's kind (recursive SMARTS) counts as found;
+- conditions that an atom's kind cannot decide (recursive SMARTS) count as met;
 - an atom or bond in a ring of the pattern needs one in a ring of the molecule, and in a ring of
   three or four one of that size, since a smallest set of smallest rings has it;
 - equal neighbors are counted, up to four.
@@ -28,11 +27,11 @@ Test = Callable[[Chem.Atom], bool]
 
 
 class Asked(NamedTuple):
-    """Whether an atom may be the one that a pattern asks for.
+    """A test of whether an atom may match an atom of a pattern.
 
     Attributes:
-        may_be: atom of a molecule -> answer, the same for all atoms of its kind.
-        sure: whether one that may be is.
+        may_be: atom of a molecule -> result, the same for all atoms of its kind.
+        sure: whether an atom that may match does match.
     """
 
     may_be: Test
@@ -41,7 +40,7 @@ class Asked(NamedTuple):
 
 _REMEMBERED = 50_000  # environments, a few hundred bytes each
 _COUNTED = 4  # equal neighbors
-# What RDKit's description of a query may speak of for an atom's kind to answer it.
+# Words of RDKit's descriptions of queries that an atom's kind decides.
 _ATOM_WORDS = frozenset(
     "AtomAnd AtomOr AtomNull AtomAtomicNum AtomType AtomIsAromatic AtomIsAliphatic "
     "AtomFormalCharge AtomHCount AtomExplicitDegree AtomTotalDegree AtomTotalValence AtomIsotope "
@@ -84,7 +83,7 @@ class Star(NamedTuple):
 
 
 class Screen:
-    """What molecules must have to contain patterns.
+    """The environments that a molecule needs to contain each pattern.
 
     Args:
         queries: K patterns, matched on molecules without hydrogens as atoms.
@@ -182,9 +181,9 @@ class Screen:
 
 
 def asked(query: Chem.Atom) -> Asked:
-    """Return what tells whether an atom may be the one that a pattern asks for.
+    """Return a test of whether an atom may match an atom of a pattern.
 
-    Of recursive SMARTS the first atom is asked for, of what it must not be nothing.
+    It checks the first atom of a recursive SMARTS, and nothing of a negated one.
     """
     words = _words(query.DescribeQuery())
     if words <= _ATOM_WORDS:
@@ -238,7 +237,7 @@ def _smallest_rings(query: Chem.Mol) -> dict[int, int]:
 
 
 def _words(description: str) -> frozenset[str]:
-    """Return what RDKit's description of a query speaks of: the first word of each line."""
+    """Return the first word of each line of RDKit's description of a query."""
     return frozenset(line.split()[0] for line in description.splitlines() if line.strip())
 
 

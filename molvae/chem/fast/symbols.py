@@ -1,4 +1,4 @@
-"""SELFIES symbols of a molecule, and the molecule that symbols derive (Krenn 2020).
+"""Encode a molecule as SELFIES symbols, and decode symbols to a molecule (Krenn 2020).
 
 The grammar of selfies 2.2.0 (doi 10.1088/2632-2153/aba947) under its default constraint table, for
 one fragment with neither stereo marks nor isotopes; anything else is not read (None), and is left
@@ -24,7 +24,7 @@ _JUMP = re.compile(r"\[(?P<bond>[=#]?)(?P<kind>Branch|Ring)(?P<digits>[123])\]")
 
 
 def write_symbols(graph: KekuleGraph) -> list[str]:
-    """Write a molecule as SELFIES symbols.
+    """Encode a molecule as SELFIES symbols.
 
     >>> write_symbols(KekuleGraph(["C", "C", "F"], [-1, 0, 1], [0, 2, 1], {}))
     ['[C]', '[=C]', '[F]']
@@ -51,7 +51,7 @@ def write_symbols(graph: KekuleGraph) -> list[str]:
 
 
 def _closures(graph: KekuleGraph) -> dict[int, tuple[str, int]]:
-    """The ring symbols that are written behind each atom, and their number."""
+    """Return the ring symbols that are written behind each atom, and their number."""
     texts: dict[int, tuple[str, int]] = {}
     for (other, here), order in graph.rings.items():
         text, count = texts.get(here, ("", 0))
@@ -62,13 +62,13 @@ def _closures(graph: KekuleGraph) -> dict[int, tuple[str, int]]:
 
 @lru_cache(maxsize=4096)
 def _size(number: int) -> tuple[int, str]:
-    """The symbols for a size, and how many they are."""
+    """Return the symbols for a size, and their number."""
     symbols = get_selfies_from_index(number)
     return len(symbols), "".join(symbols)
 
 
 class _Symbol(NamedTuple):
-    """What a symbol means.
+    """The meaning of a symbol.
 
     Attributes:
         name: of the atom; "" for a branch or a ring.
@@ -96,7 +96,7 @@ def _meaning(symbol: str) -> _Symbol | None:
 
 
 def read_symbols(symbols: Sequence[str]) -> KekuleGraph | None:
-    """Derive the molecule that symbols stand for; what does not fit is dropped or demoted.
+    """Decode symbols to a molecule; what does not fit is dropped or demoted.
 
     Args:
         symbols: any strings.
