@@ -45,7 +45,7 @@ from molvae.evaluate.fcd import Moments
 from molvae.model.conditions import ConditionEmbedding
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.decoder import Decoder, State, Stepper
-from molvae.train.health import examine
+from molvae.train.health import measure_health
 from molvae.train.trainer import Trainer
 
 RESULT = ROOT / "benchmarks" / "results" / "ablations.json"
@@ -321,7 +321,7 @@ def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> 
         drawn[f"noise {level}"] = found | control(checkpoint, dataset, config)
     return {
         "drawn": drawn,
-        "health": examine(checkpoint.model, dataset, split="test")._asdict(),
+        "health": measure_health(checkpoint.model, dataset, split="test")._asdict(),
         "tier": "raw",
         "temperature": MIDDLE,
         "draws": DRAWS,

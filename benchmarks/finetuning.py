@@ -42,7 +42,7 @@ from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.generator import MoleculeGenerator
 from molvae.train.initialization import Initial, begin_with
-from molvae.train.readings import examine_head
+from molvae.train.property_head import evaluate_head
 from molvae.train.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -154,7 +154,7 @@ def trained(
 def examined(checkpoint: Checkpoint, dataset: MoleculeDataset, n: int, seed: int) -> dict[str, Any]:
     """Ask a model for each solubility in each way, and compare its head with held-out labels."""
     errors = {
-        split: examine_head(checkpoint.model, dataset, split=split, seed=0)["errors"][LABEL]
+        split: evaluate_head(checkpoint.model, dataset, split=split, seed=0)["errors"][LABEL]
         for split in ("validation", "test")
     }
     ways = {way: answered(checkpoint, n, seed, changes) for way, changes in WAYS.items()}

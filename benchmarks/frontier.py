@@ -37,7 +37,7 @@ from molvae.generation.proposals import propose
 from molvae.generator import MoleculeGenerator
 from molvae.model.prior import Prior, StandardNormal
 from molvae.train.encoding import encode_split
-from molvae.train.health import examine
+from molvae.train.health import measure_health
 from molvae.train.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,7 +151,7 @@ def train(name: str, dataset: MoleculeDataset, run: Path) -> None:
 
 def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> dict[str, Any]:
     """Return health and, for every prior, noise level and temperature, what is drawn."""
-    health = examine(checkpoint.model, dataset, split="test")
+    health = measure_health(checkpoint.model, dataset, split="test")
     codes = encode_split(checkpoint.model, dataset, split="train", limit=100_000, seed=0)
     priors: dict[str, Prior] = {"standard": StandardNormal(), "joint-gaussian": checkpoint.prior}
     rows = []

@@ -256,34 +256,33 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 
-# How whole codes are drawn from: cool, since variety comes from them, and heat mostly adds mistakes
-# (benchmarks/decoding). And how a decoder that was taught noise is, with nothing but noise: then it
-# is a language model that heeds the properties (benchmarks/frontier), and warmer, since no code
-# brings variety. Until a model's own settings are found, the first is what models have that were
-# not taught noise, the second what those have that were.
+# Defaults of models whose own settings were not searched. A plain decoder samples whole codes at a
+# low temperature, since the codes bring variety and a high one mostly adds mistakes
+# (benchmarks/decoding). A noise-conditional decoder samples from noise alone, as a language model
+# that follows the properties (benchmarks/frontier), and at a higher temperature.
 COOL, WARM = 0.2, 0.7
 WHOLE_CODES = GenerateConfig(noise=0.0, temperature=COOL)
 NO_CODES = GenerateConfig(noise=1.0, temperature=WARM)
 
 
 def temperature_at(noise: float) -> float:
-    """Return a temperature for a noise level that none was found for: between the two above."""
+    """Return the default temperature of a noise level, between the two above."""
     return COOL + noise * (WARM - COOL)
 
 
-# How molecules near a given one are drawn by a decoder that was taught noise: a whole code mostly
-# writes the molecule itself, and with this much noise others that are about as similar.
+# How noise-conditional models sample molecules near a given one: a whole code mostly decodes to the
+# molecule itself, a code with this much noise to others that are similar.
 NEAR_CODES = GenerateConfig(noise=0.4, temperature=temperature_at(0.4))
 
 
-# How each molecule of a series is looked for: how many are written for it, and the most noise that
-# is mixed into their codes; more leaves little of the molecule that the series begins with.
+# How each molecule of a series is searched: the number of candidates, and the highest noise level
+# of their codes; more would leave little of the molecule that the series begins with.
 SERIES_TRIES = 64
 SWEEP_GUIDANCE = 1.5
 SERIES_NOISE = 0.75
 
-# What a trained model is trained further with (benchmarks/finetuning): few epochs, since a small
-# set is soon known by heart, and the KL weight that it is used to.
+# Settings for training a trained model further (benchmarks/finetuning): few epochs, since a model
+# overfits a small set soon, and the KL weight of its first training.
 FINE_TUNING = TrainConfig(
     epochs=12,
     batch_size=16,
@@ -293,7 +292,7 @@ FINE_TUNING = TrainConfig(
     kl_hold=0.0,
     kl_warmup=0.0,
 )
-OBJECTIVE = ("beta", "free_nats", "property_weight")  # stay what the model was trained for
+OBJECTIVE = ("beta", "free_nats", "property_weight")  # kept from the first training
 
 # Options of molvae 0.1.0 that have left. Files that name them still load, unless they need them.
 RETIRED = {
@@ -392,13 +391,13 @@ def check_supported(where: object, *, merges: object = None, prior: object = Non
 
 
 def fine_tuning(trained: Mapping[str, Any]) -> TrainConfig:
-    """Return how a model is trained further.
+    """Return the settings for training a model further.
 
     Args:
         trained: how it was trained, from its provenance.
 
     Raises:
-        ConfigError: for an objective that cannot be.
+        ConfigError: for a value out of its range.
     """
     objective = {key: trained[key] for key in OBJECTIVE if key in trained}
     return updated(FINE_TUNING, objective, where="the model's training")

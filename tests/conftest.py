@@ -103,7 +103,7 @@ def labelled_model_file(tiny_model_file: Path, tmp_path_factory: pytest.TempPath
     from molvae.config import DataConfig
     from molvae.data.prepare import prepare
     from molvae.train.initialization import begin_with
-    from molvae.train.package import package
+    from molvae.train.package import build_checkpoint
 
     folder = tmp_path_factory.mktemp("labelled")
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
@@ -120,7 +120,7 @@ def labelled_model_file(tiny_model_file: Path, tmp_path_factory: pytest.TempPath
     )
     dataset = prepare([folder / "labels.csv"], config, jobs=0).dataset
     model, dataset = begin_with(Checkpoint.load(tiny_model_file), dataset, name="tiny")
-    packed = package(model.model, dataset, train=tiny.TRAIN, trained={})
+    packed = build_checkpoint(model.model, dataset, train=tiny.TRAIN, trained={})
     packed.save(folder / "model.safetensors")
     return folder / "model.safetensors"
 

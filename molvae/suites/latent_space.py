@@ -19,7 +19,7 @@ from molvae.generation.proposals import propose
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior, corrupt
 from molvae.suites.model_card import without_selection
-from molvae.train.readings import area_under_curve
+from molvae.train.property_head import area_under_curve
 
 RIDGE = 1e-3  # of the regressions, on standardized columns
 MAX_AUC = 0.55  # of prior against posterior: above, one can tell where a code came from

@@ -24,7 +24,7 @@ from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
 from molvae.suites.latent_space import latent_verdicts, linear_probe, prior_gap
 from molvae.suites.tokenized import TokenizedMolecules
-from molvae.train.health import Health, examine
+from molvae.train.health import Health, measure_health
 
 FORMAT = 1  # of the JSON
 MAX_KL = 60.0  # nats per molecule: above, a code may be anything
@@ -210,7 +210,7 @@ def _health(generator: MoleculeGenerator, known: TokenizedMolecules, *, seed: in
     dataset = known.dataset
     split = SPLIT_NAMES[int(dataset.split[0])]
     model = generator.checkpoint.model
-    return examine(model, dataset, split=split, limit=dataset.size, seed=seed)
+    return measure_health(model, dataset, split=split, limit=dataset.size, seed=seed)
 
 
 def _nats(health: Health) -> float:

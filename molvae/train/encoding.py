@@ -1,4 +1,4 @@
-"""A dataset as the encoder sees it: posteriors of its molecules."""
+"""Posteriors of the molecules of a dataset."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ AT_ONCE = 500  # molecules
 
 
 class Codes(NamedTuple):
-    """What the encoder makes of molecules.
+    """Posteriors of N molecules, with their properties.
 
     Attributes:
         means: of the posteriors, float32, shape (N, Z).
@@ -31,7 +31,7 @@ class Codes(NamedTuple):
 def encode_split(
     model: ConditionalVAE, dataset: MoleculeDataset, *, split: str, limit: int, seed: int
 ) -> Codes:
-    """Encode up to `limit` molecules of a split, drawn with the seed; the result is on the CPU."""
+    """Encode up to `limit` molecules of a split, chosen by the seed; the result is on the CPU."""
     device = next(model.parameters()).device
     members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
     members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding

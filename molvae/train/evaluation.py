@@ -25,13 +25,13 @@ class Interrupted(Exception):
 
 @contextmanager
 def interruptible(model: ConditionalVAE, should_stop: Callable[[], bool]) -> Iterator[None]:
-    """Ask in each pass through the model whether to stop.
+    """Call `should_stop` in each pass through the model.
 
-    What an evaluation does besides takes no time, so that a minute of it ends within one pass,
-    and nothing that it calls has to know of stopping.
+    An evaluation spends its time in passes, so that it ends within one, and its functions need no
+    argument for that.
 
     Raises:
-        Interrupted: when the answer was yes.
+        Interrupted: when it returned true.
     """
 
     def ask(module: nn.Module, inputs: object) -> None:
@@ -76,8 +76,8 @@ def validate(
         dataset: its validation split is used.
         config: weights of the terms, and the seed.
         precision: of the passes.
-        processes: those that share the work.
-        pieces: into how many parts a batch is divided, for want of memory.
+        processes: the processes that share the work.
+        pieces: parts that a batch is divided into, to save memory.
 
     Returns:
         None when any process was asked to stop.

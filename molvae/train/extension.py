@@ -1,4 +1,4 @@
-"""Weights for symbols and labels that a model did not know.
+"""Weights for new symbols and labels of a model.
 
 Letters: V ids of the vocabulary, P columns of conditions, K of them known before, H hidden units,
 N molecules.
@@ -19,7 +19,9 @@ PER_SYMBOL = (  # weights with a row for each of V
 )
 PER_CONDITION = "conditions.layers.0.weight"  # (H, 2 P): values, then what is unspecified
 PER_PREDICTION = ("property_head.2.weight", "property_head.2.bias")  # a row for each of P
-APART = 0.1  # standard deviations of its kin between a new symbol and their mean: no two are twins
+APART = (
+    0.1  # of the standard deviation of similar symbols: noise, so that no two new rows are equal
+)
 
 
 def add_symbols(weights: dict[str, Tensor], before: Vocabulary, after: Vocabulary) -> None:
@@ -40,13 +42,13 @@ def add_symbols(weights: dict[str, Tensor], before: Vocabulary, after: Vocabular
 
 
 def _kind(symbol: str) -> tuple[str, str]:
-    """Return how a symbol bonds and what it is: `[=Branch1]` is a branch by a double bond."""
+    """Return the bond of a symbol and its kind: `[=Branch1]` is a branch with a double bond."""
     bond = symbol[1:2] if symbol[1:2] in "=#/\\" else ""
     return bond, next((word for word in ("Branch", "Ring") if word in symbol), "atom")
 
 
 def add_columns(weights: dict[str, Tensor], before: int, after: int) -> None:
-    """Put zeros where new columns of conditions come in: at first nothing heeds or reads them."""
+    """Insert zeros for new columns of conditions: at first they change nothing."""
     inward = weights[PER_CONDITION]
     columns = inward.new_zeros(len(inward), 2, after)
     columns[:, :, :before] = inward.view(len(inward), 2, before)
@@ -58,7 +60,7 @@ def add_columns(weights: dict[str, Tensor], before: int, after: int) -> None:
 
 
 def relate_labels(weights: dict[str, Tensor], conditions: np.ndarray, before: int) -> None:
-    """Let new columns begin as what they tell of the known ones, and the other way round.
+    """Initialize new columns by linear regression on the known ones, and the other way round.
 
     Args:
         weights: of the extended model; those of the new columns are set.

@@ -20,15 +20,15 @@ MIB = 2**20
 
 
 @contextmanager
-def hold(run: Path) -> Iterator[None]:
-    """Make the folder and keep every other process from training in it until the block ends.
+def lock_run(run: Path) -> Iterator[None]:
+    """Make the folder and lock it against trainings in other processes until the block ends.
 
-    The system frees the lock when its process dies, however it dies. The file `.lock` stays where
-    it is and by itself means nothing: removing it would let two processes hold locks of the same
-    name. May be nested within a process.
+    The system frees the lock when its process dies. The file `.lock` stays and means nothing by
+    itself: removing it would allow two processes locks of the same name. May be nested within a
+    process.
 
     Raises:
-        MolvaeError: when another process holds it, saying which and since when, or when the folder
+        MolvaeError: when another process has the lock, naming it and its start, or when the folder
             cannot be made or written to.
     """
     try:
@@ -54,10 +54,9 @@ def hold(run: Path) -> Iterator[None]:
 
 
 def _sign(path: Path) -> None:
-    """Say in the lock's file who holds it.
+    """Write the process that has the lock into the lock's file, for the message to others.
 
-    It is a courtesy: on Windows nobody can write to what is locked, and on a file system without
-    locks filelock puts a mark of its own there.
+    Windows allows no writing to a locked file, and without file locks filelock writes its own mark.
     """
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     with suppress(OSError):
@@ -71,10 +70,10 @@ def _holder(path: Path) -> str:
 
 
 def require_space(run: Path, *, weights: int, molecules: int) -> None:
-    """Refuse to begin what the disk cannot hold.
+    """Check that the disk has space for the training.
 
-    A file is written beside the one that it replaces: at the worst moment the folder holds the
-    model and two states.
+    A file is written beside the one that it replaces: for a moment the folder has the model and
+    two states.
 
     Args:
         run: the folder.
@@ -82,7 +81,7 @@ def require_space(run: Path, *, weights: int, molecules: int) -> None:
         molecules: in the training split; the model's index of them takes 2 bytes each.
 
     Raises:
-        MolvaeError: naming the space that is there and that is needed, in MiB.
+        MolvaeError: naming the needed and the free space, in MiB.
     """
     state = 4 * 4 * weights  # float32: the weights, their average, and at most two moments
     model = 4 * weights + 2 * molecules

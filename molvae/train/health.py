@@ -1,4 +1,4 @@
-"""Has the model collapsed, are its code and its conditions used? On held-out molecules."""
+"""Tests for posterior collapse and for unused conditions, on held-out molecules."""
 
 from typing import NamedTuple
 
@@ -22,21 +22,21 @@ MIN_SHUFFLED_C = 1.0  # nats that the properties of another molecule must cost
 
 
 class Health(NamedTuple):
-    """The state of a latent space, over N held-out molecules.
+    """Figures of a latent space, over N held-out molecules.
 
     Attributes:
         molecules: N.
         kl: KL(q(z given x) to N(0, I)), nats per molecule.
         reconstruction: -log p(x given z, c), z drawn from q, nats per molecule.
         active_units: share of dimensions whose posterior mean varies by more than 0.01.
-        shuffled_z: how much more a molecule costs with the code of another one, nats.
-        shuffled_c: how much more it costs with its own code but the properties of another, nats;
-            where the decoder was taught noise: without any code.
-        exact_from_mean: share written back exactly, greedily from the posterior mean.
-        exact_from_sample: the same with z drawn from q.
+        shuffled_z: rise of the reconstruction loss with the code of another molecule, nats.
+        shuffled_c: rise of the reconstruction loss with the properties of another molecule, nats;
+            of a noise-conditional model, without a code.
+        exact_from_mean: share reconstructed exactly, by greedy decoding of the posterior mean.
+        exact_from_sample: the same with z sampled from q.
         property_mae: mean absolute error of the property head, standardized, per property.
-        language_model: -log p(x given c) without any code, nats per molecule, to compare the sum of
-            `kl` and `reconstruction` with; None unless the decoder was taught noise.
+        language_model: -log p(x given c) without a code, nats per molecule, comparable with the sum
+            of `kl` and `reconstruction`; None unless the model is noise-conditional.
     """
 
     molecules: int
@@ -51,7 +51,7 @@ class Health(NamedTuple):
     language_model: float | None = None
 
     def verdicts(self) -> dict[str, bool]:
-        """Return pass or fail by the name of each test; without properties there is one less."""
+        """Return pass or fail by test; without properties there is no test of the conditions."""
         passed = {
             "kl": self.kl >= MIN_KL,
             "active_units": self.active_units >= MIN_ACTIVE,
@@ -75,7 +75,7 @@ class _Tally(NamedTuple):
 
 
 @torch.inference_mode()
-def examine(
+def measure_health(
     model: ConditionalVAE,
     dataset: MoleculeDataset,
     *,
@@ -84,13 +84,13 @@ def examine(
     seed: int = 0,
     batch_size: int = 250,
 ) -> Health:
-    """Examine a model, in evaluation mode, on up to `limit` molecules of a held-out split."""
+    """Compute the figures of a model in evaluation mode, over up to `limit` held-out molecules."""
     device = next(model.parameters()).device
     members = dataset.members(split)
     chosen = np.random.default_rng(seed).permutation(members)[:limit]
     generator = torch.Generator().manual_seed(seed)
     parts = [
-        _examine_batch(model, collate(dataset, chosen[i : i + batch_size]).to(device), generator)
+        _measure_batch(model, collate(dataset, chosen[i : i + batch_size]).to(device), generator)
         for i in range(0, len(chosen), batch_size)
     ]
     tally = _Tally(*(torch.cat(columns).cpu() for columns in zip(*parts, strict=True)))
@@ -108,7 +108,7 @@ def examine(
     )
 
 
-def _examine_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generator) -> _Tally:
+def _measure_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generator) -> _Tally:
     posterior = model.encode(batch.ids, batch.lengths)
     noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean.device)
     z = posterior.sample(noise)
@@ -118,7 +118,7 @@ def _examine_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generat
 
     others = batch.conditions.roll(1, dims=0)
     reconstruction = cost(z, batch.conditions)
-    if model.config.noise_conditional:  # where a code says all, properties have nothing to add
+    if model.config.noise_conditional:  # a whole code leaves nothing to the properties
         plain = without_code(model, batch.conditions, batch.ids)
         shuffled = without_code(model, others, batch.ids)
     else:
@@ -138,7 +138,7 @@ def _examine_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generat
 
 
 def _exact(model: ConditionalVAE, z: Tensor, batch: Batch) -> Tensor:
-    """Tell for each molecule whether greedy decoding writes it back token for token, (B,)."""
+    """Return whether greedy decoding reconstructs each molecule exactly, (B,)."""
     steps = batch.ids.shape[1]
     written = sample(model, z, batch.conditions, z.new_zeros(len(z), steps), temperature=0.0).ids
     padded = torch.full_like(batch.ids, PAD)

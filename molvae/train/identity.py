@@ -1,4 +1,4 @@
-"""What must be the same for a resumed training to be the same training."""
+"""The settings and data that must not change when a training is resumed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +10,9 @@ from molvae.dataset import MoleculeDataset
 from molvae.files import store
 from molvae.vocabulary import SPECIAL
 
-# On a resume these may differ: more epochs stretch the schedule, the others change no weight. The
-# prior may be another one too: it is fitted when the model is done. What counts of the precision is
-# which one it comes to: "auto" here may be what has to be named there.
+# These may differ on a resume: more epochs stretch the schedule, the others change no weight. The
+# prior may differ too: it is fitted after the training. The precision is compared after "auto" is
+# resolved.
 MAY_CHANGE = ("epochs", "patience", "accumulate", "save_every", "precision")
 
 
@@ -23,7 +23,7 @@ def identity(
     precision: str,
     initial: Mapping[str, Tensor] | None,
 ) -> dict[str, Any]:
-    """Describe a training by plain values, ready for JSON; no path, host or user is among them."""
+    """Return the identity of a training as plain values for JSON, without path, host or user."""
     return {
         **{name: as_dict(config) for name, config in settings._asdict().items()},
         "precision": precision,
@@ -39,7 +39,7 @@ def identity(
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Say in words what two identities do not share, but for what may change."""
+    """Return the differences of two identities as texts, except for those that are allowed."""
     rows = [
         f"{table}.{key}: {before} then, {after} now"
         for table in ("model", "train")

@@ -1,4 +1,4 @@
-"""A trained model as the beginning of another training: more symbols, more labels, same meaning."""
+"""A trained model as the start of another training, with new symbols and labels."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,11 +20,11 @@ STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")
 
 
 class Initial(NamedTuple):
-    """What a training begins with.
+    """The start of a training.
 
     Attributes:
-        checkpoint: the model, extended, before the first step; usable as any other.
-        dataset: the molecules, in the checkpoint's ids and columns.
+        checkpoint: the extended model before the first step.
+        dataset: the molecules, with the checkpoint's ids and columns.
     """
 
     checkpoint: Checkpoint
@@ -45,13 +45,13 @@ class Initial(NamedTuple):
 
 
 def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -> Initial:
-    """Extend a model by what a dataset has besides, and bring the dataset to its form.
+    """Extend a model by the new symbols and labels of a dataset, and convert the dataset to it.
 
-    Known symbols keep their weights and known properties their scale. A new symbol begins as the
-    mean of those that bond like it. A new label begins as what it tells of the known properties,
-    and its reading as what they tell of it, both by linear regression over the training split: so
-    the model heeds a label that has to do with them before its first step, and one that has not
-    begins with weights near zero.
+    Known symbols keep their weights and known properties their scale. The weights of a new symbol
+    start as the mean of those of symbols with the same bond. The weights of a new label start from
+    a linear regression of the known properties on it, and those of its prediction from the reverse
+    regression, over the training split: a label that correlates with known properties works before
+    the first step, and the weights of another one start near zero.
 
     Args:
         checkpoint: the model; it is not changed.
@@ -59,8 +59,8 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
         name: of the model, for the provenance of what comes of it.
 
     Raises:
-        UsageError: when the dataset was prepared otherwise than the model's, naming the switch.
-        ArtifactError: when the model does not say how it was trained.
+        UsageError: when the dataset was prepared with other settings than the model's, naming one.
+        ArtifactError: when the model lacks the settings of its training.
     """
     _check_alike(checkpoint, dataset, name)
     before, known = checkpoint.vocabulary, checkpoint.normalizer
@@ -108,14 +108,14 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
 
 
 def begin_again(checkpoint: Checkpoint, dataset: MoleculeDataset) -> Initial:
-    """Return what a training began with, to resume it.
+    """Return the start of a training, to resume it.
 
     Args:
         checkpoint: from `begin_with`, saved.
         dataset: the same as then.
 
     Raises:
-        MolvaeError: when the dataset has symbols or columns that the model then begun with lacks.
+        MolvaeError: when the dataset has symbols or columns that the initial model lacks.
     """
     vocabulary, normalizer = checkpoint.vocabulary, checkpoint.normalizer
     if "init" not in checkpoint.provenance:
@@ -134,11 +134,10 @@ def begin_again(checkpoint: Checkpoint, dataset: MoleculeDataset) -> Initial:
 
 
 def merge(known: PropertyNormalizer, other: PropertyNormalizer) -> PropertyNormalizer:
-    """Add another dataset's columns to a model's.
+    """Return a model's normalizer with the new columns of a dataset.
 
-    Known columns keep mean and scale, so that a condition means what it meant. Their quantiles are
-    the other's, since these say how frequent a value is in what is trained on now, but their range
-    is that of both.
+    Known columns keep mean and scale, so that conditions keep their meaning. Their quantiles come
+    from the new dataset, since they describe the current training data; their range covers both.
 
     Raises:
         UsageError: for a label that is a number in one of them and a class in the other.
@@ -168,7 +167,7 @@ def merge(known: PropertyNormalizer, other: PropertyNormalizer) -> PropertyNorma
 
 
 def _same(known: PropertyNormalizer, quantity: str) -> str:
-    """Return a model's spelling of a quantity, or the name itself when it has none such."""
+    """Return a model's spelling of a quantity, or the name itself when the model lacks it."""
     return {name.lower(): name for name in known.quantities}.get(quantity.lower(), quantity)
 
 
@@ -217,7 +216,7 @@ def _check_alike(checkpoint: Checkpoint, dataset: MoleculeDataset, name: str) ->
 def _in_form_of(
     vocabulary: Vocabulary, normalizer: PropertyNormalizer, dataset: MoleculeDataset
 ) -> MoleculeDataset:
-    """Write a dataset's molecules in another vocabulary, its values in other columns."""
+    """Convert a dataset to another vocabulary and other columns."""
     spelled = _spellings(normalizer, dataset.normalizer)
     values = np.full((dataset.size, len(normalizer.names)), np.nan, dtype=np.float32)
     for column, name in enumerate(dataset.normalizer.names):

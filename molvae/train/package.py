@@ -1,4 +1,4 @@
-"""What a training leaves behind: weights, prior and provenance as one checkpoint."""
+"""The result of a training: weights, prior, held-out figures and provenance in one checkpoint."""
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -10,17 +10,17 @@ from molvae.checkpoint import SAMPLE_MOLECULES, Checkpoint
 from molvae.config import TrainConfig, as_dict
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
-from molvae.train.health import examine
+from molvae.train.health import measure_health
 from molvae.train.priors import fit_joint_gaussian
-from molvae.train.readings import examine_head
-from molvae.train.typicality import examine_typicality
+from molvae.train.property_head import evaluate_head
+from molvae.train.typicality import fit_typicality
 from molvae.training_index import BloomFilter
 from molvae.version import __version__
 
 MAX_INDEX_ERROR = 1e-3  # of an index that knows an earlier training set too: ten times its own
 
 
-def package(
+def build_checkpoint(
     model: ConditionalVAE,
     dataset: MoleculeDataset,
     *,
@@ -29,20 +29,19 @@ def package(
     log: Sequence[Mapping[str, Any]] = (),
     earlier: BloomFilter | None = None,
 ) -> Checkpoint:
-    """Fit a Gaussian prior, examine the model on held-out molecules, put all in one checkpoint.
+    """Fit a Gaussian prior, evaluate the model on held-out molecules, return one checkpoint.
 
     Args:
         model: in evaluation mode.
-        dataset: what it was trained on.
-        train: how.
-        trained: the figures of the epoch whose weights these are.
-        log: those of every epoch up to it.
-        earlier: the index of what the model was trained on before: its molecules are no more novel
-            than those of this training.
+        dataset: its training data.
+        train: settings of the training.
+        trained: figures of the epoch with these weights.
+        log: figures of every epoch up to it.
+        earlier: index of the molecules of an earlier training, which are not novel either.
     """
-    health = examine(model, dataset, split="validation", seed=train.seed)
-    head = examine_head(model, dataset, split="validation", seed=train.seed)
-    typicality = examine_typicality(model, dataset, split="validation", seed=train.seed)
+    health = measure_health(model, dataset, split="validation", seed=train.seed)
+    head = evaluate_head(model, dataset, split="validation", seed=train.seed)
+    typicality = fit_typicality(model, dataset, split="validation", seed=train.seed)
     members = dataset.members("train")
     index, against = _index(dataset.hashes[members], earlier)
     return Checkpoint(
@@ -73,10 +72,10 @@ def package(
 
 
 def _index(hashes: np.ndarray, earlier: BloomFilter | None) -> tuple[BloomFilter, str]:
-    """Return the index of all training molecules, and in words what it knows.
+    """Return the index of all training molecules, and its description.
 
-    The filters of two sets have different sizes and cannot be joined, but the new molecules can
-    enter the old filter, as long as it is not too small for both.
+    The filters of two sets differ in size and cannot be joined, but the new molecules can be added
+    to the old filter unless it is too small for both.
     """
     if earlier is None:
         return BloomFilter.of(hashes), "the training set"
@@ -96,5 +95,5 @@ def _sample(dataset: MoleculeDataset, *, seed: int) -> np.ndarray:
 
 
 def _longest(provenance: Mapping[str, Any]) -> int:
-    """Return the tokens of the longest molecule that the model began with, 0 for none."""
+    """Return the symbols of the longest molecule of the initial model, 0 without one."""
     return int(provenance.get("init", {}).get("longest", 0))

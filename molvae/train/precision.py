@@ -1,4 +1,4 @@
-"""Which arithmetic the matrix products use, and the loss scaling that float16 needs."""
+"""The arithmetic of matrix products, and the loss scaling of float16."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Precision(NamedTuple):
 
     @classmethod
     def choose(cls, name: str, device: torch.device) -> "Precision":
-        """Resolve "auto" to the fastest arithmetic that this device is known to be good at.
+        """Resolve "auto" to the fastest arithmetic that the device supports.
 
         bf16 on a processor without bf16 units is emulated and a hundred times slower than float32
         (`benchmarks/arithmetic.py`), so the CPU is asked first. On CUDA "auto" is float32, whose
@@ -41,7 +41,7 @@ class Precision(NamedTuple):
 
     @property
     def products(self) -> torch.dtype:
-        """The type of products outside of `autocast` for which few digits are enough."""
+        """The type of products outside of `autocast` that need few digits."""
         return torch.bfloat16 if self.name == "bf16" else torch.float32
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -51,21 +51,21 @@ class Precision(NamedTuple):
         return torch.autocast(self.device.type, dtype=TYPES[self.name])
 
     def backward(self, loss: Tensor) -> None:
-        """Add a loss's gradients to those that are there, scaled where float16 needs it."""
+        """Add the gradients of a loss, scaled for float16."""
         scaled = loss if self.scaler is None else self.scaler.scale(loss)
         scaled.backward()  # type: ignore[no-untyped-call]
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:
-        """Make the gradients true to scale, ready to be clipped."""
+        """Remove the scale from the gradients, before they are clipped."""
         if self.scaler is not None:
             self.scaler.unscale_(optimizer)
 
     def scaler_state(self) -> dict[str, float]:
-        """Return what the scaler has learned of the gradients; empty without one."""
+        """Return the state of the scaler; empty without one."""
         return {} if self.scaler is None else self.scaler.state_dict()
 
     def load_scaler(self, state: dict[str, float]) -> None:
-        """Go on scaling as `scaler_state` said."""
+        """Load the state that `scaler_state` returned."""
         if self.scaler is not None and state:
             self.scaler.load_state_dict(state)
 

@@ -1,4 +1,4 @@
-"""All that is needed to go on training where it stopped, in one file."""
+"""The state of a training in one file, from which it is resumed."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,14 +18,14 @@ from molvae.train.step import Learner
 
 FORMAT = 1
 KIND = "training state"
-# Settings of a training that began before these could be chosen.
+# Settings of trainings that are older than these options.
 BEFORE = {"optimizer": "adamw", "schedule": "cosine"}
 TERMS = 4  # molecules, reconstruction, KL, property error
 
 
 @dataclass
 class TrainingState:
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
         epoch: epochs finished.
@@ -45,12 +45,12 @@ class TrainingState:
 
     @property
     def epochs_since_best(self) -> int:
-        """How many epochs there were after the one whose model is kept."""
+        """The number of epochs after the best one."""
         losses = [epoch.validation_loss for epoch in self.log]
         return len(losses) - losses.index(self.best) - 1 if self.best in losses else len(losses)
 
     def finish_epoch(self, epoch: Epoch) -> None:
-        """Take in what the current epoch came to, and turn to the next one."""
+        """Add the current epoch to the log and start the next one."""
         self.log.append(epoch)
         self.best = min(self.best, epoch.validation_loss)
         self.epoch += 1
@@ -61,10 +61,10 @@ class TrainingState:
 def save_state(
     path: Path, state: TrainingState, learner: Learner, identity: dict[str, Any]
 ) -> None:
-    """Write weights, their average, the optimizer's moments and the state, atomically.
+    """Write weights, their average, the optimizer's moments and the progress, atomically.
 
     Raises:
-        MolvaeError: when a number is not finite, so that the last sound state is not lost.
+        MolvaeError: when a number is not finite; the file of the last sound state stays.
     """
     arrays = {
         f"weights.{n}": w.detach().cpu().numpy() for n, w in learner.model.state_dict().items()
@@ -90,7 +90,7 @@ def save_state(
 
 
 def load_state(path: Path, learner: Learner, identity: dict[str, Any]) -> TrainingState:
-    """Put a saved state back into what learns, and return how far it was.
+    """Load a saved state into a learner, and return the progress.
 
     Raises:
         ArtifactError: when the file is damaged or foreign.
@@ -125,7 +125,7 @@ def load_state(path: Path, learner: Learner, identity: dict[str, Any]) -> Traini
 def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     """Return the tables of the configuration that a state was saved under.
 
-    They are part of the state, so that no kill comes between the two.
+    They are part of the state, so that both are always written together.
 
     Raises:
         ArtifactError: when the file is damaged or foreign.
@@ -138,7 +138,7 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _identity(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a header, which may come from anywhere, says that was trained on and how."""
+    """Return the identity in a header, checked: the file may come from anywhere."""
     identity = header.get("identity")
     if not isinstance(identity, dict):
         raise ArtifactError(f"{path}: damaged: it does not say what it was trained with.")

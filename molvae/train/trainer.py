@@ -23,13 +23,13 @@ from molvae.train.folder import (
     EVENTS_FOLDER,
     LOG_FILE,
     STATE_FILE,
-    hold,
+    lock_run,
     require_space,
 )
 from molvae.train.history import Epoch, events, remove_events, require_tensorboard, write_log
 from molvae.train.identity import identity
 from molvae.train.optimizer import kl_weight, learning_rate
-from molvae.train.package import package
+from molvae.train.package import build_checkpoint
 from molvae.train.priors import fit_prior
 from molvae.train.processes import ALONE, Processes
 from molvae.train.state import TrainingState, load_state, save_state
@@ -150,7 +150,7 @@ class Trainer:
             MolvaeError: when another process trains in the folder, when the disk or the memory is
                 too small, or when the loss is no number. The state saved last stands.
         """
-        with hold(self.run) if self.processes.is_main else nullcontext():
+        with lock_run(self.run) if self.processes.is_main else nullcontext():
             try:
                 self._begin()
                 with self._events() as record:
@@ -306,7 +306,7 @@ class Trainer:
         # What the clock said stays in the log: the same training gives the same file.
         log = [row.timeless() for row in [*self.state.log, epoch]]
         trained = {"precision": self.precision.name, "device": self.device.type, **log[-1]}
-        return package(
+        return build_checkpoint(
             model,
             self.dataset,
             train=self.config,

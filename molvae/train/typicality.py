@@ -1,4 +1,4 @@
-"""How the molecules held out of training score, so that others can be compared with them."""
+"""Scores of held-out molecules, with which the scores of others are compared."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ LIMIT = 2_000  # molecules: twenty of them are odder than 99 %, so that share is
 BATCH = 64  # molecules
 
 
-def examine_typicality(
+def fit_typicality(
     model: ConditionalVAE,
     dataset: MoleculeDataset,
     *,
@@ -23,16 +23,16 @@ def examine_typicality(
 ) -> Typicality:
     """Score up to `limit` held-out molecules as `molvae score` does.
 
-    The decoder is told the properties that are known of all of them and computed from structures:
-    those that will be known of any molecule.
+    The conditions are the properties that are known of all of them and computed from structures:
+    they can be computed for any molecule.
 
     Args:
         model: in evaluation mode.
         dataset: with at least one molecule in the split.
         split: of it.
-        seed: of the choice, where there are more than `limit` molecules.
-        codes: drawn for each molecule.
-        limit: molecules looked at.
+        seed: of the choice of molecules, when there are more than `limit`.
+        codes: samples of the latent code for each molecule.
+        limit: number of molecules.
     """
     members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
     members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding

@@ -20,7 +20,7 @@ from molvae.generation.neighbors import Neighbor, Source, Variant, _around
 from molvae.generation.results import Generation
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
-from molvae.train.package import package
+from molvae.train.package import build_checkpoint
 from tests import tiny
 from tests.conftest import Memorized
 from tests.drugs import DRUGS
@@ -155,7 +155,7 @@ def test_a_model_that_writes_the_source_back_has_found_no_variant(
     memorized: Memorized, tmp_path: Path
 ) -> None:
     model, dataset = memorized
-    checkpoint = package(model, dataset, train=tiny.TRAIN, trained={})
+    checkpoint = build_checkpoint(model, dataset, train=tiny.TRAIN, trained={})
     checkpoint.save(tmp_path / "memorized.safetensors")
     generator = MoleculeGenerator(checkpoint)
     rows = dataset.members("validation")

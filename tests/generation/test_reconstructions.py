@@ -13,7 +13,7 @@ from molvae.generation.decode import GREEDY, reconstruct
 from molvae.generation.model import LoadedModel
 from molvae.generation.tiles import TILE
 from molvae.generator import MoleculeGenerator
-from molvae.train.package import package
+from molvae.train.package import build_checkpoint
 from tests import tiny
 from tests.conftest import Memorized
 from tests.drugs import DRUGS
@@ -28,7 +28,7 @@ def seen_by(generator: MoleculeGenerator, smiles: list[str]) -> list[PreparedMol
 def scholar(memorized: Memorized) -> MoleculeGenerator:
     """A model that knows 32 drugs by heart."""
     return MoleculeGenerator(
-        package(memorized.model, memorized.dataset, train=tiny.TRAIN, trained={})
+        build_checkpoint(memorized.model, memorized.dataset, train=tiny.TRAIN, trained={})
     )
 
 

@@ -19,7 +19,7 @@ from molvae.model.prior import Prior, StandardNormal
 from molvae.suites.latent_space import latent_verdicts, linear_probe, prior_gap, two_sample_auc
 from molvae.suites.reconstruction import reconstruct
 from molvae.suites.tokenized import TokenizedMolecules, load_tokenized
-from molvae.train.package import package
+from molvae.train.package import build_checkpoint
 from molvae.train.trainer import Trainer
 from tests import tiny
 from tests.conftest import Memorized
@@ -54,7 +54,7 @@ def known(dataset: MoleculeDataset, split: int) -> TokenizedMolecules:
 def by_heart(memorized: Memorized) -> MoleculeGenerator:
     """Knows 32 drugs by heart and nothing else."""
     return MoleculeGenerator(
-        package(memorized.model, memorized.dataset, train=tiny.TRAIN, trained={})
+        build_checkpoint(memorized.model, memorized.dataset, train=tiny.TRAIN, trained={})
     )
 
 

@@ -12,15 +12,15 @@ import pytest
 
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
-from molvae.train.folder import hold, require_space
+from molvae.train.folder import lock_run, require_space
 from molvae.train.trainer import Progress, Trainer
 from tests.train.runs import assert_same, trainer
 
 HOLDER = """
 import sys
 from pathlib import Path
-from molvae.train.folder import hold
-with hold(Path(sys.argv[1])):
+from molvae.train.folder import lock_run
+with lock_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -60,7 +60,7 @@ def test_second_training_in_a_folder_is_told_who_has_it(
         assert sorted(run.iterdir()) == before
         process.send_signal(signal.SIGKILL)
         process.wait()
-        with hold(run):
+        with lock_run(run):
             pass
 
 
@@ -73,8 +73,8 @@ def test_lock_is_held_until_the_outermost_block_ends(tmp_path: Path) -> None:
             capture_output=True, check=False,
         ).returncode  # fmt: skip
 
-    with hold(tmp_path):
-        with hold(tmp_path):
+    with lock_run(tmp_path):
+        with lock_run(tmp_path):
             pass
         assert other() == 1
     assert other() == 0
@@ -84,7 +84,7 @@ def test_folder_that_cannot_be_written_to_is_refused_in_words() -> None:
     for run in (Path("/proc/run"), Path("/dev/null/run"), Path("/sys/run")):
         with (
             pytest.raises(MolvaeError, match=rf"{run}: cannot be written to: \w.*another folder"),
-            hold(run),
+            lock_run(run),
         ):
             pass
 
@@ -94,7 +94,7 @@ def test_read_only_folder_is_refused_in_words(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with (
         pytest.raises(MolvaeError, match=r"cannot be written to: Permission denied"),
-        hold(tmp_path),
+        lock_run(tmp_path),
     ):
         pass
 

@@ -6,7 +6,7 @@ import torch
 
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
-from molvae.train.health import Health, examine
+from molvae.train.health import Health, measure_health
 from tests.conftest import Memorized
 
 
@@ -17,7 +17,7 @@ def model(memorized: Memorized) -> ConditionalVAE:
 
 
 def validated(model: ConditionalVAE, memorized: Memorized) -> Health:
-    return examine(model, memorized.dataset, split="validation")
+    return measure_health(model, memorized.dataset, split="validation")
 
 
 def test_molecules_known_by_heart_are_seen(memorized: Memorized) -> None:
@@ -68,7 +68,7 @@ def test_a_model_without_properties_is_not_blamed_for_not_heeding_them(
 ) -> None:
     nothing = np.full_like(memorized.dataset.properties, np.nan)
     dataset = memorized.dataset._replace(properties=nothing)
-    health = examine(memorized.model, dataset, split="validation")
+    health = measure_health(memorized.model, dataset, split="validation")
     assert health.verdicts().keys() == {"kl", "active_units", "shuffled_z"}
 
 
@@ -86,7 +86,7 @@ def test_model_that_lives_on_its_conditions_passes(
 def test_figures_do_not_depend_on_how_molecules_are_batched(memorized: Memorized) -> None:
     """But for the noise and for the neighbor whose code is borrowed."""
     whole, parts = (
-        examine(memorized.model, memorized.dataset, split="validation", batch_size=size)
+        measure_health(memorized.model, memorized.dataset, split="validation", batch_size=size)
         for size in (250, 9)
     )
     assert whole.kl == pytest.approx(parts.kl, rel=1e-4)
@@ -97,7 +97,7 @@ def test_figures_do_not_depend_on_how_molecules_are_batched(memorized: Memorized
 
 def test_limit_and_seed_choose_the_molecules(memorized: Memorized) -> None:
     first, again, other = (
-        examine(memorized.model, memorized.dataset, split="validation", limit=8, seed=seed)
+        measure_health(memorized.model, memorized.dataset, split="validation", limit=8, seed=seed)
         for seed in (0, 0, 1)
     )
     assert first.molecules == 8
@@ -111,7 +111,7 @@ def test_single_molecule_can_be_examined(
     split = drug_dataset.split.copy()
     split[:] = 0
     split[3] = 1
-    health = examine(memorized.model, drug_dataset._replace(split=split), split="validation")
+    health = measure_health(memorized.model, drug_dataset._replace(split=split), split="validation")
     assert health.molecules == 1
     assert health.active_units == 0.0
     assert health.shuffled_z == 0.0

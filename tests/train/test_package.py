@@ -4,7 +4,7 @@ import torch
 
 from molvae.checkpoint import Checkpoint
 from molvae.train.batches import collate
-from molvae.train.package import MAX_INDEX_ERROR, package
+from molvae.train.package import MAX_INDEX_ERROR, build_checkpoint
 from molvae.train.priors import fit_joint_gaussian
 from molvae.training_index import BloomFilter
 from tests import tiny
@@ -14,7 +14,7 @@ from tests.conftest import Memorized
 @pytest.fixture(scope="module")
 def packed(memorized: Memorized) -> Checkpoint:
     model, dataset = memorized
-    return package(model, dataset, train=tiny.TRAIN, trained={"epoch": 3})
+    return build_checkpoint(model, dataset, train=tiny.TRAIN, trained={"epoch": 3})
 
 
 def test_index_holds_exactly_the_training_molecules(
@@ -28,7 +28,9 @@ def test_index_holds_exactly_the_training_molecules(
 def test_what_the_model_was_trained_on_before_is_not_novel_either(memorized: Memorized) -> None:
     model, dataset = memorized
     before = np.arange(10_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    packed = package(model, dataset, train=tiny.TRAIN, trained={}, earlier=BloomFilter.of(before))
+    packed = build_checkpoint(
+        model, dataset, train=tiny.TRAIN, trained={}, earlier=BloomFilter.of(before)
+    )
     assert packed.index.contains(before).all()
     assert packed.index.contains(dataset.hashes[dataset.members("train")]).all()
     assert packed.index.error_rate < MAX_INDEX_ERROR
@@ -37,7 +39,7 @@ def test_what_the_model_was_trained_on_before_is_not_novel_either(memorized: Mem
 
 def test_an_index_too_small_for_both_sets_knows_the_new_one_alone(memorized: Memorized) -> None:
     model, dataset = memorized
-    packed = package(
+    packed = build_checkpoint(
         model, dataset, train=tiny.TRAIN, trained={}, earlier=BloomFilter.of(dataset.hashes[:9])
     )
     known = packed.index.contains(dataset.hashes)

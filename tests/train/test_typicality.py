@@ -14,7 +14,7 @@ from molvae.generation.model import LoadedModel
 from molvae.generation.score import typicality_of
 from molvae.generator import MoleculeGenerator
 from molvae.model.ood import RARE, Typicality
-from molvae.train.typicality import examine_typicality
+from molvae.train.typicality import fit_typicality
 from tests.conftest import Memorized
 
 
@@ -36,9 +36,9 @@ def test_a_trained_model_says_how_its_held_out_molecules_score(
 
 
 def test_the_same_weights_give_the_same_figures(memorized: Memorized) -> None:
-    one, other = (examine_typicality(*memorized, split="validation", seed=seed) for seed in (0, 1))
+    one, other = (fit_typicality(*memorized, split="validation", seed=seed) for seed in (0, 1))
     np.testing.assert_allclose(one.mean, other.mean, rtol=1e-4)
-    few = examine_typicality(*memorized, split="train", seed=0, limit=50)
+    few = fit_typicality(*memorized, split="train", seed=0, limit=50)
     assert (few.molecules, few.split) == (50, "train")
 
 
@@ -46,14 +46,14 @@ def test_labels_and_what_is_not_known_of_all_are_not_told_the_decoder(
     memorized: Memorized,
 ) -> None:
     model, dataset = memorized
-    told = examine_typicality(model, dataset, split="validation", seed=0)
+    told = fit_typicality(model, dataset, split="validation", seed=0)
     assert told.given == ("MW", "LogP", "TPSA", "QED")
     labelled = dataset._replace(
         provenance={**dataset.provenance, "data": {"labels": ["QED"]}},
         properties=dataset.properties.copy(),
     )
     labelled.properties[dataset.members("validation")[3], 1] = np.nan
-    fewer = examine_typicality(model, labelled, split="validation", seed=0)
+    fewer = fit_typicality(model, labelled, split="validation", seed=0)
     assert fewer.given == ("MW", "TPSA")
     assert fewer.mean[0] > told.mean[0], "a molecule costs more where less is known of it"
 

@@ -110,7 +110,7 @@ def command(
     """
     import torch
 
-    from molvae.train.folder import hold
+    from molvae.train.folder import lock_run
     from molvae.train.processes import joined
     from molvae.train.trainer import Trainer
 
@@ -141,7 +141,7 @@ def command(
         )
         for line in initial.lines() if initial else ():
             say(line, quiet=quiet)
-        with hold(run) if processes.is_main else nullcontext():
+        with lock_run(run) if processes.is_main else nullcontext():
             if processes.is_main and not resume:
                 keep_initial(initial, run)
             stopped = _fit(trainer, quiet)

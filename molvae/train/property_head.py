@@ -1,4 +1,4 @@
-"""What the property head's readings are worth: its errors on molecules that it was not trained on.
+"""Errors of the property head on held-out molecules.
 
 Letters: N molecules, P columns of conditions.
 """
@@ -16,14 +16,14 @@ LIMIT = 5_000  # molecules: their mean error is known to a hundredth of a standa
 
 
 class Errors(NamedTuple):
-    """The head's reading of a property, against what is known, over N held-out molecules.
+    """Errors of the head's predictions of a number, over N held-out molecules.
 
     Attributes:
         molecules: N.
         mae: mean absolute error, in the property's unit.
         rmse: root mean squared error, in the property's unit.
-        r2: share of the variance that is read, 1 at best; below 0 the mean would be nearer. None
-            where all molecules are alike.
+        r2: coefficient of determination, 1 at best, 0 for predicting the mean. None where all
+            molecules have the same value.
     """
 
     molecules: int
@@ -33,12 +33,12 @@ class Errors(NamedTuple):
 
 
 class ClassErrors(NamedTuple):
-    """The head's reading of a class label, against what is known, over N held-out molecules.
+    """Errors of the head's predictions of a class label, over N held-out molecules.
 
     Attributes:
         molecules: N.
-        accuracy: share of molecules whose likeliest class is theirs.
-        largest: share of the most frequent class: the accuracy of always naming that one.
+        accuracy: share of molecules whose predicted class is their class.
+        largest: share of the most frequent class: the accuracy of always predicting it.
         auc: area under the ROC curve, the chance that a molecule of a class is read as more of it
             than one of another class; mean over the classes that some have and some have not.
             None where there is none.
@@ -50,21 +50,21 @@ class ClassErrors(NamedTuple):
     auc: float | None
 
 
-def examine_head(
+def evaluate_head(
     model: ConditionalVAE, dataset: MoleculeDataset, *, split: str, seed: int, limit: int = LIMIT
 ) -> dict[str, Any]:
-    """Compare what the head reads off posterior means with what is known of held-out molecules.
+    """Compare the predictions from posterior means with the labels of held-out molecules.
 
     Args:
         model: in evaluation mode.
         dataset: with labels that may be missing.
         split: of it.
-        seed: of the choice, where there are more than `limit` molecules.
-        limit: molecules looked at.
+        seed: of the choice of molecules, when there are more than `limit`.
+        limit: number of molecules.
 
     Returns:
-        Plain values for a JSON header: the split, and the errors by property or label; one that is
-        known of no molecule is left out.
+        Plain values for a JSON header: the split, and the errors by property or label, without
+        those that no molecule has.
     """
     members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
     members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding
@@ -76,14 +76,14 @@ def examine_head(
         columns = normalizer.columns(name) if in_classes else [normalizer.names.index(name)]
         rows = np.isfinite(known[:, columns]).all(axis=1)
         if rows.any():
-            judge = judge_classes if in_classes else judge_numbers
+            judge = class_errors if in_classes else number_errors
             errors[name] = judge(known[rows][:, columns], read[rows][:, columns])._asdict()
     return {"split": split, "errors": errors}
 
 
 @torch.inference_mode()
 def _read(model: ConditionalVAE, dataset: MoleculeDataset, members: np.ndarray) -> np.ndarray:
-    """Return what the head reads off the posterior means, standardized, shape (N, P)."""
+    """Return the predictions from posterior means, standardized, shape (N, P)."""
     device = next(model.parameters()).device
     parts = []
     for begin in range(0, len(members), 250):
@@ -93,8 +93,8 @@ def _read(model: ConditionalVAE, dataset: MoleculeDataset, members: np.ndarray) 
     return np.concatenate(parts)
 
 
-def judge_numbers(known: np.ndarray, read: np.ndarray) -> Errors:
-    """Judge the readings of a number against what is known, shapes (N, 1)."""
+def number_errors(known: np.ndarray, read: np.ndarray) -> Errors:
+    """Return the errors of predictions of a number, shapes (N, 1)."""
     error = read - known
     squared, variance = float(np.square(error).mean()), float(known.var())
     return Errors(
@@ -105,8 +105,8 @@ def judge_numbers(known: np.ndarray, read: np.ndarray) -> Errors:
     )
 
 
-def judge_classes(known: np.ndarray, read: np.ndarray) -> ClassErrors:
-    """Judge the readings of a class label against what is known, one-hot, shapes (N, A)."""
+def class_errors(known: np.ndarray, read: np.ndarray) -> ClassErrors:
+    """Return the errors of predictions of a class label, one-hot, shapes (N, A)."""
     theirs = known.astype(bool)
     mixed = np.flatnonzero(theirs.any(axis=0) & ~theirs.all(axis=0))
     areas = [area_under_curve(read[theirs[:, a], a], read[~theirs[:, a], a]) for a in mixed]

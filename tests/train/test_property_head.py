@@ -7,7 +7,7 @@ import torch
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
 from molvae.train.batches import collate
-from molvae.train.readings import area_under_curve, examine_head, judge_classes
+from molvae.train.property_head import area_under_curve, class_errors, evaluate_head
 from tests.conftest import Memorized
 
 
@@ -20,7 +20,7 @@ def read(model: ConditionalVAE, dataset: MoleculeDataset) -> np.ndarray:
 
 
 def test_errors_are_in_the_units_of_the_properties(memorized: Memorized) -> None:
-    found = examine_head(*memorized, split="validation", seed=0)
+    found = evaluate_head(*memorized, split="validation", seed=0)
     assert found["split"] == "validation"
     known = memorized.dataset.properties[memorized.dataset.members("validation")]
     error = read(*memorized) - known
@@ -46,19 +46,19 @@ def test_molecules_without_the_label_are_left_out(memorized: Memorized) -> None:
     qed = dataset.properties[:, 3].copy()
     rows = dataset.members("validation")
     qed[rows[5:]] = np.nan
-    found = examine_head(model, with_label(dataset, qed), split="validation", seed=0)["errors"]
+    found = evaluate_head(model, with_label(dataset, qed), split="validation", seed=0)["errors"]
     assert (found["QED"]["molecules"], found["MW"]["molecules"]) == (5, 32)
     expected = np.abs(read(model, dataset)[:5, 3] - qed[rows[:5]]).mean()
     assert found["QED"]["mae"] == pytest.approx(expected, rel=1e-4)
     qed[rows] = np.nan
-    found = examine_head(model, with_label(dataset, qed), split="validation", seed=0)["errors"]
+    found = evaluate_head(model, with_label(dataset, qed), split="validation", seed=0)["errors"]
     assert "QED" not in found
 
 
 def test_where_all_are_alike_there_is_no_variance_to_read(memorized: Memorized) -> None:
     model, dataset = memorized
     alike = with_label(dataset, np.full(dataset.size, 0.5))
-    found = examine_head(model, alike, split="validation", seed=0)["errors"]["QED"]
+    found = evaluate_head(model, alike, split="validation", seed=0)["errors"]["QED"]
     assert found["r2"] is None
     assert found["mae"] > 0
 
@@ -66,7 +66,7 @@ def test_where_all_are_alike_there_is_no_variance_to_read(memorized: Memorized) 
 def test_classes_are_judged_by_the_likeliest_and_by_their_order() -> None:
     known = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 1]], dtype=float)
     read = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.5, 0.2], [0.1, 0.8]])
-    found = judge_classes(known, read)
+    found = class_errors(known, read)
     assert (found.molecules, found.accuracy, found.largest) == (5, 0.6, 0.6)
     # Of the first class, 5 of 6 pairs are in order; of the second, 5 of 6 as well.
     assert found.auc == pytest.approx(5 / 6)
@@ -74,8 +74,8 @@ def test_classes_are_judged_by_the_likeliest_and_by_their_order() -> None:
 
 def test_equal_readings_are_worth_half_and_one_class_alone_nothing() -> None:
     known = np.array([[1, 0], [0, 1], [0, 1]], dtype=float)
-    assert judge_classes(known, np.full((3, 2), 0.5)).auc == 0.5
-    assert judge_classes(known[1:], np.full((2, 2), 0.5)).auc is None
+    assert class_errors(known, np.full((3, 2), 0.5)).auc == 0.5
+    assert class_errors(known[1:], np.full((2, 2), 0.5)).auc is None
 
 
 def test_a_rare_class_is_not_flattered() -> None:
@@ -83,7 +83,7 @@ def test_a_rare_class_is_not_flattered() -> None:
     known = np.zeros((100, 2))
     known[:, 0] = 1
     known[::33] = (0, 1)
-    found = judge_classes(known, np.tile([0.97, 0.03], (100, 1)))
+    found = class_errors(known, np.tile([0.97, 0.03], (100, 1)))
     assert found.accuracy == found.largest == pytest.approx(0.96)
     assert found.auc == 0.5
 
