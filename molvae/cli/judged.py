@@ -1,4 +1,4 @@
-"""Tables of molecules that are to be judged, and what they are compared with."""
+"""Tables of molecules to evaluate, and the sets to compare them with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from molvae.evaluate.training import IndexedMolecules
     from molvae.parallel.workers import Jobs
 
-TARGET_PREFIX = "target_"  # as `molvae generate` names the columns of what was asked
+TARGET_PREFIX = "target_"  # of the columns in which `molvae generate` writes the targets
 
 
 class Generated(NamedTuple):
@@ -23,7 +23,7 @@ class Generated(NamedTuple):
 
     Attributes:
         smiles: one for each row, "" for a row without.
-        targets: property -> what was asked of each row; nothing for a name that is no property.
+        targets: property -> the target of each row; empty for a name that is no property.
     """
 
     smiles: list[str]
@@ -31,21 +31,21 @@ class Generated(NamedTuple):
 
 
 class TrainedOn(NamedTuple):
-    """What a checkpoint knows of its training set.
+    """The training set of a model, as its checkpoint describes it.
 
     Attributes:
-        molecules: an index of them.
+        molecules: an index of the molecules.
         scales: property -> standard deviation.
-        said: what a page tells of the model.
+        account: the model's account of its training, for a page.
     """
 
     molecules: IndexedMolecules
     scales: dict[str, float]
-    said: dict[str, Any]
+    account: dict[str, Any]
 
 
 def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Generated:
-    """Read every row, empty ones included: each of them was a molecule that did not come."""
+    """Read every row; an empty one counts as an invalid molecule."""
     from molvae.data.tables.tables import open_table
 
     table = open_table(path, smiles_column=column, format=format)
@@ -75,10 +75,10 @@ def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Gene
 
 
 def _measurable(asked: Mapping[int, str], columns: Sequence[str], path: Path) -> dict[int, str]:
-    """Return the columns, place -> name, that ask for a property that can be measured.
+    """Return the columns, place -> name, whose property can be measured.
 
     Raises:
-        InputError: when two of them ask for the same.
+        InputError: if two columns name the same property.
     """
     from molvae.chem.properties import resolve
 
@@ -116,7 +116,7 @@ def _request(row: Row, cell: str, *, heading: str, name: str) -> tuple[float, fl
 
 
 def read_set(path: Path, *, quiet: bool) -> Source:
-    """Return the molecules of a table, which is read only where nothing is known of them yet."""
+    """Return the molecules of a table, which is read only if their statistics are not cached."""
     from molvae.evaluate.inputs import file_source
 
     column = name_column(path, quiet=quiet)
@@ -124,10 +124,10 @@ def read_set(path: Path, *, quiet: bool) -> Source:
 
 
 def name_column(path: Path, *, quiet: bool) -> str:
-    """Return the column of SMILES of a table, and name it on stderr where it is not `smiles`.
+    """Return the column of SMILES of a table, and report it on stderr if it is not `smiles`.
 
     Raises:
-        InputError: at once, when the file is no table.
+        InputError: at once, if the file is no table.
     """
     from molvae.data.tables.columns import bare_name
     from molvae.data.tables.tables import open_table
@@ -140,7 +140,7 @@ def name_column(path: Path, *, quiet: bool) -> str:
 
 
 def name_columns(paths: Iterable[Path | None], *, quiet: bool) -> None:
-    """Name the column of SMILES of each file that is a table, no dataset."""
+    """Report the column of SMILES of each file that is a table, not a dataset."""
     from molvae.files.store import find_kind
 
     for path in paths:
@@ -155,7 +155,7 @@ def _read_smiles(path: Path) -> list[str]:
 
 
 def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:
-    """Resolve `--device` where something will run there; torch is slow to load."""
+    """Resolve `--device` if ChemNet will run there; torch is slow to load."""
     if suite == "basic" or not fcd:
         return "cpu"
     from molvae.model.device import choose_device
@@ -164,7 +164,7 @@ def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:
 
 
 def read_model(name: str, jobs: Jobs) -> TrainedOn | None:
-    """Read the training index of a model; None where `name` is a table."""
+    """Read the training index of a model; None if `name` is a table."""
     from molvae.files.store import find_kind, read_sha256
 
     path = Path(name)
@@ -182,6 +182,6 @@ def read_model(name: str, jobs: Jobs) -> TrainedOn | None:
         form = Standardization(**{key: data[key] for key in Standardization._fields if key in data})
         scales = dict(zip(normalizer["names"], normalizer["scale"], strict=True))
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path}: it does not say how its training set was made.") from error
+        raise ArtifactError(f"{path}: it does not record how its training set was made.") from error
     molecules = IndexedMolecules(read_training_index(path), form, jobs)
     return TrainedOn(molecules, scales, trained_model(path.name, read_sha256(path), header))

@@ -1,4 +1,4 @@
-"""What every benchmark shares: where its result goes, and the options that say so."""
+"""The output of a benchmark, and its options."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from molvae.cli.terminal import printable, say
 
 
 class Result(Protocol):
-    """What a benchmark found."""
+    """The result of a benchmark."""
 
     def to_json(self) -> str:
         """Return everything as JSON text."""
@@ -26,7 +26,7 @@ class Result(Protocol):
 
 
 def reported(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a benchmark the options that all have."""
+    """Add the options that all benchmarks have."""
     for decorate in reversed(
         (
             options.jobs,
@@ -42,11 +42,11 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class Reporting(NamedTuple):
-    """Where a result goes.
+    """The output of a result.
 
     Attributes:
-        target: file for the JSON; None: stdout alone.
-        as_json: print JSON rather than a table.
+        target: file for the JSON; None writes to stdout only.
+        as_json: print JSON instead of a table.
         quiet: leave out the notes.
     """
 
@@ -64,10 +64,10 @@ class Reporting(NamedTuple):
         quiet: bool,
         inputs: Iterable[Path | None] = (),
     ) -> "Reporting":
-        """Check that the result can be written, before the work rather than after it.
+        """Check before the work that the result can be written.
 
         Raises:
-            UsageError: when something is in the way.
+            UsageError: if it cannot.
         """
         target = None if output in (None, "-") else Path(str(output))
         if target is not None:
@@ -87,7 +87,7 @@ class Reporting(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that a model's figures depend on, and the machine."""
+    """Return the versions of the packages that the figures depend on, and the machine."""
     from importlib.metadata import version
 
     made_with = {name: version(name) for name in ("molvae", "rdkit", "selfies", "torch", "numpy")}

@@ -1,6 +1,6 @@
-"""Asked against got: how near molecules came to the properties that were requested.
+"""Requested against realized properties.
 
-What was realized is measured on the molecules themselves, never taken from the file under test.
+Properties are measured on the molecules themselves, never read from the file under test.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from molvae.errors import UsageError
 from molvae.evaluate.parsed import Parsed
 from molvae.targets import Range, format_range
 
-Request = float | Range | None  # a point, a range, nothing
+Request = float | Range | None  # a value, a range, no target
 
-# How near counts as a hit, where no reference set gives the scale: about half the standard
+# Distance that still counts as a hit, without a reference set: about half the standard
 # deviation among the drug-like molecules of MOSES (https://doi.org/10.3389/fphar.2020.565644),
-# and for counts the exact number.
+# and for counts the exact number
 TOLERANCES: dict[str, float] = {
     "MW": 14.0,  # Da
     "LogP": 0.45,
@@ -27,15 +27,15 @@ TOLERANCES: dict[str, float] = {
     "Fsp3": 0.085,
 }
 EXACT = 0.5  # the tolerance of counts: the nearest integer
-IN_SDS = 0.5  # the tolerance where a reference set is known, in its standard deviations
+IN_SDS = 0.5  # the tolerance with a reference set, in its standard deviations
 
 
 class Requests(NamedTuple):
-    """What was asked of each of N molecules for one property.
+    """The targets of N molecules for one property.
 
     Attributes:
-        low: lower ends, shape (N,); -inf for an open end, NaN where nothing was asked.
-        high: upper ends, shape (N,); equal to `low` where a point was asked.
+        low: lower ends, shape (N,); -inf for an open end, NaN without a target.
+        high: upper ends, shape (N,); equal to `low` for a value.
     """
 
     low: np.ndarray
@@ -43,20 +43,20 @@ class Requests(NamedTuple):
 
     @property
     def asked(self) -> np.ndarray:
-        """Whether anything was asked of a molecule, shape (N,)."""
+        """Whether a molecule has a target, shape (N,)."""
         asked: np.ndarray = ~np.isnan(self.low)
         return asked
 
     @property
     def points(self) -> np.ndarray:
-        """Whether a single value, no range, was asked of a molecule, shape (N,)."""
+        """Whether the target is a value, not a range, shape (N,)."""
         points: np.ndarray = self.low == self.high
         return points
 
     def error(self, realized: np.ndarray) -> np.ndarray:
-        """Return the signed distance to what was asked, shape (N,).
+        """Return the signed distance to the target, shape (N,).
 
-        Within a range it is zero; outside it is the distance to the nearer end, negative below.
+        It is zero within a range; outside, it is the distance to the nearer end, negative below.
         """
         below = np.minimum(realized - self.low, 0.0)
         above = np.maximum(realized - self.high, 0.0)
@@ -64,11 +64,11 @@ class Requests(NamedTuple):
 
 
 def read_requests(asked: Request | Sequence[Request], *, count: int, name: str) -> Requests:
-    """Read what was asked of `count` molecules for the property `name`.
+    """Return the targets of `count` molecules for the property `name`.
 
     Args:
-        asked: a number or a pair (low, high): the same of all; any other sequence: one request
-            for each molecule, None or NaN where nothing was asked.
+        asked: a number or a pair (low, high) for all molecules, or a sequence with one target for
+            each, None or NaN without a target.
         count: number of molecules, N.
         name: of the property, for the error message.
 
@@ -93,16 +93,16 @@ def read_requests(asked: Request | Sequence[Request], *, count: int, name: str) 
         row = int(odd.argmax())
         raise UsageError(
             f"target of {name}, molecule {row + 1}: {format_range((low[row], high[row]))}"
-            " is no number or range that a value can meet."
+            " is not a number or range that a value can meet."
         )
     return Requests(low, high)
 
 
 def tolerance(name: str, scale: float | None) -> float:
-    """Return how far from a requested point still counts as a hit, in the property's unit.
+    """Return the distance from a requested value that counts as a hit, in the property's unit.
 
-    Half a standard deviation `scale` of the reference set; without one, half the standard
-    deviation of drug-like molecules, and for counts the exact number.
+    It is half the standard deviation `scale` of the reference set; without one, half that of
+    drug-like molecules, and for counts the exact number.
     """
     return IN_SDS * scale if scale else TOLERANCES.get(name, EXACT)
 
@@ -127,22 +127,23 @@ def control(
     *,
     scales: Mapping[str, float] | None = None,
 ) -> dict[str, dict[str, float | None]]:
-    """Compare what was asked of N molecules with what they are, one property after the other.
+    """Compare the targets of N molecules with their properties, one property after the other.
 
-    Errors are over the molecules that could be measured, as in MolGPT
-    (https://doi.org/10.1021/acs.jcim.1c00600). Hit rates are over all of which something was
-    asked: an invalid molecule is a miss.
+    Errors are averaged over the molecules that could be measured, as in MolGPT
+    (https://doi.org/10.1021/acs.jcim.1c00600), hit rates over all molecules with a target: an
+    invalid molecule is a miss.
 
     Args:
         parsed: the molecules, with every property of `requests` among those measured.
-        requests: property -> what was asked, N each.
+        requests: property -> targets, N each.
         scales: property -> standard deviation in a reference set.
 
     Returns:
         For each property `asked` and `measured` (molecules), `mae` and `bias` (its unit), `mae_sd`
-        (in standard deviations, when a scale is known), `hit_rate`, `tolerance` of points,
-        `slope` and `r2` of realized on requested points. `joint`: the hit rate of all requests
-        at once, over the molecules of which several properties were asked.
+        (in standard deviations, with a scale), `hit_rate`, `tolerance` of values,
+        `slope` (1: the target is followed exactly, 0: it is ignored) and `r2` of realized on
+        requested values. `joint`: the hit rate of all targets at once, over the molecules with
+        several.
     """
     scales = scales or {}
     values: dict[str, dict[str, float | None]] = {}
@@ -165,7 +166,7 @@ def control(
 
 
 def _hits(requests: Requests, realized: np.ndarray, near: float) -> np.ndarray:
-    """Return whether each of N molecules is within what was asked; NaN is a miss."""
+    """Return whether each of N molecules meets its target; NaN is a miss."""
     hits: np.ndarray = np.abs(requests.error(realized)) <= np.where(requests.points, near, 0.0)
     return hits
 

@@ -1,4 +1,4 @@
-"""How properties and rings are distributed, and how far that is from a reference set."""
+"""Distributions of properties and rings, and their distance from a reference set."""
 
 import numpy as np
 from scipy import stats
@@ -26,7 +26,7 @@ def properties(
         For each property, in its unit: `n` (molecules), `mean`, `sd` (of the population), `p5`,
         `p25`, `median`, `p75`, `p95`; against a reference also `wasserstein` (first Wasserstein
         distance, the property's unit), `shift` (difference of the means in the reference's
-        standard deviations), `reference_mean` and `reference_sd`. None where undefined.
+        standard deviations), `reference_mean` and `reference_sd`. None if undefined.
     """
     table: dict[str, Numbers] = {}
     for name in generated.names:
@@ -49,8 +49,8 @@ def describe(values: np.ndarray) -> Numbers:
 def compare(values: np.ndarray, reference: np.ndarray) -> Numbers:
     """Compare values (N,) with those of a reference set (M,).
 
-    The distance is the area between the two cumulative distributions, as MOSES has it for LogP,
-    SA, QED and weight (https://doi.org/10.3389/fphar.2020.565644).
+    The distance is the area between the two cumulative distributions, as in MOSES for LogP, SA,
+    QED and weight (https://doi.org/10.3389/fphar.2020.565644).
     """
     if values.size == 0 or reference.size == 0:
         return {"wasserstein": None, "shift": None, "reference_mean": None, "reference_sd": None}
@@ -70,15 +70,15 @@ def scales(reference: Parsed | Reference) -> dict[str, float]:
 
 
 def rings(generated: Parsed, reference: Parsed | Reference | None = None) -> dict[str, Numbers]:
-    """Describe ring sizes and aromaticity: where silently repaired SELFIES give themselves away.
+    """Describe ring sizes and aromaticity, which reveal silently repaired SELFIES.
 
     A repaired molecule is smaller, less aromatic and has odd rings (Skinnider 2024,
     https://doi.org/10.1038/s42256-024-00821-x, on why invalid strings are worth discarding).
 
     Returns:
         For each statistic of `SHAPES` its mean over the valid molecules, as `generated`, and with
-        a reference also `reference` and `difference`, and `wasserstein` of those that are no share
-        of molecules: means may agree where distributions do not. None where undefined.
+        a reference also `reference`, `difference` and, for statistics that are not shares of
+        molecules, `wasserstein`: means may agree although distributions differ. None if undefined.
     """
     table: dict[str, Numbers] = {}
     for column, name in enumerate(SHAPES):

@@ -1,11 +1,11 @@
-"""Frechet ChemNet distance: how far apart two sets of molecules are for a network that read many.
+"""Frechet ChemNet distance (FCD) between two sets of molecules.
 
-Preuer 2018, https://doi.org/10.1021/acs.jcim.8b00234. ChemNet reads a SMILES string, so molecules
-must come canonical. Its activations are taken for a Gaussian, and only their moments are kept.
+Preuer 2018, https://doi.org/10.1021/acs.jcim.8b00234. The input of ChemNet is a SMILES string, so
+molecules must be canonical. The activations are approximated by a Gaussian, given by its moments.
 
 A distance between finite samples is never 0: FCD(N) = a + b / N for N molecules of one source
-against a large reference, with b near 1,260 for molecules like those of MOSES. Distances at
-different N must not be compared.
+against a large reference, with b near 1,260 for molecules like those of MOSES. Do not compare
+distances at different N.
 """
 
 import os
@@ -24,20 +24,20 @@ from molvae.errors import MolvaeError, UsageError
 from molvae.evaluate.work import Tick
 from molvae.parallel.workers import Jobs, Lost, map_chunks
 
-MINIMUM = 1_000  # molecules; with fewer, chance is all that is measured: it adds over 1.2
+MINIMUM = 1_000  # molecules; with fewer, the sampling error exceeds 1.2
 ACTIVATIONS = 512  # of ChemNet's last layer
-PARTS = 4  # of a set, whose distances tell how the whole set's depends on N
+PARTS = 4  # of a set; their distances show the dependence on N
 MINIMUM_PART = 1_000  # molecules; FCD(N) = a + b / N holds from there on
 LENGTH = 350  # characters of ChemNet's input, an end mark included
-BATCH = 256  # molecules that ChemNet reads at once; more is no faster on a CPU
+BATCH = 256  # molecules in one pass of ChemNet; more is no faster on a CPU
 CHUNK_SECONDS = 600.0  # for one batch, the start of ChemNet on a loaded machine included
 
 
 class Moments(NamedTuple):
-    """Sums over the activations of a set of molecules; sets are joined by adding them up.
+    """Sums over the activations of a set of molecules; the sums of two sets add up.
 
     Attributes:
-        molecules: how many.
+        molecules: number of molecules.
         total: sum of the activations, shape (512,) float64.
         products: sum of their outer products, shape (512, 512) float64.
     """
@@ -60,15 +60,15 @@ class Moments(NamedTuple):
 
 
 def is_installed() -> bool:
-    """Whether the extra `fcd` is there."""
+    """Return whether the extra `fcd` is installed."""
     return find_spec("fcd") is not None
 
 
 def fcd_version() -> str:
-    """Return the version of the package that ChemNet comes with.
+    """Return the version of the fcd package, which holds ChemNet.
 
     Raises:
-        UsageError: when it is not installed.
+        UsageError: if it is not installed.
     """
     if not is_installed():
         raise UsageError("the Frechet ChemNet distance needs an extra: pip install 'molvae[fcd]'")
@@ -99,16 +99,16 @@ def activations(
 
     Args:
         smiles: N canonical SMILES.
-        jobs: worker processes on a CPU, or an executor; 0 works in this one, with all the threads
-            torch takes.
+        jobs: worker processes on a CPU, or an executor; 0 works in this one, with all of torch's
+            threads.
         device: "cpu", "cuda", "cuda:1".
 
     Yields:
         Activations of the next 256 molecules or fewer, shape (batch, 512) float32.
 
     Raises:
-        UsageError: when the extra `fcd` is not installed.
-        MolvaeError: when ChemNet fails on a molecule.
+        UsageError: if the extra `fcd` is not installed.
+        MolvaeError: if ChemNet fails on a molecule.
     """
     fcd_version()
     rows = iter(smiles)
@@ -134,10 +134,10 @@ def spread_moments(
     """Run ChemNet over a set and return the moments of four random quarters of it.
 
     Args:
-        smiles: N canonical SMILES; a molecule that occurs twice counts twice, and is read once.
-        seed: of the division.
+        smiles: N canonical SMILES; a molecule that occurs twice counts twice.
+        seed: of the quarters.
         jobs: worker processes, or an executor.
-        device: where ChemNet runs.
+        device: of ChemNet.
         tick: called once for each distinct molecule.
     """
     row_of: dict[str, int] = {}
@@ -170,7 +170,7 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     """Squared Frechet distance of two Gaussians, ChemNet's FCD (Dowson & Landau 1982).
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)); the last trace is that of the square root of the
-    symmetric C2^(1/2) C1 C2^(1/2), which needs no root of a matrix that is not symmetric.
+    symmetric C2^(1/2) C1 C2^(1/2), so that only symmetric matrices have a root taken.
     """
     difference = first.mean - second.mean
     one, other = first.covariance, second.covariance
@@ -185,7 +185,7 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 def at_size(parts: Sequence[Moments], reference: Moments, size: int) -> float | None:
     """Estimate the distance that `size` molecules of the same source would have.
 
-    FCD(N) = a + b / N through the whole set, its halves and its quarters, by least squares.
+    FCD(N) = a + b / N is fitted to the whole set, its halves and its quarters by least squares.
 
     Args:
         parts: moments of four random parts of N molecules.
@@ -193,7 +193,7 @@ def at_size(parts: Sequence[Moments], reference: Moments, size: int) -> float | 
         size: molecules.
 
     Returns:
-        The distance, not below 0; None where the parts are too small for the law to hold.
+        The distance, at least 0; None if the parts are too small for this law.
     """
     if min(part.molecules for part in parts) < MINIMUM_PART:
         return None
@@ -207,7 +207,7 @@ def at_size(parts: Sequence[Moments], reference: Moments, size: int) -> float | 
 
 def _read_batches(batches: list[list[str]], *, device: str, alone: bool) -> list[np.ndarray]:
     if not alone and "torch" not in sys.modules:
-        # Workers side by side, each with a thread for every core, would only fight.
+        # Several workers with a thread for every core each would slow each other down.
         os.environ["OMP_NUM_THREADS"] = "1"
     return [_read(batch, device) for batch in batches]
 

@@ -1,9 +1,8 @@
 """GuacaMol's distribution learning: five scores from 0 to 1, higher is better.
 
 Brown 2019, https://doi.org/10.1021/acs.jcim.8b00839. The protocol is 10,000 molecules against
-10,000 of the training set, drawn with numpy's seed 42. There a generator is asked again until it
-has given that many valid, or distinct, molecules; a table has what it has, so leave more rows than
-10,000 in it.
+10,000 of the training set, chosen with numpy's seed 42. The protocol samples a generator until it
+has that many valid, or distinct, molecules; so give a table of more than 10,000 rows.
 """
 
 from collections.abc import Sequence
@@ -25,30 +24,30 @@ SIMILARITY = "internal_similarity"
 
 
 def size(generated: int) -> int:
-    """Return how many molecules are looked at: 10,000, or all where there are fewer."""
+    """Return the number of molecules that count: 10,000, or all if there are fewer."""
     return min(generated, PROTOCOL)
 
 
 def training_sample(rows: int) -> np.ndarray:
-    """Return which rows of the training set the protocol compares with, by its seed."""
-    random = np.random.RandomState(TRAINING_SEED)  # the legacy stream that GuacaMol draws from
+    """Return the rows of the training set in the protocol's sample."""
+    random = np.random.RandomState(TRAINING_SEED)  # the legacy stream that GuacaMol uses
     chosen: np.ndarray = random.choice(rows, min(rows, PROTOCOL), replace=False)
     return chosen
 
 
 def distinct(canonical: Sequence[str], limit: int) -> list[str]:
-    """Return the first distinct molecules, stereo marks telling molecules apart."""
+    """Return the first distinct molecules, stereo included."""
     return list(dict.fromkeys(canonical))[:limit]
 
 
 def validity(sets: Sets) -> Numbers:
-    """Share of the first 10,000 strings that are a molecule."""
+    """Share of the first 10,000 strings that are valid."""
     first = sets.generated.valid[: size(len(sets.generated))]
     return {"validity": float(first.mean()) if first.size else None}
 
 
 def validity_of_each(sets: Sets) -> Columns:
-    """Tell the same of each of them, NaN of the strings behind."""
+    """Return 1 or 0 for each of them, NaN for all other strings."""
     column = np.full(len(sets.generated), np.nan)
     limit = size(len(sets.generated))
     column[:limit] = sets.generated.valid[:limit]
@@ -56,9 +55,9 @@ def validity_of_each(sets: Sets) -> Columns:
 
 
 def uniqueness(sets: Sets) -> Numbers:
-    """Distinct molecules, stereo left out of account, among the first 10,000 valid ones.
+    """Share of distinct molecules, without stereo, among the first 10,000 valid ones.
 
-    Where there are fewer valid ones, those that are missing count as not unique.
+    Missing molecules count as not unique.
     """
     limit = size(len(sets.generated))
     found = set(sets.generated.molecules_without_stereo[:limit])
@@ -68,7 +67,7 @@ def uniqueness(sets: Sets) -> Numbers:
 def novelty(sets: Sets) -> Numbers:
     """Share of the first 10,000 distinct molecules that are not in the training set.
 
-    Stereo is left out of account; molecules that are missing count as not novel.
+    Stereo is ignored; missing molecules count as not novel.
     """
     if not isinstance(sets.training, KnownMolecules):
         return {}
@@ -81,8 +80,8 @@ def novelty(sets: Sets) -> Numbers:
 def kl_divergence(sets: Sets) -> Numbers:
     """Mean of exp(-KL) over nine descriptors and the largest similarity within each set.
 
-    KL is that of the generated distribution from the training set's, in nats. The divergences
-    themselves are given beside the score.
+    KL is the divergence of the generated distribution from the training set's, in nats; each is
+    reported beside the score.
     """
     if sets.guacamol is None:
         return {}
@@ -95,7 +94,7 @@ def kl_divergence(sets: Sets) -> Numbers:
 def fcd(sets: Sets) -> Numbers:
     """exp(-FCD / 5) of the first 10,000 valid molecules against 10,000 of the training set.
 
-    Other 10,000 molecules of ChEMBL's own score .929: that is the ceiling.
+    Another 10,000 molecules of ChEMBL score 0.929, the upper limit.
     """
     if sets.guacamol is None:
         return {}
@@ -107,7 +106,7 @@ def fcd(sets: Sets) -> Numbers:
 
 
 def kl_divergences(training: Described, generated: Described) -> dict[str, float | None]:
-    """Return KL(training || generated) in nats for each descriptor; None where undefined."""
+    """Return KL(training || generated) in nats for each descriptor; None if undefined."""
     pairs = {
         name: (training.descriptors[:, column], generated.descriptors[:, column])
         for column, name in enumerate(DESCRIPTORS)
@@ -120,7 +119,7 @@ def kl_divergences(training: Described, generated: Described) -> dict[str, float
 
 
 def _continuous(baseline: np.ndarray, sampled: np.ndarray) -> float | None:
-    """Compare kernel densities at 1,000 points; without any spread there is none."""
+    """Compare kernel densities at 1,000 points; None without any spread."""
     if min(len(np.unique(baseline)), len(np.unique(sampled))) < 2:
         return None
     both = np.concatenate([baseline, sampled])
@@ -130,7 +129,7 @@ def _continuous(baseline: np.ndarray, sampled: np.ndarray) -> float | None:
 
 
 def _discrete(baseline: np.ndarray, sampled: np.ndarray) -> float | None:
-    """Compare histograms in 10 bins of the training set; nothing is in them: no divergence."""
+    """Compare histograms in 10 bins of the training set; None if they are empty."""
     if not (len(baseline) and len(sampled)):
         return None
     counts, edges = np.histogram(baseline, bins=BINS)

@@ -1,7 +1,7 @@
-"""Does a generator write down what it was shown: the nearest molecule of the training set.
+"""Memorization: the nearest training molecule of each generated molecule.
 
-A good generator is near its training set, and so is a test set that was drawn beside it. What
-tells a memorizer is being nearer than the test set is.
+A good generator is near its training set, and so is a test set from the same source. A generator
+that is nearer than the test set overfits.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,11 +17,11 @@ from molvae.evaluate.training import Training
 from molvae.evaluate.work import Tick
 from molvae.parallel.workers import Jobs, Lost, map_chunks
 
-NEAR = 0.9  # Tanimoto similarity, Morgan radius 2, 1024 bits: a methyl group more, hardly else
+NEAR = 0.9  # Tanimoto similarity, Morgan radius 2, 1024 bits: for example one methyl group more
 
 
 class Nearness(NamedTuple):
-    """How near molecules are to a training set, N of them.
+    """The similarity of N molecules to a training set.
 
     Attributes:
         similarity: largest Tanimoto similarity to a training molecule, shape (N,).
@@ -33,7 +33,7 @@ class Nearness(NamedTuple):
 
     @property
     def near_copies(self) -> np.ndarray:
-        """Whether a molecule is novel and hardly so; NaN where it is not novel, shape (N,)."""
+        """Whether a novel molecule is nearly a training molecule; NaN if not novel, shape (N,)."""
         return np.where(self.novel, self.similarity >= NEAR, np.nan)
 
 
@@ -50,9 +50,9 @@ def nearness(
     Args:
         canonical: SMILES of N molecules.
         packed: their fingerprints, shape (N, 128).
-        training: tells which of them are in it.
+        training: the training set.
         training_fingerprints: of all its molecules, shape (M, 128), M > 0.
-        report: called with how many of the M were compared with.
+        report: called with the number of training molecules compared so far.
     """
     similarity, _ = nearest(packed, training_fingerprints, report=report)
     return Nearness(similarity, ~training.contains(canonical))
@@ -61,7 +61,7 @@ def nearness(
 def fingerprints_of(
     smiles: Iterable[str], *, jobs: Jobs = 0, tick: Tick | None = None
 ) -> np.ndarray:
-    """Return fingerprints of molecules, packed, shape (M, 128); what is no molecule is left out.
+    """Return fingerprints of molecules, packed, shape (M, 128); invalid strings are left out.
 
     Args:
         smiles: the molecules.

@@ -1,8 +1,8 @@
 """Validity, uniqueness, novelty, diversity: sets of molecules in, named numbers out.
 
-A metric is a function of `Sets` and one line in `METRICS`. It returns named numbers: None for one
-that is not defined on these molecules, and nothing at all when what it compares with was not
-given. Definitions follow MOSES (Polykovskiy 2020, https://doi.org/10.3389/fphar.2020.565644)
+A metric is a function of `Sets` and one line in `METRICS`. It returns named numbers: None for a
+number that is undefined on these molecules, and an empty dict without the set that it compares
+with. Definitions follow MOSES (Polykovskiy 2020, https://doi.org/10.3389/fphar.2020.565644)
 unless a docstring says otherwise.
 """
 
@@ -19,22 +19,21 @@ UNIQUE_AT = (1_000, 10_000)  # MOSES reports uniqueness among the first 1,000 an
 
 
 def validity(sets: Sets) -> Numbers:
-    """Share of all N strings that are a molecule; an empty string is none."""
+    """Share of all N strings that are valid; an empty string is not."""
     valid = sets.generated.valid
     return {"validity": float(valid.mean()) if valid.size else None}
 
 
 def validity_of_each(sets: Sets) -> Columns:
-    """Tell the same of each string."""
+    """Return 1 or 0 for each string."""
     return {"validity": sets.generated.valid.astype(np.float64)}
 
 
 def uniqueness(sets: Sets) -> Numbers:
     """Share of distinct molecules among the valid ones: all, and the first k in order.
 
-    Two strings are one molecule when their canonical SMILES, stereo included, are the same.
-    `uniqueness@k` is left out when there are fewer than k valid molecules: it would be another
-    number under the same name.
+    Two strings are one molecule if their canonical SMILES, stereo included, are the same.
+    `uniqueness@k` is left out with fewer than k valid molecules.
     """
     molecules = sets.generated.molecules
     shares: Numbers = {"uniqueness": len(set(molecules)) / len(molecules) if molecules else None}
@@ -47,11 +46,11 @@ def uniqueness(sets: Sets) -> Numbers:
 def novelty(sets: Sets) -> Numbers:
     """Share of the distinct valid molecules that are not in the training set.
 
-    How a molecule is written does not matter. Where stereo marks occur, `novelty_without_stereo`
+    Molecules are compared as canonical SMILES. If stereo marks occur, `novelty_without_stereo`
     compares molecules without them, as GuacaMol does (Brown 2019,
-    https://doi.org/10.1021/acs.jcim.8b00839): a model that writes no stereo finds nothing again
-    in a training set that has it, and looks novel for that reason alone. A training set that
-    sometimes takes a new molecule for a known one adds how often, as `novelty_error_rate`.
+    https://doi.org/10.1021/acs.jcim.8b00839): the molecules of a model without stereo all differ
+    from a training set with stereo. `novelty_error_rate` is the share of new molecules that the
+    training set takes for known ones, if it is not 0.
     """
     if sets.training is None:
         return {}
@@ -69,19 +68,19 @@ def novelty(sets: Sets) -> Numbers:
 
 
 def novelty_of_each(sets: Sets) -> Columns:
-    """Tell the same of the first string of each molecule, NaN of the others."""
+    """Return 1 or 0 for the first string of each molecule, NaN for the others."""
     training = sets.training
     return {} if training is None else {"novelty": moses.new_of_each(sets, training)}
 
 
 def memorization(sets: Sets) -> Numbers:
-    """How near the molecules are to the training set, and a test set beside them.
+    """Similarity of the molecules, and of a test set, to the training set.
 
     `training_similarity` is the mean over at most 30,000 valid molecules of the largest Tanimoto
-    similarity to any training molecule (as SNN has it to the test set), `near_copies` the share
-    at .9 or above among those that are novel. `training_similarity_reference` and
-    `near_copies_reference` are the same of the reference: a generator that only learned the
-    distribution is about as near as molecules drawn from it are.
+    similarity to any training molecule (SNN is the same for the test set), `near_copies` the share
+    of novel molecules with 0.9 or more. `training_similarity_reference` and
+    `near_copies_reference` are the same numbers of the reference: a generator that does not
+    overfit is about as near to the training set as the reference.
     """
     numbers = {name: mean(column) for name, column in memorization_of_each(sets).items()}
     if sets.control is not None:
@@ -91,7 +90,7 @@ def memorization(sets: Sets) -> Numbers:
 
 
 def memorization_of_each(sets: Sets) -> Columns:
-    """Tell the same of each string, NaN of those not in the sample."""
+    """Return the values of each string, NaN outside the sample."""
     if sets.nearness is None:
         return {}
     return {
@@ -101,12 +100,12 @@ def memorization_of_each(sets: Sets) -> Columns:
 
 
 def internal_diversity(sets: Sets) -> Numbers:
-    """How unlike each other the valid molecules are: 0 all the same, 1 nothing in common.
+    """Internal diversity of the valid molecules: 0 all the same, 1 nothing in common.
 
     IntDiv_p = 1 - mean over molecules of (mean of T^p to all molecules, self included)^(1/p), with
     T the Tanimoto similarity of Morgan fingerprints (radius 2, 1024 bits), for p = 1 and 2
-    (Benhenda 2017, https://arxiv.org/abs/1708.08227). Duplicates count. Of more than 30,000
-    molecules a subset drawn with the seed is taken.
+    (Benhenda 2017, https://arxiv.org/abs/1708.08227). Duplicates count. With more than
+    30,000 molecules it is computed on a subset chosen with the seed.
     """
     first, second = moses.diversity(sets)
     return {"IntDiv1": first, "IntDiv2": second}
@@ -128,7 +127,7 @@ def measure(sets: Sets, *, suite: str = "basic") -> Numbers:
 
 
 def means(sets: Sets, *, suite: str) -> Columns:
-    """Return the values of the N strings of every metric of a suite that is a mean of such."""
+    """Return the values of the N strings for each metric of a suite that is a mean over strings."""
     columns: Columns = {}
     for metric in METRICS.values():
         if suite in metric.suites and metric.of_each is not None:

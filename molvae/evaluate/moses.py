@@ -1,7 +1,7 @@
 """The metrics of MOSES, under its names, with its numbers.
 
 Polykovskiy 2020, https://doi.org/10.3389/fphar.2020.565644; where the paper and the code of
-molsets 0.3.1 differ, the published numbers are the code's, and so are these. The protocol is
+molsets 0.3.1 differ, these metrics follow the code, as the published numbers do. The protocol is
 30,000 molecules, invalid ones included, from each of three seeds.
 """
 
@@ -22,19 +22,19 @@ WASSERSTEIN = {"logP": "LogP", "SA": "SA", "QED": "QED", "weight": "MW"}  # its 
 
 
 def valid(sets: Sets) -> Numbers:
-    """Share of all N strings that are a molecule."""
+    """Share of all N strings that are valid."""
     return {"valid": float(sets.generated.valid.mean()) if len(sets.generated) else None}
 
 
 def valid_of_each(sets: Sets) -> Columns:
-    """Tell the same of each string."""
+    """Return 1 or 0 for each string."""
     return {"valid": sets.generated.valid.astype(np.float64)}
 
 
 def unique(sets: Sets) -> Numbers:
-    """Share of distinct molecules among the first k valid ones, or among all where there are fewer.
+    """Share of distinct molecules among the first k valid ones, or among all if there are fewer.
 
-    MOSES has no other name for the latter; a note says when it is so.
+    MOSES has one name for both; a note reports the latter.
     """
     molecules = sets.generated.molecules
     first = {k: molecules[:k] for k in UNIQUE_AT}
@@ -46,8 +46,8 @@ def unique(sets: Sets) -> Numbers:
 def fcd(sets: Sets) -> Numbers:
     """Frechet ChemNet distance of all valid molecules to each test set; lower is better.
 
-    Where N is not the protocol's 30,000, `FCD/Test@30000` estimates what that many molecules of
-    the same generator would have, from how the distance grows in halves and quarters.
+    If N is not the protocol's 30,000, `FCD/Test@30000` estimates the distance of that many
+    molecules of the same generator, from the distances of halves and quarters.
     """
     numbers: Numbers = {}
     extrapolated: Numbers = {}
@@ -68,32 +68,32 @@ def snn(sets: Sets) -> Numbers:
 
 
 def snn_of_each(sets: Sets) -> Columns:
-    """Return that largest similarity of each string, NaN of those not in the sample."""
+    """Return that largest similarity of each string, NaN outside the sample."""
     return {
         f"SNN/{label}": sets.of_each(similarity) for label, similarity in sets.similarities.items()
     }
 
 
 def frag(sets: Sets) -> Numbers:
-    """Cosine similarity of how often each BRICS fragment occurs."""
+    """Cosine similarity of the counts of BRICS fragments."""
     found = sets.generated.structures.fragments
     return _for_each(sets, "Frag", lambda test: _cosine(found, test.fragments))
 
 
 def scaf(sets: Sets) -> Numbers:
-    """Cosine similarity of how often each scaffold of two rings or more occurs."""
+    """Cosine similarity of the counts of scaffolds with two rings or more."""
     found = sets.generated.structures.scaffolds
     return _for_each(sets, "Scaf", lambda test: _cosine(found, test.scaffolds))
 
 
 def internal_diversity(sets: Sets) -> Numbers:
-    """How unlike each other the valid molecules are; see `molvae.evaluate.metrics`."""
+    """Internal diversity of the valid molecules; see `molvae.evaluate.metrics`."""
     first, second = diversity(sets)
     return {"IntDiv": first, "IntDiv2": second}
 
 
 def filters(sets: Sets) -> Numbers:
-    """Share of the valid molecules that MOSES would have taken into its data set.
+    """Share of the valid molecules that pass the filters of MOSES.
 
     Medicinal chemistry filters and PAINS, no charge, no ring of 8 or more, atoms C N S O F Cl Br H.
     """
@@ -103,7 +103,7 @@ def filters(sets: Sets) -> Numbers:
 
 
 def filters_of_each(sets: Sets) -> Columns:
-    """Tell the same of each string, NaN where it is invalid."""
+    """Return 1 or 0 for each string, NaN if invalid."""
     generated = sets.generated
     return {"Filters": np.where(generated.valid, ~generated.alerted, np.nan)}
 
@@ -118,12 +118,12 @@ def novelty(sets: Sets) -> Numbers:
 
 
 def novelty_of_each(sets: Sets) -> Columns:
-    """Tell the same of the first string of each molecule, NaN of the others."""
+    """Return 1 or 0 for the first string of each molecule, NaN for the others."""
     return {} if sets.training is None else {"Novelty": new_of_each(sets, sets.training)}
 
 
 def new_of_each(sets: Sets, training: Training) -> np.ndarray:
-    """Tell whether the first string of each molecule is novel, NaN of all others, shape (N,)."""
+    """Return whether the first string of each molecule is novel, NaN for the others, (N,)."""
     first: dict[str, int] = {}
     for row, smiles in enumerate(sets.generated.canonical):
         if smiles:
@@ -147,9 +147,8 @@ def wasserstein(sets: Sets) -> Numbers:
 def diversity(sets: Sets) -> tuple[float | None, float | None]:
     """Return 1 - mean T and 1 - mean of the root of mean T^2 over pairs, self included.
 
-    For the second the root is taken for each molecule before the average, which is what MOSES's
-    published numbers are; the formula in its paper takes it once at the end and comes out up to
-    .03 lower.
+    The second takes the root for each molecule before the average, as the published numbers of
+    MOSES do; the formula in its paper takes it once at the end and is up to 0.03 lower.
     """
     fingerprints = sets.sample()
     if not len(fingerprints):

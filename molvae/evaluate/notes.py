@@ -1,4 +1,4 @@
-"""What a reader must know to read the numbers of a report right."""
+"""Notes on a report: what limits the meaning of its numbers."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,22 +9,22 @@ from molvae.evaluate.precedence import missing_symbols
 from molvae.evaluate.sets import Sets
 
 SHOWN = 10  # names in a list
-ENOUGH = 3_000  # molecules, of which a symbol that 0.1 % have is missed once in 20 times
+ENOUGH = 3_000  # molecules; a symbol in 0.1 % of molecules is then missed once in 20 times
 SMALL = 1_000  # molecules; below, shares and distances are too uncertain to compare generators
-REPAIRED = 0.03  # loss of aromatic atoms that speaks of silently repaired SELFIES
+REPAIRED = 0.03  # loss of aromatic atoms that suggests silently repaired SELFIES
 
 
 def notes(
     values: Mapping[str, Any], counts: Mapping[str, Any], sets: Sets, *, suite: str, fcd: bool
 ) -> tuple[str, ...]:
-    """Say in words what the numbers alone would leave unsaid.
+    """Return the notes on a report.
 
     Args:
-        values: the numbers of a report.
+        values: the numbers of the report.
         counts: its molecules by kind.
-        sets: what they were taken from.
+        sets: the molecules.
         suite: the collection of metrics.
-        fcd: whether the Frechet ChemNet distance was asked for.
+        fcd: whether the Frechet ChemNet distance was requested.
     """
     said = [*_of_sizes(counts, sets), *_of_novelty(values, sets)]
     if suite == "basic":
@@ -37,21 +37,21 @@ def notes(
         said.append(_of_memorization(values, counts))
     if "resamples" in counts:
         said.append(
-            f"95 % intervals are of {counts['resamples']:,} resamples of the"
-            f" {counts['generated']:,} generated strings, the sets they are compared with as they"
-            " are. Shares of distinct molecules among copies, FCD, IntDiv and comparisons of counts"
-            " have none; that of a distance near 0 lies somewhat high."
+            f"95 % intervals come from {counts['resamples']:,} resamples of the"
+            f" {counts['generated']:,} generated strings; the other sets are not resampled."
+            " Uniqueness, FCD, IntDiv and comparisons of counts have no interval; the interval of a"
+            " distance near 0 lies somewhat high."
         )
     lost = values["rings"]["aromatic_atoms"].get("difference")
     if lost is not None and lost < -REPAIRED:
         said.append(
-            f"the share of aromatic atoms is {-lost:.2f} below the reference's: where SELFIES were"
-            " decoded, perhaps a sign of silent repair."
+            f"the share of aromatic atoms is {-lost:.2f} below the reference's: for decoded"
+            " SELFIES, this may be a sign of silent repair."
         )
     if "not_measurable" in counts:
         said.append(
-            f"targets of {', '.join(counts['not_measurable'])} cannot be checked: no calculator is"
-            " known for these labels."
+            f"targets of {', '.join(counts['not_measurable'])} cannot be checked: molvae cannot"
+            " calculate these labels."
         )
     return tuple(said)
 
@@ -59,30 +59,30 @@ def notes(
 def _of_sizes(counts: Mapping[str, Any], sets: Sets) -> Iterator[str]:
     if counts["generated"] < SMALL:
         yield (
-            f"N = {counts['generated']:,} is small: compare only with sets of the same size,"
-            f" better of {SMALL:,} or more."
+            f"N = {counts['generated']:,} is small: compare only with sets of the same size, and"
+            f" generate {SMALL:,} molecules or more."
         )
     if counts["valid"] > counts["diversity"]:
         names = "IntDiv and SNN are" if sets.tests else "IntDiv is"
         yield (
-            f"{names} taken over {counts['diversity']:,} of {counts['valid']:,} valid molecules,"
-            " drawn with the seed."
+            f"{names} computed on {counts['diversity']:,} of {counts['valid']:,} valid molecules,"
+            " chosen with the seed."
         )
     if sets.reference_given > counts.get("reference", sets.reference_given):
         yield (
-            f"{counts['reference']:,} of {sets.reference_given:,} reference molecules are compared"
-            " with, drawn with the seed."
+            f"{counts['reference']:,} of {sets.reference_given:,} reference molecules are used,"
+            " chosen with the seed."
         )
 
 
 def _of_novelty(values: Mapping[str, Any], sets: Sets) -> Iterator[str]:
     if sets.training is not None and sets.training.error_rate:
         yield (
-            "novelty is counted in the form that the model was trained on; a new molecule is taken"
-            f" for a known one at a rate of {sets.training.error_rate:.2g}."
+            "novelty compares molecules in the form that the model was trained on; the share of new"
+            f" molecules taken for known ones is {sets.training.error_rate:.2g}."
         )
     if values.get("novelty_without_stereo", values.get("novelty")) != values.get("novelty"):
-        yield "some molecules are new only in their stereo marks: see novelty_without_stereo."
+        yield "some molecules are new in their stereo marks only: see novelty_without_stereo."
 
 
 def _of_usage(sets: Sets) -> Iterator[str]:
@@ -93,21 +93,21 @@ def _of_usage(sets: Sets) -> Iterator[str]:
         some = ", ".join(missing[:SHOWN]) + (" and others" if len(missing) > SHOWN else "")
         few = len(sets.generated.molecules) < ENOUGH
         yield (
-            f"symbols that molecules compared with have and generated ones never: {some}."
-            + (f" Of fewer than {ENOUGH:,} molecules, chance leaves some out." if few else "")
+            f"no generated molecule has these symbols of the compared set: {some}."
+            + (f" With fewer than {ENOUGH:,} molecules, this may be chance." if few else "")
         )
 
 
 def _of_memorization(values: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
-    said = f"nearest training molecules are of {counts['nearest']:,} valid molecules"
+    said = f"nearest training molecules were found for {counts['nearest']:,} valid molecules"
     if values.get("training_similarity_reference") is None:
         return (
-            f"{said}; whether they are too near, only molecules tell that were held out of"
-            " training: give them as reference."
+            f"{said}; to judge whether they are too near, give molecules held out of training as"
+            " reference."
         )
     return (
-        f"{said} and {counts['nearest_reference']:,} of the reference: a generator nearer to its"
-        " training set than molecules that were held out of it repeats what it was shown."
+        f"{said} and {counts['nearest_reference']:,} of the reference: a generator whose molecules"
+        " are nearer to the training set than held-out molecules overfits."
     )
 
 
@@ -117,12 +117,12 @@ def _of_moses(
     generated, valid = counts["generated"], counts["valid"]
     if generated != moses.PROTOCOL:
         yield (
-            f"N = {generated:,}, where the published rows of MOSES have {moses.PROTOCOL:,}: FCD"
-            " falls with N and must not be compared across it."
+            f"N = {generated:,}, but the published results of MOSES have {moses.PROTOCOL:,}: FCD"
+            " falls with N, so do not compare FCD at different N."
         )
     for k in moses.UNIQUE_AT:
         if valid < k:
-            yield f"unique@{k} is over all {valid:,} valid molecules, there being no {k:,}."
+            yield f"unique@{k} uses all {valid:,} valid molecules, fewer than {k:,}."
     if not sets.tests:
         yield "no test set was given: FCD, SNN, Frag, Scaf and the distances are left out."
     elif not sets.chemnet:
@@ -135,14 +135,14 @@ def _of_guacamol(counts: Mapping[str, Any], sets: Sets, *, fcd: bool) -> Iterato
     generated, limit = counts["generated"], guacamol.size(counts["generated"])
     if generated < guacamol.PROTOCOL:
         yield (
-            f"N = {generated:,}, where the protocol of GuacaMol has {guacamol.PROTOCOL:,}: the FCD"
-            " score must not be compared across it."
+            f"N = {generated:,}, but the protocol of GuacaMol has {guacamol.PROTOCOL:,}: do not"
+            " compare FCD scores at different N."
         )
     for name, number in (("valid", counts["valid"]), ("distinct", counts["distinct"])):
         if number < limit:
             yield (
-                f"{number:,} molecules are {name}: the {limit - number:,} that are missing count"
-                f" as failures. The protocol draws until there are {limit:,}: leave more in FILE."
+                f"{number:,} molecules are {name}: the {limit - number:,} missing ones count as"
+                f" failures. The protocol samples until there are {limit:,}: keep more in FILE."
             )
     if sets.guacamol is None:
         yield "KL divergence and FCD need the training set itself: a table, not a model."
@@ -152,9 +152,9 @@ def _of_guacamol(counts: Mapping[str, Any], sets: Sets, *, fcd: bool) -> Iterato
 
 def _why_no_fcd(molecules: int, *, fcd: bool) -> str:
     if not fcd:
-        return "FCD was left out, as asked."
+        return "FCD was left out, as requested."
     if not is_installed():
         return "FCD needs an extra: pip install 'molvae[fcd]'"
     if molecules < MINIMUM:
-        return f"FCD needs {MINIMUM:,} valid molecules; with {molecules:,} it would be chance."
-    return f"FCD needs {MINIMUM:,} valid molecules in the set to compare with."
+        return f"FCD needs {MINIMUM:,} valid molecules; {molecules:,} are too few."
+    return f"FCD needs {MINIMUM:,} valid molecules in the compared set."

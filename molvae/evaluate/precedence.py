@@ -1,7 +1,7 @@
-"""Has a chemist seen this before: ring systems, ring sizes and symbols against those of a set.
+"""Precedence: ring systems, ring sizes and symbols against those of a set.
 
-SELFIES that were silently repaired are valid and odd. These numbers see it where the classical
-ones do not (Skinnider 2024, https://doi.org/10.1038/s42256-024-00821-x).
+Silently repaired SELFIES are valid but unusual. These numbers show it where the classical ones do
+not (Skinnider 2024, https://doi.org/10.1038/s42256-024-00821-x).
 """
 
 import numpy as np
@@ -10,15 +10,15 @@ from molvae.evaluate.parsed import Parsed
 from molvae.evaluate.sets import Columns, Numbers, Sets, mean
 from molvae.evaluate.usage import Usage, distance
 
-PRECEDENTS = 5  # molecules of the training set that a ring system must be in
-COMMON = 0.001  # share of molecules from which on a symbol is missed
+PRECEDENTS = 5  # training molecules that must have a ring system
+COMMON = 0.001  # share of molecules from which a symbol counts as missing
 
 
 def ring_precedence(sets: Sets) -> Numbers:
-    """Share of valid molecules all of whose ring systems are in at least 5 training molecules.
+    """Share of valid molecules whose ring systems are all in at least 5 training molecules.
 
-    A molecule without rings needs no precedent. `ring_precedence_reference` is the same share of
-    the reference, whose molecules have rare ring systems too: the yardstick of the other.
+    A molecule without rings counts. `ring_precedence_reference` is the same share of the
+    reference, for comparison.
     """
     numbers = {name: mean(column) for name, column in ring_precedence_of_each(sets).items()}
     if numbers and sets.usage is not None and isinstance(sets.reference, Parsed):
@@ -27,7 +27,7 @@ def ring_precedence(sets: Sets) -> Numbers:
 
 
 def ring_precedence_of_each(sets: Sets) -> Columns:
-    """Tell the same of each string: 1 or 0, NaN where invalid."""
+    """Return 1 or 0 for each string, NaN if invalid."""
     if sets.usage is None or sets.generated.usage is None:
         return {}
     return {"ring_precedence": _has_precedent(sets.generated, sets.usage)}
@@ -42,11 +42,11 @@ def _has_precedent(parsed: Parsed, training: Usage) -> np.ndarray:
 
 
 def symbol_use(sets: Sets) -> Numbers:
-    """How the use of SELFIES symbols differs from the reference's, or else the training set's.
+    """Difference in SELFIES symbols from the reference, or else from the training set.
 
     `symbol_distance` is the total variation distance between the shares of the symbols: 0 the
-    same, 1 no symbol in common. `symbols_missing` counts those that at least 0.1 % of the molecules
-    there have and none here. Stereo marks are left out of account.
+    same, 1 no symbol in common. `symbols_missing` counts the symbols that at least 0.1 % of the
+    compared molecules have and no generated one. Stereo marks are ignored.
     """
     pair = _compared(sets)
     if pair is None:
@@ -70,13 +70,13 @@ def missing_symbols(sets: Sets) -> list[str]:
 
 
 def ring_size_distance(sets: Sets) -> Numbers:
-    """Total variation distance between the shares of ring sizes, with the same set as symbols."""
+    """Total variation distance between the shares of ring sizes, from the same set as symbols."""
     pair = _compared(sets)
     return {} if pair is None else {"ring_size_distance": distance(pair[0].sizes, pair[1].sizes)}
 
 
 def _compared(sets: Sets) -> tuple[Usage, Usage] | None:
-    """Return what the generated molecules use, and what those to compare with do."""
+    """Return the usage of the generated molecules and of the compared set."""
     reference = sets.reference.usage if isinstance(sets.reference, Parsed) else None
     other = reference if reference is not None and reference.molecules else sets.usage
     return None if sets.generated.usage is None or other is None else (sets.generated.usage, other)

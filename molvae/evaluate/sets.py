@@ -1,4 +1,4 @@
-"""What metrics look at, and what they say."""
+"""The sets that metrics take, and the records of their results."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -14,20 +14,20 @@ from molvae.evaluate.references import Reference
 from molvae.evaluate.training import Training
 from molvae.evaluate.usage import Usage
 
-PAIRS_LIMIT = 30_000  # molecules of which all pairs are looked at; what MOSES samples
+PAIRS_LIMIT = 30_000  # molecules of which all pairs are compared; the sample size of MOSES
 
 Numbers = dict[str, float | None]
-Columns = dict[str, np.ndarray]  # name -> values of N strings, NaN where one has none
+Columns = dict[str, np.ndarray]  # name -> values of N strings, NaN for a string without
 
 
 class GuacaMol(NamedTuple):
-    """What GuacaMol compares: a sample of the training set, and the generated molecules.
+    """The comparison of GuacaMol: a sample of the training set, and the generated molecules.
 
     Attributes:
-        training: of the sample.
-        generated: of the first distinct molecules.
+        training: descriptors of the sample.
+        generated: descriptors of the first distinct molecules.
         chemnet: moments of ChemNet's activations on the generated molecules and on the sample,
-            where they were asked for.
+            if requested.
     """
 
     training: Described
@@ -36,22 +36,22 @@ class GuacaMol(NamedTuple):
 
 
 class Sets(NamedTuple):
-    """What a metric may look at.
+    """The input of a metric.
 
     Attributes:
         generated: the molecules under test, N of them.
         reference: molecules to compare distributions with.
-        training: what the generator was trained on.
-        seed: of any subset that a metric draws.
+        training: the training set of the generator.
+        seed: of any subset that a metric takes.
         tests: name -> test set, as MOSES names them: Test, TestSF.
         chemnet: moments of ChemNet's activations on four random quarters of the generated
-            molecules; none where they were not asked for or are too few.
-        reference_given: rows of the reference, of which `reference` may hold a part.
-        guacamol: what that suite compares.
+            molecules; empty if not requested or with too few molecules.
+        reference_given: rows of the reference; `reference` may be a subset.
+        guacamol: the comparison of that suite.
         similarities: test set -> largest Tanimoto similarity to it of each molecule of the sample.
-        usage: ring systems and symbols of the training set, where they were looked for.
-        nearness: of the sample to the training set, where that was asked for.
-        control: the same of molecules of the reference.
+        usage: ring systems and symbols of the training set, if requested.
+        nearness: of the sample to the training set, if requested.
+        control: the same for molecules of the reference.
     """
 
     generated: Parsed
@@ -68,7 +68,7 @@ class Sets(NamedTuple):
     control: Nearness | None = None
 
     def sample_rows(self) -> np.ndarray:
-        """Return which strings are the sample: all valid ones, or 30,000 drawn with the seed."""
+        """Return the rows of the sample: all valid ones, or 30,000 chosen with the seed."""
         return drawn(np.flatnonzero(self.generated.valid), self.seed)
 
     def sample(self) -> np.ndarray:
@@ -77,19 +77,19 @@ class Sets(NamedTuple):
         return fingerprints
 
     def of_each(self, sampled: np.ndarray) -> np.ndarray:
-        """Return values of the sample as values of the N strings, NaN of those not in it."""
+        """Return values of the sample as values of the N strings, NaN outside it."""
         column = np.full(len(self.generated), np.nan)
         column[self.sample_rows()] = sampled
         return column
 
 
 class Metric(NamedTuple):
-    """One way to judge a set of molecules.
+    """A metric.
 
     Attributes:
         function: from the sets to named numbers.
         suites: the collections it belongs to.
-        of_each: the values of the N strings whose means the numbers are, where they are means.
+        of_each: returns the values of the N strings, if the metric is a mean over strings.
     """
 
     function: Callable[[Sets], Numbers]
@@ -98,13 +98,13 @@ class Metric(NamedTuple):
 
 
 def drawn(rows: np.ndarray, seed: int) -> np.ndarray:
-    """Return rows, of more than 30,000 as many as that, drawn with the seed."""
+    """Return rows, or 30,000 of them chosen with the seed."""
     if rows.size <= PAIRS_LIMIT:
         return rows
     return np.random.default_rng(seed).choice(rows, PAIRS_LIMIT, replace=False)
 
 
 def mean(column: np.ndarray) -> float | None:
-    """Return the mean of what is not NaN; None where everything is."""
+    """Return the mean of the values that are not NaN; None without any."""
     known = column[~np.isnan(column)]
     return float(known.mean(dtype=np.float64)) if known.size else None

@@ -45,7 +45,7 @@ def test_moses_has_its_numbers_and_keeps_what_it_compares_with(tables, tmp_path)
     assert json.loads(again.stdout) == found
     table = run(tables["generated"], *asked)
     assert "unique@1000" in table.stdout
-    assert "FCD was left out, as asked." in table.stderr
+    assert "FCD was left out, as requested." in table.stderr
 
 
 def test_guacamol_scores_against_any_training_set(tables) -> None:

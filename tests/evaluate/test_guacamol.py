@@ -77,7 +77,7 @@ def test_what_is_missing_counts_as_a_failure() -> None:
     assert found.values["validity"] == 1 / 2
     assert found.values["uniqueness"] == 1 / 4
     assert found.values["novelty"] == 1 / 4
-    assert any("3 that are missing count as failures" in note for note in found.notes)
+    assert any("3 missing ones count as failures" in note for note in found.notes)
 
 
 def test_molecules_beyond_the_protocol_only_fill_gaps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,12 +116,12 @@ def test_empty_strings_leave_nothing_to_measure() -> None:
     assert set(found.values()) == {None}
 
 
-def test_unique_is_over_the_first_k_valid_ones_or_over_all_where_there_are_fewer() -> None:
+def test_unique_is_of_the_first_k_valid_molecules_or_of_all() -> None:
     chains = ["C" * length for length in range(1, 41)]
     found = moses([""] * 50 + ["CCO"] * 990 + chains)
     assert found.values["unique@1000"] == 11 / 1000
     assert found.values["unique@10000"] == 41 / 1030
-    assert any("unique@10000 is over all 1,030 valid" in note for note in found.notes)
+    assert any("unique@10000 uses all 1,030 valid" in note for note in found.notes)
 
 
 def test_what_moses_would_leave_out_is_counted_by_reason() -> None:

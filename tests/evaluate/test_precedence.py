@@ -81,7 +81,7 @@ def test_symbols_are_compared_with_the_reference_or_else_with_the_training_set()
     assert both["symbol_distance"] == 0
     alone = evaluate(["CCC"], training=["CCl"])
     assert alone.values["symbol_distance"] == 0.5
-    assert any("never: [Cl]. Of fewer than" in note for note in alone.notes)
+    assert any("compared set: [Cl]. With fewer than" in note for note in alone.notes)
 
 
 def test_a_rare_symbol_is_not_missed() -> None:

@@ -1,4 +1,4 @@
-"""`molvae benchmark control`: asked against got."""
+"""`molvae benchmark control`: requested against realized properties."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ SAMPLE = 30_000  # molecules of a training table that are measured, to count nei
 @click.option(
     "--training",
     type=click.Path(path_type=Path),
-    help="Training set, a dataset of molvae prepare or a table: tells how many molecules are near"
-    " each target.",
+    help="Training set, a dataset of molvae prepare or a table: to count the molecules near each"
+    " target.",
 )
 @click.option(
     "--test",
@@ -43,14 +43,14 @@ SAMPLE = 30_000  # molecules of a training table that are measured, to count nei
     "--only",
     multiple=True,
     type=click.Choice(("grid", "single", "calibration", "joint")),
-    help="Do this test alone; repeat for more.",
+    help="Run this test only; repeat for more.",
 )
 @click.option(
     "--joint",
     type=click.IntRange(20),
     default=2000,
     show_default=True,
-    help="Held-out molecules that are taken for joint targets.",
+    help="Held-out molecules whose properties become joint targets.",
 )
 @options.number(1000, help="Molecules drawn for each target.")
 @fields.config_options(GenerateConfig, only=ASKING)
@@ -77,11 +77,12 @@ def command(
     quiet: bool,
     **drawing: Any,
 ) -> None:
-    """Asked against got: does a model write molecules with the properties it is asked for?
+    """Compare the properties of generated molecules with their targets.
 
-    A grid of LogP, TPSA and QED at once, single targets, calibration over the training set's
-    range, and with --test all properties of real molecules at once. Tier raw unless told
-    otherwise: no draw is left out. About 40,000 molecules with the default -n:
+    Four tests: a grid of LogP, TPSA and QED at once, single targets, calibration over the range
+    of the training set, and with --test all properties of real molecules at once. The tier is
+    raw unless you choose another: no molecule is left out. Generates about 40,000 molecules with
+    the default -n:
     molvae benchmark control druglike -n 200 --training train.csv --test test.csv
     """
     from molvae.chem.properties import resolve

@@ -1,4 +1,4 @@
-"""`molvae benchmark reconstruction`: what a latent code holds."""
+"""`molvae benchmark reconstruction`: the latent space of a model."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from molvae.cli.terminal import say
 @click.option(
     "--training",
     type=click.Path(path_type=Path),
-    help="Training set, for what held-out molecules cost more than those (memorization).",
+    help="Training set, to measure memorization: the loss that held-out molecules add.",
 )
-@options.number(2000, help="Molecules that are taken of each set.")
+@options.number(2000, help="Molecules of each set, drawn with the seed.")
 @options.seed("Seed of all randomness (default 1).")
 @reported
 def command(
@@ -43,11 +43,11 @@ def command(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Does a code hold its molecule, and does the prior lie where codes of molecules do?
+    """Reconstruct held-out molecules and examine the latent space.
 
-    Held-out molecules through the model and back, the rate of the code (KL), what a code and the
-    properties are worth, a linear probe, prior against posterior, and with --training the cost of
-    molecules that it has seen.
+    Reports the exact reconstruction rate, the KL divergence, the loss that shuffled codes and
+    properties add, a linear probe of each property, and the gap between prior and posterior.
+    With --training it compares the loss on training molecules, to find overfitting.
     """
     from molvae.evaluate.work import Work
     from molvae.suites.reconstruction import reconstruct
@@ -68,7 +68,7 @@ def command(
             for path, split in ((test, "test"), (training, "train"))
         )
     assert held_out is not None
-    say(f"Reading {held_out.dataset.size:,} molecules and writing them again.", quiet=quiet)
+    say(f"Reading {held_out.dataset.size:,} molecules and reconstructing them.", quiet=quiet)
     name = generators.title(model or "druglike")
     reporting.show(
         reconstruct(generator, held_out, name=name, seed=seed, versions=versions(), training=seen)

@@ -1,4 +1,4 @@
-"""`molvae evaluate`: a table of generated molecules -> how good they are."""
+"""`molvae evaluate`: a table of generated molecules -> a report of their quality."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--training",
     metavar="FILE|MODEL",
     default=None,
-    help="What the generator was trained on, for novelty: a table, or a model of molvae.",
+    help="Training set of the generator, for novelty: a table, or a molvae model.",
 )
 @click.option(
     "--reference",
@@ -40,39 +40,39 @@ if TYPE_CHECKING:
     "reference",
     type=click.Path(path_type=Path),
     default=None,
-    help="Table of molecules that the generated ones should be like; the test set of a suite.",
+    help="Table of molecules to compare distributions with; the test set of a suite.",
 )
 @click.option(
     "--test-scaffolds",
     "scaffolds",
     type=click.Path(path_type=Path),
     default=None,
-    help="The scaffold test set of the suite moses.",
+    help="Scaffold test set of the suite moses.",
 )
 @click.option(
     "--fcd/--no-fcd",
     default=True,
-    help="With the Frechet ChemNet distance, where the suite has it (default yes).",
+    help="Compute the Frechet ChemNet distance, if the suite has it (default yes).",
 )
 @click.option(
     "--memorization",
     is_flag=True,
-    help="With the nearest training molecule of 30,000 generated ones, and of as many of the"
-    " reference to compare; takes minutes where the training set is large.",
+    help="Compare 30,000 generated molecules, and as many of the reference, with their nearest"
+    " training molecule; takes minutes for a large training set.",
 )
 @click.option(
     "--bootstrap",
     type=click.IntRange(min=0),
     default=0,
     metavar="B",
-    help="With 95 % intervals from B resamples of the molecules, 1000 for instance.",
+    help="Compute 95 % intervals from B resamples of the molecules, for example 1000.",
 )
 @options.smiles_column
 @options.input_format()
 @options.jobs
 @options.executor
 @options.device
-@options.seed("Seed of the subsets taken of large sets (default 0).")
+@options.seed("Seed of the subsets of large sets (default 0).")
 @options.as_json
 @options.output("Write the report to this file, as JSON.")
 @click.option(
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE.html",
-    help="Write it to this file too, as one HTML page with charts and molecules; needs the extra"
+    help="Also write the report as one HTML page with charts and molecules; needs the extra"
     " 'report'.",
 )
 @options.force
@@ -109,13 +109,13 @@ def command(
 ) -> None:
     """Score a table of generated molecules: validity, uniqueness, novelty, diversity.
 
-    FILE is a table in any format that molvae prepare reads, - is stdin. It may come from any
-    generator; leave its invalid and empty rows in. Columns named target_NAME, as molvae generate
-    writes them, are compared with what the molecules are:
+    FILE is a table in any format that molvae prepare reads; - is stdin. Any generator may have
+    written it; keep its invalid and empty rows. Columns named target_NAME, as molvae generate
+    writes them, are compared with the properties of the molecules:
     molvae evaluate generated.csv --training train.csv --reference test.csv -o report.json
 
-    The suite moses has all metrics of that benchmark under its names; give it --training, --test
-    and --test-scaffolds. What is computed of these sets is kept and found again.
+    The suite moses computes all metrics of MOSES, under their names; it needs --training, --test
+    and --test-scaffolds. Statistics of these sets are cached.
     """
     from molvae.evaluate.inputs import Inputs
     from molvae.evaluate.report import evaluate_sets
@@ -158,7 +158,7 @@ def command(
     if target is not None:
         write_atomically(target, f"{report.to_json()}\n".encode())
     if page is not None:
-        _write_page(page, evaluation, inputs, model.said if model else None)
+        _write_page(page, evaluation, inputs, model.account if model else None)
     click.echo(
         report.to_json() if as_json or output == "-" else printable("\n".join(report.table()))
     )
@@ -178,7 +178,7 @@ def _check_page(page: Path, *, force: bool, inputs: Iterable[Path | None]) -> No
 def _write_page(
     page: Path, evaluation: Evaluation, read: Sequence[Path | None], model: dict[str, Any] | None
 ) -> None:
-    """Write a report as HTML; the files are named, but not where they lie."""
+    """Write a report as HTML; it names the files without their folders."""
     from molvae.evaluate.page.render import render
     from molvae.files.atomic import write_atomically
 
