@@ -1,1 +1,1 @@
-"""A generator in, figures out: how well a model does what it is for."""
+"""Benchmarks: a generator in, a report out."""

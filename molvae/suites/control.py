@@ -1,14 +1,14 @@
-"""Asked against got: how near a model, or any generator, comes to the properties it is asked for.
+"""Control: requested against realized properties, of a model or any generator.
 
 Four tests, each measured by RDKit on the molecules themselves:
 
 grid: three properties at once, the 27 targets of GCT-Plus (LogP 1, 2, 3; TPSA 30, 60, 90 A^2;
-QED .6, .725, .85), with how much training data there is near each: some are nearly empty.
+QED 0.6, 0.725, 0.85), with the number of training molecules near each; few are near some.
 single: one property at a time, at the targets of MolGPT (doi 10.1021/acs.jcim.1c00600).
 calibration: one property at a time, spread over the 5th to 95th percentile of the training set;
-slope and R2 of realized on requested, and the error against somebody else's request.
-joint: all properties of real held-out molecules at once; whoever draws targets so has combinations
-that exist, so its errors must not be compared with those on a grid.
+slope and R2 of realized on requested values, and the error against shuffled requests.
+joint: all properties of real held-out molecules at once. These combinations exist, so do not
+compare these errors with those on a grid.
 """
 
 import json
@@ -36,8 +36,8 @@ SINGLES = (
     *({"SA": value} for value in (2.0, 2.75, 3.5)),
 )
 NEAR = {"LogP": 0.4, "TPSA": 5.0, "QED": 0.05}  # a training molecule within these is a neighbor
-POPULATED = 500  # training neighbors from which a target counts into the grid's mean
-SAME = 20  # rows of which the same was asked, from which they are a target by themselves
+POPULATED = 500  # training neighbors of a target in the mean of the grid, at least
+SAME = 20  # rows with the same request that make up a target, at least
 COUNTS = ("HBD", "HBA", "RotB")  # integers: a hit is the exact number
 # GCT-Plus on MOSES, as reported: the mean absolute error of its best grid point for each property.
 PUBLISHED = {"LogP": 0.180, "TPSA": 3.08, "QED": 0.019}
@@ -46,21 +46,20 @@ Training = tuple[np.ndarray, int]  # properties (M, P), and how many molecules t
 
 
 class Control(NamedTuple):
-    """What a generator made of what it was asked for.
+    """The result of the control benchmark.
 
     Attributes:
         model: name of the generator.
-        settings: how it drew.
-        grid, single: one entry a target: what was asked, molecules, MAE and standard deviation of
-            the absolute error by property, share of draws that SELFIES did not have to repair,
-            neighbors.
-        grid_mean: MAE by property over the targets that have neighbors enough, and their number.
-        calibration: by property; see `card.Calibration`.
-        joint: by property: MAE, MAE in standard deviations of the training set (of what was asked,
-            where others drew), share exact.
-        neighbors: how they were counted.
-        published: what GCT-Plus reports of its best targets.
-        seed: of all randomness; None where others drew.
+        settings: of the generation.
+        grid, single: one entry a target: the request, molecules, MAE and standard deviation of
+            the absolute error by property, acceptance rate, neighbors.
+        grid_mean: MAE by property over the targets with enough neighbors, and their number.
+        calibration: by property; see `model_card.Calibration`.
+        joint: by property: MAE, MAE in standard deviations of the training set (of the requests,
+            for a table), share exact.
+        neighbors: the method of counting.
+        published: results of GCT-Plus on its best targets.
+        seed: of all randomness; None for a table.
         versions: that the numbers depend on, and the machine.
     """
 
@@ -121,32 +120,32 @@ def judge_table(
     versions: Mapping[str, str],
     work: Work,
 ) -> Control:
-    """Judge the molecules of any generator by what was asked of each.
+    """Compare the molecules of any generator with their targets.
 
-    Rows of which the same was asked are one target of the grid, where they are 20 or more; what
-    was asked of fewer counts as joint targets. A molecule that did not come misses.
+    20 or more rows with the same request are one target of the grid; all other requests count as
+    joint targets. A missing molecule is a miss.
 
     Args:
-        smiles: as they came, N of them.
-        targets: property -> what was asked of each molecule; ranges are passed over.
-        training: the P properties of the training set, where it is known.
+        smiles: N strings, as generated.
+        targets: property -> the target of each molecule; ranges are ignored.
+        training: the P properties of the training set, if it is known.
         name: of the generator.
         versions: that the numbers depend on.
-        work: who measures.
+        work: workers and progress.
 
     Raises:
-        InputError: when nothing was asked for.
+        InputError: without any target.
     """
     names = tuple(targets)
     asked = _points_asked(targets, len(smiles))
     if np.isnan(asked).all():
         raise InputError(
-            "nothing was asked for: the table needs columns such as target_LogP with one value a"
-            " row. molvae evaluate judges molecules of which nothing was asked."
+            "the table has no targets: it needs columns such as target_LogP with one value a row."
+            " To evaluate molecules without targets, use molvae evaluate."
         )
     tick = work.ticker("Measuring the molecules", len(smiles))
     parsed = parse_molecules(smiles, names, jobs=work.jobs, tick=tick)
-    errors = parsed.properties - asked  # (N, P), NaN where nothing was asked or nothing came
+    errors = parsed.properties - asked  # (N, P), NaN without a target or a molecule
     kinds, which, sizes = np.unique(asked, axis=0, return_inverse=True, return_counts=True)
     which = which.reshape(-1)  # numpy 2.0 gives it another shape
     anything = ~np.isnan(kinds).all(axis=1)
@@ -174,7 +173,7 @@ def judge_table(
 
 
 def _points_asked(targets: Mapping[str, Sequence[Range | None]], count: int) -> np.ndarray:
-    """Return the points that were asked for, NaN for a range or nothing, shape (N, P)."""
+    """Return the requested values, NaN for a range or no target, shape (N, P)."""
     asked = np.full((count, len(targets)), np.nan)
     for column, requests in enumerate(targets.values()):
         for row, wanted in enumerate(requests):
@@ -184,17 +183,17 @@ def _points_asked(targets: Mapping[str, Sequence[Range | None]], count: int) -> 
 
 
 def _joint_answers(asked: np.ndarray, errors: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """Score requests that each stand alone, shape (N, P); what was asked gives the scale."""
+    """Summarize requests that occur rarely, shape (N, P); their own spread gives the scale."""
     used = [column for column in range(len(names)) if not np.isnan(asked[:, column]).all()]
     scales = {names[column]: float(np.nanstd(asked[:, column])) for column in used}
     return summarize_joint({names[column]: errors[:, column] for column in used}, scales)
 
 
 def summarize_errors(errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return molecules, and by property the mean absolute error, its spread, and the bias.
+    """Return the number of molecules, and by property the MAE, its spread and the bias.
 
     Args:
-        errors: property -> realized minus requested, NaN of a molecule that did not come, (N,).
+        errors: property -> realized minus requested, NaN for a missing molecule, (N,).
     """
     came = {name: error[~np.isnan(error)] for name, error in errors.items()}
     return {
@@ -208,15 +207,15 @@ def summarize_errors(errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def summarize_joint(
     errors: Mapping[str, np.ndarray], scales: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Return what became of N molecules of each of which something else was asked.
+    """Summarize N molecules with a request each.
 
     Args:
-        errors: property -> realized minus requested, NaN of a molecule that did not come, (N,).
+        errors: property -> realized minus requested, NaN for a missing molecule, (N,).
         scales: property -> standard deviation.
 
     Returns:
-        `molecules` (N), `found`, and by property `mae`, `mae_sd` and, of counts, `exact`: the share
-        of all N that has the number.
+        `molecules` (N), `found`, and by property `mae`, `mae_sd` and, for counts, `exact`: the
+        share of all N with exactly this number.
     """
     figures: dict[str, dict[str, float | None]] = {}
     for name, error in errors.items():
@@ -237,12 +236,12 @@ def summarize_joint(
 def neighbors(
     asked: Mapping[str, float], names: Sequence[str], training: Training | None
 ) -> int | None:
-    """Count the training molecules near a target; of a part of them, scaled up to all.
+    """Count the training molecules near a target; a count in a sample is scaled up.
 
     Args:
         asked: property -> value.
         names: of the P columns.
-        training: properties (M, P), and the number of molecules they stand for.
+        training: properties (M, P), and the size of the training set.
 
     >>> neighbors({"LogP": 2.0}, ("LogP",), (np.array([[1.0], [1.9], [2.3]]), 6))
     4
@@ -257,7 +256,7 @@ def neighbors(
 
 
 def grid_mean(grid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Average over the targets that the training set reaches; over all where that is unknown."""
+    """Average over the targets with enough training neighbors; over all if that is unknown."""
     reached = [
         point
         for point in grid
@@ -273,7 +272,7 @@ def grid_mean(grid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def describe_neighbors(training: Training | None) -> str:
-    """Say what stands behind the numbers of neighbors."""
+    """Describe the counts of neighbors."""
     if training is None:
         return "not counted: no training set was given"
     within = ", ".join(f"{name} {width:g}" for name, width in NEAR.items())

@@ -1,4 +1,4 @@
-"""A molvae model in the tests of `control`: it is asked, and what comes is measured."""
+"""The control benchmark of a molvae model: generate on request and measure."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -29,14 +29,14 @@ TESTS = ("grid", "single", "calibration", "joint")
 
 
 class ControlTests(NamedTuple):
-    """What a model is asked.
+    """The tests of a model.
 
     Attributes:
         n: molecules for each target of the grid, each single target and each calibration.
         seed: of all randomness.
-        tests: those of `TESTS` that are done.
-        training: the properties of the training set in the model's columns, where it is at hand.
-        held_out: molecules whose properties are the joint targets, where they are at hand.
+        tests: names from `TESTS`.
+        training: the properties of the training set in the model's columns, if available.
+        held_out: molecules whose properties are the joint targets, if available.
     """
 
     n: int = 1000
@@ -47,13 +47,13 @@ class ControlTests(NamedTuple):
 
 
 class PropertySampler(NamedTuple):
-    """A model and how it draws.
+    """A model and its settings.
 
     Attributes:
         generator: the model.
         config: tier, temperature and the like.
         executor: does the chemistry.
-        report: called with a stage, the molecules done in it and how many there are.
+        report: called with a stage, and its molecules done and in all.
     """
 
     generator: MoleculeGenerator
@@ -63,35 +63,35 @@ class PropertySampler(NamedTuple):
 
 
 def run_control(
-    asked: PropertySampler, questions: ControlTests, *, name: str, versions: Mapping[str, str]
+    sampler: PropertySampler, tests: ControlTests, *, name: str, versions: Mapping[str, str]
 ) -> Control:
-    """Ask a model for properties, and measure what comes.
+    """Generate molecules on request, and compare them with their targets.
 
     Targets with a property that the model was not trained on are left out.
 
     Args:
-        asked: the model.
-        questions: what it is asked.
-        name: of the model, for people.
+        sampler: the model.
+        tests: the tests to run.
+        name: of the model, to display.
         versions: that the numbers depend on.
     """
-    known = asked.generator.measured
+    known = sampler.generator.measured
     grid, single = (
-        _points(title, [one for one in targets if set(one) <= set(known)], asked, questions)
+        _points(title, [one for one in targets if set(one) <= set(known)], sampler, tests)
         for title, targets in (("grid", GRID), ("single", SINGLES))
     )
-    joint = questions.held_out if "joint" in questions.tests else None
+    joint = tests.held_out if "joint" in tests.tests else None
     return Control(
         model=name,
-        settings=as_dict(asked.generator.model.settings(asked.config)),
+        settings=as_dict(sampler.generator.model.settings(sampler.config)),
         grid=grid,
         single=single,
         grid_mean=grid_mean(grid),
-        calibration=_calibrations(asked, questions) if "calibration" in questions.tests else {},
-        joint={} if joint is None else _joint(joint, asked, questions),
-        neighbors=describe_neighbors(questions.training),
+        calibration=_calibrations(sampler, tests) if "calibration" in tests.tests else {},
+        joint={} if joint is None else _joint(joint, sampler, tests),
+        neighbors=describe_neighbors(tests.training),
         published=PUBLISHED,
-        seed=questions.seed,
+        seed=tests.seed,
         versions=versions,
     )
 
@@ -99,54 +99,52 @@ def run_control(
 def _points(
     title: str,
     targets: Sequence[Mapping[str, float]],
-    asked: PropertySampler,
-    questions: ControlTests,
+    sampler: PropertySampler,
+    tests: ControlTests,
 ) -> list[dict[str, Any]]:
-    """Ask for each target `n` times."""
+    """Generate `n` molecules for each target."""
     points: list[dict[str, Any]] = []
-    for target in targets if title in questions.tests else ():
-        generation = asked.generator.generate(
-            questions.n,
+    for target in targets if title in tests.tests else ():
+        generation = sampler.generator.generate(
+            tests.n,
             target,
-            config=asked.config,
-            seed=questions.seed + len(points),
-            executor=asked.executor,
+            config=sampler.config,
+            seed=tests.seed + len(points),
+            executor=sampler.executor,
         )
         points.append(
             {
                 "asked": dict(target),
                 **summarize_errors({name: _errors(generation.molecules, name) for name in target}),
                 "acceptance": generation.summary.to_dict()["acceptance"],
-                "neighbors": neighbors(
-                    target, asked.generator.normalizer.names, questions.training
-                ),
+                "neighbors": neighbors(target, sampler.generator.normalizer.names, tests.training),
             }
         )
-        asked.report(f"Targets: {title}", len(points) * questions.n, len(targets) * questions.n)
+        sampler.report(f"Targets: {title}", len(points) * tests.n, len(targets) * tests.n)
     return points
 
 
-def _calibrations(asked: PropertySampler, questions: ControlTests) -> dict[str, dict[str, Any]]:
+def _calibrations(sampler: PropertySampler, tests: ControlTests) -> dict[str, dict[str, Any]]:
     found = {}
-    names = asked.generator.measured
+    names = sampler.generator.measured
     for number, name in enumerate(names):
         found[name] = calibrate(
-            asked.generator,
+            sampler.generator,
             name,
-            n=questions.n,
-            seed=questions.seed + number,
-            config=asked.config,
-            executor=asked.executor,
+            n=tests.n,
+            seed=tests.seed + number,
+            config=sampler.config,
+            executor=sampler.executor,
         )._asdict()
-        asked.report("Calibration", (number + 1) * questions.n, len(names) * questions.n)
+        sampler.report("Calibration", (number + 1) * tests.n, len(names) * tests.n)
     return found
 
 
 def _joint(
-    held_out: TokenizedMolecules, asked: PropertySampler, questions: ControlTests
+    held_out: TokenizedMolecules, sampler: PropertySampler, tests: ControlTests
 ) -> dict[str, Any]:
-    """Ask for all properties of each held-out molecule, once."""
-    names, normalizer = asked.generator.measured, asked.generator.normalizer
+    """Generate one molecule for all properties of each held-out molecule."""
+    names, normalizer = sampler.generator.measured, sampler.generator.normalizer
     columns = [normalizer.names.index(name) for name in names]
     requests = [
         {n: float(value) for n, value in zip(names, row, strict=True) if np.isfinite(value)}
@@ -154,14 +152,14 @@ def _joint(
     ]
 
     def tell(done: int) -> None:
-        asked.report("Joint targets", done, len(requests))
+        sampler.report("Joint targets", done, len(requests))
 
-    generation = asked.generator.generate(
+    generation = sampler.generator.generate(
         len(requests),
         requests,
-        config=asked.config,
-        seed=questions.seed,
-        executor=asked.executor,
+        config=sampler.config,
+        seed=tests.seed,
+        executor=sampler.executor,
         report=tell,
     )
     missing = len(requests) - len(generation.molecules)
@@ -177,7 +175,7 @@ def _joint(
 
 
 def _errors(molecules: Sequence[Generated], name: str) -> np.ndarray:
-    """Return realized minus requested, NaN where nothing was asked, shape (N,)."""
+    """Return realized minus requested values, NaN without a request, shape (N,)."""
     errors = np.full(len(molecules), np.nan)
     for row, molecule in enumerate(molecules):
         wanted = molecule.targets.get(name)

@@ -1,7 +1,7 @@
-"""Distribution learning: how like its training set a generator's molecules are, over several seeds.
+"""Distribution learning: how well a generator matches its training set, over several seeds.
 
-Any generator can be judged by its output; a molvae model is drawn from here, with the tier and the
-share of draws that SELFIES did not have to repair beside its row.
+Any generator can be evaluated by its output; for a molvae model, the samples are generated here,
+and the tier and the acceptance rate are reported too.
 """
 
 import csv
@@ -30,8 +30,8 @@ class Sample(NamedTuple):
 
     Attributes:
         name: of the seed or the file.
-        smiles: as they came; "" for one that did not come.
-        account: of a molvae model: tier, acceptance, draws, settings.
+        smiles: as generated; "" for a missing molecule.
+        account: for a molvae model: tier, acceptance, draws, settings.
     """
 
     name: str
@@ -40,18 +40,18 @@ class Sample(NamedTuple):
 
 
 class Benchmark(NamedTuple):
-    """A generator's row, and those of others.
+    """The results of a generator, and published results.
 
     Attributes:
         suite: whose metrics.
         model: name of the generator.
         molecules: N of each sample.
         samples: their names.
-        metrics: name -> mean, sd (over samples, None of one) and values.
-        accounts: how each sample was drawn, for a molvae model.
-        health: the card of its latent space.
+        metrics: name -> mean, sd (over samples, None for one sample) and values.
+        accounts: of the samples, for a molvae model.
+        health: figures of its latent space.
         published: model -> metric -> value.
-        notes: what a reader must know.
+        notes: limits of the numbers.
         versions: that the numbers depend on.
     """
 
@@ -71,7 +71,7 @@ class Benchmark(NamedTuple):
         return json.dumps({"format": FORMAT, **self._asdict()}, indent=2, allow_nan=False)
 
     def table(self) -> list[str]:
-        """Return the row and those of others as columns of text, a metric each line."""
+        """Return the results and the published ones as columns of text, a metric a line."""
         others = list(self.published)
         lines = [["", f"{self.model}{self._mark()}", "sd", *others]]
         for name, found in self.metrics.items():
@@ -97,13 +97,13 @@ def generate_sample(
     executor: Executor | None = None,
     report: Callable[[int], None] = lambda found: None,
 ) -> Sample:
-    """Draw a sample as it is to be judged: nothing asked, duplicates left in.
+    """Generate a sample for evaluation: without targets, duplicates kept.
 
     Args:
         generator: the model.
         n: molecules.
         seed: of the sample.
-        config: tier and temperature; no molecule may be left out for being there already.
+        config: tier and temperature; `unique` must be off.
         executor: does the chemistry.
         report: called with the number of molecules found so far.
     """
@@ -123,14 +123,14 @@ def run_suite(
     model: str,
     health: Mapping[str, Any] | None = None,
 ) -> Benchmark:
-    """Judge samples and put their mean beside what others report.
+    """Evaluate samples, and put their mean beside published results.
 
     Args:
         samples: one for each seed.
-        judge: `evaluate` with all that is compared with.
+        judge: `evaluate` with all sets to compare with.
         suite: "moses" or "guacamol".
         model: name of the generator.
-        health: the card of a molvae model's latent space.
+        health: figures of a molvae model's latent space.
     """
     reports = [judge(sample.smiles) for sample in samples]
     rows = [
@@ -152,7 +152,7 @@ def run_suite(
 
 
 def published(suite: str) -> dict[str, Row]:
-    """Return what others report: model -> metric -> value, None where they do not."""
+    """Return published results: model -> metric -> value, None if not reported."""
     path = PUBLISHED.get(suite)
     if path is None:
         return {}
@@ -186,11 +186,11 @@ def _account(account: Mapping[str, Any]) -> str:
 
 
 def _health(health: Mapping[str, Any]) -> list[str]:
-    """Say whether the latent space is used: a collapsed one has a low FCD for nothing."""
+    """Describe the use of the latent space: a collapsed one can have a low FCD too."""
     if not health:
         return []
     failed = [name for name, good in health.get("passed", {}).items() if not good]
-    verdict = f"FAILS {', '.join(failed)}" if failed else "passes its card"
+    verdict = f"FAILS {', '.join(failed)}" if failed else "passes all tests"
     return [
         f"latent space: KL {health['kl']:.1f} nats, {health['active_units']:.0%} of units active,"
         f" exact from mean {health['exact_from_mean']:.1%}; {verdict}"

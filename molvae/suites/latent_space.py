@@ -1,4 +1,4 @@
-"""What is in a latent space, and whether what is drawn from the prior lies where molecules do.
+"""The content of a latent space, and the gap between prior and posterior.
 
 Letters: N molecules, Z latent dimensions, P properties.
 """
@@ -22,13 +22,13 @@ from molvae.suites.model_card import without_selection
 from molvae.train.property_head import area_under_curve
 
 RIDGE = 1e-3  # of the regressions, on standardized columns
-MAX_AUC = 0.55  # of prior against posterior: above, one can tell where a code came from
+MAX_AUC = 0.55  # of prior against posterior; above, their codes can be told apart
 
 
 def linear_probe(
     codes: np.ndarray, values: np.ndarray, names: Sequence[str], *, seed: int
 ) -> dict[str, float | None]:
-    """Tell how much of each property a straight line reads off the codes.
+    """Predict each property linearly from the codes.
 
     Ridge regression (Alain & Bengio 2016, arXiv 1610.01644) fitted to one half of the molecules.
 
@@ -39,7 +39,7 @@ def linear_probe(
         seed: of the halves.
 
     Returns:
-        R2 on the other half, by property; None where a half has no spread.
+        R2 on the other half, by property; None if a half has no spread.
     """
     found: dict[str, float | None] = {}
     for column, name in enumerate(names):
@@ -60,10 +60,10 @@ def linear_probe(
 
 
 def two_sample_auc(first: np.ndarray, second: np.ndarray, *, seed: int) -> float:
-    """Tell how well a classifier knows two sets of codes apart: area under its ROC curve.
+    """Return the ROC AUC of a classifier between two sets of codes.
 
     Logistic regression on the codes, their squares and products, fitted to one half of each set
-    and judged on the other (a classifier two-sample test, Lopez-Paz & Oquab 2017,
+    and tested on the other (a classifier two-sample test, Lopez-Paz & Oquab 2017,
     arXiv 1610.06545).
 
     Args:
@@ -72,7 +72,7 @@ def two_sample_auc(first: np.ndarray, second: np.ndarray, *, seed: int) -> float
         seed: of the halves.
 
     Returns:
-        0.5 where they cannot be told apart, 1 where they always can.
+        0.5 if they cannot be told apart, 1 if they always can.
     """
     codes = np.concatenate([first, second]).astype(np.float64)
     codes = (codes - codes.mean(axis=0)) / (codes.std(axis=0) + 1e-9)
@@ -109,9 +109,9 @@ def prior_gap(
 ) -> dict[str, Any]:
     """Compare codes of real molecules with codes from the prior.
 
-    Codes are compared whole: noise would make any two sets alike. What is written from them is at
-    the noise level that the model draws at by default, but no higher than that of a series, since
-    at level 1 nothing of a code is left.
+    Codes are compared without noise, which would make any two sets alike. They are decoded at the
+    default noise level of the model, but no higher than that of a path, since nothing of a code
+    is left at level 1.
 
     Args:
         generator: the model.
@@ -120,11 +120,11 @@ def prior_gap(
         seed: of all randomness.
 
     Returns:
-        `auc`: how well they are told apart, the prior knowing nothing of the properties;
-        `auc_given`: the prior knowing them all, and the classifier too, so that a prior that does
-        not heed them is found out. `acceptance_posterior`, `acceptance_prior`: share of strings at
-        the level `noise` and the default temperature that SELFIES need not repair, written from
-        either. A prior with holes loses in all of them.
+        `auc`: of the classifier, with the prior not conditioned on properties; `auc_given`: with
+        the prior conditioned on all properties, which the classifier sees too, so that it detects
+        a prior that ignores them. `acceptance_posterior`, `acceptance_prior`: acceptance rate of
+        the strings decoded from either, at the level `noise` and the default temperature. A prior
+        with holes is worse in all of them.
     """
     random = torch.Generator().manual_seed(seed)
     shape = posterior.mean.shape
@@ -158,7 +158,7 @@ def latent_verdicts(gap: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def _acceptance(generator: MoleculeGenerator, z: torch.Tensor, level: float, *, seed: int) -> float:
-    """Write a string from each code (N, Z), nothing asked, and count those at their word."""
+    """Decode each code (N, Z) without targets, and return the acceptance rate."""
 
     def codes(slots: Sequence[int], conditions: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         return z[list(slots)]

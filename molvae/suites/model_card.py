@@ -1,7 +1,7 @@
-"""The card of a model: does it write molecules, and does it heed what is asked of it?
+"""The card of a model: its acceptance rate, novelty and control.
 
-The latent space is examined where the training runs (`train.health`); what needs chemistry is
-measured here, on molecules drawn in tier RAW, so that no filter flatters the model.
+Training measures the latent space (`train.health`); this module measures what needs chemistry, on
+molecules of the tier RAW, so that no filter improves the figures.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,24 +16,25 @@ from molvae.config import GenerateConfig
 from molvae.evaluate.control import fit_line
 from molvae.generator import MoleculeGenerator
 
-MIN_ACCEPTANCE = 0.80  # share of draws at the default temperature that need no repair
-MIN_SLOPE = 0.5  # of realized on requested: below, a condition is hardly followed
-MIN_RATIO = 2.0  # error against somebody else's request / error against one's own
-LEVELS = (0.05, 0.95)  # share of the training set between which requests are spread
+MIN_ACCEPTANCE = 0.80  # share of strings at the default temperature that need no repair
+MIN_SLOPE = 0.5  # of realized on requested values; below, the target is hardly followed
+MIN_RATIO = 2.0  # error against shuffled requests / error
+LEVELS = (0.05, 0.95)  # quantiles of the training set between which requests are spread
 
 
 class Calibration(NamedTuple):
-    """One property asked for by itself, all others free.
+    """The control of one property, without targets for the others.
 
     Attributes:
         molecules: N.
-        slope: of realized on requested, least squares; 1 is perfect, 0 is deaf.
+        slope: of realized on requested values, by least squares; 1: the target is followed
+            exactly, 0: it is ignored.
         r2: share of the realized variance that the request explains.
         mae: mean absolute error in the property's unit.
         mae_scaled: in standard deviations of the training set.
         shuffled_ratio: mean absolute error against the requests shuffled, over `mae`.
 
-    A figure that is not defined, for want of molecules or of any spread, is None.
+    A figure that is undefined, without molecules or without any spread, is None.
     """
 
     molecules: int
@@ -45,7 +46,7 @@ class Calibration(NamedTuple):
 
     @property
     def followed(self) -> bool:
-        """Whether the condition has a grip on what is written."""
+        """Whether the model follows the target."""
         if self.slope is None or self.shuffled_ratio is None:
             return False
         return self.slope >= MIN_SLOPE and self.shuffled_ratio >= MIN_RATIO
@@ -60,15 +61,15 @@ def measure_card(
     executor: Executor | None = None,
     report: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
-    """Draw molecules, free and on request, and return the figures as plain values.
+    """Generate molecules, with and without targets, and return the figures as plain values.
 
     Args:
         generator: the model.
-        n: molecules drawn without a request.
-        per_property: molecules drawn for each property that can be computed.
+        n: molecules without targets.
+        per_property: molecules for each property that can be computed.
         seed: of all randomness.
         executor: does the chemistry.
-        report: called with the number of molecules drawn so far.
+        report: called with the number of molecules so far.
     """
     config = without_selection(generator)
     free = generator.generate(n, config=config, seed=seed, executor=executor, report=report).summary
@@ -104,7 +105,7 @@ def measure_card(
 
 
 def without_selection(generator: MoleculeGenerator) -> GenerateConfig:
-    """Return a model's own way of drawing without any choice among draws: every one counts."""
+    """Return a model's default settings without any selection of molecules."""
     return replace(generator.defaults, tier="raw", shortlist=1)
 
 
@@ -118,7 +119,7 @@ def calibrate(
     executor: Executor | None = None,
     report: Callable[[int], None] = lambda done: None,
 ) -> Calibration:
-    """Ask for one property at values spread over the training set, and compare."""
+    """Request one property at values spread over the training set, and compare."""
     low, high = LEVELS
     values = generator.normalizer.quantile(name, np.linspace(low, high, n))
     requests: list[Mapping[str, float]] = [{name: float(value)} for value in values]
@@ -151,7 +152,7 @@ def calibrate(
 
 
 def card_lines(card: Mapping[str, Any]) -> list[str]:
-    """Return the figures of `measure` as lines of text."""
+    """Return the figures of `measure_card` as lines of text."""
     lines = [
         f"acceptance {card['acceptance']:.1%}, unique {card['uniqueness']:.1%},"
         f" novel {card['novelty']:.1%} of {card['molecules']} draws, tier {card['tier']},"

@@ -1,8 +1,8 @@
-"""Does a latent code hold its molecule? Held-out molecules through the model and back.
+"""Reconstruction of held-out molecules, and the use of their latent codes.
 
-A high rate of exact reconstruction is cheap where codes may be anything (an autoencoder), so the KL
-to N(0, I) stands beside it, and what a code is worth to the decoder. A molecule with a symbol that
-the model does not know counts as not reconstructed.
+A high rate of exact reconstruction is easy without a bound on the codes (an autoencoder), so the KL
+divergence from N(0, I) is reported too, and the loss without the right code. A molecule with a
+symbol unknown to the model counts as not reconstructed.
 """
 
 import json
@@ -27,9 +27,9 @@ from molvae.suites.tokenized import TokenizedMolecules
 from molvae.train.health import Health, measure_health
 
 FORMAT = 1  # of the JSON
-MAX_KL = 60.0  # nats per molecule: above, a code may be anything
-MINIMUM = 100  # molecules: below, neither a probe nor a classifier means anything
-MAX_GAP = 1.0  # nats that a held-out molecule may cost more than one of the training set
+MAX_KL = 60.0  # nats per molecule; above, the codes are hardly bounded
+MINIMUM = 100  # molecules for a meaningful probe or classifier
+MAX_GAP = 1.0  # nats by which the loss on held-out molecules may exceed that in training
 WAYS = {
     "from_mean": "posterior mean, own properties",
     "from_sample": "z ~ q, own properties",
@@ -39,21 +39,21 @@ WAYS = {
 
 
 class Reconstruction(NamedTuple):
-    """How molecules come back, and what their codes are worth.
+    """The result of the reconstruction benchmark.
 
     Attributes:
         model: name of the generator.
         source: file of the molecules.
-        molecules: N, those that the model cannot read included.
-        left_out: those, by reason.
+        molecules: N, including molecules that the model cannot encode.
+        left_out: these molecules, by reason.
         ways: for each of `WAYS`: share `exact`, by canonical SMILES, of all N; mean `tanimoto` to
-            the original (Morgan, radius 2, 1024 bits; 1 where exact, 0 where it cannot be read).
+            the original (Morgan, radius 2, 1024 bits; 1 if exact, 0 if it cannot be encoded).
         health: see `train.health.Health`; nats per molecule.
         probe: R2 of each property, linearly from the posterior mean.
-        prior: see `latent.prior_gap`.
-        memorization: nats of training molecules and of these, and the difference: -log p(x given
-            c) where the decoder was taught noise, else the bound on it, reconstruction + KL;
-            nothing where no training set was given.
+        prior: see `latent_space.prior_gap`.
+        memorization: loss on training molecules and on these, and the difference, in nats:
+            -log p(x given c) if the decoder was trained with noise, else its bound,
+            reconstruction + KL; empty without a training set.
         passed: pass or fail by the name of each test.
         seed: of all randomness.
         versions: that the numbers depend on, and the machine.
@@ -84,12 +84,12 @@ class Reconstruction(NamedTuple):
             "KL to N(0, I), nats": self.health["kl"],
             "reconstruction, nats": self.health["reconstruction"],
             "active units, share": self.health["active_units"],
-            "cost of another's code, nats": self.health["shuffled_z"],
-            "cost of others' properties, nats": self.health["shuffled_c"],
-            "prior told from posterior, AUC": self.prior["auc"],
+            "loss added by shuffled codes, nats": self.health["shuffled_z"],
+            "loss added by shuffled properties, nats": self.health["shuffled_c"],
+            "prior against posterior, AUC": self.prior["auc"],
             "the same, given all properties": self.prior["auc_given"],
-            "accepted, from posterior codes": self.prior["acceptance_posterior"],
-            "accepted, from prior codes": self.prior["acceptance_prior"],
+            "acceptance, posterior codes": self.prior["acceptance_posterior"],
+            "acceptance, prior codes": self.prior["acceptance_prior"],
         }
         if self.memorization:
             nats["held out minus training, nats"] = self.memorization["gap"]
@@ -115,25 +115,25 @@ def reconstruct(
     versions: Mapping[str, str],
     training: TokenizedMolecules | None = None,
 ) -> Reconstruction:
-    """Encode molecules, write them again, and look at the codes between.
+    """Encode molecules, decode them, and measure the codes.
 
     Args:
         generator: the model.
         held_out: molecules that it was not trained on.
-        name: of the model, for people.
+        name: of the model, to display.
         seed: of all randomness.
         versions: that the numbers depend on.
         training: molecules that it was trained on.
 
     Raises:
-        InputError: for fewer than 100 molecules that the model can read.
+        InputError: for fewer than 100 molecules that the model can encode.
     """
     dataset, checkpoint = held_out.dataset, generator.checkpoint
     count = dataset.size + sum(held_out.left_out.values())
     if dataset.size < MINIMUM:
         raise InputError(
-            f"{held_out.name}: {dataset.size} of {count} molecules can be read by the model; at"
-            f" least {MINIMUM} are needed."
+            f"{held_out.name}: {dataset.size} of {count} molecules can be encoded; at least"
+            f" {MINIMUM} are needed."
         )
     symbols = [
         checkpoint.vocabulary.decode(dataset.molecule(row).tolist()) for row in range(dataset.size)
@@ -174,7 +174,7 @@ def reconstruct(
 def _written(
     generator: MoleculeGenerator, posterior: Posterior, own: np.ndarray, *, seed: int
 ) -> dict[str, list[str]]:
-    """Write molecules again in each of `WAYS`, their own properties (N, P) told or not."""
+    """Decode molecules in each of `WAYS`, with or without their properties (N, P)."""
     noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(seed))
     nothing = np.full_like(own, np.nan)
     mean, z = posterior.mean, posterior.sample(noise)
@@ -187,7 +187,7 @@ def _written(
 
 
 def _write(generator: MoleculeGenerator, z: torch.Tensor, points: np.ndarray) -> list[str]:
-    """Write the likeliest molecule of each code (N, Z) as canonical SMILES, "" where none."""
+    """Decode each code (N, Z) greedily to canonical SMILES, "" if invalid."""
     molecules = []
     for written in generator.model.decode(z, points, GREEDY):
         try:
@@ -198,7 +198,7 @@ def _write(generator: MoleculeGenerator, z: torch.Tensor, points: np.ndarray) ->
 
 
 def _alike(originals: list[str], written: list[str], count: int) -> dict[str, float]:
-    """Compare molecules with what came back, both canonical SMILES; shares are of `count`."""
+    """Compare molecules with their reconstructions, as canonical SMILES, over `count`."""
     exact = np.array(originals) == np.array(written)
     first, second = (parse_molecules(part, ()).fingerprints for part in (originals, written))
     shared, either = bit_counts(first & second), bit_counts(first | second)
@@ -220,6 +220,6 @@ def _nats(health: Health) -> float:
 
 
 def _plain(health: Health) -> dict[str, Any]:
-    """Return plain values; the error of a property that no molecule has is None."""
+    """Return plain values; the error of a property without values is None."""
     errors = [None if math.isnan(error) else error for error in health.property_mae]
     return {**health._asdict(), "property_mae": errors}

@@ -1,9 +1,9 @@
-"""How does a model draw best? Noise level and temperature by FCD to molecules held out of training.
+"""The best noise level and temperature of a model, by FCD to held-out molecules.
 
-The choice is made in the tier that users get (consistent), so that a setting is not preferred for
-being timid; what of it is repaired by SELFIES stands beside it as the acceptance rate. Properties
-are hit the better the cooler the decoding, so the most accepted of the good settings is taken: good
-is what exceeds the distance that training molecules have by little more than the best setting does.
+The search uses the default tier (consistent), so that it does not prefer a conservative setting;
+the acceptance rate is reported too. A lower temperature follows targets more closely, so the search
+chooses the setting with the highest acceptance rate among the good ones: a setting is good if its
+distance exceeds that of training molecules by little more than the best setting's.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, moments_of
 from molvae.generator import MoleculeGenerator
 
-LEVELS = (0.25, 0.5, 0.75, 1.0)  # of noise; a whole code is for molecules that are given
+LEVELS = (0.25, 0.5, 0.75, 1.0)  # of noise
 TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0)
-DRAWS = 2_000  # molecules that scripts/train-bundled draws at each setting
+DRAWS = 2_000  # molecules at each setting in scripts/train-bundled
 REFERENCE = 5_000  # held-out molecules
-GIVEN = 1 / 3  # of the least excess over the floor, for fewer repairs and better control
+GIVEN = 1 / 3  # of the least excess, traded for fewer repairs and better control
 
 
 class Trial(NamedTuple):
@@ -32,7 +32,7 @@ class Trial(NamedTuple):
         noise: level, 0 to 1.
         temperature: of decoding.
         fcd: to held-out molecules; comparable within one search only.
-        acceptance: share of draws that SELFIES need not repair.
+        acceptance: share of strings that need no repair.
     """
 
     noise: float
@@ -75,18 +75,18 @@ def search_settings(
     executor: Executor | None = None,
     report: Callable[[Trial], None] = lambda tried: None,
 ) -> list[Trial]:
-    """Draw `n` molecules at every setting, nothing asked, and compare them with the reference.
+    """Generate `n` molecules at every setting, without targets, and compare with the reference.
 
     Args:
-        generator: the model; one that was not taught noise is tried at level 0 only.
-        reference: moments of molecules that it was not trained on.
+        generator: the model; without noise in training only level 0 is tried.
+        reference: moments of held-out molecules.
         n: molecules, at least `fcd.MINIMUM`.
         seed: of the draws.
         jobs: worker processes for ChemNet.
         levels: of noise.
         temperatures: of decoding.
         executor: does the chemistry.
-        report: told each setting when it is done.
+        report: called with each setting when it is done.
 
     Returns:
         All settings, the best first.
@@ -113,17 +113,17 @@ def search_settings(
 def training_distance(
     dataset: MoleculeDataset, reference: Moments, *, n: int, seed: int, jobs: int
 ) -> float:
-    """Return the distance of `n` training molecules, below which no setting can be expected."""
+    """Return the distance of `n` training molecules, a lower limit for every setting."""
     members = np.random.default_rng(seed).permutation(dataset.members("train"))[:n]
     return frechet_distance(chemnet_moments(smiles_of(dataset, members), jobs=jobs), reference)
 
 
 def choose_trial(found: Sequence[Trial], floor: float = 0.0) -> Trial:
-    """Return the setting that needs the fewest repairs among those that are as good as the best.
+    """Return the setting with the fewest repairs among those that are as good as the best.
 
     Args:
-        found: what was tried.
-        floor: distance that training molecules have. What a setting has more than that is its own.
+        found: all settings.
+        floor: distance of training molecules.
     """
     nearest = min(tried.fcd for tried in found)
     limit = nearest + GIVEN * max(nearest - floor, 0.0)
@@ -132,5 +132,5 @@ def choose_trial(found: Sequence[Trial], floor: float = 0.0) -> Trial:
 
 
 def as_defaults(chosen: Trial) -> dict[str, Any]:
-    """Return what a model keeps of the search: its defaults."""
+    """Return the settings that a model saves as its defaults."""
     return {"noise": chosen.noise, "temperature": chosen.temperature}

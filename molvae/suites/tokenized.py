@@ -1,4 +1,4 @@
-"""Real molecules that a model is examined on: a dataset of `molvae prepare`, or any table.
+"""Real molecules in a model's tokens, from a dataset of `molvae prepare` or any table.
 
 Letters: N molecules, P columns of the model's conditions.
 """
@@ -24,12 +24,12 @@ from molvae.train.initialization import STANDARDIZATION
 
 
 class TokenizedMolecules(NamedTuple):
-    """Real molecules as a model reads them.
+    """Real molecules in a model's tokens.
 
     Attributes:
         dataset: N molecules in the model's tokens and columns, all in one split.
-        source: rows of that split, or of the table; of more than were wanted a part was drawn.
-        left_out: molecules that the model cannot read, by reason; they are not among the N.
+        source: rows of that split, or of the table, from which the N were chosen.
+        left_out: molecules that the model cannot encode, by reason; not among the N.
         name: of the file.
     """
 
@@ -42,19 +42,19 @@ class TokenizedMolecules(NamedTuple):
 def load_tokenized(
     path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int, work: Work
 ) -> TokenizedMolecules:
-    """Read the molecules of a file, of more than `limit` that many drawn with the seed.
+    """Load the molecules of a file, at most `limit`, chosen with the seed.
 
     Args:
         path: a dataset of `molvae prepare`, or a table of SMILES.
-        generator: the model whose form they are brought to.
+        generator: the model.
         split: of a dataset: train, validation or test; a table is taken whole.
-        limit: molecules that are wanted.
+        limit: molecules.
         seed: of the choice.
-        work: who measures the molecules of a table.
+        work: workers and progress.
 
     Raises:
-        InputError: when no molecule is left.
-        UsageError: for a dataset that was prepared otherwise than the model's.
+        InputError: if no molecule is left.
+        UsageError: for a dataset with another standardization than the model's.
     """
     if store.find_kind(path):
         known = _of_dataset(path, generator, split=split, limit=limit, seed=seed)
@@ -62,26 +62,27 @@ def load_tokenized(
         known = _of_table(path, generator, split=split, limit=limit, seed=seed, work=work)
     if not known.dataset.size:
         reasons = ", ".join(f"{reason} ({n:,})" for reason, n in known.left_out.items())
-        raise InputError(f"{path}: no molecule that the model can read: {reasons or 'it is empty'}")
+        raise InputError(f"{path}: no molecule can be encoded: {reasons or 'it is empty'}")
     return known
 
 
 def load_training_properties(
     path: Path, names: Sequence[str], *, limit: int, seed: int, work: Work
 ) -> tuple[np.ndarray, int]:
-    """Return properties of a training set, and how many molecules it has.
+    """Return properties of a training set, and its number of molecules.
 
-    Of a dataset those of all molecules, of a table those of at most `limit` drawn with the seed.
+    They are the properties of all molecules of a dataset, or of at most `limit` molecules of a
+    table, chosen with the seed.
 
     Args:
         path: a dataset of `molvae prepare`, or a table of SMILES.
         names: the P properties.
-        limit: molecules of a table that are measured.
+        limit: molecules of a table.
         seed: of the choice.
-        work: who measures.
+        work: workers and progress.
 
     Returns:
-        Values in their units, shape (M, P), and the molecules they stand for.
+        Values in their units, shape (M, P), and the number of molecules in the whole set.
     """
     if store.find_kind(path):
         dataset = MoleculeDataset.load(path)
@@ -95,7 +96,7 @@ def load_training_properties(
 
 
 def _read_smiles(path: Path, *, limit: int, seed: int) -> tuple[list[str], int]:
-    """Return the SMILES of a table, of more than `limit` that many, and how many there are."""
+    """Return the SMILES of a table, at most `limit`, and the number of its rows."""
     smiles = [row.smiles for row in open_table(path).rows if not row.fault]
     if len(smiles) <= limit:
         return smiles, len(smiles)
@@ -107,19 +108,19 @@ def _load(path: Path, generator: MoleculeGenerator) -> MoleculeDataset:
     dataset = MoleculeDataset.load(path)
     told = dataset.provenance.get("data")
     if not isinstance(told, Mapping):
-        raise ArtifactError(f"{path}: damaged: it does not say how it was prepared.")
+        raise ArtifactError(f"{path}: damaged: it does not record how it was prepared.")
     for switch in STANDARDIZATION:
         wanted = getattr(generator.standardization, switch)
         if told.get(switch) != wanted:
             raise UsageError(
                 f"{path}: prepared with {switch} = {told.get(switch)}, the model was trained with"
-                f" {wanted}. Give the table that it was made of."
+                f" {wanted}. Give the table that it was made from."
             )
     return dataset
 
 
 def _columns(dataset: MoleculeDataset, names: Sequence[str]) -> np.ndarray:
-    """Return P of a dataset's properties, shape (N, P), NaN where it has none such."""
+    """Return P of a dataset's properties, shape (N, P), NaN for a property that it lacks."""
     theirs = {name.lower(): column for column, name in enumerate(dataset.normalizer.names)}
     values = np.full((dataset.size, len(names)), np.nan, dtype=np.float32)
     for column, name in enumerate(names):
@@ -172,7 +173,7 @@ def _known(
     name: str,
     left_out: "Counter[str]",
 ) -> TokenizedMolecules:
-    """Write molecules in a model's tokens; those with other symbols are left out and counted."""
+    """Encode molecules in a model's tokens; count those with other symbols, and leave them out."""
     vocabulary = generator.vocabulary
     readable, ids = [], []
     for row, molecule in enumerate(symbols):
@@ -181,7 +182,7 @@ def _known(
             continue
         tokens = vocabulary.encode(molecule)
         if len(tokens) > generator.model.longest:
-            left_out["longer than the model writes"] += 1
+            left_out["longer than the model generates"] += 1
         else:
             readable.append(row)
             ids.append(tokens)

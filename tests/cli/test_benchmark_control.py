@@ -71,7 +71,7 @@ def test_two_columns_that_ask_for_one_property_are_refused(tmp_path: Path) -> No
 def test_what_cannot_be_meant_is_told(table: Path, tmp_path: Path) -> None:
     for words, code, said in (
         (("control", "druglike", "--generated", table), 2, "a model or --generated, not both"),
-        (("control", "--generated", table), 3, "nothing was asked for"),
+        (("control", "--generated", table), 3, "the table has no targets"),
         (("reconstruction", "druglike"), 2, "--test"),
         (("reconstruction", "--test", tmp_path / "none.csv"), 3, "none.csv"),
         (("control", "--only", "everything"), 2, "everything"),
