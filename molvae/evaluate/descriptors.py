@@ -1,4 +1,4 @@
-"""The nine descriptors and the similarities that GuacaMol compares, of many molecules.
+"""The nine descriptors and the similarities that GuacaMol compares.
 
 Brown 2019, https://doi.org/10.1021/acs.jcim.8b00839.
 """
@@ -39,7 +39,7 @@ DESCRIPTORS = (*CONTINUOUS, *DISCRETE)
 
 
 class Described(NamedTuple):
-    """What GuacaMol compares of a set of distinct molecules.
+    """Descriptors and similarities of a set of distinct molecules.
 
     Attributes:
         descriptors: as `DESCRIPTORS` lists them, shape (N, 9).
@@ -67,7 +67,7 @@ def describe(smiles: Sequence[str], *, jobs: Jobs = 0, tick: Tick | None = None)
         if tick is not None:
             tick()
     prints = np.frombuffer(packed, np.uint8).reshape(len(values), BITS // 8)
-    alone = np.zeros(len(values), dtype=np.float32)  # a single molecule is like no other
+    alone = np.zeros(len(values), dtype=np.float32)  # a single molecule has no other
     similarity = nearest(prints, prints, others=True)[0] if len(values) > 1 else alone
     return Described(np.array(values).reshape(len(values), len(DESCRIPTORS)), similarity)
 
@@ -88,7 +88,7 @@ def _describe(smiles: str) -> tuple[tuple[float, ...], bytes] | None:
 
 
 def _value(function: Callable[[Chem.Mol], float], mol: Chem.Mol) -> float:
-    """Return a descriptor, 0 where it is no number, as GuacaMol has it."""
+    """Return a descriptor, 0 if it is not a number, as in GuacaMol."""
     try:
         value = float(function(mol))
     except _FAILURES:

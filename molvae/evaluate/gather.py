@@ -29,10 +29,10 @@ from molvae.evaluate.training import KnownMolecules
 from molvae.evaluate.work import Work
 from molvae.parallel.workers import Lost, map_chunks
 
-MANY_PAIRS = 300_000_000  # of molecules to be compared: some seconds, worth starting workers for
-PIECES = 8  # that a sample is cut into for workers whose number is not known
+MANY_PAIRS = 300_000_000  # of molecules to compare; fewer take less time than starting workers
+PIECES = 8  # of a sample, for an unknown number of workers
 SNN_SECONDS = 3600.0  # for one piece
-REFERENCE_LIMIT = 30_000  # molecules: means are then known to 0.006 standard deviations
+REFERENCE_LIMIT = 30_000  # molecules; their means are exact to 0.006 standard deviations
 
 
 def gather(
@@ -118,10 +118,9 @@ def _moses(sets: Sets, inputs: Inputs, work: Work, *, fcd: bool) -> Sets:
 def _similarities(
     sample: np.ndarray, tests: Mapping[str, np.ndarray], work: Work
 ) -> dict[str, np.ndarray]:
-    """Return the similarity of each row of a sample to its nearest of every test set, by label.
+    """Return the largest similarity of each row of a sample to each test set, by label.
 
-    Much work is divided among the workers: the sample for the most part, of which each then
-    compares a piece with a whole test set.
+    With many pairs, each worker compares a piece of the sample with a whole test set.
     """
     found = {label: np.full(len(sample), np.nan) for label in tests}
     tests = {label: test for label, test in tests.items() if len(test)}
@@ -154,7 +153,7 @@ def _reporter(work: Work, stage: str, total: int) -> Callable[[int], object]:
 
 
 def _with_nearness(sets: Sets, training: Source, work: Work) -> Sets:
-    """Look for the nearest training molecule of the sample, and of as many of the reference."""
+    """Find the nearest training molecule of the sample, and of as many of the reference."""
     known, reference = sets.training, sets.reference
     packed = load_training_fingerprints(training, work)
     if known is None or not len(packed):
@@ -219,7 +218,7 @@ def count(sets: Sets) -> dict[str, Any]:
 def _guacamol(
     parsed: Parsed, molecules: Source, work: Work, *, fcd: bool, seed: int
 ) -> GuacaMol | None:
-    """Bring together what GuacaMol compares, in its protocol."""
+    """Compute the comparison of GuacaMol, in its protocol."""
     if not parsed.molecules:
         return None
     limit = guacamol.size(len(parsed))
@@ -238,7 +237,7 @@ def _guacamol(
 def _training_sample(
     molecules: Source, work: Work, *, chemnet: bool
 ) -> tuple[Described, Moments | None]:
-    """Describe the part of a training set that GuacaMol compares with, or find it described."""
+    """Load the descriptors of GuacaMol's sample of a training set, or compute them."""
 
     def compute() -> Content:
         smiles = molecules.read()

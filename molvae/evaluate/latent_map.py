@@ -1,4 +1,4 @@
-"""A picture of a latent space: codes on their two principal components, colored by a property.
+"""A map of a latent space: codes on their two principal components, colored by a property.
 
 matplotlib comes with the extra `report` and is loaded when a picture is drawn.
 """
@@ -18,8 +18,8 @@ DPI = 150  # of a PNG, and of the dots of an SVG with many
 MANY = 5000  # dots: more are one image within the SVG, which a browser could not hold otherwise
 AREA = 40_000.0  # points^2 that all dots together cover, as far as each stays within `DOT`
 DOT = (3.0, 24.0)  # points^2
-OUTER = 0.01  # share of the values at either end that would use up the colors of the rest
-PLAIN, UNKNOWN = "#2f6db5", "#b8b8b8"  # of dots without values, and of those that lack one
+OUTER = 0.01  # share of the values at either end that share the end colors
+PLAIN, UNKNOWN = "#2f6db5", "#b8b8b8"  # of dots without any values, and of missing values
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched and copied
     "svg.hashsalt": "molvae",  # the same codes, the same bytes
@@ -35,11 +35,11 @@ STYLE: dict[str, Any] = {
 
 
 class Projection(NamedTuple):
-    """Codes seen from the direction in which they differ most.
+    """Codes projected on their principal components.
 
     Attributes:
         coordinates: on the two principal components, in latent units, shape (N, 2).
-        shares: of the codes' variance that each of them has, 0 to 1.
+        shares: of the codes' variance on each of them, 0 to 1.
     """
 
     coordinates: np.ndarray
@@ -58,7 +58,7 @@ def project(codes: np.ndarray) -> Projection:
     left, sizes, right = np.linalg.svd(centered, full_matrices=False)
     total = float(np.square(sizes).sum())
     if not total > 0.0:
-        raise InputError("a map of molecules that all have the same code: there is nothing to see.")
+        raise InputError("a map of molecules that all have the same code: they cannot be mapped.")
     # The sign of a component is arbitrary: its largest part points up, on any machine.
     signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
     coordinates = (left * sizes * signs)[:, :2]
@@ -69,7 +69,7 @@ def project(codes: np.ndarray) -> Projection:
 
 
 def check_extra() -> None:
-    """Check that a picture can be drawn, before the work that it is to show.
+    """Check that a picture can be drawn, before the work.
 
     Raises:
         UsageError: naming the extra that is missing.
@@ -90,14 +90,14 @@ def draw(
 
     Args:
         projection: N codes.
-        values: that color them, N; the outermost 1 % have the colors of the ends, and what has
-            none (NaN) is grey.
+        values: N values that color them; the outermost 1 % have the end colors, missing ones
+            (NaN) are grey.
         label: name and unit of the values.
         title: above the picture.
         format: one of `FORMATS`.
 
     Raises:
-        InputError: where no code has a value.
+        InputError: if no code has a value.
     """
     from matplotlib import colormaps, style
     from matplotlib.cm import ScalarMappable

@@ -1,4 +1,4 @@
-"""A list of SMILES, each parsed once: what every metric needs to know of it, as columns."""
+"""A list of SMILES, each parsed once into the columns that the metrics need."""
 
 from array import array
 from collections import Counter
@@ -21,8 +21,8 @@ from molvae.evaluate.usage import Usage, Used, used_by
 from molvae.evaluate.work import Tick
 from molvae.parallel.workers import Jobs, Lost, map_chunks
 
-# What is counted of each molecule's shape, with its name in tables. Shares are of molecules,
-# except that of aromatic atoms, which is of a molecule's heavy atoms.
+# Statistics of rings and atoms, with their names in tables. Shares are of molecules, except the
+# share of aromatic atoms, which is of a molecule's heavy atoms.
 SHAPES: dict[str, str] = {
     "ring_3": "with a ring of 3",
     "ring_4": "with a ring of 4",
@@ -35,7 +35,7 @@ STEREO_MARKS = frozenset("@/\\")
 
 
 class Pieces(NamedTuple):
-    """What one molecule is built of, and what MOSES has against it ("" where nothing)."""
+    """The fragments and the scaffold of a molecule, and its first MOSES alert ("" for none)."""
 
     fragments: tuple[str, ...] = ()
     scaffold: str = ""
@@ -43,7 +43,7 @@ class Pieces(NamedTuple):
 
 
 class Molecule(NamedTuple):
-    """One row of `Parsed`; of an invalid molecule only the reason."""
+    """One row of `Parsed`; only the reason of an invalid molecule."""
 
     reason: str = ""
     canonical: str = ""
@@ -56,12 +56,12 @@ class Molecule(NamedTuple):
 
 
 class Structures(NamedTuple):
-    """What the valid molecules are built of, counted over all of them.
+    """Fragments, scaffolds and alerts, counted over the valid molecules.
 
     Attributes:
-        fragments: BRICS fragment -> how often it occurs.
+        fragments: BRICS fragment -> occurrences.
         scaffolds: Murcko scaffold of two rings or more -> molecules.
-        alerts: first thing for which MOSES would leave a molecule out -> molecules.
+        alerts: first reason for which MOSES leaves a molecule out -> molecules.
     """
 
     fragments: Counter[str]
@@ -71,23 +71,23 @@ class Structures(NamedTuple):
 
 @dataclass(frozen=True)
 class Parsed:
-    """N strings that claim to be molecules, and what they are; invalid ones keep their place.
+    """N strings and the molecules that they are; invalid ones keep their place.
 
     Attributes:
-        canonical: canonical SMILES with stereo, "" where invalid; N of them.
+        canonical: canonical SMILES with stereo, "" if invalid; N of them.
         flat: the same without stereo.
-        reasons: why a string is no molecule, "" where it is one; N of them.
+        reasons: why a string is invalid, "" if it is valid; N of them.
         names: the P properties that were measured.
-        properties: in the units of `PROPERTIES`, NaN where invalid or where the calculator
+        properties: in the units of `PROPERTIES`, NaN if invalid or if the calculator
             failed, shape (N, P).
-        fingerprints: Morgan, radius 2, 1024 bits, packed, zero where invalid, shape (N, 128).
-        shapes: as `SHAPES` lists them, NaN where invalid, shape (N, S).
-        structures: empty where they were not looked for.
-        alerted: whether MOSES would leave it out, False where that was not looked for, shape (N,).
-        usage: ring systems and SELFIES symbols; None where they were not looked for.
-        system_counts: different ring systems of each, shape (N,).
-        system_numbers: which they are, numbered as `usage.systems` lists them, those of the first
-            string first; as many as `system_counts` adds up to.
+        fingerprints: Morgan, radius 2, 1024 bits, packed, zero if invalid, shape (N, 128).
+        shapes: as `SHAPES` lists them, NaN if invalid, shape (N, S).
+        structures: empty if not requested.
+        alerted: whether MOSES would leave it out, False if not requested, shape (N,).
+        usage: ring systems and SELFIES symbols; None if not requested.
+        system_counts: number of different ring systems of each, shape (N,).
+        system_numbers: these ring systems, string by string, as indices into `usage.systems`,
+            shape (sum of `system_counts`,).
     """
 
     canonical: tuple[str, ...]
@@ -109,7 +109,7 @@ class Parsed:
 
     @cached_property
     def valid(self) -> np.ndarray:
-        """Whether a string is a molecule, shape (N,)."""
+        """Whether a string is valid, shape (N,)."""
         return np.array([bool(smiles) for smiles in self.canonical], dtype=bool)
 
     @cached_property
@@ -124,12 +124,12 @@ class Parsed:
 
     @property
     def has_stereo(self) -> bool:
-        """Whether any molecule carries a stereo mark."""
+        """Whether any molecule has a stereo mark."""
         return has_stereo(self.molecules)
 
     @property
     def invalid(self) -> dict[str, int]:
-        """Reason -> number of strings that are no molecule for it, the commonest first."""
+        """Reason -> number of invalid strings, the commonest first."""
         return dict(Counter(reason for reason in self.reasons if reason).most_common())
 
     def flat_of(self, molecules: Sequence[str]) -> list[str]:
@@ -138,7 +138,7 @@ class Parsed:
         return [flat[smiles] for smiles in molecules]
 
     def measured(self, name: str) -> np.ndarray:
-        """Return one property of each string, NaN where there is none, shape (N,)."""
+        """Return one property of each string, NaN if unknown, shape (N,)."""
         values: np.ndarray = self.properties[:, self.names.index(name)]
         return values
 
@@ -155,18 +155,18 @@ def parse_molecules(
     """Parse and measure a list of SMILES.
 
     Args:
-        smiles: N strings; whatever is no molecule is kept with its reason. None and NaN, with
-            which other programs say that nothing came out, are empty ones.
+        smiles: N strings; invalid ones are kept with their reason. None and NaN, which other
+            programs write for a missing molecule, count as empty strings.
         names: properties to measure, as `PROPERTIES` spells them.
-        structures: take the molecules apart too.
+        structures: find fragments, scaffolds and alerts too.
         usage: count ring systems and SELFIES symbols too.
-        jobs: worker processes, or an executor; 0 works in this one, with the same result for any
-            molecule that does not take its process down.
+        jobs: worker processes, or an executor; 0 works in this one, with the same result
+            unless a molecule crashes its process.
         tick: called once for each molecule.
     """
     columns = _Columns(len(names))
-    look = partial(_look_at_all, names=tuple(names), structures=structures, usage=usage)
-    for _, result in map_chunks(look, smiles, jobs=jobs):
+    parse = partial(_parse_all, names=tuple(names), structures=structures, usage=usage)
+    for _, result in map_chunks(parse, smiles, jobs=jobs):
         columns.add(Molecule(result.reason) if isinstance(result, Lost) else result)
         if tick is not None:
             tick()
@@ -174,7 +174,7 @@ def parse_molecules(
 
 
 class _Columns:
-    """Rows as they come in, a few hundred bytes each, for there may be millions."""
+    """The columns of the rows so far, in a few hundred bytes a row for millions of rows."""
 
     def __init__(self, properties: int) -> None:
         self.missing = (float("nan"),) * properties
@@ -227,7 +227,7 @@ class _Columns:
 
 
 def has_stereo(molecules: Sequence[str]) -> bool:
-    """Whether any of these SMILES carries a stereo mark."""
+    """Return whether any of these SMILES has a stereo mark."""
     return any(not STEREO_MARKS.isdisjoint(smiles) for smiles in molecules)
 
 
@@ -236,14 +236,14 @@ def without_stereo(canonical: str) -> str:
     return canonicalize(canonical, stereo=False) if has_stereo([canonical]) else canonical
 
 
-def _look_at_all(
+def _parse_all(
     smiles: list[str | None], names: tuple[str, ...], structures: bool, usage: bool
 ) -> list[Molecule]:
     texts = (text if isinstance(text, str) else "" for text in smiles)
-    return [_look_at(text, names, structures=structures, usage=usage) for text in texts]
+    return [_parse(text, names, structures=structures, usage=usage) for text in texts]
 
 
-def _look_at(text: str, names: tuple[str, ...], *, structures: bool, usage: bool) -> Molecule:
+def _parse(text: str, names: tuple[str, ...], *, structures: bool, usage: bool) -> Molecule:
     try:
         canonical, mol = canonical_molecule(text)
         flat = without_stereo(canonical)
@@ -261,7 +261,7 @@ def _look_at(text: str, names: tuple[str, ...], *, structures: bool, usage: bool
 
 
 def _value(mol: Chem.Mol, name: str) -> float:
-    """Return one property, NaN where its calculator fails: the molecule is one all the same."""
+    """Return one property, NaN if its calculator fails; the molecule stays valid."""
     try:
         return float(measure(mol, [name])[0])
     except Rejected:

@@ -1,8 +1,8 @@
-"""Statistics of sets that many evaluations compare with, computed once and kept.
+"""Cached statistics of sets that many evaluations compare with.
 
-Reading 176,000 test molecules takes minutes and ChemNet on them half an hour; a file of their
-statistics is read in a second. It is found by the molecules themselves, together with everything
-else that the numbers depend on (RDKit, fcd, these definitions), and checked against its sha256.
+Parsing 176,000 test molecules takes minutes and ChemNet half an hour; a file of their statistics
+loads in a second. Its name follows from the molecules and from everything else that the numbers
+depend on (RDKit, fcd, these definitions), and its sha256 is checked.
 """
 
 from collections import Counter
@@ -28,25 +28,25 @@ from molvae.evaluate.work import Work
 from molvae.files import store
 from molvae.files.cache import cache_folder
 
-KEPT_EVERY = 32  # batches of ChemNet, half a minute on one core: what an interruption costs at most
+SAVE_EVERY = 32  # batches of ChemNet, half a minute on one core
 
 
 Content = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays by name, and a header for JSON
 
 
 class Reference(NamedTuple):
-    """What a generated set is compared with: M molecules, invalid strings left out.
+    """A test set of M molecules, without the invalid strings.
 
     Attributes:
         canonical: their SMILES; M of them.
         names: the P properties.
-        properties: shape (M, P) float64, NaN where a calculator failed.
+        properties: shape (M, P) float64, NaN if a calculator failed.
         shapes: as `SHAPES` lists them, shape (M, S) float32.
         fingerprints: Morgan, radius 2, 1024 bits, packed, shape (M, 128).
-        fragments: BRICS fragment -> how often it occurs.
+        fragments: BRICS fragment -> occurrences.
         scaffolds: Murcko scaffold of two rings or more -> molecules.
-        invalid: strings that were no molecule.
-        chemnet: moments of ChemNet's activations, where they were asked for.
+        invalid: number of invalid strings.
+        chemnet: moments of ChemNet's activations, if requested.
     """
 
     canonical: Sequence[str]
@@ -60,7 +60,7 @@ class Reference(NamedTuple):
     chemnet: Moments | None = None
 
     def measured(self, name: str) -> np.ndarray:
-        """Return one property of each molecule, NaN where there is none, shape (M,)."""
+        """Return one property of each molecule, NaN if unknown, shape (M,)."""
         values: np.ndarray = self.properties[:, self.names.index(name)]
         return values
 
@@ -68,13 +68,13 @@ class Reference(NamedTuple):
 def load_reference(
     molecules: Source, work: Work, *, title: str, chemnet: bool = False
 ) -> Reference:
-    """Return the statistics of a test set, from the cache where they are there.
+    """Load the statistics of a test set, or compute them.
 
     Args:
         molecules: the set.
-        work: who computes what is not there.
-        title: what to call the set while it is worked on.
-        chemnet: with the moments of ChemNet's activations; needs the extra `fcd`.
+        work: workers and progress.
+        title: name of the set in the progress.
+        chemnet: with moments of ChemNet's activations; needs the extra `fcd`.
     """
 
     def read() -> Content:
@@ -94,7 +94,7 @@ def load_reference(
 
 
 def load_training_set(molecules: Source, work: Work) -> KnownMolecules:
-    """Return a training set that can be asked for its molecules, from the cache where it is."""
+    """Load a training set in which molecules can be looked up, or compute it."""
 
     def read() -> Content:
         smiles = molecules.read()
@@ -110,7 +110,7 @@ def load_training_set(molecules: Source, work: Work) -> KnownMolecules:
 
 
 def load_training_usage(molecules: Source, work: Work) -> Usage:
-    """Return which ring systems and symbols a training set uses, from the cache where it is."""
+    """Load the ring systems and symbols of a training set, or count them."""
 
     def read() -> Content:
         smiles = molecules.read()
@@ -131,7 +131,7 @@ def load_training_usage(molecules: Source, work: Work) -> Usage:
 
 
 def load_training_fingerprints(molecules: Source, work: Work) -> np.ndarray:
-    """Return the fingerprints of a training set, shape (M, 128), from the cache where they are."""
+    """Load the fingerprints of a training set, shape (M, 128), or compute them."""
 
     def read() -> Content:
         smiles = molecules.read()
@@ -177,13 +177,13 @@ def load_or_compute(
 def load_or_compute_moments(
     key: str, canonical: Sequence[str], work: Work, *, title: str
 ) -> Moments:
-    """Return the moments of ChemNet's activations, going on from where an earlier run got to.
+    """Load the moments of ChemNet's activations, and compute those that an earlier run did not.
 
     Args:
         key: sha256 of the set, or another unique name; "" for moments that are not cached.
         canonical: its canonical SMILES.
-        work: who computes what is not there.
-        title: what to call the set while it is worked on.
+        work: workers and progress.
+        title: name of the set in the progress.
     """
     path = _path("chemnet", key, fcd_version()) if key else None
     moments = join(())
@@ -196,7 +196,7 @@ def load_or_compute_moments(
         return moments
     tick = work.ticker(f"ChemNet on {title}", len(canonical), begun=moments.molecules)
     batches = activations(rest, jobs=work.jobs, device=work.device)
-    while some := list(islice(batches, KEPT_EVERY)):
+    while some := list(islice(batches, SAVE_EVERY)):
         for batch in some:
             moments = join((moments, moments_of(batch)))
             if tick is not None:
@@ -244,12 +244,12 @@ def _unpack(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Refe
 
 
 def pack_words(words: Iterable[str]) -> np.ndarray:
-    """Return words that hold no line end as an array that a file can keep."""
+    """Return words without line ends as an array for a file."""
     return np.frombuffer("\n".join(words).encode(), dtype=np.uint8)
 
 
 def unpack_words(lines: np.ndarray) -> list[str]:
-    """Return the words of `pack_words`."""
+    """Return the words in an array of `pack_words`."""
     return lines.tobytes().decode().split("\n") if lines.size else []
 
 
@@ -258,7 +258,7 @@ def _path(kind: str, *parts: str) -> Path:
 
 
 def _read(path: Path, kind: str) -> Content | None:
-    """Read what was kept; None where there is nothing, or nothing sound: it is made again."""
+    """Read a file of the cache; None if it is missing or damaged."""
     if not path.exists():
         return None
     try:

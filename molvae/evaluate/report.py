@@ -1,4 +1,4 @@
-"""`evaluate()`: molecules in, everything that is known about them out, as one record."""
+"""`evaluate()`: molecules in, a report out."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,19 +29,19 @@ Targets = Mapping[str, control.Request | Sequence[control.Request]]
 
 
 class Report(NamedTuple):
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes:
-        values: the suite's numbers by name, then the tables `rings`, `properties` and, where
-            something was asked, `control`. None: not defined on these molecules.
+        values: the suite's numbers by name, then the tables `rings`, `properties` and, with
+            targets, `control`. None: undefined on these molecules.
         counts: molecules by kind, among them `generated` (N), `valid`, `distinct`, `invalid` by
             reason.
-        versions: of molvae and RDKit, which all numbers depend on.
-        notes: what a reader must know to read the numbers right.
+        versions: of the packages that the numbers depend on.
+        notes: limits of the numbers.
         suite: the collection of metrics.
-        seed: of the subsets that were drawn.
-        intervals: metric -> 95 % interval (low, high), where they were asked for; of the tables
-            under "table.row.column".
+        seed: of subsets.
+        intervals: metric -> 95 % interval (low, high), if requested; in tables under
+            "table.row.column".
     """
 
     values: dict[str, Any]
@@ -66,12 +66,12 @@ class Report(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """A report together with what it was taken from, for those who draw it.
+    """A report and the molecules behind it.
 
     Attributes:
         report: the numbers.
         sets: the molecules behind them.
-        requests: property -> what was asked of each molecule.
+        requests: property -> the targets of the molecules.
     """
 
     report: Report
@@ -96,32 +96,31 @@ def evaluate(
     bootstrap: int = 0,
     progress: Progress | None = None,
 ) -> Report:
-    """Judge a list of molecules; any generator's output will do.
+    """Evaluate a list of molecules from any generator.
 
     Args:
-        generated: N SMILES, as they came out; invalid and empty ones (None too) belong in it.
+        generated: N SMILES, as generated, including invalid and empty ones (None too).
         reference: SMILES whose distributions the generated ones should match; the test set of the
-            suite `moses`. For `basic`, of more than 30,000 a subset drawn with the seed is taken.
+            suite `moses`. The suite `basic` uses at most 30,000, chosen with the seed.
         scaffolds: the scaffold test set of the suite `moses`.
-        training: what the generator was trained on: SMILES, or anything that can tell whether it
-            contains a molecule.
-        targets: property -> what was asked: a number or a pair (low, high) for all molecules, or
-            a list with one request for each, None where nothing was asked.
-        scales: property -> standard deviation in which errors of control are to be read, where
-            there is no reference.
+        training: the training set of the generator: SMILES, or an object that can look up
+            molecules.
+        targets: property -> a number or a pair (low, high) for all molecules, or a list with one
+            target for each, None without a target.
+        scales: property -> standard deviation for the errors of control, without a reference.
         suite: collection of metrics.
-        fcd: compute the Frechet ChemNet distance, where the suite has it and its extra is there.
+        fcd: compute the Frechet ChemNet distance, if the suite has it and its extra is installed.
         jobs: worker processes, or an executor; 0 works in this one.
         device: where ChemNet runs: "cpu", "cuda", "cuda:1".
         seed: of the subsets and resamples.
-        memorization: look for the nearest training molecule of 30,000 generated ones and of as
-            many of the reference; minutes against a million training molecules.
-        bootstrap: resamples for 95 % intervals, 1,000 for instance; 0 leaves them out.
+        memorization: find the nearest training molecule of 30,000 generated molecules, and of as
+            many of the reference; takes minutes for a million training molecules.
+        bootstrap: resamples for 95 % intervals, for example 1,000; 0 leaves them out.
         progress: called with a stage, the molecules done in it and how many there are.
 
     Raises:
-        InputError: when there is no molecule at all to judge.
-        UsageError: for an unknown suite, or a request that cannot be read.
+        InputError: without any molecule.
+        UsageError: for an unknown suite or an invalid target.
 
     Example:
         >>> report = evaluate(["CCO", "OCC", "C1CC"])
@@ -155,17 +154,17 @@ def evaluate_sets(
     memorization: bool = False,
     bootstrap: int = 0,
 ) -> Evaluation:
-    """Do what `evaluate` does, and keep the molecules that the numbers were taken from.
+    """Evaluate like `evaluate`, and return the molecules behind the numbers too.
 
     Args:
         inputs: the molecules under test, and those to compare with.
-        work: who does it.
+        work: workers, device and progress.
         targets: as in `evaluate`, and so all that follow.
         scales: property -> standard deviation.
         suite: collection of metrics.
         fcd: compute the Frechet ChemNet distance.
         seed: of the subsets.
-        memorization: look for the nearest training molecules.
+        memorization: find the nearest training molecules.
         bootstrap: resamples for intervals.
     """
     if not inputs.generated:
@@ -208,7 +207,7 @@ def evaluate_sets(
 def _requests(
     targets: Targets, molecules: int
 ) -> tuple[dict[str, control.Requests], tuple[str, ...]]:
-    """Return what was asked by property, and the names that no calculator is known for."""
+    """Return the targets by property, and the names of properties without a calculator."""
     requests: dict[str, control.Requests] = {}
     unmeasurable = []
     for name, asked in targets.items():

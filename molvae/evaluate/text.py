@@ -48,7 +48,7 @@ def as_text(
     units: Mapping[str, str],
     intervals: Intervals = MappingProxyType({}),
 ) -> list[str]:
-    """Lay out a report; see `Report` for what goes in.
+    """Lay out a report; see `Report`.
 
     Args:
         values: numbers by name, and tables by name.
@@ -88,7 +88,7 @@ def as_text(
 def tabulate(
     title: str, table: Table, *, columns: Mapping[str, str], names: Mapping[str, str]
 ) -> list[str]:
-    """Lay out a table of named rows; a column that no row has is left out."""
+    """Lay out a table of named rows, without empty columns."""
     shown = [key for key in columns if any(key in row for row in table.values())]
     header = [title, *(columns[key] for key in shown)]
     rows = [
@@ -106,7 +106,7 @@ def _intervals_of(
     columns: Mapping[str, str],
     names: Mapping[str, str],
 ) -> list[str]:
-    """Lay out the intervals of a table as another one: side by side they would be too wide."""
+    """Lay out the intervals of a table as a second table, since one would be too wide."""
     found = {
         row: {
             key: text
@@ -140,7 +140,7 @@ def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def cell(number: float | None) -> str:
-    """Write a number with four significant digits; a dash where there is none."""
+    """Write a number with four significant digits; a dash for None."""
     if number is None:
         return "-"
     if isinstance(number, int):

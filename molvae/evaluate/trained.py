@@ -1,4 +1,4 @@
-"""What a model says of its own training: the header of a file that may come from anywhere."""
+"""A model's account of its training: the header of a file that may come from anywhere."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 DEEPEST = 6  # levels of lists and objects
 LONGEST = 300  # characters of a text
 MOST = 10_000  # items of a list or an object: epochs are the most
-# What is drawn of the log, the losses of training and the same in validation: name and unit.
+# Losses in the log that become charts, of training and validation: name and unit.
 CURVES = {
     "reconstruction": ("reconstruction", "nats per molecule"),
     "kl": ("KL divergence", "nats per molecule"),
@@ -17,12 +17,12 @@ SAID = ("title", "licence", "training_molecules", "trained", "health", "measured
 
 
 def trained_model(name: str, sha256: str, header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a page tells of a model, as plain values that JSON can hold.
+    """Return a model's account of its training as plain values for JSON.
 
     Args:
         name: of the file.
         sha256: of its content.
-        header: of a checkpoint; whatever is missing or odd in it is left out.
+        header: of a checkpoint; missing or invalid parts are left out.
     """
     provenance = header.get("provenance")
     provenance = provenance if isinstance(provenance, dict) else {}
@@ -32,7 +32,7 @@ def trained_model(name: str, sha256: str, header: Mapping[str, Any]) -> dict[str
 
 
 def plain(value: Any, *, depth: int = 0) -> Any:
-    """Return a value without numbers that are not finite, and cut to a size that can be read."""
+    """Return a value without numbers that are not finite, cut to a readable size."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, bool | int) or value is None:
@@ -48,7 +48,7 @@ def plain(value: Any, *, depth: int = 0) -> Any:
 
 
 def curve(log: Sequence[Mapping[str, float]], name: str) -> dict[str, list[float]]:
-    """Return the columns `epoch`, `training` and `validation` of a loss; empty where it has none.
+    """Return the columns `epoch`, `training` and `validation` of a loss, empty without a log.
 
     An epoch in which any of them is missing is left out.
     """
@@ -65,7 +65,7 @@ def _log(log: Any) -> list[dict[str, float]]:
 
 def _is_number(value: Any) -> bool:
     usual = isinstance(value, int | float) and not isinstance(value, bool)
-    return usual and abs(value) < 1e30  # what no chart can show is no loss either; NaN is not less
+    return usual and abs(value) < 1e30  # a chart cannot show larger ones; NaN is not less
 
 
 def _name_errors(health: Any, header: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Training sets that can only be asked one thing: is this molecule in there?"""
+"""Training sets in which molecules can be looked up."""
 
 from array import array
 from collections.abc import Iterable, Sequence
@@ -18,27 +18,27 @@ from molvae.training_index import BloomFilter, molecule_hash
 
 @runtime_checkable
 class Training(Protocol):
-    """What novelty asks of a training set."""
+    """A training set in which molecules can be looked up."""
 
     @property
     def error_rate(self) -> float:
-        """The chance that a new molecule is taken for a known one."""
+        """The probability that a new molecule is taken for a known one."""
 
     def contains(self, molecules: Sequence[str]) -> np.ndarray:
-        """Tell for each of N canonical SMILES whether it is in the set; bool, shape (N,)."""
+        """Return whether each of N canonical SMILES is in the set; bool, shape (N,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class KnownMolecules:
     """A training set held as hashes of canonical SMILES.
 
-    Of 64 bits each: among a million and a half of them, one new molecule in 10^13 is taken for a
-    known one.
+    A hash has 64 bits: with 1.5 million molecules, one new molecule in 10^13 is taken for a known
+    one.
 
     Attributes:
         molecules: with stereo marks, uint64, sorted, each once.
-        flat: without; the same object when no molecule carries any.
-        invalid: strings of the training set that were no molecule.
+        flat: without; the same object if no molecule has any.
+        invalid: number of invalid strings.
     """
 
     molecules: np.ndarray
@@ -52,7 +52,7 @@ class KnownMolecules:
         """Canonicalize a training set, however it is written.
 
         Args:
-            smiles: the molecules; what is none is left out and counted.
+            smiles: the molecules; invalid strings are left out and counted.
             jobs: worker processes, or an executor; 0 works in this one.
             tick: called once for each molecule.
         """
@@ -71,7 +71,7 @@ class KnownMolecules:
 
     @property
     def error_rate(self) -> float:
-        """Nothing is taken for something else, within the reach of any experiment."""
+        """The probability that a new molecule is taken for a known one: negligible."""
         return 0.0
 
     @property
@@ -80,23 +80,23 @@ class KnownMolecules:
         return self.flat is not self.molecules
 
     def contains(self, molecules: Sequence[str]) -> np.ndarray:
-        """Tell for each of N canonical SMILES whether it is in the set; bool, shape (N,)."""
+        """Return whether each of N canonical SMILES is in the set; bool, shape (N,)."""
         return np.isin(molecule_hash(molecules), self.molecules)
 
     def contains_without_stereo(self, molecules: Sequence[str]) -> np.ndarray:
-        """Tell the same of canonical SMILES without stereo, the set's own left out of account."""
+        """Return the same for canonical SMILES without stereo, ignoring the set's own stereo."""
         return np.isin(molecule_hash(molecules), self.flat)
 
 
 @dataclass(frozen=True)
 class IndexedMolecules:
-    """The training set of a model, as the index that its checkpoint carries.
+    """The training set of a model, as the index in its checkpoint.
 
-    Molecules are brought into the form that the model was trained on before they are looked up.
+    Molecules are standardized as in training before they are looked up.
 
     Attributes:
         index: hashes of the standardized canonical SMILES.
-        standardization: what was done to the training set.
+        standardization: of the training set.
         jobs: worker processes for looking up, or an executor; 0 works in this one.
     """
 
@@ -106,13 +106,13 @@ class IndexedMolecules:
 
     @property
     def error_rate(self) -> float:
-        """The chance that a new molecule is taken for a known one."""
+        """The probability that a new molecule is taken for a known one."""
         return self.index.error_rate
 
     def contains(self, molecules: Sequence[str]) -> np.ndarray:
-        """Tell for each of N SMILES whether it is in the set; bool, shape (N,).
+        """Return whether each of N SMILES is in the set; bool, shape (N,).
 
-        A molecule that the standardization refuses cannot have been trained on.
+        A molecule that the standardization refuses is not.
         """
         work = partial(_standard_all, standardization=self.standardization)
         forms = [
@@ -129,7 +129,7 @@ def _hash_all(smiles: list[str]) -> list[tuple[int, int] | None]:
 
 
 def _hashes(text: str) -> tuple[int, int] | None:
-    """Return the hashes of a molecule with and without stereo marks, None for what is none."""
+    """Return the hashes of a molecule with and without stereo marks, None if invalid."""
     try:
         canonical = canonicalize(text)
         with_stereo, flat = molecule_hash([canonical, without_stereo(canonical)])

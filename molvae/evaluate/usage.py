@@ -1,4 +1,4 @@
-"""Which ring systems, ring sizes and SELFIES symbols a set of molecules uses, and how often."""
+"""Counts of ring systems, ring sizes and SELFIES symbols in a set of molecules."""
 
 import math
 from collections import Counter
@@ -16,16 +16,16 @@ from molvae.errors import Rejected
 from molvae.evaluate.work import Tick
 from molvae.parallel.workers import Jobs, Lost, map_chunks
 
-VERSION = 1  # of what is counted; another number makes kept counts unfindable
+VERSION = 1  # of what is counted; another number makes cached counts unfindable
 
 
 class Used(NamedTuple):
-    """What one molecule uses.
+    """Ring systems, ring sizes and symbols of one molecule.
 
     Attributes:
         systems: its ring systems, each once.
         sizes: of its rings, 8 standing for 8 or more.
-        symbols: as SELFIES without stereo; none where it cannot be written so.
+        symbols: of its SELFIES without stereo; empty if it cannot be encoded.
     """
 
     systems: tuple[str, ...] = ()
@@ -35,15 +35,15 @@ class Used(NamedTuple):
 
 @dataclass
 class Usage:
-    """What a set of molecules uses, counted as they come in.
+    """Ring systems, ring sizes and symbols of a set of molecules.
 
     Attributes:
-        molecules: how many were counted.
+        molecules: number of molecules.
         systems: ring system -> molecules that have it.
         sizes: size of a ring -> rings.
-        symbols: SELFIES symbol -> how often it occurs.
+        symbols: SELFIES symbol -> occurrences.
         holders: SELFIES symbol -> molecules that have it.
-        unwritten: molecules that cannot be written as SELFIES.
+        unwritten: molecules that cannot be encoded as SELFIES.
     """
 
     molecules: int = 0
@@ -54,7 +54,7 @@ class Usage:
     unwritten: int = 0
 
     def add(self, used: Used) -> None:
-        """Count one molecule."""
+        """Add one molecule."""
         self.molecules += 1
         self.systems.update(used.systems)
         self.sizes.update(used.sizes)
@@ -64,12 +64,12 @@ class Usage:
 
 
 def used_by(mol: Chem.Mol, flat: str) -> Used:
-    """Look at one molecule.
+    """Return the ring systems, ring sizes and symbols of a molecule.
 
     Args:
         mol: a sanitized molecule.
-        flat: its canonical SMILES without stereo: marks that only one of two sets has would
-            otherwise be all that tells their symbols apart.
+        flat: its canonical SMILES without stereo, so that sets with and without stereo marks can
+            be compared.
     """
     try:
         symbols = tuple(map(intern, encode(flat)))  # one object each, sent to others once
@@ -80,7 +80,7 @@ def used_by(mol: Chem.Mol, flat: str) -> Used:
 
 
 def usage_of(smiles: Iterable[str], *, jobs: Jobs = 0, tick: Tick | None = None) -> Usage:
-    """Count what molecules use; strings that are none are left out.
+    """Count ring systems, ring sizes and symbols of molecules, without the invalid strings.
 
     Args:
         smiles: the molecules.
@@ -100,7 +100,7 @@ def distance(one: Mapping[Any, int], other: Mapping[Any, int]) -> float | None:
     """Total variation distance of two sets of counts, each as shares of its sum.
 
     Returns:
-        From 0, the same shares, to 1, nothing in common; None where either is empty.
+        From 0, the same shares, to 1, nothing in common; None if either is empty.
 
     >>> distance({"a": 3, "b": 1}, {"a": 1, "b": 1})
     0.25

@@ -1,4 +1,4 @@
-"""Who does the work of an evaluation, and who is told how far it is."""
+"""Workers, device and progress of an evaluation."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,12 +10,12 @@ Tick = Callable[[], object]  # called once for each molecule that is done
 
 
 class Work(NamedTuple):
-    """How an evaluation is carried out; changes no result.
+    """Workers, device and progress; they change no result.
 
     Attributes:
         jobs: worker processes, or an executor; 0 works in this one.
-        device: where ChemNet runs: "cpu", "cuda", "cuda:1".
-        progress: called with a stage, the molecules done in it and how many there are.
+        device: of ChemNet: "cpu", "cuda", "cuda:1".
+        progress: called with a stage, and its molecules done and in all.
     """
 
     jobs: Jobs = 0
@@ -23,7 +23,7 @@ class Work(NamedTuple):
     progress: Progress | None = None
 
     def ticker(self, stage: str, total: int, *, begun: int = 0) -> Tick | None:
-        """Return a function that counts the molecules of a stage and tells; None: nobody asked."""
+        """Return a function that counts and reports the molecules of a stage, if needed."""
         if self.progress is None:
             return None
         report, done = self.progress, begun

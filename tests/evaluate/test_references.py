@@ -116,7 +116,7 @@ def test_progress_is_told_by_stage() -> None:
 @needs_chemnet
 def test_chemnet_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molvae.evaluate.fcd.BATCH", 8)
-    monkeypatch.setattr(module, "KEPT_EVERY", 2)
+    monkeypatch.setattr(module, "SAVE_EVERY", 2)
     whole = load_reference(source(SMILES), Work(), title="one", chemnet=True).chemnet
     read: list[str] = []
     real = module.activations
