@@ -253,19 +253,21 @@ def _parse(text: str, names: tuple[str, ...], *, structures: bool, usage: bool) 
         canonical=canonical,
         without_stereo=flat,
         fingerprint=fingerprints([mol])[0].tobytes(),
-        properties=tuple(_value(mol, name) for name in names),
+        properties=_values(mol, names),
         shape=_shape(mol),
         pieces=_pieces(mol) if structures else Pieces(),
         used=used_by(mol, flat) if usage else Used(),
     )
 
 
-def _value(mol: Chem.Mol, name: str) -> float:
-    """Return one property, NaN if its calculator fails; the molecule stays valid."""
+def _values(mol: Chem.Mol, names: tuple[str, ...]) -> tuple[float, ...]:
+    """Return properties, NaN for one whose calculator fails; the molecule stays valid."""
     try:
-        return float(measure(mol, [name])[0])
+        return tuple(measure(mol, names).tolist())
     except Rejected:
-        return float("nan")
+        if len(names) == 1:
+            return (float("nan"),)
+        return tuple(value for name in names for value in _values(mol, (name,)))
 
 
 def _pieces(mol: Chem.Mol) -> Pieces:

@@ -26,7 +26,7 @@ def test_properties_are_those_of_the_molecules() -> None:
 
 
 def test_a_property_that_cannot_be_computed_leaves_the_molecule_valid(monkeypatch) -> None:
-    def fails_on_water(mol) -> float:
+    def fails_on_water(mol, *parts) -> float:
         if mol.GetNumAtoms() == 1:
             raise RuntimeError("no such luck")
         return 0.5
