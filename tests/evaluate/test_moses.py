@@ -140,7 +140,7 @@ def test_without_sets_to_compare_with_the_rest_is_measured_and_the_gap_is_said()
 
 
 def test_a_different_number_of_molecules_is_marked() -> None:
-    assert any("N = 120, where" in note and "30,000" in note for note in moses(GENERATED).notes)
+    assert any("N = 120, but" in note and "30,000" in note for note in moses(GENERATED).notes)
 
 
 def test_a_property_asked_for_besides_is_measured_and_not_compared() -> None:
