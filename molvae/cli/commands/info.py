@@ -1,6 +1,5 @@
 """`molvae info`: the content of a model or a dataset."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ def command(item: str, as_json: bool) -> None:
     header = store.read_header(path, kind=kind, format=1)
     sha256 = store.read_sha256(path)
     if as_json:
-        print_json(_finite({"file": path.name, "sha256": sha256, **header}))
+        print_json({"file": path.name, "sha256": sha256, **header})
         return
     try:
         rows = list(_model_rows(header) if kind == "checkpoint" else _dataset_rows(header))
@@ -154,12 +153,3 @@ def _text(value: object) -> str:
 def _told(value: object) -> bool:
     """Return whether there is anything to show: not for an empty list or text."""
     return not (isinstance(value, str | Sequence | Mapping) and not value)
-
-
-def _finite(value: Any) -> Any:
-    """Return `value` with every number that JSON cannot hold as None."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

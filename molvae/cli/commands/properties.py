@@ -25,8 +25,8 @@ def command(as_json: bool) -> None:
                     "aliases": list(known.aliases),
                     "unit": known.unit,
                     "definition": known.definition,
-                    "low": _or_none(known.low),
-                    "high": _or_none(known.high),
+                    "low": known.low,
+                    "high": known.high,
                     "source": known.source,
                 }
                 for known in PROPERTIES.values()
@@ -40,11 +40,6 @@ def command(as_json: bool) -> None:
             for known in PROPERTIES.values()
         ],
     )
-
-
-def _or_none(end: float) -> float | None:
-    """Return None for an open end: JSON has no infinity."""
-    return end if math.isfinite(end) else None
 
 
 def _range(low: float, high: float) -> str:
