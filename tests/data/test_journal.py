@@ -18,7 +18,7 @@ from molvae.data.journal import Journal
 from molvae.data.prepare import Prepared
 from molvae.data.recipe import Molecule, Recipe, prepare_rows
 from molvae.data.tables.records import Row
-from molvae.errors import MolvaeError, Rejected
+from molvae.errors import MolvaeError, Rejected, UsageError
 from molvae.parallel.workers import Lost
 from tests.drugs import DRUGS
 
@@ -129,6 +129,18 @@ def test_another_recipe_recalls_nothing(table: Path, change: dict[str, Any]) -> 
     kept = cut_short(table, 40)
     config = DataConfig(**({"properties": ("MW", "LogP"), "min_count": 1} | change))
     assert run(table, config, unfinished=kept).recalled == 0
+
+
+def test_another_reading_of_the_labels_recalls_all(table: Path) -> None:
+    lines = table.read_text().splitlines()
+    cells = ["y", *("1" if n % 2 else "active" for n in range(len(lines) - 1))]
+    text = "".join(f"{line},{cell}\n" for line, cell in zip(lines, cells, strict=True))
+    table.write_text(text, encoding="utf-8")
+    kept = table.with_name(".unfinished")
+    with pytest.raises(UsageError, match="--label 'y:class'"):
+        run(table, DataConfig(properties=("MW",), labels=("y",)), unfinished=kept)
+    config = DataConfig(properties=("MW",), labels=("y:class",))
+    assert run(table, config, unfinished=kept).recalled == 60
 
 
 def test_other_versions_recall_nothing(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

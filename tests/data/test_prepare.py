@@ -13,6 +13,7 @@ from molvae.config import DataConfig
 from molvae.data.prepare import Prepared, prepare
 from molvae.data.recipe import Recipe, prepare_rows
 from molvae.data.tables.records import Row
+from molvae.data.tables.tables import write_table
 from molvae.data.tally import LabelCount
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import InputError, UsageError
@@ -91,11 +92,13 @@ def test_properties_are_those_of_the_molecule(drugs: Path) -> None:
     assert not np.isnan(dataset.properties).any()
 
 
-def test_any_number_of_workers_writes_the_same_content(drugs: Path, tmp_path: Path) -> None:
-    path = tmp_path / "drugs.molvae"
-    digests = {run(drugs, jobs=jobs).dataset.save(path) for jobs in (0, 1, 2)}
-    assert len(digests) == 1
-    assert str(tmp_path).encode() not in path.read_bytes()
+def test_any_number_of_workers_writes_the_same_content(tmp_path: Path) -> None:
+    rows = [(smiles, "long" if len(smiles) > 40 else "short") for _, smiles in DRUGS]
+    path, output = table(tmp_path / "a.csv", ("smiles", "size"), rows), tmp_path / "a.molvae"
+    config = DataConfig(properties=("MW",), labels=("size",), min_count=1)
+    assert len({run(path, config, jobs=jobs).dataset.save(output) for jobs in (0, 1, 2)}) == 1
+    assert MoleculeDataset.load(output).normalizer.classes == {"size": ("long", "short")}
+    assert str(tmp_path).encode() not in output.read_bytes()
 
 
 def test_another_order_of_rows_gives_the_same_split(drugs: Path, tmp_path: Path) -> None:
@@ -268,15 +271,19 @@ def test_a_class_of_one_molecule_is_named_and_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cells", [["a"] * 4, ["a", "a", "a", "b"], ["a", "b", "", ""], ["7"] * 4])
-def test_a_label_that_does_not_vary_is_named_and_left_out(tmp_path: Path, cells: list[str]) -> None:
+def test_a_column_that_does_not_vary_is_named_and_left_out(
+    tmp_path: Path, cells: list[str]
+) -> None:
     rows = [(f"{'C' * size}O", cell) for size, cell in enumerate(cells, 1)]
     path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
-    config = DataConfig(properties=("MW",), labels=("y",), validation=0.0, test=0.0)
+    config = DataConfig(properties=("MW", "HBD"), labels=("y",), validation=0.0, test=0.0)
     prepared = run(path, config)
     assert prepared.dataset.normalizer.names == ("MW",)
     assert prepared.dataset.normalizer.classes == {}
     assert prepared.dataset.properties.shape == (4, 1)
-    assert prepared.tally.notes[-1] == "y does not vary over the training split: left out"
+    assert [prepared.tally.notes[0], prepared.tally.notes[-1]] == [
+        f"{name} does not vary over the training split: left out" for name in ("HBD", "y")
+    ]
     assert prepared.tally.labels == {}
 
 
@@ -289,15 +296,6 @@ def test_numbers_that_look_like_classes_are_said_to(tmp_path: Path) -> None:
         "label Active: numbers 8",
         "Active: 0 and 1; --label Active:class makes classes of it",
     ]
-
-
-def test_class_labels_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    rows = [(smiles, "long" if len(smiles) > 40 else "short") for _, smiles in DRUGS]
-    path = table(tmp_path / "a.csv", ("smiles", "size"), rows)
-    config = DataConfig(properties=("MW",), labels=("size",), min_count=1)
-    digests = {run(path, config, jobs=jobs).dataset.save(tmp_path / "d") for jobs in (0, 1, 2)}
-    assert len(digests) == 1
-    assert MoleculeDataset.load(tmp_path / "d").normalizer.classes == {"size": ("long", "short")}
 
 
 def test_a_label_that_is_no_number_costs_its_row(tmp_path: Path) -> None:
@@ -377,15 +375,6 @@ def test_long_molecules_are_rejected(tmp_path: Path) -> None:
     assert prepared.tally.rejected == {"too many symbols": 1}
 
 
-def test_a_property_that_never_varies_is_named_and_left_out(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", ["smiles"], [["CCO"], ["CCCO"], ["CCCCO"]])
-    config = DataConfig(properties=("MW", "HBD"), validation=0.0, test=0.0)
-    prepared = run(path, config)
-    assert prepared.dataset.normalizer.names == ("MW",)
-    assert prepared.dataset.properties.shape == (3, 1)
-    assert prepared.tally.notes == ("HBD does not vary over the training split: left out",)
-
-
 def test_the_scale_is_fitted_to_the_training_split_only(tmp_path: Path) -> None:
     rows = [("CCO", 1.0, "train"), ("CCCO", 3.0, "train"), ("CCCCO", 1000.0, "test")]
     path = table(tmp_path / "a.csv", ("smiles", "y", "side"), rows)
@@ -400,6 +389,35 @@ def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", ["smiles"], [[ASPIRIN], ["C1CC"], ["nothing"]])
     with pytest.raises(InputError, match=r"a\.csv:3: not a molecule"):
         run(path, strict=True)
+
+
+def test_strict_stops_at_a_bad_label_before_a_later_bad_molecule(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ("smiles", "y"), [("CCO", 1), ("CCN", "1,5"), ("C1CC", 2)])
+    with pytest.raises(InputError, match=r"a\.csv:3: not a number"):
+        run(path, DataConfig(labels=("y",)), strict=True)
+
+
+def test_a_row_with_a_bad_label_is_not_the_first_of_its_molecule(tmp_path: Path) -> None:
+    rows = [("CCO", "?"), ("CCN", 1), ("OCC", 2), ("CCO", 3), ("C1CC", "x"), ("CCC", 4)]
+    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
+    prepared = run(path, DataConfig(properties=("MW",), labels=("y",), validation=0, test=0))
+    assert smiles_of(prepared.dataset) == ["CCN", "CCO", "CCC"]
+    assert prepared.dataset.properties[:, 1].tolist() == [1, 2.5, 4]
+    assert [(reject.row, reject.smiles, reject.field) for reject in prepared.rejects] == [
+        (2, "CCO", "y"),
+        (6, "C1CC", "y"),
+    ]
+    assert [(c.row, c.first_row) for c in prepared.conflicts] == [(5, 4)]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.csv.gz"])
+def test_progress_ends_with_all_rows_and_bytes(tmp_path: Path, name: str) -> None:
+    path, small = tmp_path / name, table(tmp_path / "b.csv", ["smiles"], [[ASPIRIN]])
+    write_table(path, ("smiles",), [[smiles] for _, smiles in DRUGS[:40]])
+    done: list[tuple[int, int]] = []
+    prepare([path, small], QUICK, jobs=0, progress=lambda *counts: done.append(counts))
+    assert done == sorted(done)
+    assert done[-1] == (41, path.stat().st_size + small.stat().st_size)
 
 
 def test_nothing_left_says_why_and_still_lists_the_rows(tmp_path: Path) -> None:
@@ -484,14 +502,10 @@ def test_a_row_that_kills_its_worker_is_rejected_and_the_run_goes_on(
     with drugs.open("a") as file:
         file.write("killer,kill\nethanol,CCO\n")
     monkeypatch.setattr("molvae.data.prepare.prepare_rows", hostile_rows)
-    prepared = run_unguarded(drugs)
+    prepared = prepare([drugs], QUICK, jobs=2)
     assert prepared.tally.rejected == {"worker died": 1}
     assert prepared.rejects[0].row == len(DRUGS) + 2
     assert prepared.tally.rows == len(DRUGS) + 2
-
-
-def run_unguarded(path: Path) -> Prepared:
-    return prepare([path], QUICK, jobs=2)
 
 
 @pytest.mark.skipif(not ESOL.exists(), reason="the ESOL table is not on this machine")
