@@ -142,36 +142,18 @@ class LatentTransformer:
 
     def __sklearn_tags__(self) -> SimpleNamespace:
         """Return the tags of a transformer, in the shape of scikit-learn's `Tags`."""
+        target = ("required", "one_d_labels", "two_d_labels", "positive_only", "multi_output")
+        data = ("two_d_array", "three_d_array", "sparse", "categorical", "dict", "positive_only")
+        own = ("array_api_support", "non_deterministic", "requires_fit", "_skip_test")
         return SimpleNamespace(
             estimator_type=None,
-            target_tags=SimpleNamespace(
-                required=False,
-                one_d_labels=False,
-                two_d_labels=False,
-                positive_only=False,
-                multi_output=False,
-                single_output=True,
-            ),
-            transformer_tags=SimpleNamespace(preserves_dtype=[]),
             classifier_tags=None,
             regressor_tags=None,
-            array_api_support=False,
             no_validation=True,
-            non_deterministic=False,
-            requires_fit=False,
-            _skip_test=False,
-            input_tags=SimpleNamespace(
-                one_d_array=True,
-                two_d_array=False,
-                three_d_array=False,
-                sparse=False,
-                categorical=False,
-                string=True,
-                dict=False,
-                positive_only=False,
-                allow_nan=False,
-                pairwise=False,
-            ),
+            transformer_tags=SimpleNamespace(preserves_dtype=[]),
+            target_tags=_tags(target, single_output=True),
+            input_tags=_tags((*data, "allow_nan", "pairwise"), one_d_array=True, string=True),
+            **dict.fromkeys(own, False),
         )
 
     def _opened(self) -> MoleculeGenerator:
@@ -181,6 +163,10 @@ class LatentTransformer:
 
     def _size(self) -> int:
         return self._opened().checkpoint.model.config.latent_size
+
+
+def _tags(absent: Sequence[str], **present: bool) -> SimpleNamespace:
+    return SimpleNamespace(**dict.fromkeys(absent, False), **present)
 
 
 def _column(X: Sequence[str]) -> np.ndarray:

@@ -99,6 +99,26 @@ def free(folder: str | Path) -> float:
     return math.nan
 
 
+def require_space(folder: Path, size: int, *, purpose: str, instead: str) -> None:
+    """Raise an error unless a folder has room for `size` bytes.
+
+    Args:
+        folder: on the disk in question.
+        size: bytes.
+        purpose: of these bytes, for the message: "for this training".
+        instead: the remedy besides making room: "name another folder".
+
+    Raises:
+        MolvaeError: naming the needed and the free space, in MiB.
+    """
+    there = free(folder)
+    if there < size / 2**20:
+        raise MolvaeError(
+            f"{folder}: {size / 2**20:,.1f} MiB are needed {purpose} and {there:,.1f} MiB are free."
+            f" Make room, or {instead}."
+        )
+
+
 def _create(temporary: str) -> BinaryIO:
     """Open a new file and lock it for as long as it is open."""
     while True:

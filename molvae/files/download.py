@@ -9,7 +9,6 @@ server is trusted: neither its length, its status nor its redirects, nor that it
 import json
 import os
 import re
-import shutil
 import ssl
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from molvae.errors import MolvaeError, UsageError
-from molvae.files.atomic import write_atomically
+from molvae.files.atomic import require_space, write_atomically
 from molvae.files.checksums import Expected, checksum, is_right
 from molvae.version import __version__
 
@@ -104,13 +103,9 @@ def _alone(target: Path, notify: Callable[[str], None]) -> AbstractContextManage
 
 
 def _check_space(part: Path, size: int) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    free = shutil.disk_usage(part.parent).free
-    if free < size - have + SPARE:
-        raise MolvaeError(
-            f"{part.parent}: {free / 2**20:.0f} MiB are free, {(size - have) / 2**20:.0f} MiB and"
-            " some room are needed. Make room, or set MOLVAE_CACHE to a folder elsewhere."
-        )
+    needed = size - (part.stat().st_size if part.exists() else 0) + SPARE
+    instead = "set MOLVAE_CACHE to another folder"
+    require_space(part.parent, needed, purpose="for this download", instead=instead)
 
 
 def _fetch(

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,11 +11,11 @@ from filelock import FileLock, SoftFileLock, Timeout
 
 from molvae.checkpoint import MODEL_FILE
 from molvae.errors import MolvaeError
+from molvae.files import atomic
 
 LOG_FILE, CONFIG_FILE, STATE_FILE = "log.csv", "config.toml", "state.safetensors"
 LOCK_FILE = ".lock"
 EVENTS_FOLDER = "tensorboard"
-MIB = 2**20
 
 
 @contextmanager
@@ -90,9 +89,5 @@ def require_space(run: Path, *, weights: int, molecules: int) -> None:
         for path in (run / name for name in (STATE_FILE, MODEL_FILE))
         if path.is_file()
     )
-    needed, free = 2 * state + model - there, shutil.disk_usage(run).free
-    if free < needed:
-        raise MolvaeError(
-            f"{run}: {needed / MIB:,.1f} MiB are needed for this training and {free / MIB:,.1f} MiB"
-            " are free. Make room, or name another folder."
-        )
+    needed = 2 * state + model - there
+    atomic.require_space(run, needed, purpose="for this training", instead="name another folder")

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import json
+import shutil
 import socket
 import threading
 import time
@@ -296,7 +297,7 @@ def test_too_little_space_is_found_before_the_first_byte(
     server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("usage", (), {"free": len(CONTENT)})
-    monkeypatch.setattr(downloading.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(MolvaeError, match=r"MiB are free.*MOLVAE_CACHE"):
         fetch(server, target)
     assert server.requests == []
