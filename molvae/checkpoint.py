@@ -23,7 +23,7 @@ KIND = "checkpoint"
 MODEL_FILE = "model.safetensors"  # in a run folder
 SAMPLE_MOLECULES = 4096  # a combination that one molecule in a thousand has is among them
 SAMPLE = "sample.conditions"  # the one array that a model may lack
-MAX_PARAMETERS = 500_000_000  # a file that asks for more is not one of ours
+MAX_PARAMETERS = 500_000_000  # more in a file means damage
 PRIORS: dict[str, type[JointGaussian] | type[StandardNormal]] = {
     "joint-gaussian": JointGaussian,
     "standard": StandardNormal,
@@ -40,7 +40,7 @@ _DAMAGE = (
 
 @dataclass
 class Checkpoint:
-    """A model and all that is needed to use it.
+    """A model with everything that its use needs.
 
     Attributes:
         model: in evaluation mode, float32.
@@ -51,7 +51,7 @@ class Checkpoint:
         sample: standardized properties of some training molecules, NaN where unknown, float32,
             shape (M, P); None in a model that was trained before they were kept.
         provenance: data, training configuration, SELFIES constraints, seed, versions, figures.
-        sha256: of the file's content; empty until saved or loaded.
+        sha256: of the file's content; empty before it is saved or loaded.
     """
 
     model: ConditionalVAE
@@ -68,8 +68,8 @@ class Checkpoint:
 
         Args:
             path: the file.
-            half: store weights as float16, half the size; they are used in float32 all the same.
-                An array with a number too large for that stays float32.
+            half: store weights as float16, half the size; they are loaded as float32. An array
+                with a number too large for float16 stays float32.
 
         Returns:
             The sha256 of the content.
@@ -123,7 +123,7 @@ class Checkpoint:
         arrays = store.load(stored)
         sample = arrays.pop(SAMPLE, None)
         _check_finite(arrays, path)
-        with torch.device("meta"):  # no random weights are drawn only to be thrown away
+        with torch.device("meta"):  # without random initial weights
             model = ConditionalVAE(config, len(vocabulary), len(normalizer.names))
         model.load_state_dict(
             {name: torch.from_numpy(arrays[f"model.{name}"].astype(np.float32)) for name in shapes},
@@ -148,7 +148,7 @@ def _stored(weight: torch.Tensor, half: bool) -> np.ndarray:
 
 
 def _halved(array: np.ndarray) -> np.ndarray:
-    """Return float32 numbers as float16 where none overflows; what is float64 needs its digits."""
+    """Return float32 numbers as float16 unless one overflows; float64 arrays stay as they are."""
     fits = np.abs(array).max(initial=0.0) <= np.finfo(np.float16).max
     return array.astype(np.float16) if fits and array.dtype == np.float32 else array
 
@@ -163,7 +163,7 @@ def _check_supported(stored: store.Stored) -> None:
 
 
 def _part(stored: store.Stored, name: str, understand: Callable[[Any], Part]) -> Part:
-    """Read one part of a header that may come from anywhere."""
+    """Return one part of a header, checked: the file may come from anywhere."""
     try:
         return understand(stored.header[name])
     except (*_DAMAGE, ArtifactError, ConfigError) as error:
@@ -172,7 +172,7 @@ def _part(stored: store.Stored, name: str, understand: Callable[[Any], Part]) ->
 
 
 def _prior_config(plain: str | Mapping[str, Any]) -> PriorConfig:
-    """Read the prior's kind; the first models name it alone."""
+    """Return the settings of the prior; the first models have its kind alone."""
     return updated(PriorConfig(), {"prior": plain} if isinstance(plain, str) else {**plain})
 
 
@@ -247,7 +247,7 @@ def _fitted(
     sizes: tuple[int, int],
     path: Path,
 ) -> Prior:
-    """Return the prior inside, of these sizes (Z, P); it must leave none of its arrays over."""
+    """Return the prior, of sizes (Z, P), checked: the file has no other arrays for it."""
     given = _under(arrays, "prior.")
     try:
         prior: Prior = PRIORS[config.prior].from_arrays(

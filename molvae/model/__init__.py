@@ -1,5 +1,5 @@
-"""The network: a conditional variational autoencoder over tokens of SELFIES.
+"""The network: a conditional variational autoencoder over symbols of SELFIES.
 
-Letters for shapes: B batch, T tokens (time), V vocabulary, H hidden, E embedding, Z latent,
+Letters for shapes: B batch, T symbols (time), V vocabulary, H hidden, E embedding, Z latent,
 C condition embedding, P properties, N molecules. Losses are in nats per molecule.
 """

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class ConditionEmbedding(nn.Module):
-    """Embed standardized properties, with a mask that tells the unspecified ones apart.
+    """Embed standardized properties, with a mask of the unspecified ones.
 
     The features are `[value * mask, 1 - mask]` as in STGG+ (https://arxiv.org/abs/2407.09357),
     so that one network serves every subset of the properties.
@@ -34,7 +34,7 @@ class ConditionEmbedding(nn.Module):
 
 
 def layer(inputs: int, outputs: int) -> nn.Linear:
-    """Return a layer that reads properties or tells them; without any, torch need not warn."""
+    """Return a linear layer from or to properties, without torch's warning when there are none."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Initializing zero-element tensors")
         return nn.Linear(inputs, outputs)

@@ -15,9 +15,9 @@ class ConditionalVAE(nn.Module):
     """Molecules <-> latent codes, with properties as conditions.
 
     Conditional VAEs over strings for molecules: Lim et al. 2018,
-    https://doi.org/10.1186/s13321-018-0286-7. With `config.noise_conditional` the decoder is told
-    how much noise is in its code, so that one network is an autoencoder at level 0, a conditional
-    language model at level 1, and everything between.
+    https://doi.org/10.1186/s13321-018-0286-7. With `config.noise_conditional` the noise level of
+    the code is an input of the decoder, so that one network is an autoencoder at level 0 and a
+    conditional language model at level 1.
 
     Args:
         config: sizes.
@@ -51,13 +51,13 @@ class ConditionalVAE(nn.Module):
     def decode(
         self, z: Tensor, conditions: Tensor, ids: Tensor, level: Tensor | None = None
     ) -> Tensor:
-        """Return the logits of every token given those before it (teacher forcing).
+        """Return the logits of every symbol given those before it (teacher forcing).
 
         Args:
             z: latent codes, shape (B, Z).
             conditions: standardized properties, NaN = unspecified, shape (B, P).
-            ids: the tokens to be predicted, with EOS, padded, shape (B, T).
-            level: noise levels of the codes, shape (B,); None: they are whole.
+            ids: the symbols to be predicted, with EOS, padded, shape (B, T).
+            level: noise levels of the codes, shape (B,); None: 0.
 
         Returns:
             Float32, shape (B, T, V).
@@ -75,8 +75,8 @@ class ConditionalVAE(nn.Module):
         Args:
             z: latent codes, shape (B, Z).
             conditions: standardized properties, NaN = unspecified, shape (B, P).
-            level: noise levels of the codes, shape (B,); None: they are whole. A decoder that was
-                not taught noise takes every code for whole.
+            level: noise levels of the codes, shape (B,); None: 0. Used by noise-conditional models
+                only.
         """
         embedded = self.conditions(conditions)
         if self.config.noise_conditional:
@@ -86,6 +86,6 @@ class ConditionalVAE(nn.Module):
         return self.decoder.start(z, embedded)
 
     def predict_properties(self, z: Tensor) -> Tensor:
-        """Return the standardized properties (B, P) that the property head reads off z (B, Z)."""
+        """Return the property head's predictions (B, P), standardized, from codes z (B, Z)."""
         predicted: Tensor = self.property_head(z)
         return predicted.float()

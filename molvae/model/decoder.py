@@ -1,4 +1,4 @@
-"""p(x given z, c): an LSTM that writes a molecule token by token."""
+"""p(x given z, c): an LSTM that predicts a molecule symbol by symbol."""
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +10,12 @@ State = list[tuple[Tensor, Tensor]]  # (h, c) of each layer, each (1, B, H)
 
 
 class Decoder(nn.Module):
-    """Write tokens one after the other, with z and c in sight at every step.
+    """Predict symbols one after the other, conditioned on z and c at every step.
 
-    z and c enter three times: in the initial states, added to every token's embedding (adding is
-    the same as concatenating and projecting, at a third of the cost, because they do not change
-    from step to step), and at the output. With `config.film` they also scale what the last LSTM
-    writes, unit by unit: feature-wise linear modulation (https://arxiv.org/abs/1709.07871), whose
-    shift is what they add at the output.
+    z and c enter three times: in the initial states, added to every symbol's embedding (the same as
+    concatenating and projecting, at a third of the cost, since they are constant), and at the
+    output. With `config.film` they also scale each unit of the last LSTM's output: feature-wise
+    linear modulation (https://arxiv.org/abs/1709.07871), whose shift is their part at the output.
     """
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
@@ -55,15 +54,15 @@ class Decoder(nn.Module):
         return state, context
 
     def forward(self, state: State, context: Tensor, ids: Tensor) -> tuple[Tensor, State]:
-        """Read tokens and predict what follows each: a whole molecule or one step.
+        """Return the logits of the symbol after each one: a whole molecule or one step.
 
         Args:
             state: of every layer, from `start` or from the step before.
             context: from `start`, shape (B, Z + C).
-            ids: the tokens before those to be predicted, shape (B, T).
+            ids: the symbols before those to be predicted, shape (B, T).
 
         Returns:
-            Logits in float32, shape (B, T, V), and the state after the last token.
+            Logits in float32, shape (B, T, V), and the state after the last symbol.
         """
         states = self.embedding(ids) + self.at_input(context)[:, None]  # (B, T, E)
         after: State = []
@@ -79,19 +78,19 @@ class Decoder(nn.Module):
         return logits.float(), after
 
     def stepper(self) -> "Stepper":
-        """Return this decoder, as its weights are now, for writing one token at a time."""
+        """Return this decoder, with its present weights, for one symbol at a time."""
         return Stepper(self)
 
 
 class Stepper:
-    """What `Decoder.forward` computes, one token at a time and without what stays the same.
+    """`Decoder.forward` for one symbol at a time, without repeated work.
 
-    A step costs a product of every layer's state with its weights, and little else: what a token
-    adds to the gates of the first layer is a row of a table, what z and c add is computed once for
-    a string, and the gates are worked on in place.
+    A step costs a product of every layer's state with its weights, and little else: the part of a
+    symbol in the gates of the first layer is a row of a table, the part of z and c is computed once
+    for a string, and the gates are computed in place.
 
     Args:
-        decoder: in evaluation mode, with V tokens, L layers of size H and a context of size K.
+        decoder: in evaluation mode, with V symbols, L layers of size H and a context of size K.
     """
 
     def __init__(self, decoder: Decoder) -> None:
@@ -111,7 +110,7 @@ class Stepper:
         ]
 
     def begin(self, state: State, context: Tensor) -> list[Tensor]:
-        """Return all that belongs to B strings, tensors of B rows each, before the first token.
+        """Return the state of B strings before the first symbol, tensors of B rows each.
 
         Args:
             state: from `Decoder.start`.
@@ -125,11 +124,11 @@ class Stepper:
         return [*hidden, *cells, *fixed]
 
     def step(self, rows: list[Tensor], ids: Tensor) -> Tensor:
-        """Read one token of each string and predict the next.
+        """Return the logits of the next symbol of each string.
 
         Args:
-            rows: from `begin`; the states among them are changed in place.
-            ids: the tokens before those to be predicted, shape (B,).
+            rows: from `begin`; the states among them are updated in place.
+            ids: the symbols before those to be predicted, shape (B,).
 
         Returns:
             Logits in float32, shape (B, V).
@@ -150,7 +149,7 @@ class Stepper:
 
 
 def _advance(gates: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
-    """Take an LSTM's state (B, H) one step on, in place, by its gates (B, 4H); return `hidden`."""
+    """Update an LSTM's state (B, H) in place by its gates (B, 4H); return `hidden`."""
     input, forget, new, output = gates.chunk(4, dim=1)  # the order of torch.nn.LSTM
     cell.mul_(forget.sigmoid_()).addcmul_(input.sigmoid_(), new.tanh_())
     return torch.mul(output.sigmoid_(), cell.tanh(), out=hidden)

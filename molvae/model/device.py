@@ -1,4 +1,4 @@
-"""Which device the model runs on."""
+"""The device of the model."""
 
 import re
 

@@ -1,14 +1,14 @@
-"""Vectors for tokens."""
+"""Embeddings of symbols."""
 
 import torch
 from torch import nn
 
 
 def symbol_embedding(vocabulary_size: int, size: int) -> nn.Embedding:
-    """Return V = `vocabulary_size` vectors of a token each, drawn from N(0, I) as torch does.
+    """Return V = `vocabulary_size` vectors, one a symbol, initialized from N(0, I) as torch does.
 
-    On the device "meta" nothing is drawn: torch would import its compiler for that, and loading a
-    model would take a second and a half more.
+    On the device "meta" nothing is initialized: torch would import its compiler for that, and
+    loading a model would take 1.5 seconds more.
     """
     weight = torch.empty(vocabulary_size, size)
     if not weight.is_meta:

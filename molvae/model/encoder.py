@@ -1,4 +1,4 @@
-"""q(z given x): a bidirectional LSTM over the tokens of a molecule."""
+"""q(z given x): a bidirectional LSTM over the symbols of a molecule."""
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,11 @@ LOG_VAR_RANGE = (-8.0, 1.0)  # narrower than e^-4 is a delta, wider than e^0.5 l
 
 
 class Encoder(nn.Module):
-    """Read a molecule in both directions and name the Gaussian that its code is drawn from.
+    """Encode a molecule in both directions into the Gaussian of its latent code.
 
-    The conditions are not seen here, so that one latent space serves every subset of them.
-    Each direction is an LSTM of its own and the backward one reads every molecule reversed within
-    its own length: padding then changes nothing, and no packing is needed.
+    The conditions are no input, so that one latent space serves every subset of them. Each
+    direction is an LSTM of its own, and the backward one reads every molecule reversed within its
+    own length: padding then changes nothing, and no packing is needed.
     """
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
@@ -33,8 +33,8 @@ class Encoder(nn.Module):
         """Encode molecules.
 
         Args:
-            ids: token ids, padded, shape (B, T).
-            lengths: tokens of each molecule that count, shape (B,).
+            ids: symbol ids, padded, shape (B, T).
+            lengths: symbols of each molecule without padding, shape (B,).
         """
         steps = torch.arange(ids.shape[1], device=ids.device)
         inside = steps < lengths[:, None]  # (B, T)

@@ -1,8 +1,8 @@
-"""The posterior q(z given x), and codes of which only a part is left.
+"""The posterior q(z given x), and latent codes with noise.
 
 A noise level s blends a code with standard normal noise: z_s = (1 - s) z + s noise, the straight
-path of flow matching (Lipman et al. 2023, https://arxiv.org/abs/2210.02747). At 0 the code is
-whole, at 1 nothing of it is left.
+path of flow matching (Lipman et al. 2023, https://arxiv.org/abs/2210.02747). Level 0 is the whole
+code, level 1 is noise alone.
 """
 
 from typing import NamedTuple
@@ -18,10 +18,10 @@ def corrupt(z: Tensor, noise: Tensor, level: Tensor) -> Tensor:
 
 
 def expected(z: Tensor, level: Tensor) -> Tensor:
-    """Return the best linear guess of codes (B, Z) that were blended at noise levels (B,).
+    """Return the best linear estimate of codes (B, Z) that were blended at noise levels (B,).
 
-    It takes the codes' variance as 1 in each dimension, which the KL term asks of them: the guess
-    is the code itself at level 0, and zero where nothing of it is left.
+    It assumes a variance of 1 in each dimension, the target of the KL term. The estimate is the
+    code itself at level 0 and zero at level 1.
     """
     share = level[:, None]
     kept = 1.0 - share

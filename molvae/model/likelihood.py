@@ -1,9 +1,9 @@
-"""How likely a model holds molecules to be: bounds on -log p(x given c), in nats.
+"""The likelihood of molecules under a model: bounds on -log p(x given c), in nats.
 
 A noise-conditional decoder needs no bound: at noise level 1 the code holds no information, and the
 reconstruction loss there is -log p(x given c) itself.
 
-Letters besides those of the room: K codes drawn for each molecule, F figures.
+More letters for shapes: K codes sampled for each molecule, F figures.
 """
 
 import math
@@ -19,12 +19,12 @@ from molvae.model.losses import property_loss, reconstruction_loss
 
 
 class Likelihood(NamedTuple):
-    """What B molecules cost, in nats per molecule.
+    """The likelihood of B molecules, in nats per molecule.
 
     Attributes:
         costs: -log p(x given z, c) with each code, shape (K, B).
         weights: log of p(x, z given c) / q(z given x), shape (K, B); log p(x given c) itself, K
-            times, where the decoder was taught noise.
+            times, of a noise-conditional model.
         kl: KL(q(z given x) to N(0, I)), shape (B,).
         misreading: root mean square error of the property head over the known properties, in
             standard deviations of the training set, shape (B,); 0 where none is known.
@@ -44,11 +44,11 @@ class Likelihood(NamedTuple):
         return math.log(codes) - torch.logsumexp(self.weights[:codes], dim=0)
 
     def figures(self, symbols: Tensor, *, codes: int) -> np.ndarray:
-        """Return the points of molecules, float64, shape (B, F); see `typicality.FIGURES`.
+        """Return the figures of molecules, float64, shape (B, F); see `ood.FIGURES`.
 
         Args:
             symbols: SELFIES symbols of each, and one for its end, shape (B,).
-            codes: that are looked at.
+            codes: number of codes to use.
         """
         nll = self.nll(codes)
         columns = torch.stack([nll, nll / symbols, self.misreading], dim=1)
@@ -56,12 +56,12 @@ class Likelihood(NamedTuple):
 
 
 def without_code(model: ConditionalVAE, conditions: Tensor, ids: Tensor) -> Tensor:
-    """Return -log p(x given c) of a decoder that was taught noise, nats, shape (B,).
+    """Return -log p(x given c) of a noise-conditional model, nats, shape (B,).
 
     Args:
         model: in evaluation mode, `noise_conditional`.
         conditions: standardized properties, NaN = unspecified, shape (B, P).
-        ids: tokens, EOS, then padding, shape (B, T).
+        ids: symbols, EOS, then padding, shape (B, T).
     """
     nothing = conditions.new_zeros(len(ids), model.config.latent_size)
     logits = model.decode(nothing, conditions, ids, level=conditions.new_ones(len(ids)))
@@ -71,8 +71,7 @@ def without_code(model: ConditionalVAE, conditions: Tensor, ids: Tensor) -> Tens
 def noise_of(hashes: Iterable[int], *, codes: int, size: int) -> Tensor:
     """Return the noise of molecules by their 64-bit hashes, shape (K, B, Z).
 
-    A molecule's noise is its own, whatever others it comes with, and its first codes are the same
-    however many are drawn.
+    The noise of a molecule depends on neither the other molecules nor the number of codes.
     """
     drawn = [
         np.random.Generator(np.random.Philox(key=int(each))).standard_normal((codes, size))
@@ -85,12 +84,12 @@ def noise_of(hashes: Iterable[int], *, codes: int, size: int) -> Tensor:
 def likelihood(
     model: ConditionalVAE, ids: Tensor, lengths: Tensor, conditions: Tensor, noise: Tensor
 ) -> Likelihood:
-    """Tell what molecules cost, with K codes drawn from each one's posterior.
+    """Compute the likelihood of molecules, with K codes sampled from each posterior.
 
     Args:
         model: in evaluation mode.
-        ids: tokens, EOS, then padding, shape (B, T).
-        lengths: tokens of each molecule, EOS included, shape (B,).
+        ids: symbols, EOS, then padding, shape (B, T).
+        lengths: symbols of each molecule, EOS included, shape (B,).
         conditions: standardized properties, NaN = unspecified, shape (B, P).
         noise: standard normal, shape (K, B, Z).
     """

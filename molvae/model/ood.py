@@ -1,14 +1,14 @@
-"""How ordinary a molecule is among those held out of training, by what a model makes of it.
+"""Detection of out-of-distribution molecules, by comparison with held-out molecules.
 
-A likelihood alone does not tell: models of sequences hold short and simple strings of a kind they
-never saw for as likely as what they learned (Nalisnick et al. 2019,
-https://arxiv.org/abs/1810.09136). So some figures are looked at together and from both sides: they
-make a point, and a molecule is as odd as its point is far from those of the held-out molecules
-(after "density of states estimation", Morningstar et al. 2021, https://arxiv.org/abs/2006.09273,
-with one Gaussian). With `druglike`, 500 molecules of each set, QM9 is told from ZINC's test split
-with an area under the ROC curve of .998 (by nats a molecule alone .60), ChEMBL's macrocycles with
-1.000, peptides with .947; 93, 99 and 89 % of them, and 0.8 % of ZINC's, lie beyond the limit. See
-`benchmarks/scores.py`, which compares this with each figure alone.
+A likelihood alone is not enough: models of sequences find short and simple strings of an unknown
+kind as likely as their training data (Nalisnick et al. 2019, https://arxiv.org/abs/1810.09136). So
+several figures of a molecule are taken together as a point, and its Mahalanobis distance from the
+points of the held-out molecules is compared with theirs (after "density of states estimation",
+Morningstar et al. 2021, https://arxiv.org/abs/2006.09273, with one Gaussian). With `druglike` and
+500 molecules of each set, the area under the ROC curve against ZINC's test split is 0.998 for QM9
+(0.60 by nats per molecule alone), 1.000 for ChEMBL's macrocycles and 0.947 for peptides; 93, 99 and
+89 % of them, and 0.8 % of ZINC's, are beyond the limit. `benchmarks/scores.py` compares this with
+each figure alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from molvae.normalizer import LEVELS
 # and long ones by the other; and how far the property head is from the molecule's own properties.
 FIGURES = ("nll", "nll_per_symbol", "misreading")
 WORDS = ("{} nats", "{} nats a symbol", "the model misreads its properties by {} sd")
-RARE = 0.99  # share of the held-out molecules that are less odd than what is called odd
+RARE = 0.99  # share of the held-out molecules within the limit
 MIN_MOLECULES = 100  # fewer have no hundredth
 CODES = 4  # drawn for each molecule; each costs as much again, and the bound tightens slowly
 MAX_CODES = 1024  # that a header may ask for
@@ -32,13 +32,13 @@ LARGE = 1e12  # no figure's mean or variance is; nor is NaN below it
 
 
 class Typicality(NamedTuple):
-    """Where the held-out molecules lie, F figures each.
+    """The distribution of the held-out molecules, F figures each.
 
     Attributes:
-        split: the part of the dataset that they are.
+        split: the part of the dataset that they are from.
         molecules: N.
-        codes: drawn for each one's nll.
-        given: the properties that the decoder was told of each.
+        codes: samples for the nll of each.
+        given: the properties that were conditions.
         mean: of each of `FIGURES`, shape (F,).
         covariance: shape (F, F).
         quantiles: of their Mahalanobis distances, at `normalizer.LEVELS`, shape (Q,).
@@ -68,18 +68,18 @@ class Typicality(NamedTuple):
         return _distance(points, self.mean, self.covariance)
 
     def level(self, distances: np.ndarray) -> np.ndarray:
-        """Return the share of the held-out molecules that are less odd, 0.001 to 0.999, (N,)."""
+        """Return the share of the held-out molecules that are nearer, 0.001 to 0.999, (N,)."""
         share: np.ndarray = np.interp(distances, self.quantiles, LEVELS)
         return share
 
     def is_odd(self, distances: np.ndarray) -> np.ndarray:
-        """Tell what is odder than `RARE` of the held-out molecules, if these are enough, (N,)."""
+        """Return whether molecules are farther than `RARE` of the held-out ones, shape (N,)."""
         limit = np.interp(RARE, LEVELS, self.quantiles)
         odd: np.ndarray = (distances > limit) & (self.molecules >= MIN_MOLECULES)
         return odd
 
     def oddest(self, point: np.ndarray) -> str:
-        """Say in words which figure of a point (F,) is oddest, beside what is usual."""
+        """Return a text on the most unusual figure of a point (F,), beside the usual value."""
         spread = np.sqrt(np.diag(self.covariance))
         odd = int(np.argmax(np.abs(point - self.mean) / spread))
         usual = f"{self.mean[odd]:.3g} +- {spread[odd]:.2g}"

@@ -1,6 +1,6 @@
-"""p(z given c): where codes come from when no molecule is given.
+"""p(z given c): the distribution that latent codes are sampled from.
 
-A decoder that has learned z and c together is confused by a z drawn without regard to c. So the
+A code that is sampled independently of its conditions is unlike those of the training set. So the
 prior is fitted after training to the codes of the training set, jointly with their properties.
 """
 
@@ -24,7 +24,7 @@ class Prior(Protocol):
     def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
         """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z).
 
-        At a noise level above 0 they are drawn as `latent.corrupt` would leave them.
+        At a noise level above 0 they follow the distribution of `latent.corrupt`.
         """
         ...
 
@@ -34,7 +34,7 @@ class Prior(Protocol):
         ...
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return what a checkpoint keeps."""
+        """Return the arrays of a checkpoint."""
         ...
 
 
@@ -53,7 +53,7 @@ class StandardNormal:
         return scale * noise
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return what a checkpoint keeps: nothing."""
+        """Return the arrays of a checkpoint: none."""
         return {}
 
     @classmethod
@@ -65,7 +65,7 @@ class StandardNormal:
 
 
 class JointGaussian(NamedTuple):
-    """One Gaussian over (z, c), conditioned on whichever properties are named.
+    """One Gaussian over (z, c), conditioned on any subset of the properties.
 
     Attributes:
         mean: of codes and standardized properties, float64, shape (Z + P,).
@@ -113,15 +113,15 @@ class JointGaussian(NamedTuple):
         return cls(mean, _positive(covariance), codes.shape[1])
 
     def given(self, named: Tensor, *, level: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Condition z on some of the properties.
+        """Return the distribution of z given some of the properties.
 
         Args:
             named: positions of those properties among all, shape (S,).
-            level: how much of the codes is noise, 0 to 1.
+            level: noise level of the codes, 0 to 1.
 
         Returns:
-            The regression of z on them (Z, S), and the Cholesky factor (Z, Z) of the covariance
-            that is left, both of codes blended with noise.
+            The regression of z on them (Z, S), and the Cholesky factor (Z, Z) of the remaining
+            covariance, both of codes blended with noise.
         """
         size = self.latent_size
         across = self.covariance[:size][:, size + named]  # (Z, S)
@@ -148,7 +148,7 @@ class JointGaussian(NamedTuple):
         return codes.to(device=noise.device, dtype=noise.dtype)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return what a checkpoint keeps."""
+        """Return the arrays of a checkpoint."""
         return {"mean": self.mean.numpy(), "covariance": self.covariance.numpy()}
 
     @classmethod

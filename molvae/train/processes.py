@@ -17,16 +17,16 @@ from torch import Tensor, distributed, nn
 from molvae.errors import MolvaeError, UsageError
 from molvae.model.device import choose_device
 
-PATIENCE = timedelta(minutes=10)  # with a silent process: the end of an epoch takes less
+PATIENCE = timedelta(minutes=10)  # without a message of a process; the end of an epoch takes less
 
 
 class Processes(NamedTuple):
-    """This process among those that share a training.
+    """This process, one of those that share a training.
 
     Attributes:
         rank: 0, 1, ...; process 0 alone writes and reports.
-        size: how many there are.
-        device: what this one computes on.
+        size: number of processes.
+        device: of this process.
     """
 
     rank: int = 0
@@ -39,14 +39,14 @@ class Processes(NamedTuple):
         return self.rank == 0
 
     def shard(self, rows: int) -> tuple[int, int]:
-        """Return first and end of the rows of a batch that are this process's."""
+        """Return the first row and the end of this process's rows of a batch."""
         return rows * self.rank // self.size, rows * (self.rank + 1) // self.size
 
     def all_reduce(self, values: Tensor) -> None:
         """Replace values by their sum over all processes, bit for bit the same in each.
 
         Raises:
-            MolvaeError: when one of them is gone.
+            MolvaeError: when a process is lost.
         """
         if self.size > 1:
             with _reporting_loss(self):
@@ -86,7 +86,7 @@ ALONE = Processes()
 
 @contextmanager
 def joined(environment: Mapping[str, str], device: str) -> Iterator[Processes]:
-    """Join the processes that `torchrun` or `srun` started with this one, if there are any.
+    """Connect to the other processes of `torchrun` or `srun`, if there are any.
 
     Args:
         environment: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT as torchrun sets
@@ -94,7 +94,7 @@ def joined(environment: Mapping[str, str], device: str) -> Iterator[Processes]:
         device: "auto", "cpu" or "cuda", whose number is then LOCAL_RANK; alone also "cuda:1".
 
     Raises:
-        UsageError: when the variables or the device make no sense.
+        UsageError: for invalid variables or an invalid device.
         MolvaeError: when the others cannot be reached.
     """
     size = _number(environment, "WORLD_SIZE", 1)

@@ -1,4 +1,4 @@
-"""The training loop: a dataset in, a checkpoint, a log and a configuration out."""
+"""The training loop: from a dataset to a checkpoint, a log and a configuration."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,11 +37,11 @@ from molvae.train.step import Learner, check_finite
 from molvae.training_index import BloomFilter
 
 GAUSSIAN = PriorConfig()
-OF_A_PRIOR = ("measured", "defaults")  # of what a model says: true of the prior that drew it
+OF_A_PRIOR = ("measured", "defaults")  # provenance that depends on the prior
 
 
 class Progress(NamedTuple):
-    """What a progress bar shows after a step; `seen` counts molecules since the first epoch."""
+    """The figures of a progress bar; `seen` counts molecules since the first epoch."""
 
     epoch: int
     seen: int
@@ -54,25 +54,25 @@ class Trainer:
     """Train one model on one dataset in one run folder.
 
     The folder holds `model.safetensors` (the best epoch's averaged weights, ready to generate),
-    `state.safetensors` (all that is needed to go on), `log.csv` and `config.toml`. Randomness is
-    keyed by seed and step, so a resumed training takes the same steps as one never interrupted.
+    `state.safetensors` (to resume from), `log.csv` and `config.toml`. Random numbers depend on seed
+    and step, so that a resumed training takes the same steps as one without interruption.
 
     Args:
-        dataset: what to learn from; its training and validation splits are used.
+        dataset: its training and validation splits are used.
         run: the folder, made when it is not there.
         model: sizes.
         train: how to train.
         prior: the prior of p(z given c), fitted when the model is trained.
         device: "cpu", "cuda", "cuda:1".
-        initial: weights to begin from, by the names and shapes of this model; random when None.
-        earlier: index of what those weights were trained on, which is no more novel than this set.
-        resume: go on from the folder's state when there is one; `initial` must be what it was.
+        initial: weights to start from, with the names and shapes of this model; random when None.
+        earlier: index of the molecules that these weights were trained on.
+        resume: continue from the folder's state, if any; `initial` must be the same as before.
         tensorboard: write the log for TensorBoard too, in the folder's `tensorboard`.
-        processes: those that share this training; the folder is one that all of them see.
+        processes: the processes that share this training, with a common folder.
         report: called after every step, for a progress bar.
-        notice: told what a user should know and need not act on.
-        should_stop: asked after every step, and often at the end of an epoch; when it says true,
-            the state is saved and `fit` returns.
+        notice: called with texts that need no action of the user.
+        should_stop: called after every step, and often at the end of an epoch; when it returns
+            true, the state is saved and `fit` returns.
 
     Raises:
         InputError: when the dataset has no training or no validation molecules.
@@ -139,16 +139,16 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or so many without a better one that it is no use."""
+        """Whether the last epoch is done, or patience has run out."""
         without = self.state.epochs_since_best
         return self.state.epoch >= self.config.epochs or 0 < self.config.patience <= without
 
     def fit(self) -> bool:
-        """Train to the end; return False when `should_stop` ended it sooner, all being saved.
+        """Train to the end; return False when `should_stop` ended it sooner, with the state saved.
 
         Raises:
             MolvaeError: when another process trains in the folder, when the disk or the memory is
-                too small, or when the loss is no number. The state saved last stands.
+                too small, or when the loss is not finite. The last saved state stays.
         """
         with lock_run(self.run) if self.processes.is_main else nullcontext():
             try:
@@ -167,7 +167,7 @@ class Trainer:
             return finished
 
     def _begin(self) -> None:
-        """Make the folder say what is true, whatever was there and wherever a kill came."""
+        """Bring the folder's files to the present state, whatever an older training left."""
         if not self.processes.all_equal(self.state.step):
             raise MolvaeError(
                 f"{self.run}: the processes find different states in it. It has to be a folder"
@@ -212,7 +212,7 @@ class Trainer:
         return True
 
     def _remaining_batches(self) -> Iterator[Batch]:
-        """Yield what is left of the current epoch: all of it, or the rest after a resume."""
+        """Yield the remaining batches of the current epoch: all, or the rest after a resume."""
         batches = order(
             self.dataset.lengths[self.members],
             self.config.batch_size,
@@ -230,15 +230,15 @@ class Trainer:
         self.report(Progress(self.state.epoch, self.seen, *(sums[1:] / sums[0]).tolist()))
 
     def _progress(self) -> float:
-        """How far the schedules are, 0 to 1."""
+        """The progress of the training, 0 to 1."""
         return self.state.step / (self.per_epoch * self.config.epochs)
 
     def _finish_epoch(self, record: Callable[[Epoch], None]) -> bool:
-        """Judge the epoch, keep its model when it is the best; False when asked to stop.
+        """Validate the epoch and save its model when it is the best; False when asked to stop.
 
-        Nothing is changed before the last word is spoken, so that a training stopped or killed
-        here takes this up again from the epoch's last step, and comes to the same. The model and
-        the log are written before the state that knows of them, for the same reason.
+        Nothing changes before the evaluation is complete, so that a training stopped or killed here
+        repeats it after a resume, with the same result. For the same reason the model and the log
+        are written before the state.
         """
         model = self.learner.averaged_model()
         checkpoint, interrupted = None, False
@@ -303,7 +303,7 @@ class Trainer:
         )
 
     def _package(self, model: ConditionalVAE, epoch: Epoch) -> Checkpoint:
-        # What the clock said stays in the log: the same training gives the same file.
+        # Times stay in the log: the same training gives the same file.
         log = [row.timeless() for row in [*self.state.log, epoch]]
         trained = {"precision": self.precision.name, "device": self.device.type, **log[-1]}
         return build_checkpoint(
