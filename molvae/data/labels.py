@@ -193,7 +193,7 @@ def _split_kind(text: str, columns: Sequence[str]) -> tuple[str, str]:
     if text.strip().lower() in lower or name.lower() not in lower:
         return text, ""  # a name that is missing is refused with the columns that exist
     if kind.lower() not in KINDS:
-        raise UsageError(f"label '{text}': behind the colon stands {' or '.join(KINDS)}.")
+        raise UsageError(f"label '{text}': write {' or '.join(KINDS)} after the colon.")
     return name, kind.lower()
 
 

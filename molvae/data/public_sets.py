@@ -1,8 +1,8 @@
-"""Public sets of molecules: what they are, where they are, and what their files must contain.
+"""Public sets of molecules: their contents, addresses, sizes and checksums.
 
-The addresses are those that the authors give; sizes and checksums are those of the repository that
-holds the file (Git LFS pointers, git blobs), of the authors' README, or of the object store. None
-of the sets is ours to redistribute.
+The addresses come from the authors. Sizes and checksums come from the repository of the file (Git
+LFS pointers, git blobs), the authors' README, or the object store. We may not redistribute any of
+the sets.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ _MOLECULENET = "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets"
 
 
 class PublicFile(NamedTuple):
-    """One table of a set.
+    """A table of a set.
 
     Attributes:
-        name: as `molvae data get` knows it.
-        file: its name in the cache and on a mirror; the ending tells the format.
-        rows: molecules in it.
-        address: where its authors put it.
+        name: for `molvae data get`.
+        file: its name in the cache and on a mirror; the ending names the format.
+        rows: number of molecules.
+        address: of its authors.
         expected: size and checksum.
     """
 
@@ -39,13 +39,13 @@ class PublicFile(NamedTuple):
 
 
 class PublicSet(NamedTuple):
-    """A set that is cited as one.
+    """A set with one citation.
 
     Attributes:
-        name: as `molvae data get` knows it; stands for all its files.
-        title: what it is.
-        smiles_column: where its SMILES are; "" when the files have no header.
-        license: what its authors or its source allow.
+        name: for `molvae data get`; it means all files.
+        title: a description.
+        smiles_column: the column of SMILES; "" when the files have no header.
+        license: of its authors or its source.
         doi: of the paper to cite.
         files: its tables.
     """
@@ -199,7 +199,7 @@ SETS = (
 
 
 def named(name: str) -> tuple[PublicFile, ...]:
-    """Return the files that a name stands for: those of a set, or one of them.
+    """Return the files of a name: all files of a set, or one file.
 
     Raises:
         UsageError: for an unknown name, with the nearest known one.
@@ -217,14 +217,14 @@ def named(name: str) -> tuple[PublicFile, ...]:
 
 
 def cached(file: PublicFile) -> Path | None:
-    """Return where a file lies in the cache, None while it does not; its content is not read."""
+    """Return the path of a file in the cache, None when it is not there or has another size."""
     path = place(file)
     right = path.is_file() and path.stat().st_size == file.expected.size
     return path if right else None
 
 
 def place(file: PublicFile) -> Path:
-    """Return where a file is or will be in the cache."""
+    """Return the path that a file has or will have in the cache."""
     return cache_folder("datasets") / file.file
 
 
@@ -235,18 +235,18 @@ def get(
     progress: Callable[[int], None] = lambda done: None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Return the path of a file whose content was verified, fetching it when it is not there.
+    """Return the path of a verified file, after downloading it if necessary.
 
     Args:
         file: one of `SETS`.
-        mirror: address of a folder that holds the file under its name in the cache; "" for the
-            authors' own.
-        progress: called with the number of bytes that are there.
-        notify: called with a line on what goes on.
+        mirror: address of a folder with the file, named as in the cache; "" for the authors'
+            address.
+        progress: called with the number of bytes downloaded.
+        notify: called with a line about each step.
 
     Raises:
         UsageError: when the mirror is neither http nor https.
-        MolvaeError: when the file cannot be had.
+        MolvaeError: when the file cannot be downloaded.
     """
     path = place(file)
     address = f"{mirror.rstrip('/')}/{file.file}" if mirror else file.address
