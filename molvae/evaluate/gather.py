@@ -24,7 +24,7 @@ from molvae.evaluate.references import (
     pack_words,
     unpack_words,
 )
-from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets, drawn
+from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets, choose_rows
 from molvae.evaluate.training import KnownMolecules
 from molvae.evaluate.work import Work
 from molvae.parallel.workers import Lost, map_chunks
@@ -174,7 +174,7 @@ def _with_nearness(sets: Sets, training: Source, work: Work) -> Sets:
     if reference is None:
         return sets
     valid = np.array([bool(smiles) for smiles in reference.canonical], dtype=bool)
-    rows = drawn(np.flatnonzero(valid), sets.seed)
+    rows = choose_rows(np.flatnonzero(valid), sets.seed)
     canonical = [reference.canonical[row] for row in rows]
     stage = "Nearest training molecules of the reference"
     return sets._replace(control=near(stage, canonical, reference.fingerprints[rows]))

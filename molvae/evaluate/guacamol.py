@@ -40,14 +40,8 @@ def distinct(canonical: Sequence[str], limit: int) -> list[str]:
     return list(dict.fromkeys(canonical))[:limit]
 
 
-def validity(sets: Sets) -> Numbers:
+def validity(sets: Sets) -> Columns:
     """Share of the first 10,000 strings that are valid."""
-    first = sets.generated.valid[: size(len(sets.generated))]
-    return {"validity": float(first.mean()) if first.size else None}
-
-
-def validity_of_each(sets: Sets) -> Columns:
-    """Return 1 or 0 for each of them, NaN for all other strings."""
     column = np.full(len(sets.generated), np.nan)
     limit = size(len(sets.generated))
     column[:limit] = sets.generated.valid[:limit]

@@ -12,20 +12,14 @@ import numpy as np
 
 from molvae.errors import UsageError
 from molvae.evaluate import guacamol, moses, precedence
-from molvae.evaluate.sets import Columns, Metric, Numbers, Sets, mean
+from molvae.evaluate.sets import Columns, Metric, Numbers, Sets, mean, mean_metric
 from molvae.evaluate.training import KnownMolecules
 
 UNIQUE_AT = (1_000, 10_000)  # MOSES reports uniqueness among the first 1,000 and 10,000
 
 
-def validity(sets: Sets) -> Numbers:
+def validity(sets: Sets) -> Columns:
     """Share of all N strings that are valid; an empty string is not."""
-    valid = sets.generated.valid
-    return {"validity": float(valid.mean()) if valid.size else None}
-
-
-def validity_of_each(sets: Sets) -> Columns:
-    """Return 1 or 0 for each string."""
     return {"validity": sets.generated.valid.astype(np.float64)}
 
 
@@ -141,7 +135,7 @@ def suites() -> tuple[str, ...]:
 
 
 METRICS: Mapping[str, Metric] = {
-    "validity": Metric(validity, of_each=validity_of_each),
+    "validity": mean_metric(validity),
     "uniqueness": Metric(uniqueness),
     "novelty": Metric(novelty, of_each=novelty_of_each),
     "internal diversity": Metric(internal_diversity),
@@ -153,17 +147,17 @@ METRICS: Mapping[str, Metric] = {
     "memorization": Metric(
         memorization, ("basic", "moses", "guacamol"), of_each=memorization_of_each
     ),
-    "MOSES valid": Metric(moses.valid, ("moses",), moses.valid_of_each),
+    "MOSES valid": mean_metric(moses.valid, "moses"),
     "MOSES unique": Metric(moses.unique, ("moses",)),
     "MOSES FCD": Metric(moses.fcd, ("moses",)),
-    "MOSES SNN": Metric(moses.snn, ("moses",), moses.snn_of_each),
+    "MOSES SNN": mean_metric(moses.snn, "moses"),
     "MOSES Frag": Metric(moses.frag, ("moses",)),
     "MOSES Scaf": Metric(moses.scaf, ("moses",)),
     "MOSES IntDiv": Metric(moses.internal_diversity, ("moses",)),
-    "MOSES Filters": Metric(moses.filters, ("moses",), moses.filters_of_each),
-    "MOSES Novelty": Metric(moses.novelty, ("moses",), moses.novelty_of_each),
+    "MOSES Filters": mean_metric(moses.filters, "moses"),
+    "MOSES Novelty": mean_metric(moses.novelty, "moses"),
     "MOSES Wasserstein": Metric(moses.wasserstein, ("moses",)),
-    "GuacaMol validity": Metric(guacamol.validity, ("guacamol",), guacamol.validity_of_each),
+    "GuacaMol validity": mean_metric(guacamol.validity, "guacamol"),
     "GuacaMol uniqueness": Metric(guacamol.uniqueness, ("guacamol",)),
     "GuacaMol novelty": Metric(guacamol.novelty, ("guacamol",)),
     "GuacaMol KL": Metric(guacamol.kl_divergence, ("guacamol",)),

@@ -8,12 +8,12 @@ molsets 0.3.1 differ, these metrics follow the code, as the published numbers do
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
 from molvae.chem.similarity import mean_similarities
+from molvae.evaluate.distributions import compare, known
 from molvae.evaluate.fcd import at_size, frechet_distance, join
 from molvae.evaluate.references import Reference
-from molvae.evaluate.sets import Columns, Numbers, Sets, mean
+from molvae.evaluate.sets import Columns, Numbers, Sets
 from molvae.evaluate.training import Training
 
 PROTOCOL = 30_000  # molecules
@@ -21,13 +21,8 @@ UNIQUE_AT = (1_000, 10_000)
 WASSERSTEIN = {"logP": "LogP", "SA": "SA", "QED": "QED", "weight": "MW"}  # its name: ours
 
 
-def valid(sets: Sets) -> Numbers:
+def valid(sets: Sets) -> Columns:
     """Share of all N strings that are valid."""
-    return {"valid": float(sets.generated.valid.mean()) if len(sets.generated) else None}
-
-
-def valid_of_each(sets: Sets) -> Columns:
-    """Return 1 or 0 for each string."""
     return {"valid": sets.generated.valid.astype(np.float64)}
 
 
@@ -62,13 +57,8 @@ def fcd(sets: Sets) -> Numbers:
     return numbers | extrapolated
 
 
-def snn(sets: Sets) -> Numbers:
+def snn(sets: Sets) -> Columns:
     """Mean over the valid molecules of the largest Tanimoto similarity to a test molecule."""
-    return {name: mean(column) for name, column in snn_of_each(sets).items()}
-
-
-def snn_of_each(sets: Sets) -> Columns:
-    """Return that largest similarity of each string, NaN outside the sample."""
     return {
         f"SNN/{label}": sets.of_each(similarity) for label, similarity in sets.similarities.items()
     }
@@ -92,33 +82,17 @@ def internal_diversity(sets: Sets) -> Numbers:
     return {"IntDiv": first, "IntDiv2": second}
 
 
-def filters(sets: Sets) -> Numbers:
+def filters(sets: Sets) -> Columns:
     """Share of the valid molecules that pass the filters of MOSES.
 
     Medicinal chemistry filters and PAINS, no charge, no ring of 8 or more, atoms C N S O F Cl Br H.
     """
-    molecules = len(sets.generated.molecules)
-    alerts = sets.generated.structures.alerts.total()
-    return {"Filters": (molecules - alerts) / molecules if molecules else None}
-
-
-def filters_of_each(sets: Sets) -> Columns:
-    """Return 1 or 0 for each string, NaN if invalid."""
     generated = sets.generated
     return {"Filters": np.where(generated.valid, ~generated.alerted, np.nan)}
 
 
-def novelty(sets: Sets) -> Numbers:
+def novelty(sets: Sets) -> Columns:
     """Share of the distinct valid molecules that are not in the training set."""
-    if sets.training is None:
-        return {}
-    distinct = list(dict.fromkeys(sets.generated.molecules))
-    new = ~sets.training.contains(distinct)
-    return {"Novelty": float(new.mean()) if distinct else None}
-
-
-def novelty_of_each(sets: Sets) -> Columns:
-    """Return 1 or 0 for the first string of each molecule, NaN for the others."""
     return {} if sets.training is None else {"Novelty": new_of_each(sets, sets.training)}
 
 
@@ -139,7 +113,9 @@ def wasserstein(sets: Sets) -> Numbers:
     if test is None:
         return {}
     return {
-        name: _distance(sets.generated.measured(ours), test.measured(ours))
+        name: compare(known(sets.generated.measured(ours)), known(test.measured(ours)))[
+            "wasserstein"
+        ]
         for name, ours in WASSERSTEIN.items()
     }
 
@@ -167,10 +143,3 @@ def _cosine(one: Mapping[str, int], other: Mapping[str, int]) -> float | None:
     shared = sum(count * other.get(name, 0) for name, count in one.items())
     lengths = [sum(count * count for count in counts.values()) for counts in (one, other)]
     return float(shared / np.sqrt(float(lengths[0]) * float(lengths[1])))
-
-
-def _distance(values: np.ndarray, reference: np.ndarray) -> float | None:
-    values, reference = values[~np.isnan(values)], reference[~np.isnan(reference)]
-    if not (values.size and reference.size):
-        return None
-    return float(wasserstein_distance(values, reference))

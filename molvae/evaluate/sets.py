@@ -69,7 +69,7 @@ class Sets(NamedTuple):
 
     def sample_rows(self) -> np.ndarray:
         """Return the rows of the sample: all valid ones, or 30,000 chosen with the seed."""
-        return drawn(np.flatnonzero(self.generated.valid), self.seed)
+        return choose_rows(np.flatnonzero(self.generated.valid), self.seed)
 
     def sample(self) -> np.ndarray:
         """Return the fingerprints of the sample."""
@@ -97,7 +97,16 @@ class Metric(NamedTuple):
     of_each: Callable[[Sets], Columns] | None = None
 
 
-def drawn(rows: np.ndarray, seed: int) -> np.ndarray:
+def mean_metric(columns: Callable[[Sets], Columns], suite: str = "basic") -> Metric:
+    """Return a metric whose numbers are the means of columns over strings."""
+    return Metric(
+        lambda sets: {name: mean(column) for name, column in columns(sets).items()},
+        (suite,),
+        columns,
+    )
+
+
+def choose_rows(rows: np.ndarray, seed: int) -> np.ndarray:
     """Return rows, or 30,000 of them chosen with the seed."""
     if rows.size <= PAIRS_LIMIT:
         return rows
