@@ -58,7 +58,7 @@ MODEL = ModelConfig(
     condition_size=32,
 )
 TRAIN = TrainConfig(batch_size=64, precision="fp32", save_every=1.0)
-# The functions of molvae/store.py that have a hand in writing a file.
+# The functions of molvae/files/atomic.py that write a file.
 WRITING = ("replacing", "write_atomically", "_create", "_lock", "_sweep", "_remove", "_sync_folder")
 
 
@@ -224,7 +224,7 @@ def killed_at_line(number: int, work: Callable[[], object]) -> bool:
 
     def count(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal left
-        if not (frame.f_code.co_filename.endswith("store.py") and frame.f_code.co_name in WRITING):
+        if not (frame.f_code.co_filename.endswith("atomic.py") and frame.f_code.co_name in WRITING):
             return None
         left -= event == "line"
         if left == 0:

@@ -252,15 +252,15 @@ def step_of(run: Path) -> int:
 def test_end_of_an_epoch_is_not_deaf(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signal in the middle of examining the model ends that, and a resume takes it up again."""
+    """A signal while the model is evaluated ends that, and a resume repeats it."""
     assert train("-o", tmp_path / "whole", "--epochs", 1, "-q").exit_code == 0
 
     def told(model: object, *arguments: object, **more: object) -> object:
         os.kill(os.getpid(), signal.SIGTERM)
-        return examine(model, *arguments, **more)  # type: ignore[arg-type]
+        return measure_health(model, *arguments, **more)  # type: ignore[arg-type]
 
-    examine = package.examine
-    monkeypatch.setattr(package, "examine", told)
+    measure_health = package.measure_health
+    monkeypatch.setattr(package, "measure_health", told)
     run = tmp_path / "run"
     stopped = train("-o", run, "--epochs", 1)
     assert stopped.exit_code == 143

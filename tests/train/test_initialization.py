@@ -65,7 +65,7 @@ def test_a_model_extended_by_nothing_is_the_same_bit_for_bit(
     assert initial.checkpoint.normalizer.to_dict() == checkpoint.normalizer.to_dict()
     assert initial.dataset.fingerprint == drug_dataset.fingerprint
     old, new = (
-        MoleculeGenerator(c).generate(12, {"LogP": 2.0}, config=RAW, seed=1)
+        MoleculeGenerator(c).generate(12, {"LogP": 2.0}, config=RAW, seed=1).molecules
         for c in (checkpoint, initial.checkpoint)
     )
     assert old == new
