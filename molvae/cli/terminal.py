@@ -1,10 +1,9 @@
 """Text and tables for people: data to stdout, everything else to stderr."""
 
 import json
-import math
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -37,17 +36,10 @@ def print_json(value: object) -> None:
 
     JSON itself escapes only some of the characters that `printable` escapes.
     """
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    from molvae.files.plain import plain
+
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     click.echo(re.sub(r"[^\n -~]", lambda found: _json_letter(found.group()), text))
-
-
-def _finite(value: object) -> object:
-    """Return a value with None for every number that JSON cannot hold."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _json_letter(letter: str) -> str:

@@ -112,12 +112,11 @@ def wasserstein(sets: Sets) -> Numbers:
     test = sets.tests.get("Test")
     if test is None:
         return {}
-    return {
-        name: compare(known(sets.generated.measured(ours)), known(test.measured(ours)))[
-            "wasserstein"
-        ]
+    pairs = {
+        name: [known(part.measured(ours)) for part in (sets.generated, test)]
         for name, ours in WASSERSTEIN.items()
     }
+    return {name: compare(*pair)["wasserstein"] for name, pair in pairs.items()}
 
 
 def diversity(sets: Sets) -> tuple[float | None, float | None]:

@@ -6,7 +6,6 @@ symbol unknown to the model counts as not reconstructed.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from molvae.chem.similarity import tanimoto
 from molvae.dataset import SPLIT_NAMES
 from molvae.errors import InputError, Rejected
 from molvae.evaluate.text import aligned, cell
+from molvae.files.plain import plain
 from molvae.generation.decode import GREEDY
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior
@@ -158,7 +158,7 @@ def reconstruct(
         molecules=count,
         left_out=held_out.left_out,
         ways={way: _alike(originals, written, count) for way, written in back.items()},
-        health=_plain(health),
+        health=plain(health._asdict()),
         probe=linear_probe(
             posterior.mean.numpy(), dataset.properties, generator.normalizer.names, seed=seed
         ),
@@ -215,9 +215,3 @@ def _nats(health: Health) -> float:
     if health.language_model is not None:
         return health.language_model
     return health.reconstruction + health.kl
-
-
-def _plain(health: Health) -> dict[str, Any]:
-    """Return plain values; the error of a property without values is None."""
-    errors = [None if math.isnan(error) else error for error in health.property_mae]
-    return {**health._asdict(), "property_mae": errors}
