@@ -31,7 +31,7 @@ def prepared_like(model: str, settings: Mapping[str, Any]) -> tuple[DataConfig, 
 
     Args:
         model: as `find_model` takes it.
-        settings: what the user asks for; labels and splits are free.
+        settings: the options of the command; labels and splits are free.
 
     Raises:
         UsageError: for a setting that contradicts the model, naming it.

@@ -191,7 +191,7 @@ def _report_defect(
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Leave through every `finally` and `with`, so that what was finished is kept."""
+    """Exit through every `finally` and `with`, so that finished work is kept."""
     sys.exit(TERMINATED)
 
 

@@ -77,7 +77,7 @@ def number(default: int | None = None, *, help: str = "Number of molecules.") ->
 
 def output(help: str, *, default: str | None = None, required: bool = False) -> Decorator:
     """`-o`: the parameter `output`, a path, or `-` for stdout."""
-    # Since click 8.3 a default of None is a default: what is required could be left out.
+    # Since click 8.3 a default of None is a default: a required option could be missing.
     more: dict[str, Any] = {} if required else {"default": default}
     return click.option(
         "-o",

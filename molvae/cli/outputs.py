@@ -1,4 +1,4 @@
-"""The table that a command writes, and its summary; a bad place is refused before the work."""
+"""The files that a command writes, checked before the work; its table and its summary."""
 
 import os
 import sys
@@ -155,7 +155,7 @@ class TableOutput(NamedTuple):
     def write_records(
         self, records: Sequence[Mapping[str, object]], *, columns: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
-        """Write rows that name their cells.
+        """Write rows given as mappings from columns to cells.
 
         Args:
             records: one for each row.

@@ -1,4 +1,4 @@
-"""The targets of a command: from `--target` or a table, and warnings about those that are rare."""
+"""The targets of a command, from `--target` or a table, and warnings about unusual ones."""
 
 import csv
 from collections import Counter

@@ -62,13 +62,13 @@ def control_lines(
         if name in generator.measured:
             yield f"{name}: {got}, {hit}"
             continue
-        of_class, told = name in generator.normalizer.classes, stated.get(name, {})
-        known = told.get("accuracy" if of_class else "mae")
+        is_class, errors = name in generator.normalizer.classes, stated.get(name, {})
+        figure = errors.get("accuracy" if is_class else "mae")
         error = "error unknown"
-        if known is not None:
-            error = f"accuracy {known:.0%} on" if of_class else f"mean error {known:.3g} on"
-            error += f" {held_out(told)}"
-        read = hit if of_class else f"{got}, {hit}"
+        if figure is not None:
+            error = f"accuracy {figure:.0%} on" if is_class else f"mean error {figure:.3g} on"
+            error += f" {held_out(errors)}"
+        read = hit if is_class else f"{got}, {hit}"
         yield f"{name}: {read}, predicted by the model itself ({error})"
 
 
@@ -94,6 +94,6 @@ def too_few_near(summary: "Summary", what: str) -> str:
     )
 
 
-def held_out(told: Mapping[str, float | None]) -> str:
+def held_out(errors: Mapping[str, float | None]) -> str:
     """Return the number of molecules behind an error."""
-    return f"{told['molecules']:,.0f} held-out molecules"
+    return f"{errors['molecules']:,.0f} held-out molecules"

@@ -1,4 +1,4 @@
-"""A command that reads a table of molecules: its bad rows, its model, and the table it writes."""
+"""Commands that read a table of molecules and write a table."""
 
 import os
 from collections import Counter
@@ -92,10 +92,10 @@ class Transform(Protocol[Used]):
 
 
 class Kept(NamedTuple):
-    """The columns of the table that is read which stand in the table that is written.
+    """The columns that the table written takes from the table read.
 
     Attributes:
-        places: in the table that is read.
+        places: in the table read.
         names: of these columns.
         spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
             has room for it; None where it stays.
@@ -147,11 +147,11 @@ class TableCommand:
         self._left_out: Counter[str] = Counter()  # parts of molecules, such as stereo marks
 
     def keep(self, columns: Iterable[str], *, molecules: bool) -> Kept:
-        """Return the columns of the table that stand beside others, and name the rest on stderr.
+        """Return the columns that stay beside new ones; name those that are replaced on stderr.
 
         Args:
-            columns: the others.
-            molecules: whether the table's own molecules and IDs stay, because the others hold none.
+            columns: the new ones.
+            molecules: whether the molecules and IDs stay, because the new columns have none.
         """
         from molvae.data.tables.columns import id_place
 
@@ -175,7 +175,7 @@ class TableCommand:
     def molecules(
         self, properties: Sequence[str] | None = None, *, known_only: bool = False
     ) -> Generator[tuple["Row", "PreparedMolecule | Rejected"], None, None]:
-        """Yield each row with its molecule in the form of the training set, or why there is none.
+        """Yield each row with its standardized molecule, or the reason why it has none.
 
         Args:
             properties: to compute; None for those of the model.
@@ -200,7 +200,7 @@ class TableCommand:
         items: Generator[tuple["Row", Item | Rejected], None, None],
         stopped: Sequence[int] = (),
     ) -> Iterator[list[tuple["Row", Item]]]:
-        """Yield the good rows, some at a time, until stopped; collect the bad ones."""
+        """Yield the good rows in batches until stopped; collect the bad ones."""
         with closing(items):
             while not stopped and (piece := list(islice(items, BATCH))):
                 good = []
@@ -221,13 +221,13 @@ class TableCommand:
         holds: str = "",
         nothing: str = "no molecule that the model can read",
     ) -> None:
-        """Write the results of a work on all rows, and its summary.
+        """Write the results of a command on all rows, and its summary.
 
         Args:
             title: of the work: "Predicting".
-            work: the work.
+            work: the work of the command.
             items: each row with its molecule or code, or the reason why there is none.
-            holds: where the table holds them; "" for the column of SMILES.
+            holds: the content of the table, in words; "" for its column of SMILES.
             nothing: the error when no row has a result.
 
         Raises:
@@ -248,11 +248,11 @@ class TableCommand:
             raise InputError(f"{self.file}: {nothing}.")
 
     def counts(self) -> dict[str, Any]:
-        """Return the part of the summary that all commands have: bad rows by reason, and model."""
+        """Return the bad rows by reason, and the model: a part of each summary."""
         return {"rejected": dict(self.rejects.counts), "model": self.title}
 
     def tell_rows(self, holds: str = "") -> None:
-        """Write on stderr which rows were read and which were not.
+        """Report the rows on stderr.
 
         Args:
             holds: as for `run`.

@@ -144,12 +144,12 @@ def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
     SMILES come last, unbroken, so that they can be copied from a narrow terminal.
     """
-    told = (PREFIX, "novel", "ood")  # the summary has them, unless the rows differ
+    summarized = (PREFIX, "novel", "ood")  # the summary has them, unless the rows differ
     shown = [
         column
         for column in columns
         if column not in ("SMILES", "model", "seed", "nll")
-        and not (column.startswith(told) and len({row.get(column) for row in rows}) == 1)
+        and not (column.startswith(summarized) and len({row.get(column) for row in rows}) == 1)
     ]
     table = [shown, *([_short(row.get(column)) for column in shown] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

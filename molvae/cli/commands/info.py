@@ -78,14 +78,14 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     names = header["normalizer"]["names"]
     for card in ("health", "measured"):
         for key, value in provenance.get(card, {}).items():
-            told = f"{card}: {key}{f', {UNITS[key]}' if key in UNITS else ''}"
+            label = f"{card}: {key}{f', {UNITS[key]}' if key in UNITS else ''}"
             if key == "property_mae":
-                yield told, dict(zip(names, value, strict=True))
+                yield label, dict(zip(names, value, strict=True))
             elif key != "calibration":  # has columns of its own in the table of properties
-                yield told, value
+                yield label, value
     head = provenance.get("head", {})
-    for name, told in head.get("errors", {}).items():
-        known = {key: value for key, value in told.items() if value is not None}
+    for name, errors in head.get("errors", {}).items():
+        known = {key: value for key, value in errors.items() if value is not None}
         yield f"predicts {name}, {head['split']}", known
 
 
@@ -125,7 +125,7 @@ def _properties(header: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def _classes(header: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield each class of each class label: its share in training, and molecules in all splits."""
+    """Yield each class of each label: its fraction in training, and its molecules in all splits."""
     from molvae.normalizer import class_column
 
     normalizer = header["normalizer"]
@@ -144,12 +144,14 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_text(item)}" for name, item in value.items() if _told(item))
+        return ", ".join(
+            f"{name} {_text(item)}" for name, item in value.items() if _has_content(item)
+        )
     if isinstance(value, Sequence) and not isinstance(value, str):
         return " ".join(_text(item) for item in value)
     return str(value)
 
 
-def _told(value: object) -> bool:
+def _has_content(value: object) -> bool:
     """Return whether there is anything to show: not for an empty list or text."""
     return not (isinstance(value, str | Sequence | Mapping) and not value)

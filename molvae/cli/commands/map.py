@@ -108,7 +108,7 @@ def command(
 
 
 class _Colors(NamedTuple):
-    """What colors the molecules.
+    """The colors of the molecules.
 
     Attributes:
         name: of the property or column; "" for one color.
@@ -124,7 +124,7 @@ class _Colors(NamedTuple):
 
     @classmethod
     def of(cls, name: str, table: "Table") -> "_Colors":
-        """Find what is meant: a property, or else a column.
+        """Find a property, or else a column.
 
         Raises:
             UsageError: when it is neither.

@@ -98,7 +98,7 @@ class _Layout(NamedTuple):
 
     @classmethod
     def of(cls, run: TableCommand, names: tuple[str, ...], *, fill: bool) -> "_Layout":
-        """Lay the columns out; those that an earlier prediction wrote are replaced.
+        """Arrange the columns; those of an earlier prediction are replaced.
 
         Raises:
             InputError: when there is more than one column to fill in for a name.
@@ -130,7 +130,7 @@ class _Layout(NamedTuple):
         added: list[object] = []
         more: list[object] = []
         for name in self.names:
-            value, certainty = _told(prediction, name)
+            value, certainty = _value_and_certainty(prediction, name)
             if not self.filled:
                 more += [value, certainty] if name in self.classes else [value]
                 continue
@@ -144,15 +144,15 @@ class _Layout(NamedTuple):
         return [*cells, *added, *more, bool(prediction.ood), prediction.ood]
 
 
-def _told(prediction: "Prediction", name: str) -> tuple[object, float | None]:
+def _value_and_certainty(prediction: "Prediction", name: str) -> tuple[object, float | None]:
     """Return the prediction, None without one, and the certainty of a class."""
     from molvae.targets import likeliest
 
-    read = prediction.values.get(name)
-    if isinstance(read, Mapping):
-        word = likeliest(read)
-        return word, min(max(read[word], 0.0), 1.0)
-    return read, None
+    found = prediction.values.get(name)
+    if isinstance(found, Mapping):
+        word = likeliest(found)
+        return word, min(max(found[word], 0.0), 1.0)
+    return found, None
 
 
 @dataclass
@@ -211,13 +211,14 @@ class _Predicting:
         """Yield the summary in words."""
         summary = self.summary()
         yield annotated("predicted", summary)
-        for name, told in summary["held_out"].items():
-            if told and told.get("mae") is not None:
-                r2 = f", R2 {told['r2']:.2f}" if told.get("r2") is not None else ""
-                yield f"{name}: mean error {told['mae']:.3g}{r2} on {held_out(told)}"
-            elif told and told.get("accuracy") is not None:
-                area = f", ROC AUC {told['auc']:.2f}" if told.get("auc") is not None else ""
-                largest = f" ({told['largest']:.0%} are in the largest class)"
-                yield f"{name}: accuracy {told['accuracy']:.0%} on {held_out(told)}{largest}{area}"
+        for name, errors in summary["held_out"].items():
+            if errors and errors.get("mae") is not None:
+                r2 = f", R2 {errors['r2']:.2f}" if errors.get("r2") is not None else ""
+                yield f"{name}: mean error {errors['mae']:.3g}{r2} on {held_out(errors)}"
+            elif errors and errors.get("accuracy") is not None:
+                area = f", ROC AUC {errors['auc']:.2f}" if errors.get("auc") is not None else ""
+                largest = f" ({errors['largest']:.0%} are in the largest class)"
+                accuracy = f"{errors['accuracy']:.0%} on {held_out(errors)}"
+                yield f"{name}: accuracy {accuracy}{largest}{area}"
             else:
                 yield f"{name}: the error of this model's predictions is unknown"

@@ -119,9 +119,9 @@ def command(
 
 
 def _row(number: int, name: str, step: "Step", *, ood: bool) -> dict[str, Any]:
-    """Return a step as a row: what was asked and what came of it stand side by side."""
+    """Return a step as a row: the target and the value side by side."""
     cells = step.molecule.cells()
     got = name if name in cells else f"predicted_{name}"
-    told = {"ID": number, "SMILES": step.molecule.smiles, f"target_{name}": step.at}
-    shown = told | {got: cells[got], "tanimoto": step.tanimoto[0]}
-    return shown | cells | {"ood": ood, "noise": step.noise}
+    asked = {"ID": number, "SMILES": step.molecule.smiles, f"target_{name}": step.at}
+    first = asked | {got: cells[got], "tanimoto": step.tanimoto[0]}
+    return first | cells | {"ood": ood, "noise": step.noise}

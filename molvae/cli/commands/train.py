@@ -169,7 +169,7 @@ def _fit(trainer: "Trainer", quiet: bool) -> int:
         return 0
     if trainer.processes.is_main:
         say(f"Stopped; all is saved in {trainer.run}. Continue with --resume.")
-    return stopped[0] if stopped else signal.SIGTERM  # another process was told to
+    return stopped[0] if stopped else signal.SIGTERM  # another process has stopped
 
 
 def _tell_end(trainer: "Trainer", quiet: bool) -> None:
@@ -192,7 +192,7 @@ def _tell_end(trainer: "Trainer", quiet: bool) -> None:
 
 
 def _dataset(path: Path) -> "MoleculeDataset":
-    """Load what is to be trained on; of a table in its place, tell what it needs first.
+    """Load a dataset; for a table, name the command that makes a dataset of it.
 
     Raises:
         InputError: for no file, or a table.
@@ -215,7 +215,7 @@ def _dataset(path: Path) -> "MoleculeDataset":
 
 
 def _measure(run: Path, quiet: bool) -> None:
-    """Store in the model's file how well it does; a machine without RDKit leaves that out."""
+    """Measure the model and store the result in its file; skipped without RDKit."""
     from importlib.util import find_spec
 
     if not (find_spec("rdkit") and find_spec("selfies")):
@@ -246,7 +246,7 @@ def _resolve(
     *,
     initial: "Initial | None",
 ) -> Preset:
-    """Put the configuration together: flag > file or, on a resume, the run's own > preset."""
+    """Return the configuration: flag > file or, on a resume, the run's own > preset."""
     from molvae.train.state import read_settings
 
     base = settings_of(initial, preset) if initial else PRESETS[preset or "tiny"]
@@ -284,7 +284,7 @@ def _check_run(run: Path, resume: bool, force: bool) -> None:
 
 
 def _reporter(report: Report, epochs: int) -> Callable[["Progress"], None]:
-    """Return what turns the trainer's steps into words for the progress bar."""
+    """Return a function that reports the trainer's steps to the progress bar."""
 
     def show(step: "Progress") -> None:
         report(
