@@ -62,7 +62,7 @@ class Rejects:
 
     @property
     def count(self) -> int:
-        """The number of bad rows so far."""
+        """The number of rejected rows so far."""
         return len(self.rows)
 
     def add(self, row: "Row", cause: "Rejected") -> None:

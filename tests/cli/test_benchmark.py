@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from molvae.cli.main import cli
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
@@ -16,7 +16,7 @@ def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path / "cache"))
 
     def run(*arguments: object) -> Result:
-        return CliRunner().invoke(cli, ["benchmark", *map(str, arguments)])
+        return invoke("benchmark", *arguments)
 
     return run
 

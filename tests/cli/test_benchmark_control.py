@@ -2,19 +2,18 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from molvae.cli.main import cli
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
 
 
-def benchmark(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, ["benchmark", *map(str, arguments)])
+benchmark = partial(invoke, "benchmark")
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_two_columns_that_ask_for_one_property_are_refused(tmp_path: Path) -> No
     path = tmp_path / "theirs.csv"
     path.write_text(f"SMILES,target_LogP,target_MolLogP\n{SMILES[0]},2,3\n")
     for command in (("evaluate", path), ("benchmark", "control", "--generated", path)):
-        done = CliRunner().invoke(cli, list(map(str, command)))
+        done = invoke(*command)
         assert done.exit_code == 3, done.stderr
         assert "columns 'target_LogP' and 'target_MolLogP' both ask for LogP" in done.stderr
 

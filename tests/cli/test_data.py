@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from molvae.cli.main import cli
 from molvae.data import public_sets
 from molvae.data.public_sets import PublicFile, PublicSet
 from molvae.files import download
 from molvae.files.checksums import Expected
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 from tests.serving import Server, serving
 
@@ -59,7 +59,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def data(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["data", *arguments])
+    return invoke("data", *arguments)
 
 
 def start(server: Server, *arguments: str) -> "subprocess.Popen[str]":
@@ -142,10 +142,10 @@ def test_what_a_server_says_cannot_steer_the_terminal(server: Server, address: s
 @pytest.mark.parametrize("subcommand", ["list", "get"])
 def test_every_subcommand_has_what_every_command_has(subcommand: str) -> None:
     text = data(subcommand, "--help").stdout
-    assert text.startswith(f"Usage: cli data {subcommand}")
+    assert text.startswith(f"Usage: molvae data {subcommand}")
     assert "--debug" in text
     assert "--json" in text
-    assert data().stdout.startswith("Usage: cli data")
+    assert data().stdout.startswith("Usage: molvae data")
 
 
 @pytest.mark.usefixtures("server")

@@ -3,9 +3,9 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from molvae.cli.main import cli
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
@@ -28,7 +28,7 @@ def evaluate():
     """Run the command within this process, which saves a start of Python for each test."""
 
     def run(*arguments: object) -> Result:
-        return CliRunner().invoke(cli, ["evaluate", *map(str, arguments)])
+        return invoke("evaluate", *arguments)
 
     return run
 

@@ -2,9 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from molvae.cli.main import cli
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
@@ -26,7 +25,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 
 
 def run(*arguments: object):
-    return CliRunner().invoke(cli, ["evaluate", *map(str, arguments), "-j", "1"])
+    return invoke("evaluate", *arguments, "-j", 1)
 
 
 def test_moses_has_its_numbers_and_keeps_what_it_compares_with(tables, tmp_path) -> None:

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from rdkit import Chem
 
 from molvae.chem.smiles import canonicalize
 from molvae.cli.commands import generate as generate_module
-from molvae.cli.main import cli
 from tests.cli.running import invoke, rows_of
 from tests.conftest import Run
 
@@ -216,7 +215,7 @@ def test_what_cannot_be_meant_exits_2_with_one_line(
 
 
 def test_no_such_model_exits_3() -> None:
-    done = CliRunner().invoke(cli, ["generate", "drug-likely"])
+    done = invoke("generate", "drug-likely")
     assert (done.exit_code, done.stdout) == (3, "")
     assert "drug-likely: neither a file, a run folder, nor a bundled model" in done.stderr
 
@@ -224,7 +223,7 @@ def test_no_such_model_exits_3() -> None:
 def test_what_is_no_model_exits_1_with_one_line(drug_dataset_file: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("SMILES\nCCO\n")
     for path in (drug_dataset_file, tmp_path / "a.csv"):
-        done = CliRunner().invoke(cli, ["generate", str(path)])
+        done = invoke("generate", str(path))
         assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
         assert str(path) in done.stderr
 

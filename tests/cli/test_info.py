@@ -1,18 +1,16 @@
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from molvae.checkpoint import Checkpoint
-from molvae.cli.main import cli
 from molvae.files import store
+from tests.cli.running import invoke
 
-
-def info(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, ["info", *map(str, arguments)])
+info = partial(invoke, "info")
 
 
 def test_a_model_shows_what_it_is_and_what_can_be_asked(tiny_model_file: Path) -> None:

@@ -2,34 +2,22 @@
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from molvae.chem.properties import measure
 from molvae.chem.smiles import standardize
-from molvae.cli.main import cli
 from molvae.dataset import MoleculeDataset
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 BROMIDES = ("Brc1ccccc1", "Cc1ccc(Br)cc1", "OC(=O)c1ccc(Br)cc1", "CC(C)C(Br)C(=O)NC(N)=O")
-Command = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def molvae() -> Command:
-    """Run a command within this process; what a user gets wrong is in `stderr`."""
-
-    def run(*words: object) -> Result:
-        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="molvae")
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory, molvae: Command) -> Path:
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared small set: 60 drugs and 4 bromides, with a potency that falls with LogP."""
     folder = tmp_path_factory.mktemp("small")
     with (folder / "small.csv").open("w", newline="", encoding="utf-8") as file:
@@ -38,7 +26,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, molvae: Command) -> Path:
         for smiles in (*(smiles for _, smiles in DRUGS[:60]), *BROMIDES):
             (logp,) = measure(standardize(smiles)[1], ["LogP"])
             writer.writerow((smiles, f"{7 - logp:.2f}"))
-    done = molvae(
+    done = invoke(
         *("prepare", folder / "small.csv", "-o", folder / "small.molvae", "--label", "potency"),
         *("--properties", "MW,LogP,TPSA,QED", "--min-count", 1, "--validation", 0.2, "-j", 1, "-q"),
     )
@@ -46,17 +34,17 @@ def small(tmp_path_factory: pytest.TempPathFactory, molvae: Command) -> Path:
     return folder / "small.molvae"
 
 
-def train(molvae: Command, dataset: Path, run: Path, *words: object) -> Result:
-    return molvae("train", dataset, "-o", run, "--no-measure", *words)
+def train(dataset: Path, run: Path, *words: object) -> Result:
+    return invoke("train", dataset, "-o", run, "--no-measure", *words)
 
 
 @pytest.fixture(scope="module")
 def trained(
-    molvae: Command, small: Path, tiny_model_file: Path, tmp_path_factory: pytest.TempPathFactory
+    small: Path, tiny_model_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Result]:
     """A run folder, and what the command said."""
     run = tmp_path_factory.mktemp("fine") / "run"
-    done = train(molvae, small, run, "--init", tiny_model_file, "--epochs", 2)
+    done = train(small, run, "--init", tiny_model_file, "--epochs", 2)
     assert done.exit_code == 0, done.stderr
     return run, done
 
@@ -71,11 +59,9 @@ def test_all_that_joins_and_all_that_lacks_is_said(
     assert "not in the dataset" not in said
 
 
-def test_the_model_knows_its_label_and_where_it_came_from(
-    trained: tuple[Path, Result], molvae: Command
-) -> None:
+def test_the_model_knows_its_label_and_where_it_came_from(trained: tuple[Path, Result]) -> None:
     run = trained[0]
-    told = json.loads(molvae("info", run, "--json").stdout)
+    told = json.loads(invoke("info", run, "--json").stdout)
     assert told["normalizer"]["names"] == ["MW", "LogP", "TPSA", "QED", "potency"]
     assert "[Br]" in told["symbols"]
     origin = told["provenance"]["init"]
@@ -83,42 +69,41 @@ def test_the_model_knows_its_label_and_where_it_came_from(
     assert told["provenance"]["novel_against"].endswith("that of the model it began with")
     assert told["provenance"]["train"]["kl_warmup"] == 0
     assert told["provenance"]["head"]["errors"]["potency"]["molecules"] > 5
-    drawn = molvae("generate", run, "-n", 3, "-t", "potency=5", "--tier", "raw", "--seed", 1)
+    drawn = invoke("generate", run, "-n", 3, "-t", "potency=5", "--tier", "raw", "--seed", 1)
     assert drawn.exit_code == 0, drawn.stderr
     assert "predicted_potency" in drawn.stdout.splitlines()[0]
 
 
 def test_a_resume_needs_no_init_and_takes_no_other(
     trained: tuple[Path, Result],
-    molvae: Command,
     small: Path,
     tiny_model_file: Path,
     tmp_path: Path,
 ) -> None:
     run = tmp_path / "run"
-    assert train(molvae, small, run, "--init", tiny_model_file, "--epochs", 1).exit_code == 0
-    other = train(molvae, small, run, "--resume", "--init", "druglike", "--epochs", 2)
+    assert train(small, run, "--init", tiny_model_file, "--epochs", 1).exit_code == 0
+    other = train(small, run, "--resume", "--init", "druglike", "--epochs", 2)
     assert other.exit_code == 2
     assert "this training began with" in other.stderr
     for words in ((), ("--init", tiny_model_file)):
-        done = train(molvae, small, run, "--resume", "--epochs", 2 + len(words), *words)
+        done = train(small, run, "--resume", "--epochs", 2 + len(words), *words)
         assert done.exit_code == 0, done.stderr
         assert "Begins with" in done.stderr
         assert "differ" not in done.stderr
 
 
 def test_starting_over_without_init_forgets_the_model(
-    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+    small: Path, tiny_model_file: Path, tmp_path: Path
 ) -> None:
     run, sizes = tmp_path / "run", ("--decoder-size", 16, "--encoder-size", 8, "--symbol-size", 8)
-    first = train(molvae, small, run, "--init", tiny_model_file, "--epochs", 1)
+    first = train(small, run, "--init", tiny_model_file, "--epochs", 1)
     assert first.exit_code == 0, first.stderr
     assert (run / "initial.safetensors").exists()
-    fresh = train(molvae, small, run, "--force", "--epochs", 1, *sizes)
+    fresh = train(small, run, "--force", "--epochs", 1, *sizes)
     assert fresh.exit_code == 0, fresh.stderr
     assert not (run / "initial.safetensors").exists()
-    assert train(molvae, small, run, "--resume", "--epochs", 2).exit_code == 0
-    again = train(molvae, small, run, "--resume", "--init", tiny_model_file)
+    assert train(small, run, "--resume", "--epochs", 2).exit_code == 0
+    again = train(small, run, "--resume", "--init", tiny_model_file)
     assert again.exit_code == 2
     assert "began with random weights" in again.stderr
 
@@ -131,64 +116,59 @@ def test_starting_over_without_init_forgets_the_model(
     ],
 )
 def test_other_sizes_than_the_models_are_refused(
-    molvae: Command,
     small: Path,
     tiny_model_file: Path,
     tmp_path: Path,
     words: tuple[object, ...],
     message: str,
 ) -> None:
-    done = train(molvae, small, tmp_path / "run", "--init", tiny_model_file, *words)
+    done = train(small, tmp_path / "run", "--init", tiny_model_file, *words)
     assert done.exit_code == 2
     assert message in done.stderr
     assert "and a model keeps its " in done.stderr
 
 
-def test_dropout_is_no_size(
-    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
-) -> None:
+def test_dropout_is_no_size(small: Path, tiny_model_file: Path, tmp_path: Path) -> None:
     words = ("--init", tiny_model_file, "--dropout", 0.1, "--epochs", 1)
-    assert train(molvae, small, tmp_path / "run", *words).exit_code == 0
+    assert train(small, tmp_path / "run", *words).exit_code == 0
 
 
-def test_a_model_that_is_not_there_is_said_to_be_none(
-    molvae: Command, small: Path, tmp_path: Path
-) -> None:
-    done = train(molvae, small, tmp_path / "run", "--init", "drug-like")
+def test_a_model_that_is_not_there_is_said_to_be_none(small: Path, tmp_path: Path) -> None:
+    done = train(small, tmp_path / "run", "--init", "drug-like")
     assert done.exit_code == 3
     assert "did you mean 'druglike'" in done.stderr
     assert not (tmp_path / "run").exists()
 
 
-def prepare(molvae: Command, small: Path, target: Path, *words: object) -> Result:
-    return molvae(
+def prepare(small: Path, target: Path, *words: object) -> Result:
+    return invoke(
         *("prepare", small.parent / "small.csv", "-o", target, "--label", "potency"),
         *("--validation", 0.2, "-j", 1, *words),
     )
 
 
 def test_a_set_is_prepared_in_the_form_of_the_model(
-    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+    small: Path, tiny_model_file: Path, tmp_path: Path
 ) -> None:
-    done = prepare(molvae, small, tmp_path / "d.molvae", "--init", tiny_model_file)
+    done = prepare(small, tmp_path / "d.molvae", "--init", tiny_model_file)
     assert done.exit_code == 0, done.stderr
     dataset = MoleculeDataset.load(tmp_path / "d.molvae")
     assert dataset.normalizer.names == ("MW", "LogP", "TPSA", "QED", "potency")
     trained = train(
-        molvae, tmp_path / "d.molvae", tmp_path / "run", "--init", tiny_model_file, "--epochs", 1
+        tmp_path / "d.molvae", tmp_path / "run", "--init", tiny_model_file, "--epochs", 1
     )
     assert trained.exit_code == 0, trained.stderr
 
 
 def test_what_the_model_knows_is_never_rare(
-    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+    small: Path, tiny_model_file: Path, tmp_path: Path
 ) -> None:
     """A symbol then needs 128 molecules, twice as many as there are."""
     words = ("--init", tiny_model_file, "--min-count", 40_000)
-    done = prepare(molvae, small, tmp_path / "d.molvae", *words)
+    done = prepare(small, tmp_path / "d.molvae", *words)
     assert done.exit_code == 0, done.stderr
     assert f"{len(BROMIDES)} rejected\n  rare symbol: {len(BROMIDES)}\n" in done.stderr
-    alone = prepare(molvae, small, tmp_path / "e.molvae", *words[2:])
+    alone = prepare(small, tmp_path / "e.molvae", *words[2:])
     assert alone.exit_code == 3
     assert "rare symbol 64" in alone.stderr
 
@@ -203,24 +183,23 @@ def test_what_the_model_knows_is_never_rare(
     ],
 )
 def test_a_form_that_contradicts_the_model_is_refused(
-    molvae: Command,
     small: Path,
     tiny_model_file: Path,
     tmp_path: Path,
     words: tuple[object, ...],
     message: str,
 ) -> None:
-    done = prepare(molvae, small, tmp_path / "d.molvae", "--init", tiny_model_file, *words)
+    done = prepare(small, tmp_path / "d.molvae", "--init", tiny_model_file, *words)
     assert done.exit_code == 2
     assert message in done.stderr
     assert "Leave the option out, or prepare without --init" in done.stderr
 
 
 def test_more_properties_than_the_models_are_welcome(
-    molvae: Command, small: Path, tiny_model_file: Path, tmp_path: Path
+    small: Path, tiny_model_file: Path, tmp_path: Path
 ) -> None:
     words = ("--init", tiny_model_file, "--properties", "QED,Fsp3,TPSA,MolLogP,MW")
-    assert prepare(molvae, small, tmp_path / "d.molvae", *words).exit_code == 0
+    assert prepare(small, tmp_path / "d.molvae", *words).exit_code == 0
     names = MoleculeDataset.load(tmp_path / "d.molvae").normalizer.names
     assert names == ("QED", "Fsp3", "TPSA", "LogP", "MW", "potency")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from molvae.cli.main import cli
 from molvae.generator import MoleculeGenerator
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 Draw = Callable[..., Result]
@@ -24,7 +24,7 @@ def draw(tmp_path: Path) -> Draw:
 
     def run(*arguments: object, file: Path = table) -> Result:
         words = ["map", file, "-j", 1, *arguments]
-        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="molvae")
+        return invoke(*words)
 
     return run
 

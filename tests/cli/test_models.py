@@ -2,14 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from molvae import checkpoint
-from molvae.cli.main import cli
+from tests.cli.running import invoke
 
 
 def models(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["models", *arguments])
+    return invoke("models", *arguments)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from molvae.chem.smiles import canonicalize
 from molvae.cli.main import cli
 from molvae.data.tables import records
 from molvae.data.tables.tables import open_table, write_table
+from tests.cli.running import invoke
 from tests.tables import column
 
 ASPIRIN, ETHANOL = "CC(=O)Oc1ccccc1C(=O)O", "CCO"
@@ -34,7 +35,7 @@ def run(tiny_model_file: Path, tmp_path: Path) -> Invoke:
         path = tmp_path / f"in.{kind}"
         _write(path)
         words = [command, path, tiny_model_file, "-j", 1, *COMMANDS[command], *arguments]
-        return CliRunner().invoke(cli, list(map(str, words)), prog_name="molvae")
+        return invoke(*words)
 
     return run
 
@@ -103,7 +104,7 @@ def test_a_doubled_column_that_is_to_be_filled_in_is_refused(
     path = tmp_path / "in.csv"
     write_table(path, ("SMILES", "LOGP", "logp"), [(ASPIRIN, "", "1")])
     words = ["predict", str(path), str(tiny_model_file), "-p", "LogP", "--fill", "-j", "1"]
-    done = CliRunner().invoke(cli, words, prog_name="molvae")
+    done = invoke(*words)
     assert done.exit_code == 3
     assert "2 columns are named 'LogP': rename one." in done.stderr
 
@@ -118,7 +119,7 @@ def test_a_doubled_column_that_decode_reads_is_refused(
     cells = [(*row.cells, "0") for row in table.rows]
     write_table(doubled, (*table.columns, heading), cells)
     words = list(map(str, ["decode", doubled, tiny_model_file]))
-    done = CliRunner().invoke(cli, words, prog_name="molvae")
+    done = invoke(*words)
     assert done.exit_code == 3
     assert f"2 columns are named '{heading}': rename one." in done.stderr
     assert CliRunner().invoke(cli, ["decode", str(codes), words[2]]).exit_code == 0
@@ -135,7 +136,7 @@ def test_a_map_keeps_the_column_that_colors_it_beside_its_own(
     )
     out = tmp_path / f"out.{target}"
     words = ["map", path, tiny_model_file, "-o", picture, "--table", out, "-c", "PC1", "-j", 1]
-    done = CliRunner().invoke(cli, list(map(str, words)), prog_name="molvae")
+    done = invoke(*words)
     assert done.exit_code == 0, done.stderr
     assert [float(row.cells[4]) for row in open_table(out).rows] == [5, 6, 7]
     assert ("is written to jsonl as 'PC1_2'" in done.stderr) == (target == "jsonl")
@@ -152,7 +153,7 @@ def test_the_structure_of_an_sd_file_stays_beside_a_field_of_smiles(
             continue  # has no room for codes
         path = tmp_path / f"out.{kind}"
         words = [command, source, tiny_model_file, "-o", path, "-j", 1, *COMMANDS[command]]
-        done = CliRunner().invoke(cli, list(map(str, words)), prog_name="molvae")
+        done = invoke(*words)
         assert done.exit_code == 0, done.stderr
         (row,) = open_table(path).rows
         assert canonicalize(as_smiles(row.smiles)) == canonicalize(ASPIRIN)
@@ -165,7 +166,7 @@ def test_a_field_that_begins_too_late_for_a_column_is_named(
     path = tmp_path / "in.jsonl"
     path.write_text(f'{{"smiles": "{ASPIRIN}"}}\n{{"smiles": "{ETHANOL}", "pIC50": 5}}\n')
     words = list(map(str, ["score", path, tiny_model_file, "-j", 1]))
-    done = CliRunner().invoke(cli, words, prog_name="molvae")
+    done = invoke(*words)
     assert done.exit_code == 0, done.stderr
     assert "in.jsonl: fields that begin behind its first rows are left out: pIC50." in done.stderr
 
@@ -173,6 +174,6 @@ def test_a_field_that_begins_too_late_for_a_column_is_named(
 def test_two_columns_of_requests_for_the_same_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     write_table(path, ("SMILES", "target_LogP", "target_LogP"), [(ASPIRIN, "1", "2")])
-    done = CliRunner().invoke(cli, ["evaluate", str(path), "-j", "1"], prog_name="molvae")
+    done = invoke("evaluate", str(path), "-j", "1")
     assert done.exit_code == 3
     assert "both ask for LogP" in done.stderr

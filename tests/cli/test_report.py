@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from molvae.cli.main import cli
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 from tests.evaluate.pages import Page
 
@@ -19,7 +19,7 @@ def evaluate():
     """Run the command within this process, which saves a start of Python for each test."""
 
     def run(*arguments: object) -> Result:
-        return CliRunner().invoke(cli, ["evaluate", *map(str, arguments), "-j", "1"])
+        return invoke("evaluate", *arguments, "-j", 1)
 
     return run
 

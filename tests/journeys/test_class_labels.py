@@ -23,6 +23,7 @@ from molvae.generator import MoleculeGenerator
 from molvae.train import batches
 from molvae.train.trainer import Trainer
 from tests import tiny
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 HALOGEN = Chem.MolFromSmarts("[F,Cl,Br,I]")
@@ -147,7 +148,7 @@ def test_tables_say_the_class_in_a_word_and_are_read_again(run: Path, tmp_path: 
     control: Mapping[str, float] = told["control"]["halogen"]
     hits = [row["predicted_halogen"] == "yes" for row in told["molecules"]]
     assert control["hit_rate"] == pytest.approx(np.mean(hits))
-    checked = CliRunner().invoke(cli, ["evaluate", str(table), "--json", "-j", "1"])
+    checked = invoke("evaluate", str(table), "--json", "-j", "1")
     assert json.loads(checked.stdout)["counts"]["not_measurable"] == ["halogen"]
 
 

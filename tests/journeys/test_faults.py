@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from molvae.cli.main import cli
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 
@@ -92,7 +91,7 @@ def test_head_gets_its_line() -> None:
 def test_what_is_no_model_is_told_in_a_sentence(name: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    done = CliRunner().invoke(cli, ["info", str(path)])
+    done = invoke("info", str(path))
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith(f"Error: {path}: not a molvae file")
     assert done.stderr.count("\n") == 1
@@ -102,7 +101,7 @@ def test_what_is_no_model_is_told_in_a_sentence(name: str, content: bytes, tmp_p
 def test_what_is_no_file_is_told_in_a_sentence(place: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    done = CliRunner().invoke(cli, ["info", str(tmp_path / place)])
+    done = invoke("info", str(tmp_path / place))
     assert (done.exit_code, done.stdout) == (3, "")
     assert "neither a file, a run folder, nor a bundled model" in done.stderr
     assert done.stderr.count("\n") == 1
