@@ -32,7 +32,10 @@ LEARNERS_TOOLS = {"torch", "tensorboard", "filelock"}
 # What a room may import besides the standard library and numpy.
 TOOLS = dict.fromkeys(CHEMISTRY, CHEMISTS_TOOLS) | dict.fromkeys(LEARNING, LEARNERS_TOOLS)
 TOOLS |= dict.fromkeys(BRIDGE, CHEMISTS_TOOLS | LEARNERS_TOOLS)
-TOOLS |= {"files": {"safetensors", "filelock"}, "data": {*CHEMISTS_TOOLS, "filelock"}}
+TOOLS |= {
+    "files": {"safetensors", "filelock", "platformdirs"},
+    "data": {*CHEMISTS_TOOLS, "filelock"},
+}
 TOOLS |= {"cli": {"click", "packaging", "rich", "torch", *CHEMISTS_TOOLS}}
 TOOLS |= {"parallel": {"distributed"}}
 TOOLS |= {"evaluate": {*CHEMISTS_TOOLS, "jinja2", "matplotlib"}}

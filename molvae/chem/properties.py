@@ -7,13 +7,15 @@ computed several times faster than there; see `molvae.chem.speed`.
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from rdkit import Chem, rdBase
+from rdkit import Chem, RDConfig, rdBase
 from rdkit.Chem import rdMolDescriptors
 
-from molvae.chem.accessibility import synthetic_accessibility
 from molvae.chem.speed import log_p, qed, rotatable_bonds
 from molvae.errors import Rejected, UsageError, did_you_mean
 
@@ -30,10 +32,10 @@ class Property(NamedTuple):
         unit: unit of the values, "" for a bare number.
         definition: what is computed, in one phrase.
         function: molecule, and where there are `parts` their values, to value.
-        low: smallest value that the definition allows.
-        high: largest value that the definition allows; infinite when it has no end.
         source: where the definition was published.
         aliases: other names that mean this one, RDKit's among them.
+        low: smallest value that the definition allows.
+        high: largest value that the definition allows; infinite when it has no end.
         integer: values are counts.
         parts: properties that this one is computed from.
     """
@@ -42,10 +44,10 @@ class Property(NamedTuple):
     unit: str
     definition: str
     function: Callable[..., float]
-    low: float
-    high: float
     source: str
     aliases: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = math.inf
     integer: bool = False
     parts: tuple[str, ...] = ()
 
@@ -125,135 +127,133 @@ def _by_any_name() -> dict[str, Property]:
     }
 
 
-_MOLECULAR_WEIGHT = Property(
-    name="MW",
-    unit="Da",
-    definition="average molecular weight with implicit hydrogens",
-    function=rdMolDescriptors._CalcMolWt,  # what Descriptors.MolWt is, without its slow import
-    low=0.0,
-    high=math.inf,
-    source="standard atomic weights, as in RDKit Descriptors.MolWt",
-    aliases=("MolWt", "MolecularWeight", "Weight"),
-)
-_LOG_P = Property(
-    name="LogP",
-    unit="",
-    definition="octanol-water partition coefficient, log10, estimated from atom types",
-    function=log_p,
-    low=-math.inf,
-    high=math.inf,
-    source="Wildman & Crippen 1999, doi 10.1021/ci990307l",
-    aliases=("MolLogP", "CLogP", "SLogP", "CrippenLogP"),
-)
-_TPSA = Property(
-    name="TPSA",
-    unit="A^2",
-    definition="topological polar surface area of nitrogen and oxygen",
-    function=rdMolDescriptors.CalcTPSA,
-    low=0.0,
-    high=math.inf,
-    source="Ertl 2000, doi 10.1021/jm000942e",
-    aliases=("PSA", "CalcTPSA"),
-)
-_QED = Property(
-    name="QED",
-    unit="",
-    definition="quantitative estimate of drug-likeness, mean weights",
-    function=qed,
-    low=0.0,
-    high=1.0,
-    source="Bickerton 2012, doi 10.1038/nchem.1243",
-    aliases=("DrugLikeness",),
-    parts=("MW", "LogP", "HBD", "TPSA", "RotB"),
-)
-_SA = Property(
-    name="SA",
-    unit="",
-    definition="synthetic accessibility score; 1 is easy to make, 10 is hard",
-    function=synthetic_accessibility,
-    low=1.0,
-    high=10.0,
-    source="Ertl & Schuffenhauer 2009, doi 10.1186/1758-2946-1-8",
-    aliases=("SAScore", "SA_Score", "SAS"),
-)
+def _synthetic_accessibility(mol: Chem.Mol) -> float:
+    """Return RDKit's SA score, 1 to 10; NaN for a molecule without atoms."""
+    score = _scorer().calculateScore(mol)
+    return math.nan if score is None else float(score)
 
 
-def _count(
-    name: str,
-    definition: str,
-    function: Callable[[Chem.Mol], int],
-    source: str,
-    aliases: tuple[str, ...],
-) -> Property:
-    return Property(name, "", definition, function, 0.0, math.inf, source, aliases, integer=True)
+@cache
+def _scorer() -> ModuleType:
+    """Load the script that RDKit ships beside the package; not every RDKit can import it."""
+    path = Path(RDConfig.RDContribDir) / "SA_Score" / "sascorer.py"
+    specification = spec_from_file_location("molvae_sascorer", path)
+    if specification is None or specification.loader is None or not path.is_file():
+        raise UsageError(f"this RDKit lacks the SA score ({path}). pip install rdkit")
+    scorer = module_from_spec(specification)
+    specification.loader.exec_module(scorer)
+    return scorer
 
-
-_COUNTS = (
-    _count(
-        "HBD",
-        "hydrogen-bond donors",
-        rdMolDescriptors.CalcNumHBD,
-        "Gobbi & Poppinger 1998, as in RDKit Lipinski.NumHDonors",
-        ("NumHDonors", "HDonors", "NumHBD"),
-    ),
-    _count(
-        "HBA",
-        "hydrogen-bond acceptors",
-        rdMolDescriptors.CalcNumHBA,
-        "Gobbi & Poppinger 1998, as in RDKit Lipinski.NumHAcceptors",
-        ("NumHAcceptors", "HAcceptors", "NumHBA"),
-    ),
-    _count(
-        "RotB",
-        "rotatable bonds, strict definition (amides and the like do not rotate)",
-        rotatable_bonds,
-        "RDKit Descriptors.NumRotatableBonds",
-        ("NumRotatableBonds", "RotatableBonds", "RB"),
-    ),
-    _count(
-        "Rings",
-        "rings of the smallest set of smallest rings",
-        rdMolDescriptors.CalcNumRings,
-        "RDKit Descriptors.RingCount",
-        ("RingCount", "NumRings"),
-    ),
-    _count(
-        "AromaticRings",
-        "rings whose bonds are all aromatic",
-        rdMolDescriptors.CalcNumAromaticRings,
-        "RDKit Descriptors.NumAromaticRings",
-        ("NumAromaticRings",),
-    ),
-    _count(
-        "HeavyAtoms",
-        "atoms other than hydrogen",
-        Chem.Mol.GetNumHeavyAtoms,
-        "RDKit Descriptors.HeavyAtomCount",
-        ("HeavyAtomCount", "NumHeavyAtoms"),
-    ),
-)
-_FRACTION_SP3 = Property(
-    name="Fsp3",
-    unit="",
-    definition="share of carbon atoms that are sp3",
-    function=rdMolDescriptors.CalcFractionCSP3,
-    low=0.0,
-    high=1.0,
-    source="Lovering 2009, doi 10.1021/jm901241e",
-    aliases=("FractionCSP3",),
-)
 
 # In the order in which help texts and tables show them.
-PROPERTIES: dict[str, Property] = {
-    known.name: known
-    for known in (
-        _MOLECULAR_WEIGHT,
-        _LOG_P,
-        _TPSA,
-        _QED,
-        _SA,
-        *_COUNTS[:5],
-        _FRACTION_SP3,
-        _COUNTS[5],
-    )
-}
+_ALL = (
+    Property(
+        "MW",
+        "Da",
+        "average molecular weight with implicit hydrogens",
+        rdMolDescriptors._CalcMolWt,  # what Descriptors.MolWt is, without its slow import
+        source="standard atomic weights, as in RDKit Descriptors.MolWt",
+        aliases=("MolWt", "MolecularWeight", "Weight"),
+    ),
+    Property(
+        "LogP",
+        "",
+        "octanol-water partition coefficient, log10, estimated from atom types",
+        log_p,
+        source="Wildman & Crippen 1999, doi 10.1021/ci990307l",
+        aliases=("MolLogP", "CLogP", "SLogP", "CrippenLogP"),
+        low=-math.inf,
+    ),
+    Property(
+        "TPSA",
+        "A^2",
+        "topological polar surface area of nitrogen and oxygen",
+        rdMolDescriptors.CalcTPSA,
+        source="Ertl 2000, doi 10.1021/jm000942e",
+        aliases=("PSA", "CalcTPSA"),
+    ),
+    Property(
+        "QED",
+        "",
+        "quantitative estimate of drug-likeness, mean weights",
+        qed,
+        source="Bickerton 2012, doi 10.1038/nchem.1243",
+        aliases=("DrugLikeness",),
+        high=1.0,
+        parts=("MW", "LogP", "HBD", "TPSA", "RotB"),
+    ),
+    Property(
+        "SA",
+        "",
+        "synthetic accessibility score; 1 is easy to make, 10 is hard",
+        _synthetic_accessibility,
+        source="Ertl & Schuffenhauer 2009, doi 10.1186/1758-2946-1-8",
+        aliases=("SAScore", "SA_Score", "SAS"),
+        low=1.0,
+        high=10.0,
+    ),
+    Property(
+        "HBD",
+        "",
+        "hydrogen-bond donors",
+        rdMolDescriptors.CalcNumHBD,
+        source="Gobbi & Poppinger 1998, as in RDKit Lipinski.NumHDonors",
+        aliases=("NumHDonors", "HDonors", "NumHBD"),
+        integer=True,
+    ),
+    Property(
+        "HBA",
+        "",
+        "hydrogen-bond acceptors",
+        rdMolDescriptors.CalcNumHBA,
+        source="Gobbi & Poppinger 1998, as in RDKit Lipinski.NumHAcceptors",
+        aliases=("NumHAcceptors", "HAcceptors", "NumHBA"),
+        integer=True,
+    ),
+    Property(
+        "RotB",
+        "",
+        "rotatable bonds, strict definition (amides and the like do not rotate)",
+        rotatable_bonds,
+        source="RDKit Descriptors.NumRotatableBonds",
+        aliases=("NumRotatableBonds", "RotatableBonds", "RB"),
+        integer=True,
+    ),
+    Property(
+        "Rings",
+        "",
+        "rings of the smallest set of smallest rings",
+        rdMolDescriptors.CalcNumRings,
+        source="RDKit Descriptors.RingCount",
+        aliases=("RingCount", "NumRings"),
+        integer=True,
+    ),
+    Property(
+        "AromaticRings",
+        "",
+        "rings whose bonds are all aromatic",
+        rdMolDescriptors.CalcNumAromaticRings,
+        source="RDKit Descriptors.NumAromaticRings",
+        aliases=("NumAromaticRings",),
+        integer=True,
+    ),
+    Property(
+        "Fsp3",
+        "",
+        "share of carbon atoms that are sp3",
+        rdMolDescriptors.CalcFractionCSP3,
+        source="Lovering 2009, doi 10.1021/jm901241e",
+        aliases=("FractionCSP3",),
+        high=1.0,
+    ),
+    Property(
+        "HeavyAtoms",
+        "",
+        "atoms other than hydrogen",
+        Chem.Mol.GetNumHeavyAtoms,
+        source="RDKit Descriptors.HeavyAtomCount",
+        aliases=("HeavyAtomCount", "NumHeavyAtoms"),
+        integer=True,
+    ),
+)
+PROPERTIES: dict[str, Property] = {known.name: known for known in _ALL}

@@ -34,9 +34,6 @@ def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
         path: the file.
         size: bytes to come, where that is known, for the message when they do not fit.
 
-    Yields:
-        The file, open for writing bytes.
-
     Raises:
         MolvaeError: when the folder cannot be written to or the disk is full.
     """
@@ -83,11 +80,7 @@ def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; see `replacing`.
-
-    Raises:
-        MolvaeError: when the folder cannot be written to or the disk is full.
-    """
+    """Write a file whole or not at all, as `replacing` does."""
     with replacing(path, size=len(content)) as file:
         file.write(content)
 

@@ -24,7 +24,7 @@ from molvae.files.atomic import write_atomically
 
 # Of the JSON in front; a usual one has 50 KiB and 500 parts. The worst takes a second to refuse.
 MAX_HEADER = 8 * 2**20  # bytes
-MAX_PARTS = 250_000  # lists and objects
+MAX_PARTS = 250_000  # lists and objects, which take many times the memory of their text
 _FAILURES = (safetensors.SafetensorError, OSError, LookupError, TypeError, ValueError)
 
 
@@ -148,33 +148,18 @@ def _altered(path: Path) -> ArtifactError:
 
 
 def read(path: Path, *, kind: str, format: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read arrays and header, and check them against the digest that was written with them.
-
-    Returns:
-        The arrays by name, and the header.
-
-    Raises:
-        ArtifactError: when the file is damaged, foreign, of another kind, or too new.
-    """
+    """Return the arrays by name and the header, checked as `look` and `load` do."""
     stored = look(path, kind=kind, format=format)
     return load(stored), stored.header
 
 
 def read_header(path: Path, *, kind: str, format: int) -> dict[str, Any]:
-    """Read only the header of a file.
-
-    Raises:
-        ArtifactError: when the file is not from molvae, of another kind, or of a newer format.
-    """
+    """Return the header of a file, checked as `look` does."""
     return look(path, kind=kind, format=format).header
 
 
 def read_kind(path: Path) -> str:
-    """Return the kind of a molvae file: "dataset", "checkpoint", ...
-
-    Raises:
-        ArtifactError: when the file is not from molvae.
-    """
+    """Return the kind of a molvae file: "dataset", "checkpoint", ...; raise as `look` does."""
     return str(_look(path).header.get("kind"))
 
 
@@ -234,12 +219,8 @@ def _header_text(file: BinaryIO) -> bytes | None:
     """Read the JSON in front of a file; None where there is none, or more than is read."""
     length = int.from_bytes(file.read(8), "little")
     text = file.read(length) if length <= MAX_HEADER else b""
-    return text if 0 < length == len(text) and _parts(text) <= MAX_PARTS else None
-
-
-def _parts(text: bytes) -> int:
-    """Return a bound on the lists and objects in a JSON text: they take many times its memory."""
-    return text.count(b"[") + text.count(b"{")
+    parts = text.count(b"[") + text.count(b"{")  # a bound: some may be inside of strings
+    return text if 0 < length == len(text) and parts <= MAX_PARTS else None
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ SAME_IN_RDKIT = {
     "LogP": Crippen.MolLogP,
     "TPSA": Descriptors.TPSA,
     "QED": Descriptors.qed,
+    "SA": module._scorer().calculateScore,
     "HBD": Lipinski.NumHDonors,
     "HBA": Lipinski.NumHAcceptors,
     "RotB": Descriptors.NumRotatableBonds,
@@ -42,9 +43,8 @@ def test_values_are_those_of_rdkit_to_the_last_bit() -> None:
 
 def test_weights_of_drugs_are_those_in_the_literature() -> None:
     for name, smiles in DRUGS:
-        assert measure(Chem.MolFromSmiles(smiles), ["MW"])[0] == pytest.approx(
-            WEIGHTS[name], abs=0.06
-        ), name
+        (weight,) = measure(Chem.MolFromSmiles(smiles), ["MW"])
+        assert weight == pytest.approx(WEIGHTS[name], abs=0.06), name
 
 
 def test_values_of_aspirin_are_the_published_ones() -> None:
@@ -117,11 +117,16 @@ def test_a_calculator_that_raises_is_named_and_the_others_go_on() -> None:
     assert (refusal.value.reason, refusal.value.field) == ("property failed", "QED")
 
 
+def test_molecule_without_atoms_has_no_accessibility() -> None:
+    with pytest.raises(Rejected, match="SA is nan"):
+        measure(Chem.MolFromSmiles(""), ["SA"])
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_value_that_is_not_finite_is_refused(
     monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
-    odd = Property("Odd", "", "a test", lambda mol: value, 0, 1, "none")
+    odd = Property("Odd", "", "a test", lambda mol: value, "none")
     monkeypatch.setitem(module.PROPERTIES, "Odd", odd)
     with pytest.raises(Rejected) as refusal:
         measure(ASPIRIN, ["Odd"])
