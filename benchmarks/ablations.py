@@ -39,7 +39,7 @@ from torch import Tensor, nn
 import molvae.checkpoint
 import molvae.train.step
 from molvae.checkpoint import MODEL_FILE, Checkpoint
-from molvae.config import GenerateConfig, ModelConfig
+from molvae.config import GenerateConfig, ModelConfig, Preset
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments
 from molvae.model.conditions import ConditionEmbedding
@@ -298,8 +298,7 @@ def train(name: str, dataset: MoleculeDataset, run: Path, *, seed: int) -> dict[
     trainer = Trainer(
         dataset,
         run,
-        model=replace(START, **sizes),
-        train=replace(TRAIN, **(TRAINING | changes), seed=seed),
+        Preset(replace(START, **sizes), replace(TRAIN, **(TRAINING | changes), seed=seed)),
         resume=True,
     )
     trainer.fit()

@@ -15,13 +15,14 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from kept import keep_result
 
-from molvae.config import PRESETS, DataConfig, updated
+from molvae.config import PRESETS, DataConfig, Preset
 from molvae.data.prepare import prepare
 from molvae.train.precision import Precision
 from molvae.train.trainer import Trainer
@@ -80,15 +81,11 @@ def preset_rates(optimizer: str, precision: str) -> dict[str, float]:
             trainer = Trainer(
                 dataset,
                 Path(folder) / name,
-                model=model,
-                train=updated(
-                    train,
-                    {
-                        "batch_size": 128,
-                        "epochs": 1,
-                        "optimizer": optimizer,
-                        "precision": precision,
-                    },
+                Preset(
+                    model,
+                    replace(
+                        train, batch_size=128, epochs=1, optimizer=optimizer, precision=precision
+                    ),
                 ),
             )
             batches = list(trainer._remaining_batches())[:STEPS]

@@ -37,7 +37,7 @@ from rdkit.Chem import Crippen, Descriptors, rdMolDescriptors
 
 from molvae.checkpoint import Checkpoint, find_model
 from molvae.chem.selfies import decode_canonical
-from molvae.config import DataConfig, TrainConfig, as_dict, fine_tuning
+from molvae.config import DataConfig, Preset, TrainConfig, as_dict, fine_tuning
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.generator import MoleculeGenerator
@@ -141,10 +141,8 @@ def trained(
     trainer = Trainer(
         initial.dataset,
         run,
-        model=initial.checkpoint.model.config,
-        train=train,
-        initial=initial.checkpoint.model.state_dict() if further else None,
-        earlier=initial.checkpoint.index if further else None,
+        Preset(initial.checkpoint.model.config, train),
+        initial=initial.checkpoint if further else None,
     )
     trainer.fit()
     model = Checkpoint.load(run / "model.safetensors")

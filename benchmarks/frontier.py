@@ -27,7 +27,7 @@ from moses_data import FOLDER, machine, moses
 
 from molvae.checkpoint import MODEL_FILE, Checkpoint
 from molvae.chem.selfies import decode_canonical, is_consistent
-from molvae.config import GenerateConfig, ModelConfig, TrainConfig, as_dict
+from molvae.config import GenerateConfig, ModelConfig, Preset, TrainConfig, as_dict
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, moments_of
 from molvae.evaluate.references import load_reference
@@ -145,7 +145,7 @@ def train(name: str, dataset: MoleculeDataset, run: Path) -> None:
     model, changes, _ = VARIANTS[name]
     run.mkdir(parents=True, exist_ok=True)
     Trainer(
-        dataset, run, model=replace(MODEL, **model), train=replace(TRAIN, **changes), resume=True
+        dataset, run, Preset(replace(MODEL, **model), replace(TRAIN, **changes)), resume=True
     ).fit()
 
 

@@ -37,7 +37,7 @@ import numpy as np
 import torch
 
 from molvae.cli.main import cli
-from molvae.config import DataConfig, ModelConfig, TrainConfig
+from molvae.config import DataConfig, ModelConfig, Preset, TrainConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
@@ -210,7 +210,7 @@ def kill_at_each_line(dataset: MoleculeDataset, folder: Path, *, before: int) ->
 
 def trainer(dataset: MoleculeDataset, run: Path, *, stop_at: int | None = None) -> Trainer:
     """Return a training of this process, that goes on with what is there, up to a step."""
-    made = Trainer(dataset, run, model=MODEL, train=replace(TRAIN, epochs=SHORT), resume=True)
+    made = Trainer(dataset, run, Preset(MODEL, replace(TRAIN, epochs=SHORT)), resume=True)
     made.should_stop = lambda: stop_at is not None and made.state.step >= stop_at
     return made
 

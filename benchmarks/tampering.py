@@ -117,7 +117,7 @@ def make_files(folder: Path, molecules: int = 300) -> dict[str, Path]:
     table.write_text("\n".join(lines[: molecules + 1]) + "\n", encoding="utf-8")
     dataset, config = folder / "dataset.safetensors", folder / "config.toml"
     prepare([table], DataConfig(validation=0.1, min_count=1), jobs=1).dataset.save(dataset)
-    Trainer(MoleculeDataset.load(dataset), folder / "run", model=SMALL, train=BRIEF).fit()
+    Trainer(MoleculeDataset.load(dataset), folder / "run", Preset(SMALL, BRIEF)).fit()
     config.write_text(to_toml(Preset(SMALL, BRIEF)), encoding="utf-8")
     return {"dataset": dataset, "state": folder / "run" / "state.safetensors", "config": config}
 
@@ -366,7 +366,7 @@ def read_state(path: Path, sound: Path) -> Use | None:
 def begin(dataset: MoleculeDataset, run: Path, *, resume: bool) -> None:
     """Get a training ready; what it says against it is a refusal."""
     try:
-        Trainer(dataset, run, model=SMALL, train=BRIEF, resume=resume)
+        Trainer(dataset, run, Preset(SMALL, BRIEF), resume=resume)
     except MolvaeError as error:
         raise ArtifactError(str(error)) from error
 

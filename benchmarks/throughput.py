@@ -32,7 +32,7 @@ from metrics_speed import MOLSETS, environment, run
 from moses_data import FOLDER, machine, moses
 
 from molvae.chem.selfies import encode
-from molvae.config import ModelConfig, TrainConfig
+from molvae.config import ModelConfig, Preset, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.generation.tiles import TILE
 from molvae.model.sampling import sample
@@ -123,9 +123,7 @@ def per_second(timed: list[list[float]]) -> float:
 def ours(smiles: list[str], precision: str) -> dict[str, Any]:
     """Time the steps of a training and the drawing of strings, and a matrix product."""
     dataset = encoded(smiles)
-    learner = Learner(
-        dataset, model=MODEL, train=TrainConfig(batch_size=BATCH, precision=precision)
-    )
+    learner = Learner(dataset, Preset(MODEL, TrainConfig(batch_size=BATCH, precision=precision)))
     batches = order(dataset.lengths, BATCH, seed=SEED, epoch=0)
     steps = []
     for number, rows in enumerate([batches[0], *batches]):  # the first warms up

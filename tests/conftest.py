@@ -87,10 +87,11 @@ def tiny_model_file(
     drug_dataset: "MoleculeDataset", tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A checkpoint trained for seconds: whole in every part, and a poor chemist."""
+    from molvae.config import Preset
     from molvae.train.trainer import Trainer
 
     run = tmp_path_factory.mktemp("tiny")
-    assert Trainer(drug_dataset, run, model=tiny.MODEL, train=tiny.TRAIN).fit()
+    assert Trainer(drug_dataset, run, Preset(tiny.MODEL, tiny.TRAIN)).fit()
     return run / "model.safetensors"
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from molvae.config import ModelConfig, TrainConfig
+from molvae.config import ModelConfig, Preset, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
 from molvae.model.cvae import ConditionalVAE
@@ -25,11 +25,9 @@ class Learner:
 
     Args:
         dataset: its vocabulary and its properties determine the sizes of input and output.
-        model: sizes.
-        train: how to train.
-        device: "cpu", "cuda", "cuda:1".
+        settings: sizes of the model, and how to train it.
         initial: weights to start from; random when None.
-        processes: the processes that share each batch.
+        processes: the processes that share each batch; with the device of this one.
         notice: called with a text when the device's memory is too small for a batch.
 
     Raises:
@@ -40,24 +38,22 @@ class Learner:
     def __init__(
         self,
         dataset: MoleculeDataset,
+        settings: Preset,
         *,
-        model: ModelConfig,
-        train: TrainConfig,
-        device: str = "cpu",
         initial: Mapping[str, Tensor] | None = None,
         processes: Processes = ALONE,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.dataset, self.config = dataset, train
+        self.dataset, self.config = dataset, settings.train
         self.processes, self.notice = processes, notice
-        self.precision = Precision.choose(train.precision, torch.device(device))
-        self.model = untrained(dataset, model, seed=train.seed)
+        self.precision = Precision.choose(self.config.precision, processes.device)
+        self.model = untrained(dataset, settings.model, seed=self.config.seed)
         if initial is not None:
             _load_initial(self.model, initial)
         self.model.to(self.precision.device)
         self.averaged = {n: w.detach().clone() for n, w in self.model.state_dict().items()}
-        self.optimizer = make_optimizer(self.model, train, self.precision.products)
-        self.pieces = train.accumulate
+        self.optimizer = make_optimizer(self.model, self.config, self.precision.products)
+        self.pieces = self.config.accumulate
 
     def step(self, batch: Batch, *, number: int, progress: float) -> np.ndarray:
         """Take one step, which depends on the seed and its number, not on earlier random numbers.

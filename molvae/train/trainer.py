@@ -1,17 +1,16 @@
 """The training loop: from a dataset to a checkpoint, a log and a configuration."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from molvae.checkpoint import MODEL_FILE, Checkpoint
-from molvae.config import ModelConfig, Preset, PriorConfig, TrainConfig, to_toml
+from molvae.config import Preset, to_toml
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, MolvaeError
 from molvae.files.atomic import write_atomically
@@ -34,9 +33,7 @@ from molvae.train.priors import fit_prior
 from molvae.train.processes import ALONE, Processes
 from molvae.train.state import TrainingState, load_state, save_state
 from molvae.train.step import Learner, check_finite
-from molvae.training_index import BloomFilter
 
-GAUSSIAN = PriorConfig()
 OF_A_PRIOR = ("measured", "defaults")  # provenance that depends on the prior
 
 
@@ -60,15 +57,12 @@ class Trainer:
     Args:
         dataset: its training and validation splits are used.
         run: the folder, made when it is not there.
-        model: sizes.
-        train: how to train.
-        prior: the prior of p(z given c), fitted when the model is trained.
-        device: "cpu", "cuda", "cuda:1".
-        initial: weights to start from, with the names and shapes of this model; random when None.
-        earlier: index of the molecules that these weights were trained on.
+        settings: sizes of the model, how to train it, and its prior.
+        initial: model to start from, with the names and shapes of this one's weights; random
+            weights when None. The molecules of its index are not novel to the new model either.
         resume: continue from the folder's state, if any; `initial` must be the same as before.
         tensorboard: write the log for TensorBoard too, in the folder's `tensorboard`.
-        processes: the processes that share this training, with a common folder.
+        processes: the processes that share this training, with a common folder, and the device.
         report: called after every step, for a progress bar.
         notice: called with texts that need no action of the user.
         should_stop: called after every step, and often at the end of an epoch; when it returns
@@ -84,13 +78,9 @@ class Trainer:
         self,
         dataset: MoleculeDataset,
         run: Path,
+        settings: Preset,
         *,
-        model: ModelConfig,
-        train: TrainConfig,
-        prior: PriorConfig = GAUSSIAN,
-        device: str = "cpu",
-        initial: Mapping[str, Tensor] | None = None,
-        earlier: BloomFilter | None = None,
+        initial: Checkpoint | None = None,
         resume: bool = False,
         tensorboard: bool = False,
         processes: Processes = ALONE,
@@ -98,11 +88,10 @@ class Trainer:
         notice: Callable[[str], None] = lambda text: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.run, self.config = run, train
-        self.settings = Preset(model, train, prior)
-        self.device, self.processes = torch.device(device), processes
+        self.run, self.settings, self.config = run, settings, settings.train
         self.report, self.should_stop, self.tensorboard = report, should_stop, tensorboard
-        self.earlier = earlier
+        self.processes, self.device = processes, processes.device
+        self.earlier = initial.index if initial else None
         self.members = dataset.members("train")
         validation = dataset.members("validation")
         if not len(self.members) or not len(validation):
@@ -113,21 +102,16 @@ class Trainer:
         if tensorboard:
             require_tensorboard()
         self.dataset = dataset
+        weights = initial.model.state_dict() if initial else None
         self.learner = Learner(
-            self.dataset,
-            model=model,
-            train=train,
-            device=device,
-            initial=initial,
-            processes=processes,
-            notice=notice,
+            dataset, settings, initial=weights, processes=processes, notice=notice
         )
         self.precision = self.learner.precision
         self.identity = identity(
-            self.dataset, settings=self.settings, precision=self.precision.name, initial=initial
+            dataset, settings=settings, precision=self.precision.name, initial=weights
         )
         self.weights = sum(weight.numel() for weight in self.learner.model.parameters())
-        self.per_epoch = -(-len(self.members) // train.batch_size)
+        self.per_epoch = -(-len(self.members) // self.config.batch_size)
         self.state = TrainingState()
         if resume and (run / STATE_FILE).is_file():
             self.state = load_state(run / STATE_FILE, self.learner, self.identity)

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from rdkit import Chem
 
 from molvae.cli.main import cli
-from molvae.config import DataConfig, GenerateConfig
+from molvae.config import DataConfig, GenerateConfig, Preset
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
@@ -59,7 +59,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> MoleculeDataset:
 @pytest.fixture(scope="module")
 def run(dataset: MoleculeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    assert Trainer(dataset, folder, model=tiny.MODEL, train=replace(tiny.TRAIN, epochs=12)).fit()
+    assert Trainer(dataset, folder, Preset(tiny.MODEL, replace(tiny.TRAIN, epochs=12))).fit()
     return folder
 
 
@@ -97,7 +97,7 @@ def test_training_hides_and_shows_the_columns_of_a_label_together(
 
     kept = batches.drop_conditions
     monkeypatch.setattr(batches, "drop_conditions", drop)
-    Trainer(dataset, tmp_path, model=tiny.MODEL, train=replace(tiny.TRAIN, epochs=1)).fit()
+    Trainer(dataset, tmp_path, Preset(tiny.MODEL, replace(tiny.TRAIN, epochs=1))).fit()
     shown = ~torch.isnan(torch.cat(seen))
     assert 0 < shown[:, 1].sum() < len(shown)
     for label in ("halogen", "kind"):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
+from molvae.config import Preset
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError
 from molvae.evaluate.work import Work
@@ -103,7 +104,7 @@ def test_a_heavy_kl_weight_collapses_and_is_called_so(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     heavy = replace(tiny.TRAIN, beta=10.0, free_nats=0.0, kl_hold=0.0, kl_warmup=0.0)
-    assert Trainer(drug_dataset, tmp_path / "run", model=tiny.MODEL, train=heavy).fit()
+    assert Trainer(drug_dataset, tmp_path / "run", Preset(tiny.MODEL, heavy)).fit()
     generator = MoleculeGenerator.load(tmp_path / "run")
     found = reconstruct(generator, known(drug_dataset, 0), name="heavy", seed=0, versions={})
     assert found.health["kl"] < 1.0

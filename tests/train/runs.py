@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from molvae.config import TrainConfig
+from molvae.config import ModelConfig, Preset, PriorConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.files import store
 from molvae.train.history import CLOCK, Epoch
@@ -17,13 +17,21 @@ from tests import tiny
 # Two layers, so that dropout and its noise count; 4 steps in an epoch.
 MODEL = replace(tiny.MODEL, decoder_layers=2, dropout=0.2)
 TRAIN = TrainConfig(epochs=3, batch_size=64, learning_rate=0.01, precision="fp32", seed=7)
+PRIOR = PriorConfig()
 
 
 def trainer(
-    dataset: MoleculeDataset, run: Path, *, stop_after: int | None = None, **more: Any
+    dataset: MoleculeDataset,
+    run: Path,
+    *,
+    model: ModelConfig = MODEL,
+    train: TrainConfig = TRAIN,
+    prior: PriorConfig = PRIOR,
+    stop_after: int | None = None,
+    **more: Any,
 ) -> Trainer:
     """Return a trainer that is asked to stop after so many steps of its own."""
-    made = Trainer(dataset, run, **{"model": MODEL, "train": TRAIN, **more})
+    made = Trainer(dataset, run, Preset(model, train, prior), **more)
     begun = made.state.step
 
     def should_stop() -> bool:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from molvae.checkpoint import Checkpoint
-from molvae.config import TrainConfig
+from molvae.config import Preset, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
 from molvae.files import store
@@ -61,7 +61,7 @@ assert made() is None, "threads of the group outlive it"
 def trainer(
     dataset: MoleculeDataset, run: Path, processes: Processes = ALONE, **more: Any
 ) -> Trainer:
-    return Trainer(dataset, run, model=tiny.MODEL, train=TRAIN, processes=processes, **more)
+    return Trainer(dataset, run, Preset(tiny.MODEL, TRAIN), processes=processes, **more)
 
 
 def first_gradients(made: Trainer) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.config import TrainConfig
+from molvae.config import Preset, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
 from molvae.model.cvae import ConditionalVAE
@@ -28,7 +28,7 @@ def make(drug_dataset: MoleculeDataset) -> Make:
 
     def made(config: TrainConfig | None = None, **more: Any) -> Learner:
         train = replace(config or TrainConfig(), precision="fp32")
-        return Learner(drug_dataset, model=tiny.MODEL, train=train, **more)
+        return Learner(drug_dataset, Preset(tiny.MODEL, train), **more)
 
     return made
 

@@ -238,24 +238,27 @@ def test_resuming_with_other_data_is_refused(finished: Path, drug_dataset: Molec
         trainer(fewer, finished, resume=True)
 
 
-def weights_of(dataset: MoleculeDataset, seed: int) -> dict[str, torch.Tensor]:
+def random_model(run: Path, seed: int) -> Checkpoint:
+    """Return the model of a run with random weights."""
+    checkpoint = Checkpoint.load(run / "model.safetensors")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = ConditionalVAE(MODEL, len(dataset.vocabulary), len(dataset.normalizer.names))
-    return model.state_dict()
+        names = checkpoint.normalizer.names
+        model = ConditionalVAE(MODEL, len(checkpoint.vocabulary), len(names))
+    return replace(checkpoint, model=model)
 
 
 def test_training_begins_from_the_weights_it_is_given(
-    drug_dataset: MoleculeDataset, tmp_path: Path
+    finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    initial = weights_of(drug_dataset, 1)
+    initial = random_model(finished, 1)
     begun = trainer(drug_dataset, tmp_path, initial=initial, stop_after=1)
-    for name, weight in initial.items():
+    for name, weight in initial.model.state_dict().items():
         assert torch.equal(begun.learner.model.state_dict()[name], weight), name
         assert torch.equal(begun.learner.averaged[name], weight), name
     begun.fit()
     assert trainer(drug_dataset, tmp_path, initial=initial, resume=True).state.step == 1
-    other = weights_of(drug_dataset, 2)
+    other = random_model(finished, 2)
     with pytest.raises(MolvaeError, match=r"from the model \w{12} then, from the model \w{12} now"):
         trainer(drug_dataset, tmp_path, initial=other, resume=True)
     with pytest.raises(MolvaeError, match=r"from the model \w{12} then, from random weights now"):
@@ -263,10 +266,10 @@ def test_training_begins_from_the_weights_it_is_given(
 
 
 def test_weights_of_another_network_are_refused(
-    drug_dataset: MoleculeDataset, tmp_path: Path
+    finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    initial = weights_of(drug_dataset, 1)
-    initial["property_head.0.bias"] = torch.zeros(3)
+    initial = random_model(finished, 1)
+    initial.model.property_head[0].bias = torch.nn.Parameter(torch.zeros(3))
     with pytest.raises(MolvaeError, match=r"another network: .*property_head.0.bias"):
         trainer(drug_dataset, tmp_path, initial=initial)
 

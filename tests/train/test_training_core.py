@@ -13,7 +13,7 @@ from pathlib import Path
 # As if they were not installed.
 sys.modules.update(dict.fromkeys(["rdkit", "selfies", "pandas", "scipy", "click", "rich"]))
 from molvae.checkpoint import Checkpoint
-from molvae.config import TrainConfig
+from molvae.config import Preset, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.train.trainer import Trainer
 from tests import tiny
@@ -21,7 +21,7 @@ from tests import tiny
 dataset = MoleculeDataset.load(Path(sys.argv[1]))
 run = Path(sys.argv[2])
 train = TrainConfig(epochs=1, batch_size=128, precision="fp32")
-assert Trainer(dataset, run, model=tiny.MODEL, train=train).fit()
+assert Trainer(dataset, run, Preset(tiny.MODEL, train)).fit()
 model = Checkpoint.load(run / "model.safetensors")
 assert model.provenance["training_molecules"] == len(dataset.members("train"))
 try:
