@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 import click
 
-from molvae.cli.options import Command, Decorator
+from molvae.cli.options import Decorator, chained
 from molvae.config import Config, updated
 
 # Fields whose option has a letter, or reads better in the singular because it is repeated.
@@ -35,7 +35,6 @@ def config_options(
     kind: type[Config],
     *,
     only: Collection[str] | None = None,
-    skip: Collection[str] = (),
     shown: Config | None = None,
 ) -> Decorator:
     """Add one option for each hyper-parameter of `kind` to a command.
@@ -43,23 +42,16 @@ def config_options(
     Args:
         kind: a configuration dataclass.
         only: the fields to take; all of them when None.
-        skip: fields to leave out.
         shown: the configuration whose values the help text shows as defaults, such as a preset.
     """
-    hints = get_type_hints(kind)
-    chosen = [
-        item
-        for item in fields(kind)
-        if (only is None or item.name in only) and item.name not in skip
-    ]
-
-    def decorate(command: Command) -> Command:
-        for item in reversed(chosen):  # decorators apply from the bottom up
-            default = item.default if shown is None else getattr(shown, item.name)
-            command = _config_option(item, hints[item.name], default)(command)
-        return command
-
-    return decorate
+    hints, values = get_type_hints(kind), shown or kind()
+    return chained(
+        *(
+            _config_option(item, hints[item.name], getattr(values, item.name))
+            for item in fields(kind)
+            if only is None or item.name in only
+        )
+    )
 
 
 def config_from(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,7 +40,18 @@ targets = click.option(
 )
 
 
-def packed(kind: Any, name: str, decorators: Iterable[Decorator]) -> Decorator:
+def chained(*decorators: Decorator) -> Decorator:
+    """Return one decorator for several options, given in the order of the help text."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):  # decorators apply from the bottom up
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def packed(kind: Any, name: str, *decorators: Decorator) -> Decorator:
     """Add several options to a command, as one parameter.
 
     Args:
@@ -54,10 +66,7 @@ def packed(kind: Any, name: str, decorators: Iterable[Decorator]) -> Decorator:
             record = kind(**{each: parameters.pop(each) for each in kind._fields})
             return command(**parameters, **{name: record})
 
-        decorated: Command = with_record
-        for option in reversed(tuple(decorators)):
-            decorated = option(decorated)
-        return decorated
+        return chained(*decorators)(with_record)
 
     return decorate
 
@@ -194,25 +203,28 @@ force = click.option("--force", is_flag=True, help="Overwrite existing files.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
 
 
-def searching(command: Command) -> Command:
-    """Add the options of `paths.Search` to a command: noise, tries and seed."""
-    for decorate in (
-        seed("Seed of the noise.", default=0),
-        click.option(
-            "--tries",
-            type=click.IntRange(1),
-            default=SERIES_TRIES,
-            show_default=True,
-            help="Molecules decoded for each row.",
-        ),
-        click.option(
-            "--noise",
-            type=click.FloatRange(0.0, 1.0),
-            default=None,
-            help="Largest fraction of noise in the latent code; 0 keeps the molecule's own code"
-            f" (default {SERIES_NOISE:g}; for a decoder trained without noise, the posterior's"
-            " width).",
-        ),
-    ):
-        command = decorate(command)
-    return command
+rejects = click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Write every rejected row, with its reason, to this table.",
+)
+strict = click.option("--strict", is_flag=True, help="Stop at the first rejected row.")
+# The options of `generation.search.Search`: noise, tries and seed.
+searching = chained(
+    click.option(
+        "--noise",
+        type=click.FloatRange(0.0, 1.0),
+        default=None,
+        help="Largest fraction of noise in the latent code; 0 keeps the molecule's own code"
+        f" (default {SERIES_NOISE:g}; for a decoder trained without noise, the posterior's width).",
+    ),
+    click.option(
+        "--tries",
+        type=click.IntRange(1),
+        default=SERIES_TRIES,
+        show_default=True,
+        help="Molecules decoded for each row.",
+    ),
+    seed("Seed of the noise.", default=0),
+)

@@ -206,11 +206,9 @@ def table_output(flag: str = "--format", *, inside: str = "rows") -> options.Dec
     return options.packed(
         TableOutput,
         "output",
-        (
-            options.table_output,
-            options.output_format(flag),
-            options.force,
-            options.json_summary(inside),
-            options.quiet,
-        ),
+        options.table_output,
+        options.output_format(flag),
+        options.force,
+        options.json_summary(inside),
+        options.quiet,
     )

@@ -1,15 +1,13 @@
 """Rejected rows: counted, shown on stderr, and listed in full in a table."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from molvae.cli.outputs import check_table
 from molvae.cli.terminal import say
-from molvae.errors import InputError, UsageError
+from molvae.errors import InputError
 
 if TYPE_CHECKING:
     from molvae.data.tables.records import Row
@@ -18,52 +16,22 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # rejected rows shown on stderr; the table of --rejects lists all
 
-rejects_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--rejects",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Write every rejected row, with its reason, to this table.",
-)
-strict_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--strict", is_flag=True, help="Stop at the first rejected row."
-)
 
-
+@dataclass
 class Rejects:
     """The rejected rows of a run.
 
-    Args:
+    Attributes:
         path: the table to list them in, if any.
         strict: the first rejected row ends the run.
-        force: an existing table may be overwritten.
-        inputs: other files that the command reads or writes.
-        stdout_taken: whether the command writes something else to stdout.
-
-    Raises:
-        UsageError: when the table cannot be written.
+        rows: those so far.
+        counts: their numbers, by reason.
     """
 
-    def __init__(
-        self,
-        path: Path | None,
-        *,
-        strict: bool,
-        force: bool,
-        inputs: tuple[Path | None, ...],
-        stdout_taken: bool,
-    ) -> None:
-        if path == Path("-") and stdout_taken:
-            raise UsageError("--rejects -: stdout is taken; name a file here or with -o.")
-        self.path, self.strict = path, strict
-        self.rows: list[Reject] = []
-        self.counts: Counter[str] = Counter()
-        if path is not None:
-            check_table(path, force=force, inputs=inputs)
-
-    @property
-    def count(self) -> int:
-        """The number of rejected rows so far."""
-        return len(self.rows)
+    path: Path | None
+    strict: bool
+    rows: list["Reject"] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: "Row", cause: "Rejected") -> None:
         """Add a rejected row.

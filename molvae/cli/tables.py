@@ -4,17 +4,20 @@ import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+import click
+
 from molvae.cli import generators, options
-from molvae.cli.outputs import TableOutput
+from molvae.cli.outputs import TableOutput, check_table, table_output
 from molvae.cli.progress import progress
-from molvae.cli.rejects import Rejects, rejects_option, strict_option
+from molvae.cli.rejects import Rejects
 from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import say
-from molvae.errors import InputError, Rejected
+from molvae.errors import InputError, Rejected, UsageError
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
@@ -43,34 +46,62 @@ class TableInput(NamedTuple):
         return open_table(file, smiles_column=column, format=self.input_format)
 
     def collect_rejects(self, file: Path, output: TableOutput) -> Rejects:
-        """Return the place for the bad rows, checked."""
-        return Rejects(
-            self.rejects,
-            strict=self.strict,
-            force=output.force,
-            inputs=(file, output.path),
-            stdout_taken=output.path is None or output.as_json,
-        )
+        """Return the place for the bad rows.
+
+        Raises:
+            UsageError: when their table cannot be written.
+        """
+        if self.rejects == Path("-") and (output.path is None or output.as_json):
+            raise UsageError("--rejects -: stdout is taken; name a file here or with -o.")
+        if self.rejects is not None:
+            check_table(self.rejects, force=output.force, inputs=(file, output.path))
+        return Rejects(self.rejects, self.strict)
 
 
 table_input = options.packed(
     TableInput,
     "source",
-    (options.input_format(), options.smiles_column, rejects_option, strict_option, options.jobs),
+    options.input_format(),
+    options.smiles_column,
+    options.rejects,
+    options.strict,
+    options.jobs,
 )
+
+
+class Layout(NamedTuple):
+    """The columns of the table that is written: new ones, and some of the table that is read.
+
+    Attributes:
+        columns: all names, in order.
+        smiles: the place of the column of molecules among them.
+        kept: the places of the columns that stay, in the table that is read.
+        new_first: whether the new columns stand before the kept ones.
+        spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
+            has room for it; None where it stays.
+    """
+
+    columns: tuple[str, ...]
+    smiles: int
+    kept: tuple[int, ...] = ()
+    new_first: bool = True
+    spelled: int | None = None
+
+    def row(self, row: "Row", molecule: "PreparedMolecule", new: Iterable[object]) -> list[object]:
+        """Return a row of the table that is written."""
+        from molvae.chem.molblock import is_block
+
+        blocks = {self.spelled} if is_block(row.smiles) else set()
+        kept = [molecule.smiles if at in blocks else row.cells[at] for at in self.kept]
+        return [*new, *kept] if self.new_first else [*kept, *new]
 
 
 class Transform(Protocol[Used]):
     """The work of a command on the rows of a table."""
 
     @property
-    def columns(self) -> Sequence[str]:
+    def layout(self) -> Layout:
         """The columns of the table that is written."""
-        ...
-
-    @property
-    def smiles(self) -> int:
-        """The place of the column of molecules among them."""
         ...
 
     @property
@@ -82,35 +113,9 @@ class Transform(Protocol[Used]):
         """Return the rows that are written for some rows of the table."""
         ...
 
-    def summary(self) -> dict[str, Any]:
-        """Return the summary for `--json`."""
+    def summary(self) -> tuple[dict[str, Any], list[str]]:
+        """Return the summary for `--json`, and the same in words."""
         ...
-
-    def lines(self) -> Iterable[str]:
-        """Return the summary in words."""
-        ...
-
-
-class Kept(NamedTuple):
-    """The columns that the table written takes from the table read.
-
-    Attributes:
-        places: in the table read.
-        names: of these columns.
-        spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
-            has room for it; None where it stays.
-    """
-
-    places: tuple[int, ...]
-    names: tuple[str, ...]
-    spelled: int | None
-
-    def cells(self, row: "Row", molecule: "PreparedMolecule") -> list[object]:
-        """Return the cells of a row in these columns."""
-        from molvae.chem.molblock import is_block
-
-        blocks = {self.spelled} if is_block(row.smiles) else set()
-        return [molecule.smiles if at in blocks else row.cells[at] for at in self.places]
 
 
 class TableCommand:
@@ -146,31 +151,35 @@ class TableCommand:
         self.count = 0
         self._left_out: Counter[str] = Counter()  # parts of molecules, such as stereo marks
 
-    def keep(self, columns: Iterable[str], *, molecules: bool) -> Kept:
-        """Return the columns that stay beside new ones; name those that are replaced on stderr.
+    def layout(self, new: Sequence[str], *, molecules: bool) -> Layout:
+        """Arrange new columns and those that stay; name those that are replaced on stderr.
 
         Args:
-            columns: the new ones.
+            new: the new columns; without `molecules`, ID and SMILES are the first two.
             molecules: whether the molecules and IDs stay, because the new columns have none.
         """
         from molvae.data.tables.columns import id_place
 
         table = self.table
         spelling: Callable[[str], str] = str if molecules else str.lower
-        taken = {spelling(column) for column in columns}
+        taken = {spelling(column) for column in new}
         replaced = {table.smiles, id_place(table.columns)}  # by SMILES and ID
-        places = []
+        kept = []
         for place, column in enumerate(table.columns):
             if molecules and place == table.smiles:
-                places.append(place)
+                kept.append(place)
             elif not molecules and place in replaced:
                 continue
             elif spelling(column) not in taken:
-                places.append(place)
+                kept.append(place)
             elif place not in replaced:
                 say(f"{table.name}: its column '{column}' is replaced.", quiet=self.output.quiet)
+        names = [table.columns[place] for place in kept]
         spelled = None if self.output.kind == "sdf" else table.smiles
-        return Kept(tuple(places), tuple(table.columns[place] for place in places), spelled)
+        if molecules:
+            smiles = kept.index(table.smiles)
+            return Layout((*names, *new), smiles, tuple(kept), new_first=False, spelled=spelled)
+        return Layout((*new, *names), 1, tuple(kept), spelled=spelled)
 
     def molecules(
         self, properties: Sequence[str] | None = None, *, known_only: bool = False
@@ -241,9 +250,10 @@ class TableCommand:
                     yield from work.rows(batch) if batch else ()
                     report(self.count)
 
-            written = self.output.write(work.columns, rows(), smiles=work.smiles)
+            layout = work.layout
+            written = self.output.write(layout.columns, rows(), smiles=layout.smiles)
         self.tell_rows(holds)
-        self.output.finish(work.summary(), work.lines(), rows={"rows": written}, stopped=stopped)
+        self.output.finish(*work.summary(), rows={"rows": written}, stopped=stopped)
         if not work.done:
             raise InputError(f"{self.file}: {nothing}.")
 
@@ -272,3 +282,34 @@ class TableCommand:
                 f"{count:,} molecules were read without {part}, as the training set was.",
                 quiet=quiet,
             )
+
+
+def table_command(inside: str = "rows") -> options.Decorator:
+    """Add FILE, MODEL and the options of a `TableCommand`, as the parameter `run`.
+
+    Args:
+        inside: the name of the rows in the JSON summary.
+    """
+
+    def decorate(command: options.Command) -> options.Command:
+        @wraps(command)
+        def with_run(
+            file: Path,
+            model: str,
+            device: str,
+            source: TableInput,
+            output: TableOutput,
+            **parameters: Any,
+        ) -> None:
+            run = TableCommand(file, model, device=device, source=source, output=output)
+            command(run, **parameters)
+
+        return options.chained(
+            click.argument("file", type=click.Path(path_type=Path)),
+            click.argument("model", default="druglike"),
+            table_input,
+            options.device,
+            table_output("--output-format", inside=inside),
+        )(with_run)
+
+    return decorate

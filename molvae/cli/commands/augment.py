@@ -1,16 +1,14 @@
 """`molvae augment`: variants of the molecules of a table."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from molvae.cli import fields, generators, options
-from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import near_lines, too_few_near
-from molvae.cli.tables import TableCommand, TableInput, table_input
+from molvae.cli.tables import TableCommand, table_command
 from molvae.config import NEAR_CODES, GenerateConfig
 from molvae.errors import InputError, ShortfallError
 
@@ -21,8 +19,6 @@ SETTINGS = (
 
 
 @click.command(epilog="Try: molvae augment hits.csv -n 20 --radius 1 -o variants.csv")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("model", default="druglike")
 @options.number(10, help="Variants of each molecule.")
 @click.option(
     "--radius",
@@ -36,23 +32,17 @@ SETTINGS = (
     default=True,
     help="Target the molecule's own properties, so that variants stay similar (default), or none.",
 )
-@table_input
 @fields.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES)
 @options.seed()
 @options.batch_size
-@options.device
-@table_output("--output-format", inside="variants")
+@table_command(inside="variants")
 def command(
-    file: Path,
-    model: str,
+    run: TableCommand,
     number: int,
     radius: float,
     keep_properties: bool,
     seed: int | None,
     batch_size: int | None,
-    device: str,
-    source: TableInput,
-    output: TableOutput,
     **settings: Any,
 ) -> None:
     """Generate variants of each molecule in FILE: its neighbors in latent space.
@@ -63,18 +53,17 @@ def command(
     """
     from molvae.generation.neighbors import Source
 
-    run = TableCommand(file, model, device=device, source=source, output=output)
     config = fields.config_from(GenerateConfig, settings)
     batches = run.batches(run.molecules(known_only=True))
     sources = [Source(row.id, row.line, found) for batch in batches for row, found in batch]
     run.tell_rows()
     if not sources:
-        raise InputError(f"{file}: no molecule that the model can read.")
+        raise InputError(f"{run.file}: no molecule that the model can read.")
     n = number * len(sources)
     with (
         stop_signals() as stopped,
-        progress("Varying", total=n, quiet=output.quiet) as report,
-        generators.chemists(n, source.jobs) as executor,
+        progress("Varying", total=n, quiet=run.output.quiet) as report,
+        generators.chemists(n, run.source.jobs) as executor,
     ):
         variants = run.generator.augment(
             sources,
@@ -89,9 +78,9 @@ def command(
             should_stop=lambda: bool(stopped),
         )
     more = {"radius": radius, "model": run.title, "seed": variants.summary.seed}
-    rows = output.write_records([variant.row() | more for variant in variants])
+    rows = run.output.write_records([variant.row() | more for variant in variants])
     summary = variants.summary.to_dict() | {"sources": len(sources), "radius": radius}
     lines = near_lines(variants, f"variants of {len(sources)} molecules", radius=radius)
-    output.finish(summary, lines, rows={"molecules": rows}, stopped=stopped)
+    run.output.finish(summary, lines, rows={"molecules": rows}, stopped=stopped)
     if len(variants) < n:
         raise ShortfallError(too_few_near(variants.summary, "variants"))

@@ -1,7 +1,6 @@
 """`molvae decode`: latent codes to molecules."""
 
 import secrets
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,8 @@ import click
 
 from molvae.cli import options
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.rejects import rejects_option, strict_option
 from molvae.cli.requests import warn_of_targets
-from molvae.cli.tables import TableCommand, TableInput
+from molvae.cli.tables import Layout, TableCommand, TableInput
 from molvae.errors import Rejected, UsageError
 
 if TYPE_CHECKING:
@@ -41,8 +39,8 @@ if TYPE_CHECKING:
     help="Sampling temperature: 0 for the most likely molecule, 1 for the learned distribution.",
 )
 @options.input_format()
-@rejects_option
-@strict_option
+@options.rejects
+@options.strict
 @options.seed("Seed of the sampling; drawn and reported when not given.")
 @options.device
 @table_output("--output-format")
@@ -75,30 +73,30 @@ def command(
     request = run.generator.request(targets)
     warn_of_targets(request, quiet=output.quiet)
     seed = secrets.randbelow(2**32) if temperature and seed is None else seed
-    layout = _Layout.of(run.table, run.generator, alone=alone)
+    columns = _Columns.of(run.table, run.generator, alone=alone)
     work = _Decoding(run, request, temperature, seed or 0)
-    holds = f"codes in columns z1 to z{len(layout.codes)}"
-    items = layout.codes_of(run.table.rows, run.generator)
+    holds = f"codes in columns z1 to z{len(columns.codes)}"
+    items = columns.codes_of(run.table.rows, run.generator)
     run.run("Decoding", work, items, holds=holds, nothing="no code that the model can decode")
 
 
-class _Layout(NamedTuple):
+class _Columns(NamedTuple):
     """The columns of codes and targets in a table.
 
     Attributes:
-        columns: all of its columns.
+        names: of all its columns.
         codes: the places of z1, z2, ..., in order.
         asked: by place among the model's properties, the place of the column of its targets.
         model: the place of the column that names the model which made the codes, None without one.
     """
 
-    columns: tuple[str, ...]
+    names: tuple[str, ...]
     codes: tuple[int, ...]
     asked: dict[int, int]
     model: int | None
 
     @classmethod
-    def of(cls, table: "Table", generator: "MoleculeGenerator", *, alone: bool) -> "_Layout":
+    def of(cls, table: "Table", generator: "MoleculeGenerator", *, alone: bool) -> "_Columns":
         """Find the columns.
 
         Raises:
@@ -146,9 +144,9 @@ class _Layout(NamedTuple):
         if maker and not maker.endswith(generator.name):
             raise Rejected("code of another model", f"{maker[:80]!a}", field="model")
         code = np.array([self._number(row, place) for place in self.codes])
-        if not np.all(np.abs(code) < np.finfo(np.float32).max):
-            missing = self.codes[int(np.argmin(np.abs(code) < np.finfo(np.float32).max))]
-            field = self.columns[missing]
+        finite = np.abs(code) < np.finfo(np.float32).max
+        if not finite.all():
+            field = self.names[self.codes[int(np.argmin(finite))]]
             raise Rejected("no number", "a code has one in each column", field=field)
         point = np.full(len(generator.normalizer.names), np.nan)
         for asked, place in self.asked.items():
@@ -158,7 +156,7 @@ class _Layout(NamedTuple):
     def _number(self, row: "Row", place: int) -> float:
         from molvae.data.tables.cells import number
 
-        return number(row.cells[place], field=self.columns[place])
+        return number(row.cells[place], field=self.names[place])
 
 
 @dataclass
@@ -172,7 +170,7 @@ class _Decoding:
         seed: of the sampling, if there is any.
         done: codes so far.
         consistent: those with a molecule in which SELFIES had nothing to repair.
-        counts: of molecules, by SMILES.
+        found: the molecules, as SMILES.
     """
 
     run: TableCommand
@@ -181,19 +179,17 @@ class _Decoding:
     seed: int
     done: int = 0
     consistent: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-
-    smiles = 1
+    found: set[str] = field(default_factory=set)
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def layout(self) -> Layout:
         """The columns of the table that is written."""
         generator = self.run.generator
         labels = (f"predicted_{name}" for name in generator.labels)
         random = ("temperature", "seed") if self.temperature else ()
         asked = (f"target_{name}" for name in self.request.ranges)
         known = (*generator.measured, *labels, "consistent", "nll")
-        return ("ID", "SMILES", *known, *asked, "model", *random)
+        return Layout(("ID", "SMILES", *known, *asked, "model", *random), smiles=1)
 
     def rows(self, batch: "Sequence[tuple[Row, Code]]") -> Iterator[list[object]]:
         """Yield a row for each code."""
@@ -218,28 +214,27 @@ class _Decoding:
         for (row, _), molecule in zip(batch, molecules, strict=True):
             self.done += 1
             self.consistent += molecule.consistent
-            self.counts[molecule.smiles] += 1
+            self.found.add(molecule.smiles)
             name = row.id or str(row.line)
             yield [name, molecule.smiles, *molecule.cells().values(), *more]
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> tuple[dict[str, Any], list[str]]:
         """Return the counts."""
-        return {
+        share = self.consistent / self.done if self.done else None
+        summary = {
             "decoded": self.done,
-            "distinct": len(self.counts.keys() - {""}),
-            "consistent": self.consistent / self.done if self.done else None,
+            "distinct": len(self.found - {""}),
+            "consistent": share,
             "temperature": self.temperature,
             "seed": self.seed if self.temperature else None,
             "model": self.run.title,
             "rejected": dict(self.run.rejects.counts),
         }
-
-    def lines(self) -> Iterator[str]:
-        """Yield the counts in words."""
-        share = f", {self.consistent / self.done:.1%} consistent" if self.done else ""
+        consistent = "" if share is None else f", {share:.1%} consistent"
         seed = f", seed {self.seed}" if self.temperature else ""
-        yield (
+        line = (
             f"{self.done:,} codes decoded by {self.run.title} to"
-            f" {len(self.counts.keys() - {''}):,} molecules{share}{seed};"
-            f" {self.run.rejects.count:,} rows rejected"
+            f" {summary['distinct']:,} molecules{consistent}{seed};"
+            f" {len(self.run.rejects.rows):,} rows rejected"
         )
+        return summary, [line]

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
-from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
+from molvae.cli.tables import Layout, TableCommand, table_command
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,19 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Try: molvae encode compounds.csv -o codes.csv")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("model", default="druglike")
 @click.option(
     "--deviations",
     is_flag=True,
     help="Add the standard deviations of the posterior, in the columns sd1, sd2, ...",
 )
-@table_input
-@options.device
-@table_output("--output-format")
-def command(
-    file: Path, model: str, deviations: bool, device: str, source: TableInput, output: TableOutput
-) -> None:
+@table_command()
+def command(run: TableCommand, deviations: bool) -> None:
     """Compute the latent codes of the molecules in FILE.
 
     Each row has the standardized molecule, its properties, its posterior mean in the columns z1,
@@ -40,9 +31,8 @@ def command(
     Codes are valid only for the model that made them; the column model names it. `molvae info
     MODEL` shows how much information they hold: kl, in nats.
     """
-    if output.kind == "smi":
+    if run.output.kind == "smi":
         raise UsageError("a .smi file has no room for codes; write .csv, .parquet or .jsonl.")
-    run = TableCommand(file, model, device=device, source=source, output=output)
     size = run.generator.checkpoint.model.config.latent_size
     codes = [
         f"{prefix}{place}"
@@ -50,9 +40,8 @@ def command(
         for place in range(1, size + 1)
     ]
     columns = ("ID", "SMILES", *run.generator.measured, *codes, "model")
-    kept = run.keep(columns, molecules=False)
-    encoding = _Encoding(run, deviations, kept, (*columns, *kept.names))
-    run.run("Encoding", encoding, run.molecules(known_only=True))
+    work = _Encoding(run, deviations, run.layout(columns, molecules=False))
+    run.run("Encoding", work, run.molecules(known_only=True))
 
 
 @dataclass
@@ -62,20 +51,16 @@ class _Encoding:
     Attributes:
         run: the command at work.
         deviations: whether the posteriors' standard deviations are wanted too.
-        kept: the table's other columns, which stand behind the codes.
-        columns: of the table that is written.
+        layout: of the table that is written.
         done: molecules so far.
         nats: the sum of their KL to N(0, I).
     """
 
     run: TableCommand
     deviations: bool
-    kept: Kept
-    columns: tuple[str, ...]
+    layout: Layout
     done: int = 0
     nats: float = 0.0
-
-    smiles = 1
 
     def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row for each molecule."""
@@ -89,16 +74,15 @@ class _Encoding:
         for number, (row, molecule) in enumerate(batch):
             more = widths[number] if self.deviations else ()
             first = (row.id or str(row.line), molecule.smiles, *molecule.values)
-            kept = self.kept.cells(row, molecule)
-            yield [*first, *codes[number], *more, self.run.title, *kept]
+            new = (*first, *codes[number], *more, self.run.title)
+            yield self.layout.row(row, molecule, new)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> tuple[dict[str, Any], list[str]]:
         """Return the counts."""
         kl = self.nats / self.done if self.done else None
-        return {**self.run.counts(), "encoded": self.done, "kl": kl}
-
-    def lines(self) -> Iterator[str]:
-        """Yield the counts in words."""
-        kl = f", KL {self.nats / self.done:.2f} nats" if self.done else ""
-        rejected = f"{self.run.rejects.count:,} rows rejected"
-        yield f"{self.done:,} molecules encoded by {self.run.title}{kl}; {rejected}"
+        nats = "" if kl is None else f", KL {kl:.2f} nats"
+        line = (
+            f"{self.done:,} molecules encoded by {self.run.title}{nats};"
+            f" {len(self.run.rejects.rows):,} rows rejected"
+        )
+        return {**self.run.counts(), "encoded": self.done, "kl": kl}, [line]

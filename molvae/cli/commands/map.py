@@ -102,7 +102,7 @@ def command(
     }
     line = (
         f"{len(dots):,} molecules in {picture}: {first:.1%} and {second:.1%} of the variance of"
-        f" their codes; {run.rejects.count:,} rows rejected"
+        f" their codes; {len(run.rejects.rows):,} rows rejected"
     )
     table.finish(summary, [line], rows={"rows": written})
 

@@ -1,21 +1,18 @@
 """`molvae predict`: labels of molecules from the model's property head."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
-from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.summaries import annotated, held_out
-from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
+from molvae.cli.tables import Layout, TableCommand, table_command
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
-    from molvae.data.tables.records import Row
+    from molvae.data.tables.records import Row, Table
     from molvae.generation.predict import Prediction
     from molvae.generator import MoleculeGenerator
 
@@ -23,8 +20,6 @@ OOD = ("ood", "ood_reason")  # columns: whether a molecule is out of distributio
 
 
 @click.command(epilog="Try: molvae predict compounds.csv RUN -o predicted.csv")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("model", default="druglike")
 @click.option(
     "-p",
     "--property",
@@ -37,18 +32,8 @@ OOD = ("ood", "ood_reason")  # columns: whether a molecule is out of distributio
     is_flag=True,
     help="Fill in the empty cells of the label's own column; NAME_predicted marks them.",
 )
-@table_input
-@options.device
-@table_output("--output-format")
-def command(
-    file: Path,
-    model: str,
-    names: tuple[str, ...],
-    fill: bool,
-    device: str,
-    source: TableInput,
-    output: TableOutput,
-) -> None:
+@table_command()
+def command(run: TableCommand, names: tuple[str, ...], fill: bool) -> None:
     """Predict labels of the molecules in FILE with a model that was trained on these labels.
 
     The output has all columns of FILE and the column predicted_NAME. For a class label, this is the
@@ -56,9 +41,10 @@ def command(
     unlike the training set, ood_reason gives the reason. Expect larger errors on these than on
     held-out molecules, whose errors the summary reports.
     """
-    run = TableCommand(file, model, device=device, source=source, output=output)
-    layout = _Layout.of(run, _wanted(run.generator, names), fill=fill)
-    run.run("Predicting", _Predicting(run, layout), run.molecules())
+    names = _wanted(run.generator, names)
+    filled = _filled(run.table, names) if fill else {}
+    work = _Predicting(run, names, filled, _layout(run, names, filled))
+    run.run("Predicting", work, run.molecules())
 
 
 def _wanted(generator: "MoleculeGenerator", names: tuple[str, ...]) -> tuple[str, ...]:
@@ -78,70 +64,28 @@ def _wanted(generator: "MoleculeGenerator", names: tuple[str, ...]) -> tuple[str
     return generator.labels
 
 
-class _Layout(NamedTuple):
-    """The columns of the table that is written.
+def _filled(table: "Table", names: Iterable[str]) -> dict[str, int | None]:
+    """Return the place of the column of each name to fill in; None where it is added.
 
-    Attributes:
-        kept: the table's own columns.
-        filled: of each name to fill in, the place of its column in the table that is read, None
-            where it is added; nothing when columns are added for all.
-        names: the properties and labels that are predicted.
-        classes: those of them that are class labels.
-        columns: all.
+    Raises:
+        InputError: when there is more than one column for a name.
     """
+    from molvae.data.tables.records import find_column
 
-    kept: Kept
-    filled: Mapping[str, int | None]
-    names: tuple[str, ...]
-    classes: frozenset[str]
-    columns: tuple[str, ...]
+    lower = {column.lower() for column in table.columns}
+    return {name: find_column(table, name) if name.lower() in lower else None for name in names}
 
-    @classmethod
-    def of(cls, run: TableCommand, names: tuple[str, ...], *, fill: bool) -> "_Layout":
-        """Arrange the columns; those of an earlier prediction are replaced.
 
-        Raises:
-            InputError: when there is more than one column to fill in for a name.
-        """
-        from molvae.data.tables.records import find_column
-
-        table = run.table
-        classes = frozenset(names) & frozenset(run.generator.normalizer.classes)
-        lower = {column.lower() for column in table.columns}
-        filled = {
-            name: find_column(table, name) if name.lower() in lower else None
-            for name in (names if fill else ())
-        }
-        added = [name for name, place in filled.items() if place is None]
-        more = [
-            f"{name if place is None else table.columns[place]}_predicted"
-            for name, place in filled.items()
-        ]
-        for name in () if fill else names:
-            more += [f"predicted_{name}", *([f"certainty_{name}"] if name in classes else [])]
-        kept = run.keep((*more, *OOD), molecules=True)
-        return cls(kept, filled, names, classes, (*kept.names, *added, *more, *OOD))
-
-    def row(
-        self, row: "Row", molecule: "PreparedMolecule", prediction: "Prediction"
-    ) -> list[object]:
-        """Return a row of the table that is written."""
-        cells = self.kept.cells(row, molecule)
-        added: list[object] = []
-        more: list[object] = []
-        for name in self.names:
-            value, certainty = _value_and_certainty(prediction, name)
-            if not self.filled:
-                more += [value, certainty] if name in self.classes else [value]
-                continue
-            place = self.filled[name]
-            empty = place is None or not row.cells[place].strip()
-            more.append(empty and value is not None)
-            if place is None:
-                added.append(value)
-            elif empty:
-                cells[self.kept.places.index(place)] = value
-        return [*cells, *added, *more, bool(prediction.ood), prediction.ood]
+def _layout(run: TableCommand, names: Iterable[str], filled: Mapping[str, int | None]) -> Layout:
+    """Arrange the columns; those of an earlier prediction are replaced."""
+    new = [name for name, place in filled.items() if place is None]
+    for name, place in filled.items():
+        new.append(f"{name if place is None else run.table.columns[place]}_predicted")
+    for name in () if filled else names:
+        new.append(f"predicted_{name}")
+        if name in run.generator.normalizer.classes:
+            new.append(f"certainty_{name}")
+    return run.layout((*new, *OOD), molecules=True)
 
 
 def _value_and_certainty(prediction: "Prediction", name: str) -> tuple[object, float | None]:
@@ -161,6 +105,9 @@ class _Predicting:
 
     Attributes:
         run: the command at work.
+        names: the properties and labels that are predicted.
+        filled: the place of the column of each name to fill in, see `_filled`; nothing when
+            columns are added for all.
         layout: of the table that is written.
         done: rows with a prediction so far.
         not_predicted: rows with symbols that the model does not know.
@@ -168,20 +115,12 @@ class _Predicting:
     """
 
     run: TableCommand
-    layout: _Layout
+    names: tuple[str, ...]
+    filled: Mapping[str, int | None]
+    layout: Layout
     done: int = 0
     not_predicted: int = 0
     ood: int = 0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the table that is written."""
-        return self.layout.columns
-
-    @property
-    def smiles(self) -> int:
-        """The place of the column of molecules among them."""
-        return self.layout.kept.places.index(self.run.table.smiles)
 
     def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield each row with its predictions."""
@@ -192,33 +131,57 @@ class _Predicting:
             self.done += bool(prediction.values)
             self.not_predicted += not prediction.values
             self.ood += bool(prediction.ood)
-            yield self.layout.row(row, molecule, prediction)
+            yield self._row(row, molecule, prediction)
 
-    def summary(self) -> dict[str, Any]:
+    def _row(
+        self, row: "Row", molecule: "PreparedMolecule", prediction: "Prediction"
+    ) -> list[object]:
+        new: list[object] = []
+        marks: list[object] = []
+        fills: dict[int, object] = {}
+        for name in self.names:
+            value, certainty = _value_and_certainty(prediction, name)
+            if not self.filled:
+                is_class = name in self.run.generator.normalizer.classes
+                new += [value, certainty] if is_class else [value]
+                continue
+            place = self.filled[name]
+            empty = place is None or not row.cells[place].strip()
+            marks.append(empty and value is not None)
+            if place is None:
+                new.append(value)
+            elif empty:
+                fills[self.layout.kept.index(place)] = value
+        new += [*marks, bool(prediction.ood), prediction.ood]
+        cells = self.layout.row(row, molecule, new)
+        for place, value in fills.items():
+            cells[place] = value
+        return cells
+
+    def summary(self) -> tuple[dict[str, Any], list[str]]:
         """Return the counts, and the errors on held-out molecules."""
         from molvae.generation.predict import stated_errors
 
         stated = stated_errors(self.run.generator.model)
-        return {
+        errors = {name: stated.get(name) for name in self.names}
+        summary = {
             **self.run.counts(),
             "predicted": self.done,
             "not_predicted": self.not_predicted,
             "ood": self.ood,
-            "held_out": {name: stated.get(name) for name in self.layout.names},
+            "held_out": errors,
         }
+        lines = [f"{name}: {_error_text(each or {})}" for name, each in errors.items()]
+        return summary, [annotated("predicted", summary), *lines]
 
-    def lines(self) -> Iterator[str]:
-        """Yield the summary in words."""
-        summary = self.summary()
-        yield annotated("predicted", summary)
-        for name, errors in summary["held_out"].items():
-            if errors and errors.get("mae") is not None:
-                r2 = f", R2 {errors['r2']:.2f}" if errors.get("r2") is not None else ""
-                yield f"{name}: mean error {errors['mae']:.3g}{r2} on {held_out(errors)}"
-            elif errors and errors.get("accuracy") is not None:
-                area = f", ROC AUC {errors['auc']:.2f}" if errors.get("auc") is not None else ""
-                largest = f" ({errors['largest']:.0%} are in the largest class)"
-                accuracy = f"{errors['accuracy']:.0%} on {held_out(errors)}"
-                yield f"{name}: accuracy {accuracy}{largest}{area}"
-            else:
-                yield f"{name}: the error of this model's predictions is unknown"
+
+def _error_text(errors: Mapping[str, Any]) -> str:
+    """Return the errors on held-out molecules in words."""
+    if errors.get("mae") is not None:
+        r2 = f", R2 {errors['r2']:.2f}" if errors.get("r2") is not None else ""
+        return f"mean error {errors['mae']:.3g}{r2} on {held_out(errors)}"
+    if errors.get("accuracy") is not None:
+        area = f", ROC AUC {errors['auc']:.2f}" if errors.get("auc") is not None else ""
+        largest = f" ({errors['largest']:.0%} are in the largest class)"
+        return f"accuracy {errors['accuracy']:.0%} on {held_out(errors)}{largest}{area}"
+    return "the error of this model's predictions is unknown"

@@ -12,7 +12,7 @@ from molvae.cli import fields, generators, options
 from molvae.cli.initial import prepared_like
 from molvae.cli.outputs import check_output, check_table, is_device
 from molvae.cli.progress import progress
-from molvae.cli.rejects import rejects_option, show_first, strict_option
+from molvae.cli.rejects import show_first
 from molvae.cli.terminal import describe_table, print_json, say
 from molvae.config import DataConfig
 from molvae.errors import MolvaeError, UsageError
@@ -37,14 +37,14 @@ NOT_A_NUMBER = "not a number"
     help="Prepare for training this model further: with its properties and standardization. Its"
     " symbols are never too rare.",
 )
-@rejects_option
+@options.rejects
 @click.option(
     "--conflicts",
     type=click.Path(path_type=Path),
     default=None,
     help="Write every label on which rows of one molecule disagree, with both rows, to this table.",
 )
-@strict_option
+@options.strict
 @options.jobs
 @options.executor
 @options.force

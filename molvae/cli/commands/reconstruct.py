@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
-from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
+from molvae.cli.tables import Layout, TableCommand, table_command
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
@@ -19,15 +16,9 @@ COLUMNS = ("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", 
 
 
 @click.command(epilog="Try: molvae reconstruct compounds.csv -o back.csv")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("model", default="druglike")
 @click.option("--alone", is_flag=True, help="Decode without the properties of the molecules.")
-@table_input
-@options.device
-@table_output("--output-format")
-def command(
-    file: Path, model: str, alone: bool, device: str, source: TableInput, output: TableOutput
-) -> None:
+@table_command()
+def command(run: TableCommand, alone: bool) -> None:
     """Encode the molecules in FILE, decode their latent codes, and compare.
 
     Each molecule is encoded to its posterior mean and decoded, with its own properties, to the most
@@ -39,8 +30,7 @@ def command(
     exact_from_mean in `molvae info MODEL`. With little information, most reconstructions are only
     similar to the molecule.
     """
-    run = TableCommand(file, model, device=device, source=source, output=output)
-    work = _Reconstruction(run, alone, run.keep(COLUMNS, molecules=False))
+    work = _Reconstruction(run, alone, run.layout(COLUMNS, molecules=False))
     run.run("Reconstructing", work, run.molecules(known_only=True))
 
 
@@ -51,7 +41,7 @@ class _Reconstruction:
     Attributes:
         run: the command at work.
         alone: the decoder does not get the properties.
-        kept: the table's other columns, which stand behind the reconstructions.
+        layout: of the table that is written.
         done: molecules so far.
         exact: those that came back.
         similarity: the sum of the similarities of molecules and reconstructions.
@@ -60,18 +50,11 @@ class _Reconstruction:
 
     run: TableCommand
     alone: bool
-    kept: Kept
+    layout: Layout
     done: int = 0
     exact: int = 0
     similarity: float = 0.0
     consistent: int = 0
-
-    smiles = 1
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the table that is written."""
-        return (*COLUMNS, *self.kept.names)
 
     def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row for each molecule."""
@@ -84,30 +67,22 @@ class _Reconstruction:
             self.exact += each.exact
             self.similarity += each.tanimoto
             self.consistent += each.consistent
-            kept = self.kept.cells(row, molecule)
-            yield [row.id or str(row.line), *each, self.run.title, *kept]
+            new = (row.id or str(row.line), *each, self.run.title)
+            yield self.layout.row(row, molecule, new)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> tuple[dict[str, Any], list[str]]:
         """Return the counts and shares."""
-        count = self.done or None
-        return {
-            **self.run.counts(),
-            "molecules": self.done,
-            "alone": self.alone,
-            "exact": count and self.exact / count,
-            "tanimoto": count and self.similarity / count,
-            "consistent": count and self.consistent / count,
-        }
-
-    def lines(self) -> Iterator[str]:
-        """Yield the summary in words."""
+        sums = {"exact": self.exact, "tanimoto": self.similarity, "consistent": self.consistent}
+        shares = {name: total / self.done if self.done else None for name, total in sums.items()}
+        counts = {**self.run.counts(), "molecules": self.done, "alone": self.alone}
         known = "" if self.alone else " and their properties"
-        yield (
+        lines = [
             f"{self.done:,} molecules reconstructed by {self.run.title} from their codes{known};"
-            f" {self.run.rejects.count:,} rows rejected"
-        )
+            f" {len(self.run.rejects.rows):,} rows rejected"
+        ]
         if self.done:
-            yield (
-                f"exact {self.exact / self.done:.1%}, mean Tanimoto"
-                f" {self.similarity / self.done:.3f}, consistent {self.consistent / self.done:.1%}"
+            lines.append(
+                f"exact {shares['exact']:.1%}, mean Tanimoto {shares['tanimoto']:.3f},"
+                f" consistent {shares['consistent']:.1%}"
             )
+        return counts | shares, lines

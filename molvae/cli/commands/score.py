@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
-from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.summaries import annotated
-from molvae.cli.tables import Kept, TableCommand, TableInput, table_input
+from molvae.cli.tables import Layout, TableCommand, table_command
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
@@ -22,8 +19,6 @@ COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
 
 
 @click.command(epilog="Try: molvae score compounds.csv -o scored.csv")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("model", default="druglike")
 @click.option(
     "-k",
     "--codes",
@@ -32,12 +27,8 @@ COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
     show_default=True,
     help="Latent codes sampled for each molecule; more make a tighter bound.",
 )
-@table_input
-@options.device
-@table_output("--output-format")
-def command(
-    file: Path, model: str, codes: int, device: str, source: TableInput, output: TableOutput
-) -> None:
+@table_command()
+def command(run: TableCommand, codes: int) -> None:
     """Compute likelihoods of the molecules in FILE and flag out-of-distribution ones.
 
     The output has all columns of FILE and these scores, in nats: elbo is a lower bound of
@@ -49,8 +40,8 @@ def command(
     ood flags molecules above 99, and molecules with symbols, a length or properties that the
     training set does not have; ood_reason gives the reason. `molvae predict` flags only the latter.
     """
-    run = TableCommand(file, model, device=device, source=source, output=output)
-    run.run("Scoring", _Scoring(run, codes, run.keep(COLUMNS, molecules=True)), run.molecules())
+    work = _Scoring(run, codes, run.layout(COLUMNS, molecules=True))
+    run.run("Scoring", work, run.molecules())
 
 
 @dataclass
@@ -60,7 +51,7 @@ class _Scoring:
     Attributes:
         run: the command at work.
         codes: latent codes drawn for each molecule.
-        kept: the table's own columns.
+        layout: of the table that is written.
         done: rows with scores so far.
         not_scored: rows with symbols that the model does not know.
         ood: out-of-distribution rows, those included.
@@ -69,21 +60,11 @@ class _Scoring:
 
     run: TableCommand
     codes: int
-    kept: Kept
+    layout: Layout
     done: int = 0
     not_scored: int = 0
     ood: int = 0
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(NATS, 0.0))
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the table that is written."""
-        return (*self.kept.names, *COLUMNS)
-
-    @property
-    def smiles(self) -> int:
-        """The place of the column of molecules among them."""
-        return self.kept.places.index(self.run.table.smiles)
 
     def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield each row with its scores behind it."""
@@ -94,8 +75,8 @@ class _Scoring:
         for (row, molecule), each in zip(batch, scores, strict=True):
             self._count(each)
             nats = (getattr(each, name) for name in NATS)
-            cells = self.kept.cells(row, molecule)
-            yield [*cells, *nats, each.percentile, bool(each.ood), each.ood]
+            new = (*nats, each.percentile, bool(each.ood), each.ood)
+            yield self.layout.row(row, molecule, new)
 
     def _count(self, score: "Score") -> None:
         self.ood += bool(score.ood)
@@ -106,42 +87,37 @@ class _Scoring:
         for name in NATS:
             self.sums[name] += getattr(score, name)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> tuple[dict[str, Any], list[str]]:
         """Return the counts, the means, and the held-out molecules of the percentile."""
         from molvae.generation.score import typicality_of
+        from molvae.model.ood import MIN_MOLECULES
 
         typicality = typicality_of(self.run.generator.model)
         held_out = typicality and {"split": typicality.split, "molecules": typicality.molecules}
-        return {
+        mean = {name: self.sums[name] / self.done if self.done else None for name in NATS}
+        summary = {
             **self.run.counts(),
             "scored": self.done,
             "not_scored": self.not_scored,
             "ood": self.ood,
             "codes": self.codes,
-            "mean": {name: self.sums[name] / self.done if self.done else None for name in NATS},
+            "mean": mean,
             "held_out": held_out,
         }
-
-    def lines(self) -> Iterator[str]:
-        """Yield the summary in words."""
-        from molvae.model.ood import MIN_MOLECULES
-
-        summary = self.summary()
-        yield annotated("scored", summary)
-        if summary["scored"]:
-            mean = summary["mean"]
-            yield (
+        lines = [annotated("scored", summary)]
+        if self.done:
+            lines.append(
                 f"means: ELBO {mean['elbo']:.2f} nats, NLL {mean['nll_per_symbol']:.3f} per symbol,"
                 f" reconstruction {mean['reconstruction']:.2f}, KL {mean['kl']:.2f}"
             )
-        held_out = summary["held_out"]
-        if held_out is None:
-            yield (
+        if typicality is None:
+            lines.append(
                 "Note: this model holds no scores of held-out molecules: there is no percentile,"
                 " and only molecules unlike the whole training set are flagged."
             )
-        elif held_out["molecules"] < MIN_MOLECULES:
-            yield (
-                f"Note: the model holds scores of {held_out['molecules']} held-out molecules, fewer"
+        elif typicality.molecules < MIN_MOLECULES:
+            lines.append(
+                f"Note: the model holds scores of {typicality.molecules} held-out molecules, fewer"
                 f" than {MIN_MOLECULES}: no molecule is flagged for its percentile."
             )
+        return summary, lines
