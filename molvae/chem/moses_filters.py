@@ -25,21 +25,13 @@ LARGE_RING = 8  # atoms; MOSES excludes rings this large
 
 
 class Patterns(NamedTuple):
-    """Named SMARTS patterns.
-
-    Attributes:
-        names: K of them.
-        queries: the patterns, for molecules with hydrogens.
-        merged: the part of each pattern that can be matched without hydrogens.
-        exact: whether this part is the whole pattern.
-        screen: which of them a molecule may contain.
-    """
+    """Named SMARTS patterns."""
 
     names: tuple[str, ...]
-    queries: tuple[Chem.Mol, ...]
-    merged: tuple[Chem.Mol, ...]
-    exact: tuple[bool, ...]
-    screen: Screen
+    queries: tuple[Chem.Mol, ...]  # for molecules with hydrogens
+    merged: tuple[Chem.Mol, ...]  # the part of each that can be matched without hydrogens
+    exact: tuple[bool, ...]  # whether this part is the whole pattern
+    screen: Screen  # which of them a molecule may contain
 
 
 def moses_alert(mol: Chem.Mol) -> str | None:

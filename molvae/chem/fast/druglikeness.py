@@ -22,7 +22,6 @@ from molvae.chem.fast.environments import (
     environments,
     kind_of,
     known,
-    read_spoke,
 )
 from molvae.chem.fast.lipophilicity import log_p
 from molvae.chem.fast.rotatable import rotatable_bonds
@@ -36,7 +35,7 @@ _SINGLE = (1.0, 1.5)  # orders of the bonds that match where a pattern names non
 
 
 def qed(mol: Chem.Mol, *parts: float) -> float:
-    """Compute the quantitative estimate of drug-likeness, mean weights, 0 to 1; RDKit's QED.qed.
+    """Return the quantitative estimate of drug-likeness, mean weights, 0 to 1; RDKit's QED.qed.
 
     Args:
         mol: a sanitized molecule.
@@ -45,9 +44,6 @@ def qed(mol: Chem.Mol, *parts: float) -> float:
 
     Raises:
         ValueError: for a molecule whose aromatic rings cannot be written with double bonds.
-
-    >>> round(qed(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O")), 3)
-    0.55
     """
     read = countable(mol)
     if read is None or not read.kinds:
@@ -122,7 +118,7 @@ def _stays(number: int) -> bool:
         kind.aromatic
         or all(
             kind_of(other).aromatic or bond_of(bond)[0] not in _SINGLE
-            for bond, other in map(read_spoke, environment.spokes)
+            for bond, other in environment.spokes
         )
     )
 
@@ -140,7 +136,7 @@ def _may_lack_form(number: int) -> bool:
     Only rings with one of these can fail to be written with double bonds, once RDKit has read them.
     """
     environment = environment_of(number)
-    bonds = [bond_of(read_spoke(spoke)[0]) for spoke in environment.spokes]
+    bonds = [bond_of(bond) for bond, _ in environment.spokes]
     return kind_of(environment.kind).aromatic and any(
         cyclic and order >= _DOUBLE for order, cyclic in bonds
     )

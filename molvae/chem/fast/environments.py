@@ -14,7 +14,7 @@ import numpy as np
 from rdkit import Chem
 
 _KINDS = 2**20  # more than there can be
-_SPOKES = 2**32  # more than `spoke` makes
+_SPOKES = 2**32  # more than a bond and a neighbor packed into one number
 _MAX_KNOWN = 300_000  # environments, a few hundred bytes each
 _MAX_RINGS = 62  # that fit into the bits of a number
 _MAX_MATCHES = 1000  # at which RDKit stops looking for more
@@ -22,75 +22,43 @@ _KEPT = "_molvaeEnvironments"  # sanitizing a changed molecule clears its comput
 
 
 class Kind(NamedTuple):
-    """The properties of one atom by itself that RDKit's queries use.
+    """The properties of one atom by itself that RDKit's queries use."""
 
-    Attributes:
-        element: atomic number.
-        aromatic: whether it is.
-        charge: formal charge.
-        hydrogens: on it, all implicit.
-        degree: bonds to other heavy atoms.
-        valence: total valence.
-        isotope: mass number, 0 where none is given.
-        rings: smallest rings that it belongs to.
-        smallest_ring: atoms in the smallest of them, 0 without rings.
-    """
-
-    element: int
+    element: int  # atomic number
     aromatic: bool
     charge: int
-    hydrogens: int
-    degree: int
+    hydrogens: int  # all implicit
+    degree: int  # bonds to other heavy atoms
     valence: int
-    isotope: int
-    rings: int
-    smallest_ring: int
+    isotope: int  # mass number, 0 where none is given
+    rings: int  # smallest rings that it belongs to
+    smallest_ring: int  # atoms in the smallest of them, 0 without rings
 
 
 class Environment(NamedTuple):
-    """An atom and what is bonded to it.
-
-    Attributes:
-        kind: number of the atom's kind.
-        spokes: the number that `spoke` returns for each neighbor, sorted.
-    """
+    """An atom and what is bonded to it."""
 
     kind: int
-    spokes: tuple[int, ...]
+    spokes: tuple[tuple[int, int], ...]  # (kind of the bond, kind of the neighbor), sorted
 
 
 class Known(NamedTuple):
-    """The kinds of atoms and bonds met so far, numbered in order.
+    """The kinds of atoms and bonds met so far, numbered in order."""
 
-    Attributes:
-        kinds: properties of an atom -> its number.
-        atoms: an atom of each kind.
-        bonds: number of each kind of bond -> a bond of that kind.
-        numbers: environment -> its number.
-        environments: environment of each number.
-    """
-
-    kinds: dict[tuple[int, ...], int]
-    atoms: list[Chem.Atom]
-    bonds: dict[int, Chem.Bond]
-    numbers: dict[tuple[int, tuple[int, ...]], int]
+    kinds: dict[tuple[int, ...], int]  # properties of an atom -> its number
+    atoms: list[Chem.Atom]  # one of each kind
+    bonds: dict[int, Chem.Bond]  # number of each kind of bond -> a bond of that kind
+    numbers: dict[tuple[int, tuple[int, ...]], int]  # kind and packed spokes -> its number
     environments: list[Environment]
 
 
 class Environments(NamedTuple):
-    """A molecule of N atoms in numbers.
+    """A molecule of N atoms in numbers; the lists have N entries."""
 
-    Attributes:
-        kinds: number of each atom's kind, N of them.
-        found: number of each atom's environment, N of them.
-        neighbors: the bonds of each atom as (number of the bond's kind, other atom), N lists.
-        rings: atoms of each ring.
-    """
-
-    kinds: list[int]
-    found: list[int]
-    neighbors: list[list[tuple[int, int]]]
-    rings: tuple[tuple[int, ...], ...]
+    kinds: list[int]  # number of each atom's kind
+    found: list[int]  # number of each atom's environment
+    neighbors: list[list[tuple[int, int]]]  # (number of the bond's kind, other atom)
+    rings: tuple[tuple[int, ...], ...]  # atoms of each ring
 
 
 class _Last:
@@ -121,16 +89,6 @@ def bond_of(number: int) -> tuple[float, bool]:
 def environment_of(number: int) -> Environment:
     """Return the environment of a number in `Environments.found`."""
     return known().environments[number]
-
-
-def spoke(bond: int, kind: int) -> int:
-    """Return one number for a neighbor of some kind over a bond of some kind."""
-    return bond * _KINDS + kind
-
-
-def read_spoke(number: int) -> tuple[int, int]:
-    """Return the kinds of bond and neighbor of a number from `spoke`."""
-    return divmod(number, _KINDS)
 
 
 def environments(mol: Chem.Mol) -> Environments | None:
@@ -239,7 +197,8 @@ def _new_environment(key: tuple[int, tuple[int, ...]]) -> int | None:
     seen = known()
     if len(seen.environments) >= _MAX_KNOWN:
         return None
-    seen.environments.append(Environment(*key))
+    kind, spokes = key
+    seen.environments.append(Environment(kind, tuple(divmod(spoke, _KINDS) for spoke in spokes)))
     return seen.numbers.setdefault(key, len(seen.numbers))
 
 

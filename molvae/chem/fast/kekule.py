@@ -49,19 +49,13 @@ _AROMATIC: Mapping[str, tuple[str, Mapping[int, bool]]] = {
 
 
 class KekuleGraph(NamedTuple):
-    """One fragment, its atoms in the order of the string.
+    """One fragment, its atoms in the order of the string."""
 
-    Attributes:
-        atoms: each as SELFIES writes it without its bond: "C", "NH1", "O-1".
-        parents: the atom that each is bonded to among those before it; -1 for the first.
-        orders: of those bonds, 1 to 3; 0 for the first atom.
-        rings: orders of the other bonds by their two atoms, the earlier one first, in the order in
-            which they are written at the later ones.
-    """
-
-    atoms: list[str]
-    parents: list[int]
-    orders: list[int]
+    atoms: list[str]  # each as SELFIES writes it without its bond: "C", "NH1", "O-1"
+    parents: list[int]  # the atom that each is bonded to among those before it; -1 for the first
+    orders: list[int]  # of those bonds, 1 to 3; 0 for the first atom
+    # Orders of the other bonds by their two atoms, the earlier one first, in the order in which
+    # they are written at the later ones.
     rings: dict[tuple[int, int], int]
 
 

@@ -19,7 +19,6 @@ from molvae.chem.fast.environments import (
     environment_of,
     environments,
     kind_of,
-    read_spoke,
 )
 
 _REMEMBERED = 100_000
@@ -38,14 +37,7 @@ _numbers: dict[Around, int] = {}
 
 
 def log_p(mol: Chem.Mol) -> float:
-    """Octanol-water partition coefficient, log10; RDKit's Crippen.MolLogP.
-
-    Args:
-        mol: a sanitized molecule.
-
-    >>> round(log_p(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O")), 4)
-    1.3101
-    """
+    """Return the octanol-water partition coefficient, log10; RDKit's Crippen.MolLogP."""
     read = environments(mol)
     if read is None:
         return float(rdMolDescriptors.CalcCrippenDescriptors(mol)[0])
@@ -82,9 +74,7 @@ def _is_oxygen(kind: int) -> bool:
 def _around(number: int) -> int:
     """Return the number of the surroundings of an atom."""
     environment = environment_of(number)
-    neighbors = [
-        (bond_of(bond)[0], _asked(other)) for bond, other in map(read_spoke, environment.spokes)
-    ]
+    neighbors = [(bond_of(bond)[0], _asked(other)) for bond, other in environment.spokes]
     return _numbers.setdefault((_asked(environment.kind), tuple(sorted(neighbors))), len(_numbers))
 
 

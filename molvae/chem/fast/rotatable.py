@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from molvae.chem.fast.environments import bond_of, countable, environment_of, kind_of, read_spoke
+from molvae.chem.fast.environments import bond_of, countable, environment_of, kind_of
 
 _REMEMBERED = 50_000
 _CARBON, _NITROGEN, _OXYGEN, _FLUORINE, _SULFUR, _CHLORINE, _BROMINE = 6, 7, 8, 9, 16, 17, 35
@@ -27,14 +27,7 @@ class Part(NamedTuple):
 
 
 def rotatable_bonds(mol: Chem.Mol) -> int:
-    """Count rotatable bonds; RDKit's CalcNumRotatableBonds, strict.
-
-    Args:
-        mol: a sanitized molecule.
-
-    >>> rotatable_bonds(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O"))
-    2
-    """
+    """Count rotatable bonds; RDKit's CalcNumRotatableBonds, strict."""
     read = countable(mol)
     if read is None:
         return int(rdMolDescriptors.CalcNumRotatableBonds(mol))
@@ -69,9 +62,7 @@ def _turns(bond: int) -> bool:
 def _part(number: int) -> Part:
     environment = environment_of(number)
     kind = kind_of(environment.kind)
-    around = [
-        (bond_of(bond)[0], kind_of(other)) for bond, other in map(read_spoke, environment.spokes)
-    ]
+    around = [(bond_of(bond)[0], kind_of(other)) for bond, other in environment.spokes]
     aliphatic_carbon = kind.element == _CARBON and not kind.aromatic
     tops = [
         [n.element for order, n in around if order == 1.0].count(halogen)

@@ -21,21 +21,16 @@ from typing import NamedTuple
 import numpy as np
 from rdkit import Chem
 
-from molvae.chem.fast.environments import Environments, environment_of, kind_of, known, read_spoke
+from molvae.chem.fast.environments import Environments, environment_of, kind_of, known
 
 Test = Callable[[Chem.Atom], bool]
 
 
 class Asked(NamedTuple):
-    """A test of whether an atom may match an atom of a pattern.
+    """A test of whether an atom may match an atom of a pattern."""
 
-    Attributes:
-        may_be: atom of a molecule -> result, the same for all atoms of its kind.
-        sure: whether an atom that may match does match.
-    """
-
-    may_be: Test
-    sure: bool
+    may_be: Test  # atom of a molecule -> result, the same for all atoms of its kind
+    sure: bool  # whether an atom that may match does match
 
 
 _REMEMBERED = 50_000  # environments, a few hundred bytes each
@@ -55,17 +50,11 @@ _RECURSION = "RecursiveStructure"
 
 
 class QueryAtom(NamedTuple):
-    """An atom of a pattern by itself.
-
-    Attributes:
-        smarts: the query.
-        description: the same as RDKit keeps it; with it two that differ are not taken for one.
-        ring: at most how many atoms its smallest ring has, 0 where it need not be in one.
-    """
+    """An atom of a pattern by itself."""
 
     smarts: str
-    description: str
-    ring: int
+    description: str  # the query as RDKit keeps it: two may differ that have the same SMARTS
+    ring: int  # at most how many atoms its smallest ring has, 0 where it need not be in one
 
 
 class QueryBond(NamedTuple):
@@ -148,8 +137,7 @@ class Screen:
         """Return the stars that an atom in an environment could be, as bits."""
         kind, neighbors = environment_of(environment)
         times = [0] * _COUNTED  # the spokes that were found at least once, twice, ...
-        for number in neighbors:
-            bond, other = read_spoke(number)
+        for bond, other in neighbors:
             found = self._of_bond(bond) & self._of_kind(other)[0]
             for level in reversed(range(1, _COUNTED)):
                 times[level] |= times[level - 1] & found

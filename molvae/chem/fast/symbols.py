@@ -68,18 +68,11 @@ def _size(number: int) -> tuple[int, str]:
 
 
 class _Symbol(NamedTuple):
-    """The meaning of a symbol.
+    """The meaning of a symbol."""
 
-    Attributes:
-        name: of the atom; "" for a branch or a ring.
-        order: of its bond, 1 to 3.
-        number: bonds that the atom may have, or symbols in the size of a branch or ring.
-        ring: whether it is a ring.
-    """
-
-    name: str
-    order: int
-    number: int
+    name: str  # of the atom; "" for a branch or a ring
+    order: int  # of its bond, 1 to 3
+    number: int  # bonds that the atom may have, or symbols in the size of a branch or ring
     ring: bool = False
 
 
