@@ -61,18 +61,12 @@ class GuacaMolGenerator:
         Raises:
             UsageError: for less than one molecule.
         """
+        # Unlike seed + call, this is never the seed of another generator's call.
+        calls = np.random.SeedSequence(self.seed % 2**64, spawn_key=(len(self.summaries),))
+        seed = int(calls.generate_state(1)[0])
         drawn = self.generator.generate(
-            number_samples,
-            config=self.config,
-            seed=_seed_of_call(self.seed, len(self.summaries)),
-            executor=self.executor,
+            number_samples, config=self.config, seed=seed, executor=self.executor
         )
         self.summaries.append(drawn.summary)
         found = [molecule.smiles for molecule in drawn.molecules]
         return found + [""] * (number_samples - len(found))
-
-
-def _seed_of_call(seed: int, call: int) -> int:
-    """Return the seed of one call: unlike seed + call, never that of another generator's call."""
-    sequence = np.random.SeedSequence(seed % 2**64, spawn_key=(call,))
-    return int(sequence.generate_state(1)[0])

@@ -142,18 +142,18 @@ class LatentTransformer:
 
     def __sklearn_tags__(self) -> SimpleNamespace:
         """Return the tags of a transformer, in the shape of scikit-learn's `Tags`."""
-        target = ("required", "one_d_labels", "two_d_labels", "positive_only", "multi_output")
-        data = ("two_d_array", "three_d_array", "sparse", "categorical", "dict", "positive_only")
-        own = ("array_api_support", "non_deterministic", "requires_fit", "_skip_test")
-        return SimpleNamespace(
+        target = "required one_d_labels two_d_labels positive_only multi_output"
+        data = "two_d_array three_d_array sparse categorical dict positive_only allow_nan pairwise"
+        own = "array_api_support non_deterministic requires_fit _skip_test"
+        return _tags(
+            own,
             estimator_type=None,
             classifier_tags=None,
             regressor_tags=None,
             no_validation=True,
             transformer_tags=SimpleNamespace(preserves_dtype=[]),
             target_tags=_tags(target, single_output=True),
-            input_tags=_tags((*data, "allow_nan", "pairwise"), one_d_array=True, string=True),
-            **dict.fromkeys(own, False),
+            input_tags=_tags(data, one_d_array=True, string=True),
         )
 
     def _opened(self) -> MoleculeGenerator:
@@ -165,8 +165,8 @@ class LatentTransformer:
         return self._opened().checkpoint.model.config.latent_size
 
 
-def _tags(absent: Sequence[str], **present: bool) -> SimpleNamespace:
-    return SimpleNamespace(**dict.fromkeys(absent, False), **present)
+def _tags(absent: str, **present: object) -> SimpleNamespace:
+    return SimpleNamespace(**dict.fromkeys(absent.split(), False), **present)
 
 
 def _column(X: Sequence[str]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -10,14 +9,8 @@ from molvae.errors import Rejected, UsageError
 
 Score = float | Rejected  # of one molecule: a number, or why there is none
 Scorer = Callable[[list[str]], Sequence[Score]]  # N SMILES -> N scores
-
-
-class Objective(Protocol):
-    """Anything that scores molecules; a plain function will do."""
-
-    def __call__(self, smiles: Sequence[str], /) -> np.ndarray:
-        """Return one score for each of N molecules, shape (N,), higher is better, NaN = none."""
-        ...
+# N SMILES -> their scores, shape (N,), higher is better, NaN where there is none.
+Objective = Callable[[Sequence[str]], np.ndarray]
 
 
 class CountedObjective:

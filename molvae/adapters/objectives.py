@@ -9,6 +9,7 @@ objective(["CCO", "c1ccccc1O"])     # array of 2 numbers, NaN for a string that 
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import cast
 
 from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.properties import measure, resolve
@@ -99,11 +100,8 @@ def _predict_each(generator: MoleculeGenerator, name: str, smiles: list[str]) ->
     readings = _read_each(
         generator, standardize_and_measure(generator.standardization, generator.measured, smiles)
     )
-    return [each if isinstance(each, Rejected) else _number(each[name]) for each in readings]
-
-
-def _number(reading: Reading) -> float:
-    return math.nan if isinstance(reading, Mapping) else reading
+    # `predicted` refuses labels with classes, whose readings are no numbers.
+    return [each if isinstance(each, Rejected) else cast(float, each[name]) for each in readings]
 
 
 def _close_each(generator: MoleculeGenerator, request: Request, smiles: list[str]) -> list[Score]:

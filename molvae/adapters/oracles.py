@@ -78,21 +78,12 @@ class MolScoreFunction:
             raise UsageError("prefix is empty: name the function, such as prefix='molvae'.")
         self.oracle = Oracle(objective, name=self.prefix, failed=failed)
 
-    def __call__(
-        self,
-        smiles: Sequence[str],
-        *,
-        directory: object = None,
-        file_names: object = None,
-        additional_formats: object = None,
-    ) -> list[dict[str, str | float]]:
+    def __call__(self, smiles: Sequence[str], **unused: object) -> list[dict[str, str | float]]:
         """Score N molecules.
 
         Args:
             smiles: as MolScore merges the results by them, they come back unchanged.
-            directory: of MolScore's files; not used, since none is written.
-            file_names: likewise.
-            additional_formats: other forms of the molecules; not used.
+            unused: MolScore's folder and names of files, and other forms of the molecules.
 
         Returns:
             For each molecule its `smiles` and `PREFIX_score`.

@@ -15,23 +15,14 @@ REPAIRED = "repaired by SELFIES"
 
 
 class Checks(NamedTuple):
-    """What is checked; plain values, so that they can be sent to worker processes.
+    """What is checked; plain values, so that they can be sent to worker processes."""
 
-    Attributes:
-        properties: names to measure.
-        filters: structural alerts that must not be found.
-        smarts: patterns that must be found.
-        not_smarts: patterns that must not be found.
-        standardization: of the training set.
-        consistent_only: refuse symbols that SELFIES repairs, before they are measured.
-    """
-
-    properties: tuple[str, ...]
-    filters: tuple[str, ...] = ()
-    smarts: tuple[str, ...] = ()
-    not_smarts: tuple[str, ...] = ()
-    standardization: Standardization = DEFAULT_STANDARDIZATION
-    consistent_only: bool = False
+    properties: tuple[str, ...]  # names to measure
+    filters: tuple[str, ...] = ()  # structural alerts that must not be found
+    smarts: tuple[str, ...] = ()  # patterns that must be found
+    not_smarts: tuple[str, ...] = ()  # patterns that must not be found
+    standardization: Standardization = DEFAULT_STANDARDIZATION  # of the training set
+    consistent_only: bool = False  # refuse symbols that SELFIES repairs, before they are measured
 
 
 class Candidate(NamedTuple):
@@ -79,12 +70,8 @@ def decode_and_check_all(batch: Sequence[tuple[Sequence[str], Checks]]) -> list[
 
 
 def _alert(mol: Chem.Mol, checks: Checks) -> str:
+    alerts = {f"filter {name}": FILTERS[name] for name in checks.filters}
+    alerts |= {f"without {text}": smarts_filter(text, wanted=True) for text in checks.smarts}
+    alerts |= {f"with {text}": smarts_filter(text, wanted=False) for text in checks.not_smarts}
     with rdBase.BlockLogs():
-        for name in checks.filters:
-            if FILTERS[name](mol) is not None:
-                return f"filter {name}"
-        for wanted, patterns in ((True, checks.smarts), (False, checks.not_smarts)):
-            for pattern in patterns:
-                if smarts_filter(pattern, wanted=wanted)(mol) is not None:
-                    return f"{'without' if wanted else 'with'} {pattern}"
-    return ""
+        return next((name for name, alert in alerts.items() if alert(mol) is not None), "")

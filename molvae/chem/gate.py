@@ -47,17 +47,11 @@ REASONS: Mapping[str, str] = MappingProxyType(
 
 
 class ValidMolecule(NamedTuple):
-    """A molecule that passed the gate.
+    """A molecule that passed the gate."""
 
-    Attributes:
-        smiles: canonical, the one spelling of this molecule.
-        mol: parsed from it.
-        symbols: SELFIES symbols that decode to it.
-    """
-
-    smiles: str
-    mol: Chem.Mol
-    symbols: list[str]
+    smiles: str  # canonical, the one spelling of this molecule
+    mol: Chem.Mol  # parsed from it
+    symbols: list[str]  # SELFIES symbols that decode to it
 
 
 def validate(

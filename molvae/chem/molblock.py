@@ -33,11 +33,7 @@ def without_block(text: str) -> str:
 
 
 def as_smiles(text: str) -> str:
-    """Return the SMILES of a mol block; any other text as it is.
-
-    Raises:
-        Rejected: as `smiles_from_block`.
-    """
+    """Return the SMILES of a mol block as `smiles_from_block` does; any other text as it is."""
     return smiles_from_block(text) if is_block(text) else text
 
 

@@ -10,6 +10,7 @@ rules out all but two or three patterns. None of this changes a result.
 import csv
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,9 +51,7 @@ def moses_alert(mol: Chem.Mol) -> str | None:
         odd = [_odd(atom.GetFormalCharge(), atom.GetAtomicNum()) for atom in mol.GetAtoms()]
     else:
         odd = [_odd_kind(kind) for kind in read.kinds]
-    for reason in filter(None, odd):
-        return reason
-    return next(_found(moses_patterns(), mol), None)
+    return next(chain(filter(None, odd), _found(moses_patterns(), mol)), None)
 
 
 def mcf_alert(mol: Chem.Mol) -> str | None:
@@ -75,7 +74,8 @@ def moses_patterns() -> Patterns:
     """Return the medicinal chemistry filters and the 480 PAINS patterns (doi 10.1021/jm901137j)."""
     try:
         with PAINS_FILE.open(encoding="ascii", newline="") as file:
-            pains = [(f"PAINS {_bare(name)}", smarts) for smarts, name in csv.reader(file)]
+            # A name is written as <regId=anil_di_alk_F(14)>.
+            pains = [(f"PAINS {name[7:-1]}", smarts) for smarts, name in csv.reader(file)]
     except OSError as error:
         raise UsageError(f"this RDKit lacks the PAINS patterns ({PAINS_FILE}).") from error
     return _patterns([*_mcf(), *pains])
@@ -85,11 +85,6 @@ def _mcf() -> list[tuple[str, str]]:
     with MCF_FILE.open(encoding="ascii", newline="") as file:
         rows = csv.DictReader(line for line in file if not line.startswith("#"))
         return [(row["names"], row["smarts"]) for row in rows]
-
-
-def _bare(name: str) -> str:
-    """Return `anil_di_alk_F(14)` of `<regId=anil_di_alk_F(14)>`."""
-    return name.removeprefix("<regId=").removesuffix(">")
 
 
 def _odd(charge: int, element: int) -> str:

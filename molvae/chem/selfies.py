@@ -82,9 +82,6 @@ def encode(smiles: str) -> list[str]:
     Args:
         smiles: canonical SMILES; other spellings give other symbols, and selfies misreads some.
 
-    Returns:
-        The symbols, one string each.
-
     Raises:
         Rejected: "cannot be written as SELFIES", with what selfies said.
 
@@ -187,11 +184,7 @@ def decode_canonical(symbols: Sequence[str]) -> str:
 
 
 def decode_molecule(symbols: Sequence[str]) -> tuple[str, Chem.Mol] | None:
-    """Decode SELFIES symbols to canonical SMILES and the molecule; None when no atom is left.
-
-    Raises:
-        Rejected: as `decode_canonical` does.
-    """
+    """Decode to canonical SMILES and the molecule, as `decode_canonical`; None without an atom."""
     smiles = decode(symbols)
     return canonical_molecule(smiles) if smiles else None
 
@@ -207,9 +200,6 @@ def is_consistent(symbols: Sequence[str], *, canonical: bool = False) -> bool:
         symbols: a sample, without padding.
         canonical: require the symbols of the canonical spelling; stricter, and only for a model
             that was trained on canonical SELFIES from the same RDKit.
-
-    Returns:
-        True for symbols that were not repaired.
     """
     given = list(symbols)
     graph = read_symbols(given)
@@ -271,8 +261,6 @@ def _canonical_once(smiles: str) -> str:
 
 def _in_one_line(failure: BaseException) -> str:
     words = " ".join(str(failure).split())
-    return (
-        words
-        if isinstance(failure, selfies.EncoderError | selfies.DecoderError)
-        else (f"selfies stops with {type(failure).__name__}" + (f": {words}" if words else ""))
-    )
+    if isinstance(failure, selfies.EncoderError | selfies.DecoderError):
+        return words
+    return f"selfies stops with {type(failure).__name__}{f': {words}' if words else ''}"

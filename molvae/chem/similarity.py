@@ -29,9 +29,6 @@ def fingerprint(
         mol: a sanitized molecule.
         radius: bonds around each atom; 2 is ECFP4.
         bits: length of the folded fingerprint.
-
-    Returns:
-        RDKit's bit vector.
     """
     vector: DataStructs.ExplicitBitVect = _generator(radius, bits).GetFingerprint(mol)
     return vector
@@ -69,12 +66,7 @@ def fingerprints(mols: Sequence[Chem.Mol], *, radius: int = RADIUS, bits: int = 
 
 
 def tanimoto_of_counts(shared: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Compute Tanimoto similarities from counts of bits; shapes broadcast.
-
-    Args:
-        shared: bits that both of a pair have.
-        first: bits of the one.
-        second: bits of the other.
+    """Compute Tanimoto similarities from counts of shared and own bits; shapes broadcast.
 
     Returns:
         float32 from 0 to 1; 0 where neither has a bit, as in RDKit.
@@ -103,7 +95,8 @@ def mean_similarities(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         The mean of T and the mean of T^2 for each molecule, both float64, shape (N,).
     """
-    bits, counts = _unpack(packed), bit_counts(packed).astype(np.float32)
+    bits = np.unpackbits(packed, axis=1).astype(np.float32)  # in any order
+    counts = bit_counts(packed).astype(np.float32)
     sums = np.zeros((2, len(packed)))
     for top in range(0, len(packed), _BLOCK):
         for left in range(top, len(packed), _BLOCK):  # the matrix is symmetric: half is enough
@@ -147,7 +140,3 @@ def murcko_scaffold(mol: Chem.Mol) -> str:
 @cache
 def _generator(radius: int, bits: int) -> rdFingerprintGenerator.FingerprintGenerator64:
     return rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
-
-
-def _unpack(packed: np.ndarray) -> np.ndarray:
-    return np.unpackbits(packed, axis=1, bitorder="little").astype(np.float32)

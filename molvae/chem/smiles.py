@@ -134,9 +134,6 @@ def canonicalize(smiles: str, *, stereo: bool = True) -> str:
         smiles: a SMILES string, at most 4,000 characters, or a mol block.
         stereo: keep stereochemistry.
 
-    Returns:
-        Canonical SMILES.
-
     Raises:
         Rejected: when the string is no molecule.
 
@@ -163,9 +160,6 @@ def parse(smiles: str) -> Chem.Mol:
 
     Args:
         smiles: a string that passed `check_text`.
-
-    Returns:
-        The sanitized molecule.
 
     Raises:
         Rejected: "not a molecule", with the cause in words and a position where there is one.

@@ -79,11 +79,7 @@ async def _knock(url: str) -> None:
 
 
 def _check_workers(client: Any, address: str, packages: Sequence[str]) -> None:
-    """Compare the packages of the scheduler, which unpickles tasks too, and of all workers.
-
-    Raises:
-        MolvaeError: naming the worker and the difference, or when there is no worker.
-    """
+    """Compare the packages of the scheduler, which unpickles tasks too, and of all workers."""
     try:
         client.wait_for_workers(1, timeout=ANSWER_SECONDS)
     except TimeoutError as error:
@@ -114,11 +110,7 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 
 
 def _check_versions(theirs: Mapping[str, str], ours: Mapping[str, str], *, worker: str) -> None:
-    """Refuse a worker whose packages differ from those of the machine that sends the work.
-
-    Raises:
-        MolvaeError: naming the worker and the difference.
-    """
+    """Refuse a worker whose packages differ from those of the machine that sends the work."""
     for name, here in ours.items():
         there = theirs.get(name, "")
         if there != here:

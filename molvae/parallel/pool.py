@@ -11,9 +11,9 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -30,22 +30,17 @@ START_SECONDS = 120.0  # for a worker to import what it needs; on a loaded machi
 FALSE_STARTS = 3  # workers in a row that die before they work, until the pool gives up
 DIED = "worker died"
 NICENESS = 5  # of workers: the process that feeds them must not wait for a core
-# Environment variables for the number of threads of a matrix product, in numpy and torch.
+# Numbers of threads of a matrix product, in numpy and torch: 1 unless the user set them.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Held while a process starts or is waited for: `multiprocessing` does both for all processes.
 _PROCESSES = Lock()
 
 
 class Lost(NamedTuple):
-    """The reason why an item has no result.
+    """The reason why an item has no result."""
 
-    Attributes:
-        reason: "worker died", "over its time" or "worker failed".
-        detail: the exit code, the seconds, or the exception.
-    """
-
-    reason: str
-    detail: str
+    reason: str  # "worker died", "over its time" or "worker failed"
+    detail: str  # the exit code, the seconds, or the exception
 
 
 class WorkerLost(BrokenExecutor):
@@ -243,31 +238,21 @@ def _context(module: str) -> ForkServerContext | SpawnContext:
     context.set_forkserver_preload([module])
     from multiprocessing import forkserver  # which only systems with `fork` can import
 
-    with _one_thread_each():
-        forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Start processes with one thread for matrix products each, unless the user set a number.
-
-    Processes side by side, each with a thread for every core, would only slow each other down.
-    """
+    # Side by side, processes with a thread for every core would only slow each other down.
     added = [name for name in THREADS if name not in os.environ]
     os.environ |= dict.fromkeys(added, "1")
     try:
-        yield
+        forkserver.ensure_running()
     finally:
         for name in added:
             del os.environ[name]
+    return context
 
 
 def _end_with(parent: Connection) -> None:
     """Leave Ctrl-C to the parent and end with it, even inside RDKit, where no Python code runs.
 
-    Args:
-        parent: one end of a pipe of which only the parent has the other.
+    Only the parent has the other end of the pipe.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":

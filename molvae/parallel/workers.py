@@ -63,7 +63,8 @@ def map_chunks(
         MolvaeError: raised by `function`, or when workers cannot be started, or those of an
             executor are gone or have other versions of the packages that results depend on.
     """
-    chunks = iter(partial(_next_chunk, iter(items), chunk_size), [])
+    source = iter(items)
+    chunks = iter(lambda: list(islice(source, chunk_size)), [])
     if jobs == 0:
         return ((item, found) for c in chunks for item, found in zip(c, function(c), strict=True))
     if isinstance(jobs, WorkerPool):
@@ -72,10 +73,6 @@ def map_chunks(
         work = partial(work_in_turn, function, versions())
         return _fan_out(jobs, work, chunks, SUBMITTED, partial(_repeat_here, function, timeout))
     return _run_and_stop(function, chunks, jobs, timeout)
-
-
-def _next_chunk(items: Iterator[Any], size: int) -> list[Any]:
-    return list(islice(items, size))
 
 
 def _run_and_stop(
