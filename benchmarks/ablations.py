@@ -39,12 +39,13 @@ from torch import Tensor, nn
 import molvae.checkpoint
 import molvae.train.step
 from molvae.checkpoint import MODEL_FILE, Checkpoint
-from molvae.config import GenerateConfig, ModelConfig, Preset
+from molvae.config import GenerateConfig, ModelConfig
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments
 from molvae.model.conditions import ConditionEmbedding
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.decoder import Decoder, State, Stepper
+from molvae.presets import Preset
 from molvae.train.health import measure_health
 from molvae.train.trainer import Trainer
 

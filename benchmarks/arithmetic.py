@@ -22,8 +22,9 @@ from pathlib import Path
 import torch
 from kept import keep_result
 
-from molvae.config import PRESETS, DataConfig, Preset
+from molvae.config import DataConfig
 from molvae.data.prepare import prepare
+from molvae.presets import PRESETS, Preset
 from molvae.train.precision import Precision
 from molvae.train.trainer import Trainer
 

@@ -37,10 +37,11 @@ from rdkit.Chem import Crippen, Descriptors, rdMolDescriptors
 
 from molvae.checkpoint import Checkpoint, find_model
 from molvae.chem.selfies import decode_canonical
-from molvae.config import DataConfig, Preset, TrainConfig, as_dict, fine_tuning
+from molvae.config import DataConfig, TrainConfig, as_dict
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.generator import MoleculeGenerator
+from molvae.presets import Preset, fine_tuning
 from molvae.train.initialization import Initial, begin_with
 from molvae.train.property_head import evaluate_head
 from molvae.train.trainer import Trainer

@@ -27,7 +27,7 @@ from moses_data import FOLDER, machine, moses
 
 from molvae.checkpoint import MODEL_FILE, Checkpoint
 from molvae.chem.selfies import decode_canonical, is_consistent
-from molvae.config import GenerateConfig, ModelConfig, Preset, TrainConfig, as_dict
+from molvae.config import GenerateConfig, ModelConfig, TrainConfig, as_dict
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, moments_of
 from molvae.evaluate.references import load_reference
@@ -36,6 +36,7 @@ from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import propose
 from molvae.generator import MoleculeGenerator
 from molvae.model.prior import Prior, StandardNormal
+from molvae.presets import Preset
 from molvae.train.encoding import encode_split
 from molvae.train.health import measure_health
 from molvae.train.trainer import Trainer

@@ -37,11 +37,12 @@ import numpy as np
 import torch
 
 from molvae.cli.main import cli
-from molvae.config import DataConfig, ModelConfig, Preset, TrainConfig
+from molvae.config import DataConfig, ModelConfig, TrainConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
 from molvae.files import store
+from molvae.presets import Preset
 from molvae.train.history import CLOCK
 from molvae.train.state import FORMAT, KIND
 from molvae.train.trainer import Trainer

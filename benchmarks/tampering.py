@@ -35,23 +35,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from molvae.checkpoint import Checkpoint
-from molvae.config import (
-    DataConfig,
-    GenerateConfig,
-    ModelConfig,
-    Preset,
-    PriorConfig,
-    TrainConfig,
-    read_toml,
-    to_toml,
-    updated,
-)
+from molvae.config import DataConfig, GenerateConfig, ModelConfig, PriorConfig, TrainConfig, updated
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, ConfigError, MolvaeError
 from molvae.files import store
 from molvae.generator import MoleculeGenerator
 from molvae.parallel.workers import Lost, map_chunks
+from molvae.presets import Preset, read_toml, to_toml
 from molvae.train.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent

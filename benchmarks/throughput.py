@@ -32,11 +32,12 @@ from metrics_speed import MOLSETS, environment, run
 from moses_data import FOLDER, machine, moses
 
 from molvae.chem.selfies import encode
-from molvae.config import ModelConfig, Preset, TrainConfig
+from molvae.config import ModelConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.generation.tiles import TILE
 from molvae.model.sampling import sample
 from molvae.normalizer import PropertyNormalizer
+from molvae.presets import Preset
 from molvae.train.batches import collate, order
 from molvae.train.precision import Precision
 from molvae.train.step import Learner

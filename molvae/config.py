@@ -4,19 +4,14 @@ The command line's options, the TOML file, the checkpoint's header and the refer
 are all read off these dataclasses. Precedence: flag > file > preset > default.
 """
 
-import json
 import sys
-import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from molvae.errors import ConfigError, did_you_mean
 
 MAX_SEED = 2**63 - 1  # the largest that torch takes
-TABLES = ("model", "train", "prior")  # of a configuration file
-MAX_TOML = 2**20  # bytes; all keys with their help take 3,000
 DEFAULT_PROPERTIES = ("MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB")
 
 
@@ -29,8 +24,7 @@ def setting(
     choices: tuple[str, ...] | None = None,
 ) -> Any:
     """Declare one hyper-parameter: default, one-line help, and the values that make sense."""
-    metadata = {"help": help, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata=dict(help=help, low=low, high=high, choices=choices))
 
 
 @dataclass(frozen=True)
@@ -41,8 +35,7 @@ class DataConfig:
         DEFAULT_PROPERTIES, "Properties to compute and condition on, or none"
     )
     labels: tuple[str, ...] = setting(
-        (),
-        "Label columns to condition on, numbers or classes; NAME:class and NAME:number set it",
+        (), "Label columns to condition on, numbers or classes; NAME:class and NAME:number set it"
     )
     smiles_column: str = setting("", "Column of SMILES; empty: found by name")
     stereo: bool = setting(False, "Keep stereo marks")
@@ -106,10 +99,7 @@ class TrainConfig:
     )
     batch_size: int = setting(256, "Molecules per step", low=1, high=65_536)
     accumulate: int = setting(
-        1,
-        "Gradient accumulation steps: parts of each batch, to save memory",
-        low=1,
-        high=65_536,
+        1, "Gradient accumulation steps: parts of each batch, to save memory", low=1, high=65_536
     )
     optimizer: str = setting(
         "muon",
@@ -200,100 +190,6 @@ class GenerateConfig:
     not_smarts: tuple[str, ...] = setting((), "Reject molecules that match this SMARTS pattern")
 
 
-@dataclass(frozen=True)
-class DrawSettings(GenerateConfig):
-    """How molecules are drawn, with nothing left open."""
-
-    temperature: float = 0.0
-    noise: float = 0.0
-
-    @classmethod
-    def of(cls, config: GenerateConfig) -> "DrawSettings":
-        """Return a configuration that leaves nothing open, checked.
-
-        Raises:
-            ConfigError: for a value out of its range.
-        """
-        if isinstance(config, cls):
-            return config
-        return cls(**{item.name: getattr(config, item.name) for item in fields(check(config))})
-
-
-class Preset(NamedTuple):
-    """Settings that go together."""
-
-    model: ModelConfig
-    train: TrainConfig
-    prior: PriorConfig = PriorConfig()
-
-
-PRESETS: dict[str, Preset] = {
-    # tiny: minutes on two cores, up to 20,000 molecules.
-    "tiny": Preset(
-        ModelConfig(
-            encoder_size=128, decoder_size=256, decoder_layers=1, latent_size=32, film=True
-        ),
-        TrainConfig(epochs=8, batch_size=64, learning_rate=3e-3),
-    ),
-    # small: about an hour and a half on one CPU core without bf16 units, 250,000 molecules.
-    "small": Preset(
-        ModelConfig(
-            symbol_size=64,
-            encoder_size=128,
-            decoder_size=384,
-            decoder_layers=1,
-            latent_size=32,
-            film=True,
-        ),
-        TrainConfig(epochs=6, batch_size=128),
-    ),
-    "base": Preset(ModelConfig(film=True), TrainConfig(epochs=30, batch_size=512)),
-    "large": Preset(
-        ModelConfig(
-            encoder_size=512, decoder_size=1024, decoder_layers=3, latent_size=128, film=True
-        ),
-        TrainConfig(epochs=30, batch_size=1024, beta=0.1, free_nats=20.0),
-    ),
-}
-
-# Defaults of models whose own settings were not searched. A plain decoder samples whole codes at a
-# low temperature, since the codes bring variety and a high one mostly adds mistakes
-# (benchmarks/decoding). A noise-conditional decoder samples from noise alone, as a language model
-# that follows the properties (benchmarks/frontier), and at a higher temperature.
-COOL, WARM = 0.2, 0.7
-WHOLE_CODES = GenerateConfig(noise=0.0, temperature=COOL)
-NO_CODES = GenerateConfig(noise=1.0, temperature=WARM)
-
-
-def temperature_at(noise: float) -> float:
-    """Return the default temperature of a noise level, between the two above."""
-    return COOL + noise * (WARM - COOL)
-
-
-# How noise-conditional models sample molecules near a given one: a whole code mostly decodes to the
-# molecule itself, a code with this much noise to others that are similar.
-NEAR_CODES = GenerateConfig(noise=0.4, temperature=temperature_at(0.4))
-
-
-# How each molecule of a series is searched: the number of candidates, and the highest noise level
-# of their codes; more would leave little of the molecule that the series begins with.
-SERIES_TRIES = 64
-SWEEP_GUIDANCE = 1.5
-SERIES_NOISE = 0.75
-
-# Settings for training a trained model further (benchmarks/finetuning): few epochs, since a model
-# overfits a small set soon, and the KL weight of its first training.
-FINE_TUNING = TrainConfig(
-    epochs=12,
-    batch_size=16,
-    learning_rate=2e-3,
-    weight_decay=0.01,
-    warmup=0.05,
-    kl_hold=0.0,
-    kl_warmup=0.0,
-)
-OBJECTIVE = ("beta", "free_nats", "property_weight")  # kept from the first training
-
 # Options of molvae 0.1.0 that have left. Files that name them still load, unless they need them.
 RETIRED = {
     "merges",
@@ -312,43 +208,40 @@ def check(config: Config) -> Config:
     """
     hints = get_type_hints(type(config))
     for item in fields(config):
-        _check_value(item, getattr(config, item.name), hints[item.name])
+        value, kind = getattr(config, item.name), hints[item.name]
+        if kind == float | None:
+            if value is None:
+                continue
+            kind = float
+        _check_type(item.name, value, kind)
+        low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
+        if choices is not None and value not in choices:
+            raise ConfigError(
+                f"{item.name} = {value!r:.80}: one of {', '.join(choices)}"
+                f"{did_you_mean(str(value), choices) or '.'}"
+            )
+        if isinstance(value, int | float) and not (
+            abs(value) <= sys.float_info.max  # an infinite one too is within a range that is open
+            and (low is None or value >= low)
+            and (high is None or value <= high)
+        ):
+            raise ConfigError(
+                f"{item.name} = {value!r:.80} is out of range: "
+                f"{'any' if low is None else low} to {'any' if high is None else high}."
+            )
     return config
 
 
-def _check_value(item: Field[Any], value: object, kind: Any) -> None:
-    if kind == float | None:
-        if value is None:
-            return
-        kind = float
-    if kind is bool or kind is str:
-        good = isinstance(value, kind)
-    elif kind is int:
-        good = isinstance(value, int) and not isinstance(value, bool)
-    elif kind is float:
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-    else:  # tuple[str, ...]
+def _check_type(name: str, value: object, kind: Any) -> None:
+    if get_args(kind):  # tuple[str, ...]
+        expected = "a list of words"
         good = isinstance(value, tuple) and all(isinstance(word, str) for word in value)
+    else:
+        expected = kind.__name__
+        good = isinstance(value, int | float if kind is float else kind)
+        good = good and (kind is bool or not isinstance(value, bool))
     if not good:
-        name = getattr(kind, "__name__", str(kind))
-        if get_args(kind):
-            name = "a list of words"
-        raise ConfigError(f"{item.name} = {value!r:.80}: expected {name}.")
-    low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
-    if choices is not None and value not in choices:
-        raise ConfigError(
-            f"{item.name} = {value!r:.80}: one of {', '.join(choices)}"
-            f"{did_you_mean(str(value), choices) or '.'}"
-        )
-    if isinstance(value, int | float) and not (
-        abs(value) <= sys.float_info.max  # an infinite one too is within a range that is open
-        and (low is None or value >= low)
-        and (high is None or value <= high)
-    ):
-        raise ConfigError(
-            f"{item.name} = {value!r:.80} is out of range: "
-            f"{'any' if low is None else low} to {'any' if high is None else high}."
-        )
+        raise ConfigError(f"{name} = {value!r:.80}: expected {expected}.")
 
 
 def updated(config: Config, changes: Mapping[str, Any], *, where: str = "configuration") -> Config:
@@ -390,70 +283,9 @@ def check_supported(where: object, *, merges: object = None, prior: object = Non
             )
 
 
-def fine_tuning(trained: Mapping[str, Any]) -> TrainConfig:
-    """Return the settings for training a model further.
-
-    Args:
-        trained: how it was trained, from its provenance.
-
-    Raises:
-        ConfigError: for a value out of its range.
-    """
-    objective = {key: trained[key] for key in OBJECTIVE if key in trained}
-    return updated(FINE_TUNING, objective, where="the model's training")
-
-
-def as_dict(
-    config: DataConfig | ModelConfig | PriorConfig | TrainConfig | GenerateConfig,
-) -> dict[str, Any]:
+def as_dict(config: Config) -> dict[str, Any]:
     """Return the configuration as plain values, ready for JSON or TOML (tuples as lists)."""
     return {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in asdict(config).items()
     }
-
-
-def default(kind: type, name: str) -> Any:
-    """Return the default of one hyper-parameter."""
-    for item in fields(kind):
-        if item.name == name and item.default is not MISSING:
-            return item.default
-    raise KeyError(name)
-
-
-def read_toml(path: Path) -> dict[str, dict[str, Any]]:
-    """Read a configuration file with the tables [model], [train] and [prior].
-
-    Raises:
-        ConfigError: when the file is no TOML or has an unknown table.
-    """
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{path}: a folder or a pipe, where a TOML file is expected.")
-    try:
-        if path.stat().st_size > MAX_TOML:
-            raise ConfigError(f"{path}: too large for a configuration; is it a TOML file?")
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    # Beside its own, the parser lets through what Python says of numbers of 5,000 digits.
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not a TOML file that can be read: {error}") from error
-    for name, table in tables.items():
-        if name not in TABLES:
-            raise ConfigError(
-                f"{path}: unknown table [{name:.80}]{did_you_mean(name, TABLES) or '.'}"
-            )
-        if not isinstance(table, dict):
-            raise ConfigError(f"{path}: '{name}' is a table: write [{name}] above its keys.")
-    return tables
-
-
-def to_toml(preset: Preset) -> str:
-    """Write the resolved configuration, each key with its help; `read_toml` reads it back."""
-    lines = []
-    for title, config in preset._asdict().items():
-        lines.append(f"[{title}]")
-        for item in fields(config):
-            value = getattr(config, item.name)
-            text = json.dumps(value) if isinstance(value, str | bool) else str(value)
-            lines.append(f"{item.name} = {text}  # {item.metadata['help']}")
-        lines.append("")
-    return "\n".join(lines)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from molvae.checkpoint import Checkpoint, find_model
-from molvae.config import SWEEP_GUIDANCE, GenerateConfig
+from molvae.config import GenerateConfig
 from molvae.errors import UsageError
 from molvae.generation.decode import Reconstruction, decode_greedily, reconstruct
 from molvae.generation.feasibility import Feasibility
@@ -39,6 +39,7 @@ from molvae.generation.results import Generated, Generation
 from molvae.generation.score import Score, score
 from molvae.generation.search import SEARCH, Search
 from molvae.model.ood import CODES
+from molvae.presets import SWEEP_GUIDANCE
 from molvae.targets import Request, Targets, spell
 
 

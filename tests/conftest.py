@@ -87,7 +87,7 @@ def tiny_model_file(
     drug_dataset: "MoleculeDataset", tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A checkpoint trained for seconds: whole in every part, and a poor chemist."""
-    from molvae.config import Preset
+    from molvae.presets import Preset
     from molvae.train.trainer import Trainer
 
     run = tmp_path_factory.mktemp("tiny")

@@ -6,23 +6,17 @@ from typing import Any
 import pytest
 
 from molvae.config import (
-    FINE_TUNING,
-    PRESETS,
     DataConfig,
     GenerateConfig,
     ModelConfig,
-    Preset,
     PriorConfig,
     TrainConfig,
     as_dict,
     check,
-    default,
-    fine_tuning,
-    read_toml,
-    to_toml,
     updated,
 )
 from molvae.errors import ConfigError
+from molvae.presets import FINE_TUNING, PRESETS, Preset, fine_tuning, read_toml, to_toml
 
 KINDS = (DataConfig, ModelConfig, TrainConfig, GenerateConfig)
 
@@ -61,7 +55,7 @@ RANGED = [
 
 @pytest.mark.parametrize(("kind", "name", "end", "step"), RANGED)
 def test_range_holds_its_ends_and_nothing_beyond(kind: Any, name: str, end: Any, step: int) -> None:
-    whole = isinstance(default(kind, name), int)
+    whole = isinstance(getattr(kind(), name), int)
     check(replace(kind(), **{name: int(end) if whole else float(end)}))
     with pytest.raises(ConfigError, match=rf"^{name} = .* is out of range: .*{end}"):
         check(replace(kind(), **{name: end + step if whole else end + step * 1e-3}))
@@ -180,9 +174,3 @@ def test_value_that_training_cannot_take_is_refused_shortly(
     with pytest.raises(ConfigError) as caught:
         updated(TrainConfig(), read_toml(path)["train"])
     assert len(str(caught.value)) < 700  # the known keys included
-
-
-def test_default_of_an_unknown_setting_is_a_key_error() -> None:
-    assert default(TrainConfig, "ema") == TrainConfig().ema
-    with pytest.raises(KeyError):
-        default(TrainConfig, "emu")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from molvae.cli.fields import config_from
 from molvae.cli.requests import warn_of_targets
 from molvae.cli.terminal import say
-from molvae.config import DrawSettings, GenerateConfig
+from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, UsageError
+from molvae.presets import DrawSettings
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

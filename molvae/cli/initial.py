@@ -6,15 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.cli.fields import NONE
-from molvae.config import (
-    PRESETS,
-    DataConfig,
-    ModelConfig,
-    Preset,
-    fine_tuning,
-    updated,
-)
+from molvae.config import DataConfig, ModelConfig, updated
 from molvae.errors import ArtifactError, ConfigError, UsageError
+from molvae.presets import PRESETS, Preset, fine_tuning
 
 if TYPE_CHECKING:
     from molvae.dataset import MoleculeDataset

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from molvae.config import SERIES_NOISE, SERIES_TRIES
 from molvae.errors import UsageError
+from molvae.presets import SERIES_NOISE, SERIES_TRIES
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]

@@ -13,13 +13,13 @@ from torch import Tensor
 from molvae.chem.candidates import Checks, decode_and_check
 from molvae.chem.selfies import decode_canonical
 from molvae.chem.similarity import tanimoto
-from molvae.config import DrawSettings
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import UsageError
 from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import TOKENS, slot_random
 from molvae.generation.results import predicted_cells
 from molvae.normalizer import Reading
+from molvae.presets import DrawSettings
 from molvae.targets import Request
 
 GREEDY = DrawSettings(guidance=1.0)  # the likeliest symbols of whole codes, as they were trained

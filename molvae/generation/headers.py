@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from molvae.checkpoint import Checkpoint
 from molvae.chem.selfies import constraints, distribution_version, symbol_is_allowed
 from molvae.chem.smiles import Standardization
-from molvae.config import NO_CODES, WHOLE_CODES, GenerateConfig, updated
+from molvae.config import GenerateConfig, updated
 from molvae.errors import ArtifactError, ConfigError
+from molvae.presets import NO_CODES, WHOLE_CODES
 
 MAX_TOKENS = 1024  # the longest molecule that a model can have been trained on
 STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")

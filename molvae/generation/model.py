@@ -17,11 +17,7 @@ from molvae.chem.properties import PROPERTIES
 from molvae.chem.selfies import (
     decode_canonical,
 )
-from molvae.config import (
-    DrawSettings,
-    GenerateConfig,
-    temperature_at,
-)
+from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.feasibility import PropertySample
@@ -35,6 +31,7 @@ from molvae.generation.tiles import TILE, by_tile, padded_ids
 from molvae.model.latent import Posterior
 from molvae.model.sampling import sample
 from molvae.normalizer import Reading
+from molvae.presets import DrawSettings, temperature_at
 from molvae.vocabulary import PAD
 
 AT_ONCE = 16 * TILE  # strings decoded in one call

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from molvae.chem.similarity import tanimoto
-from molvae.config import NEAR_CODES, DrawSettings, GenerateConfig
+from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.model import LoadedModel, Molecule
 from molvae.generation.rejection import RejectionSampler
 from molvae.generation.results import Generated, Generation
 from molvae.model.latent import Posterior
+from molvae.presets import NEAR_CODES, DrawSettings
 from molvae.targets import Request
 
 MAX_RADIUS = 10.0  # standard deviations: no molecule of the training set is as far out

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.similarity import tanimoto
-from molvae.config import SWEEP_GUIDANCE
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import UsageError, did_you_mean
 from molvae.generation.decode import Decoded
 from molvae.generation.model import LoadedModel
 from molvae.generation.search import SEARCH, Found, Search, search_around
 from molvae.model.latent import Posterior
+from molvae.presets import SWEEP_GUIDANCE
 from molvae.targets import Request, miss
 
 PARALLEL = 1e-4  # radians from parallel or opposite: below, no great circle is defined

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molvae.config import DrawSettings
 from molvae.generation.model import AT_ONCE, LoadedModel
 from molvae.generation.tiles import by_tile
+from molvae.presets import DrawSettings
 
 RESAMPLES = 4  # strings decoded from one latent code before a new one is taken
 NOISE, TOKENS, POINTS = range(3)  # purposes of a slot's randomness

@@ -17,7 +17,7 @@ import numpy as np
 
 from molvae.chem.candidates import REPAIRED, Candidate, Checks, decode_and_check_all
 from molvae.chem.filters import FILTERS, asks_for_stereo
-from molvae.config import DrawSettings, as_dict
+from molvae.config import as_dict
 from molvae.errors import UsageError, did_you_mean
 from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import POINTS, Codes, Proposal, propose, slot_random
@@ -25,6 +25,7 @@ from molvae.generation.results import Generated, Generation, Summary, control_er
 from molvae.generation.tiles import TILE
 from molvae.normalizer import Reading
 from molvae.parallel.workers import Lost, map_chunks
+from molvae.presets import DrawSettings
 from molvae.targets import Request
 from molvae.training_index import molecule_hash
 

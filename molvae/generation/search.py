@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from molvae.config import SERIES_NOISE, SERIES_TRIES, DrawSettings
 from molvae.errors import UsageError
 from molvae.generation.decode import Decoded, decode_molecules
 from molvae.generation.model import LoadedModel
 from molvae.model.latent import Posterior, corrupt
+from molvae.presets import SERIES_NOISE, SERIES_TRIES, DrawSettings
 
 MAX_TRIES = 10_000
 LEVELS = 5  # of noise, evenly up to the most, besides none

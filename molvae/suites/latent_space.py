@@ -14,10 +14,10 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from molvae.chem.selfies import is_consistent
-from molvae.config import SERIES_NOISE
 from molvae.generation.proposals import propose
 from molvae.generator import MoleculeGenerator
 from molvae.model.latent import Posterior, corrupt
+from molvae.presets import SERIES_NOISE
 from molvae.suites.model_card import without_selection
 from molvae.train.property_head import area_under_curve
 

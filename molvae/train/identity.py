@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
-from molvae.config import Preset, as_dict
+from molvae.config import as_dict
 from molvae.dataset import MoleculeDataset
 from molvae.files import store
+from molvae.presets import Preset
 from molvae.vocabulary import SPECIAL
 
 # These may differ on a resume: more epochs stretch the schedule, the others change no weight. The

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molvae.config import RETIRED, TABLES, check_supported
+from molvae.config import RETIRED, check_supported
 from molvae.errors import ArtifactError, MolvaeError
 from molvae.files import store
+from molvae.presets import TABLES
 from molvae.train.history import Epoch
 from molvae.train.identity import differences
 from molvae.train.step import Learner

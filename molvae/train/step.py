@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from molvae.config import ModelConfig, Preset, TrainConfig
+from molvae.config import ModelConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.latent import corrupt
 from molvae.model.losses import Elbo, property_loss, reconstruction_loss
+from molvae.presets import Preset
 from molvae.train.batches import Batch, DrawnBatch
 from molvae.train.optimizer import kl_weight, learning_rate, make_optimizer, update_ema
 from molvae.train.precision import Precision

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import torch
 
 from molvae.checkpoint import MODEL_FILE, Checkpoint
-from molvae.config import Preset, to_toml
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, MolvaeError
 from molvae.files.atomic import write_atomically
 from molvae.model.cvae import ConditionalVAE
+from molvae.presets import Preset, to_toml
 from molvae.train.batches import Batch, collate, order
 from molvae.train.evaluation import Interrupted, Validation, interruptible, validate
 from molvae.train.folder import (

@@ -7,16 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from molvae.cli import fields, options
-from molvae.config import (
-    PRESETS,
-    DataConfig,
-    GenerateConfig,
-    ModelConfig,
-    TrainConfig,
-    default,
-    updated,
-)
+from molvae.config import DataConfig, GenerateConfig, ModelConfig, TrainConfig, updated
 from molvae.errors import UsageError
+from molvae.presets import PRESETS
 from molvae.targets import Request
 
 
@@ -107,7 +100,7 @@ def test_only_chooses_fields() -> None:
 
 def test_help_can_show_the_values_of_a_preset() -> None:
     train = PRESETS["large"][1]
-    assert train.beta != default(TrainConfig, "beta")
+    assert train.beta != TrainConfig().beta
     assert f"(default {train.beta:g})" in show_help(TrainConfig, only={"beta"}, shown=train)
 
 

@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from molvae.checkpoint import Checkpoint
 from molvae.cli import main
 from molvae.cli.stopping import stop_signals
-from molvae.config import TrainConfig, read_toml, updated
+from molvae.config import TrainConfig, updated
 from molvae.files import store
+from molvae.presets import read_toml
 from molvae.train import package
 from tests.conftest import Run
 

@@ -6,13 +6,13 @@ import torch
 
 from molvae.chem.properties import measure
 from molvae.chem.similarity import tanimoto
-from molvae.config import DrawSettings
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.decode import decode_molecules, reconstruct
 from molvae.generation.paths import PATHS, interpolate, sweep, sweep_values
 from molvae.generation.search import SEARCH, Search
 from molvae.generator import MoleculeGenerator
+from molvae.presets import DrawSettings
 from tests.drugs import DRUGS
 
 

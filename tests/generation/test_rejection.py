@@ -15,12 +15,13 @@ from molvae.chem.candidates import Candidate, Checks, decode_and_check_all
 from molvae.chem.properties import measure
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, canonicalize
-from molvae.config import DrawSettings, GenerateConfig
+from molvae.config import GenerateConfig
 from molvae.errors import UsageError
 from molvae.generation.proposals import NOISE, POINTS, TOKENS, Proposal, slot_random
 from molvae.generation.rejection import RejectionSampler
 from molvae.generation.results import Generated, Generation
 from molvae.normalizer import PropertyNormalizer
+from molvae.presets import DrawSettings
 from molvae.targets import Range, Request, Wanted
 from molvae.training_index import BloomFilter, molecule_hash
 from tests.drugs import DRUGS

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molvae.config import DrawSettings
 from molvae.generation.proposals import Proposal, propose
 from molvae.generator import MoleculeGenerator
+from molvae.presets import DrawSettings
 
 SLOTS = range(70)  # more than one tile
 

@@ -14,12 +14,13 @@ from click.testing import CliRunner, Result
 from rdkit import Chem
 
 from molvae.cli.main import cli
-from molvae.config import DataConfig, GenerateConfig, Preset
+from molvae.config import DataConfig, GenerateConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
 from molvae.generation.results import to_frame
 from molvae.generator import MoleculeGenerator
+from molvae.presets import Preset
 from molvae.train import batches
 from molvae.train.trainer import Trainer
 from tests import tiny

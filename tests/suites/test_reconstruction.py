@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
-from molvae.config import Preset
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError
 from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
 from molvae.model.prior import Prior, StandardNormal
+from molvae.presets import Preset
 from molvae.suites.latent_space import latent_verdicts, linear_probe, prior_gap, two_sample_auc
 from molvae.suites.reconstruction import reconstruct
 from molvae.suites.tokenized import TokenizedMolecules, load_tokenized

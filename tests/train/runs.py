@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from molvae.config import ModelConfig, Preset, PriorConfig, TrainConfig
+from molvae.config import ModelConfig, PriorConfig, TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.files import store
+from molvae.presets import Preset
 from molvae.train.history import CLOCK, Epoch
 from molvae.train.trainer import Trainer
 from tests import tiny

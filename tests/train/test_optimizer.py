@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from molvae.config import PRESETS, TrainConfig
+from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
+from molvae.presets import PRESETS
 from molvae.train.batches import DrawnBatch, collate
 from molvae.train.optimizer import (
     Muon,

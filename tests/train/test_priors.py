@@ -49,9 +49,10 @@ def test_another_prior_can_be_had_without_training_the_model_again(
 def test_decoder_taught_noise_draws_at_any_level(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    from molvae.config import NEAR_CODES, NO_CODES, GenerateConfig
+    from molvae.config import GenerateConfig
     from molvae.generation.neighbors import near_defaults
     from molvae.generator import MoleculeGenerator
+    from molvae.presets import NEAR_CODES, NO_CODES
 
     taught = replace(MODEL, noise_conditional=True)
     trainer(drug_dataset, tmp_path, model=taught, train=BRIEF).fit()

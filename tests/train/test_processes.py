@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from molvae.checkpoint import Checkpoint
-from molvae.config import Preset, TrainConfig
+from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
 from molvae.files import store
+from molvae.presets import Preset
 from molvae.train.batches import DrawnBatch
 from molvae.train.processes import ALONE, Processes, joined
 from molvae.train.trainer import Trainer

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.config import Preset, TrainConfig
+from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.losses import Elbo
+from molvae.presets import Preset
 from molvae.train import step
 from molvae.train.batches import DrawnBatch, collate
 from molvae.train.precision import Precision

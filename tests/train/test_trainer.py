@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from molvae.checkpoint import Checkpoint
-from molvae.config import DataConfig, GenerateConfig, TrainConfig, read_toml, updated
+from molvae.config import DataConfig, GenerateConfig, TrainConfig, updated
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, InputError, MolvaeError
 from molvae.files import store
 from molvae.generator import MoleculeGenerator
 from molvae.model.cvae import ConditionalVAE
+from molvae.presets import read_toml
 from molvae.train import precision
 from molvae.train.evaluation import Validation
 from molvae.train.history import Epoch

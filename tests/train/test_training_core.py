@@ -13,7 +13,8 @@ from pathlib import Path
 # As if they were not installed.
 sys.modules.update(dict.fromkeys(["rdkit", "selfies", "pandas", "scipy", "click", "rich"]))
 from molvae.checkpoint import Checkpoint
-from molvae.config import Preset, TrainConfig
+from molvae.config import TrainConfig
+from molvae.presets import Preset
 from molvae.dataset import MoleculeDataset
 from molvae.train.trainer import Trainer
 from tests import tiny

@@ -9,8 +9,9 @@ from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import near_lines, too_few_near
 from molvae.cli.tables import TableCommand, table_command
-from molvae.config import NEAR_CODES, GenerateConfig
+from molvae.config import GenerateConfig
 from molvae.errors import InputError, ShortfallError
+from molvae.presets import NEAR_CODES
 
 SETTINGS = (
     *("temperature", "top_p", "guidance", "noise", "shortlist", "best_of", "max_tries", "novel"),

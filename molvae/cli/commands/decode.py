@@ -196,8 +196,8 @@ class _Decoding:
         import numpy as np
         import torch
 
-        from molvae.config import DrawSettings
         from molvae.generation.decode import decode_molecules
+        from molvae.presets import DrawSettings
         from molvae.targets import format_range
 
         numbers, codes, points = zip(*(code for _, code in batch), strict=True)

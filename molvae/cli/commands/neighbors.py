@@ -11,8 +11,9 @@ from molvae.cli.progress import progress
 from molvae.cli.requests import warn_of_targets
 from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import control_lines, near_lines, too_few_near
-from molvae.config import NEAR_CODES, GenerateConfig
+from molvae.config import GenerateConfig
 from molvae.errors import ShortfallError
+from molvae.presets import NEAR_CODES
 
 
 @click.command(epilog="Try: molvae neighbors 'CCN(CC)CC(=O)Nc1c(C)cccc1C' -n 20 --target LogP=3")

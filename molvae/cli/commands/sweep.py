@@ -8,7 +8,7 @@ from molvae.cli import generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import MARKED, warn_of_targets
 from molvae.cli.summaries import similarities
-from molvae.config import SWEEP_GUIDANCE
+from molvae.presets import SWEEP_GUIDANCE
 
 if TYPE_CHECKING:
     from molvae.generation.paths import Step

@@ -15,16 +15,9 @@ from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings
 from molvae.cli.progress import Report, progress
 from molvae.cli.stopping import WARNING, stop_signals
 from molvae.cli.terminal import say
-from molvae.config import (
-    PRESETS,
-    ModelConfig,
-    Preset,
-    PriorConfig,
-    TrainConfig,
-    read_toml,
-    updated,
-)
+from molvae.config import ModelConfig, PriorConfig, TrainConfig, updated
 from molvae.errors import ArtifactError, InputError, UsageError
+from molvae.presets import PRESETS, Preset, read_toml
 
 if TYPE_CHECKING:
     from molvae.dataset import MoleculeDataset
