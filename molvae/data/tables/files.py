@@ -9,7 +9,8 @@ import shutil
 import sys
 import tempfile
 import zlib
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -127,12 +128,12 @@ def open_file(path: Path) -> OpenFile:
 
     Raises:
         InputError: when it cannot be opened, is empty, or is a kind of file that is no table.
-            Later damage raises `InputError` within `Damage`.
+            Later damage raises `InputError` within `damage`.
     """
     where = "stdin" if path == STDIO else str(path)
     if path.is_dir():
         raise InputError(f"{where}: a folder; name a file in it.")
-    with Damage(where), ExitStack() as unusable:
+    with damage(where), ExitStack() as unusable:
         shared = is_pipe(path)
         raw = _copy_of(path) if shared else path.open("rb", buffering=0)
         stored = _Hashing(raw, shared=shared)
@@ -158,7 +159,7 @@ def seekable(file: OpenFile) -> BinaryIO:
     Raises:
         InputError: when the content is damaged or the temporary folder is full.
     """
-    with Damage(file.where):
+    with damage(file.where):
         if file.path.is_file() and not file.is_gzip:
             while file.content.read(_BUFFER):
                 pass  # for the digest
@@ -192,26 +193,20 @@ def _copy_of(pipe: Path) -> BinaryIO:
     return _copies[source]
 
 
-class Damage:
+@contextmanager
+def damage(where: str) -> Iterator[None]:
     """Turn errors of gzip, codecs and the system into one line with the cause."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-
-    def __enter__(self) -> None:
-        """Nothing is needed to begin."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, EOFError):
-            raise InputError(
-                f"{self.where}: truncated: the gzip data ends too early; get it again."
-            ) from error
-        if isinstance(error, gzip.BadGzipFile | zlib.error):
-            raise InputError(f"{self.where}: damaged gzip data: {error}; get it again.") from error
-        if isinstance(error, UnicodeDecodeError):
-            raise InputError(f"{self.where}: not valid {error.encoding} text.") from error
-        if isinstance(error, OSError):
-            raise InputError(f"{self.where}: cannot be read: {error.strerror or error}.") from error
+    try:
+        yield
+    except EOFError as error:
+        cause = "truncated: the gzip data ends too early; get it again"
+        raise InputError(f"{where}: {cause}.") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{where}: damaged gzip data: {error}; get it again.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not valid {error.encoding} text.") from error
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read: {error.strerror or error}.") from error
 
 
 def _refuse(where: str, head: bytes) -> None:

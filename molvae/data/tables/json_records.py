@@ -6,14 +6,13 @@ Numbers stay text, so that `1e400` is refused as in any other table.
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from molvae.data.tables.cells import plain
 from molvae.data.tables.columns import choose_smiles_column
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import read_text, text_lines, to_bytes
-from molvae.data.tables.records import Fields, Table, make_table, preview_columns
+from molvae.data.tables.records import Fields, Table, preview_columns, table_rows
 from molvae.errors import InputError, Rejected
 
 MAX_FILE = 64 * 2**20  # characters of a .json file; read whole, it takes six times as much memory
@@ -28,12 +27,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _constant(word: str) -> str | None:
-    return None if word == "NaN" else word
-
-
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=str, parse_int=str, parse_constant=_constant
+    object_pairs_hook=_object,
+    parse_float=str,
+    parse_int=str,
+    parse_constant=lambda word: None if word == "NaN" else word,
 )
 
 
@@ -70,11 +68,11 @@ def read_array(file: OpenFile, smiles_column: str) -> Table:
 def _table(
     file: OpenFile, records: Iterator[Fields], smiles_column: str, *, total: int = 0
 ) -> Table:
-    columns, preview, rest, late = preview_columns(file, records, expected=_EXPECTED)
-    smiles = choose_smiles_column(
-        file.where, columns, [record.cells for record in preview], smiles_column
-    )
-    return make_table(file, columns, smiles, chain(preview, rest), late=late, total=total)
+    columns, preview, placed, late = preview_columns(file, records, expected=_EXPECTED)
+    cells = [record.cells for record in preview]
+    smiles = choose_smiles_column(file.where, columns, cells, smiles_column)
+    rows = table_rows(file, columns, smiles, placed)
+    return Table(file, columns, smiles, rows, late=late, total=total)
 
 
 def _line_records(lines: Iterable[str]) -> Iterator[Fields]:

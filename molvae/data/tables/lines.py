@@ -3,9 +3,10 @@
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO, cast
 
-from molvae.data.tables.files import Damage, OpenFile
+from molvae.data.tables.files import OpenFile, damage
 from molvae.errors import InputError
 
 MAX_LINE = 1 << 20  # characters; a gzip bomb without line ends must not fill the memory
@@ -49,7 +50,7 @@ def read_text(file: OpenFile, *, limit: int) -> str | None:
     Raises:
         InputError: when it is no text or damaged.
     """
-    with _decoded(file) as text, Damage(file.where):
+    with _decoded(file) as text, damage(file.where):
         content = text.read(limit + 1)
     return content if len(content) <= limit else None
 
@@ -66,9 +67,8 @@ def _decoded(file: OpenFile) -> io.TextIOWrapper:
     if b"\0" in head and encoding != "utf-16":
         if max(head[0::2].count(0), head[1::2].count(0)) > 0.4 * len(head):
             raise InputError(f"{file.where}: UTF-16 without its mark; save it as UTF-8.")
-        if len(head.translate(None, _ORDINARY)) > 0.1 * len(
-            head
-        ):  # fewer such bytes cost their own rows
+        odd = head.translate(None, _ORDINARY)
+        if len(odd) > 0.1 * len(head):  # fewer cost their own rows
             raise InputError(f"{file.where}: binary, not a table of text.")
     errors = "strict" if encoding == "utf-16" else "surrogateescape"
     content = cast(BinaryIO, file.content)
@@ -76,14 +76,8 @@ def _decoded(file: OpenFile) -> io.TextIOWrapper:
 
 
 def _lines(where: str, text: io.TextIOWrapper) -> Iterator[str]:
-    number = 0
-    with text:
-        while True:
-            with Damage(where):
-                line = text.readline(MAX_LINE)
-            if not line:
-                return
-            number += 1
+    with text, damage(where):
+        for number, line in enumerate(iter(partial(text.readline, MAX_LINE), ""), 1):
             if len(line) >= MAX_LINE:
                 raise InputError(f"{where}:{number}: a line of over {MAX_LINE:,} characters.")
             yield line

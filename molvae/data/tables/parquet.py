@@ -10,23 +10,19 @@ from typing import Any
 from molvae.data.tables.cells import cell_text, plain
 from molvae.data.tables.columns import choose_smiles_column
 from molvae.data.tables.files import OpenFile, seekable
-from molvae.data.tables.records import PREVIEW, Record, Table, make_table
+from molvae.data.tables.records import PREVIEW, Record, Table, table_rows
 from molvae.errors import InputError, MolvaeError, UsageError
 
 CELLS = 50_000  # held as Python values at once while reading
 GROUP = 16_384  # rows of a row group that is written; the first one settles the types
 
 
-def require() -> None:
-    """Check that pyarrow is there.
+def require() -> Any:
+    """Return the package pyarrow.
 
     Raises:
         UsageError: naming the command that installs it.
     """
-    _pyarrow()
-
-
-def _pyarrow() -> Any:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -44,7 +40,7 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     """
     if not file.head.startswith(b"PAR1"):
         raise InputError(f"{file.where}: not a Parquet file.")
-    arrow = _pyarrow()
+    arrow = require()
     with ExitStack() as unusable, _damage(file.where):
         content = arrow.parquet.ParquetFile(
             unusable.enter_context(seekable(file)),
@@ -57,11 +53,10 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     preview = list(islice(records, PREVIEW))
     if not preview:
         raise InputError(f"{file.where}: no rows.")
-    smiles = choose_smiles_column(
-        file.where, columns, [record.cells for record in preview], smiles_column
-    )
-    total = int(content.metadata.num_rows)
-    return make_table(file, columns, smiles, chain(preview, records), total=total)
+    cells = [record.cells for record in preview]
+    smiles = choose_smiles_column(file.where, columns, cells, smiles_column)
+    rows = table_rows(file, columns, smiles, chain(preview, records))
+    return Table(file, columns, smiles, rows, total=content.metadata.num_rows)
 
 
 @contextmanager
@@ -69,7 +64,7 @@ def _damage(where: str) -> Iterator[None]:
     """Turn what pyarrow raises into one line with the cause."""
     try:
         yield
-    except (_pyarrow().ArrowException, OSError) as error:
+    except (require().ArrowException, OSError) as error:
         cause = " ".join(str(error).split())[:200]
         raise InputError(f"{where}: damaged Parquet: {cause}; get it again.") from error
 
@@ -95,7 +90,7 @@ def _records(where: str, content: Any) -> Iterator[Record]:
 
 def _texts(column: Any) -> list[str]:
     """Return the values of one column as the text of cells."""
-    arrow = _pyarrow()
+    arrow = require()
     missing = (None, "nan") if arrow.types.is_floating(column.type) else (None,)
     try:
         texts = column.cast(arrow.string()).to_pylist()
@@ -124,7 +119,7 @@ def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
         UsageError: when pyarrow is missing.
         MolvaeError: when a later value does not fit the type of its column.
     """
-    arrow = _pyarrow()
+    arrow = require()
     remaining = iter(rows)
     group = _next_group(columns, remaining)
     schema = arrow.schema([(name, _type(group[name])) for name in columns])
@@ -144,7 +139,7 @@ def _next_group(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> dic
 
 
 def _type(values: list[Any]) -> Any:
-    arrow = _pyarrow()
+    arrow = require()
     try:
         found = arrow.array(values).type
     except (arrow.ArrowException, OverflowError):  # values of several types
@@ -153,7 +148,7 @@ def _type(values: list[Any]) -> Any:
 
 
 def _array(field: Any, values: list[Any]) -> Any:
-    arrow = _pyarrow()
+    arrow = require()
     if field.type == arrow.string():
         values = [None if value is None else cell_text(value) for value in values]
     try:

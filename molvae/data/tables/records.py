@@ -1,7 +1,7 @@
 """Rows of a table of molecules, whatever the format."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from molvae.data.tables.columns import find, id_place
@@ -27,13 +27,7 @@ class Record(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """A record of a format in which each record names its cells.
-
-    Attributes:
-        line: as in `Record`.
-        cells: by name.
-        fault: as in `Record`.
-    """
+    """A record of a format in which each record names its cells; otherwise as `Record`."""
 
     line: int
     cells: Mapping[str, str]
@@ -45,11 +39,11 @@ class Row(NamedTuple):
 
     Attributes:
         file: base name of the file.
-        line: physical line on which the record begins, from 1; in Parquet and JSON, its number.
+        line: as in `Record`.
         smiles: the SMILES cell, unchanged; in an SD file the mol block (`chem.molblock`).
         id: the cell of an ID column, "" without one.
         cells: all cells, as many as the table has columns and in their order.
-        fault: why the record as a whole cannot be used, "" when it can.
+        fault: as in `Record`.
     """
 
     file: str
@@ -64,25 +58,25 @@ class Table(NamedTuple):
     """An open table; the rows can be read once.
 
     Attributes:
+        file: the open file; its sha256 is complete when the rows are read.
         columns: as in the header, where a name may be empty or stand twice, or made up
             (`column_1`) when there is none.
         smiles: the place of the one that holds the SMILES.
-        has_header: whether the first line named the columns.
         rows: in the order of the file.
-        file: the open file; its sha256 is complete when the rows are read.
+        has_header: whether the first line named the columns.
         line_is_row: whether a blank line is a row without a molecule.
         late: names of cells that are left out, since no record among the first `PREVIEW` has them;
             complete when the rows are read.
         total: the number of rows, where a file is opened as a whole; else 0.
     """
 
+    file: OpenFile
     columns: tuple[str, ...]
     smiles: int
-    has_header: bool
     rows: Iterator[Row]
-    file: OpenFile
-    line_is_row: bool
-    late: set[str]
+    has_header: bool = True
+    line_is_row: bool = False
+    late: Collection[str] = ()
     total: int = 0
 
     @property
@@ -96,43 +90,28 @@ class Table(NamedTuple):
         return self.columns[self.smiles]
 
 
-def make_table(
-    file: OpenFile,
-    columns: tuple[str, ...],
-    smiles: int,
-    records: Iterable[Record],
-    *,
-    has_header: bool = True,
-    line_is_row: bool = False,
-    late: set[str] | None = None,
-    total: int = 0,
-) -> Table:
-    """Make a table of an open file whose columns are known.
+def table_rows(
+    file: OpenFile, columns: Sequence[str], smiles: int, records: Iterable[Record]
+) -> Iterator[Row]:
+    """Yield the rows of a table; one that is not UTF-8 or has more cells than columns has a fault.
 
     Args:
         file: the open file.
-        columns: their names, in order.
+        columns: their names.
         smiles: the place of the one that holds the SMILES.
         records: what follows the header.
-        has_header: whether the file named them.
-        line_is_row: as in `Table`.
-        late: as in `Table`, filled while `records` are read.
-        total: as in `Table`.
     """
     id_at = id_place(columns)
     name = name_of(file.path)
     width = len(columns)
-
-    def rows() -> Iterator[Row]:
-        for line, given, fault in records:
-            cells = (*given, *("",) * (width - len(given)))[:width]
-            title = "" if id_at is None else cells[id_at]
-            whole = all(map(is_text, cells))
-            fault = fault if whole else "not UTF-8"
-            yield Row(name, line, cells[smiles], title, cells, fault)
-
-    late = set() if late is None else late
-    return Table(columns, smiles, has_header, rows(), file, line_is_row, late, total)
+    for line, given, fault in records:
+        cells = (*given, *("",) * (width - len(given)))[:width]
+        title = "" if id_at is None else cells[id_at]
+        if not all(map(is_text, cells)):
+            fault = "not UTF-8"
+        elif not fault and any(given[width:]):
+            fault = "too many cells"
+        yield Row(name, line, cells[smiles], title, cells, fault)
 
 
 def preview_columns(
@@ -141,8 +120,8 @@ def preview_columns(
     """Read the first `PREVIEW` records, whose keys are the columns.
 
     Returns:
-        All their keys in order of appearance, those records, the records behind them, and the
-        other keys of these, which are left out: complete when they are read.
+        All their keys in order of appearance, those records, all records, and the other keys of
+        later ones, which are left out: complete when all records are read.
 
     Raises:
         InputError: when there is no record, or none can be used; the message says what is
@@ -154,7 +133,6 @@ def preview_columns(
     if all(record.fault for record in preview):
         raise InputError(f"{file.where}: {preview[0].fault}; {expected}.")
     columns = tuple(dict.fromkeys(key for record in preview for key in record.cells))
-
     known, late = frozenset(columns), set[str]()
 
     def placed(record: Fields) -> Record:
@@ -162,14 +140,10 @@ def preview_columns(
         cells = tuple(record.cells.get(column, "") for column in columns)
         return Record(record.line, cells, record.fault)
 
-    return columns, list(map(placed, preview)), map(placed, records), late
+    first = list(map(placed, preview))
+    return columns, first, chain(first, map(placed, records)), late
 
 
 def find_column(table: Table, name: str) -> int:
-    """Return the place of a column by its name, in any case.
-
-    Raises:
-        UsageError: listing the columns, when there is none.
-        InputError: when there is more than one.
-    """
+    """Return the place of a column by its name, in any case; errors as in `columns.find`."""
     return find(table.file.where, table.columns, name)

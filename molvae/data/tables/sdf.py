@@ -7,7 +7,6 @@ Reading only splits the text. The mol block takes the place of the SMILES, and `
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdCoordGen, rdDepictor
@@ -15,10 +14,10 @@ from rdkit.Chem import rdCoordGen, rdDepictor
 from molvae.chem.molblock import END, as_smiles, is_block
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
 from molvae.data.tables.cells import cell_text
-from molvae.data.tables.columns import find, id_place, written_smiles
+from molvae.data.tables.columns import find, id_place
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import text_lines, to_bytes
-from molvae.data.tables.records import Fields, Table, make_table, preview_columns
+from molvae.data.tables.records import Fields, Table, preview_columns, table_rows
 from molvae.errors import Rejected
 
 BLOCK = "structure"  # name of the column that holds the mol block
@@ -42,11 +41,10 @@ def read(file: OpenFile, smiles_column: str) -> Table:
         smiles_column: a data field to take SMILES from; "" for the structure itself.
     """
     records = _records(text_lines(file))
-    columns, preview, rest, late = preview_columns(
-        file, records, expected="an SD file has mol blocks that end in M  END"
-    )
+    expected = "an SD file has mol blocks that end in M  END"
+    columns, _, placed, late = preview_columns(file, records, expected=expected)
     smiles = find(file.where, columns, smiles_column or BLOCK)
-    return make_table(file, columns, smiles, chain(preview, rest), late=late)
+    return Table(file, columns, smiles, table_rows(file, columns, smiles, placed), late=late)
 
 
 def _records(text: Iterator[str]) -> Iterator[Fields]:
@@ -120,28 +118,25 @@ def field_name(column: str) -> str:
 
 
 def write(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int
 ) -> Iterator[bytes]:
     """Yield a record for each row: a 2D depiction, the ID as title, every column as a data field.
 
     A cell that is no molecule becomes a record without atoms, so that no row is lost.
 
     Args:
-        columns: their names, different names of fields (`field_name`).
+        columns: different names of fields (`field_name`).
         rows: cells as long as `columns`.
-        smiles: the place of the column of molecules, None to find it.
+        smiles: the place of the column of molecules.
     """
-    if smiles is None:
-        smiles, rows = written_smiles(columns, rows)
     id_at = id_place(columns)
-    names = [field_name(column) for column in columns]
     for row in rows:
         cells = [cell_text(value) for value in row]
         title = "" if id_at is None else _harmless(" ".join(cells[id_at].split()))
         block = draw(cells[smiles])
         fields = "".join(
             f">  <{name}>\n{_value(cell)}\n"
-            for place, (name, cell) in enumerate(zip(names, cells, strict=True))
+            for place, (name, cell) in enumerate(zip(columns, cells, strict=True))
             if not (place == smiles and is_block(cell))  # it is the record already
         )
         yield to_bytes(f"{title}{block}{fields}{_SEPARATOR}\n")

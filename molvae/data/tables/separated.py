@@ -19,15 +19,13 @@ from molvae.data.tables.columns import (
 )
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import text_lines, to_bytes
-from molvae.data.tables.records import Record, Table, make_table
+from molvae.data.tables.records import Record, Table, table_rows
 from molvae.errors import InputError
 
 PREVIEW = 20  # rows that decide whether the first one is a header
 MAX_RECORD_LINES = 1000  # a quoted cell of more lines is a quote that does not close
 MAX_SHOWN = 400  # characters of a line that is not parsed
 OPEN_QUOTE = "a quote opens and does not close"
-
-Cells = tuple[int, list[str], str]  # physical line, cells, why they cannot be used or ""
 
 
 def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
@@ -47,37 +45,26 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
         raise InputError(f"{file.where}: no rows.")
     has_header = _has_header(preview, smiles_column)
     if has_header:
-        if preview[0][2]:
-            raise InputError(f"{file.where}:{preview[0][0]}: {preview[0][2]}, in the header.")
-        columns = tuple(cell.strip() for cell in preview.pop(0)[1])
-        cells = [cells for _, cells, _ in preview]
+        header = preview.pop(0)
+        if header.fault:
+            raise InputError(f"{file.where}:{header.line}: {header.fault}, in the header.")
+        columns = tuple(cell.strip() for cell in header.cells)
+        cells = [record.cells for record in preview]
         smiles = choose_smiles_column(file.where, columns, cells, smiles_column)
     else:
-        columns = tuple(f"column_{place}" for place in range(1, len(preview[0][1]) + 1))
+        columns = tuple(f"column_{place}" for place in range(1, len(preview[0].cells) + 1))
         smiles = molecule_place(_by_column(preview, len(columns))) or 0
         smiles = find(file.where, columns, smiles_column) if smiles_column else smiles
-    return make_table(
-        file,
-        columns,
-        smiles,
-        positional(columns, chain(preview, rows)),
-        has_header=has_header,
-        line_is_row=len(columns) == 1,
-    )
-
-
-def positional(columns: Sequence[str], rows: Iterable[Cells]) -> Iterator[Record]:
-    """Yield the records; one with more cells than columns has a fault."""
-    for line, cells, fault in rows:
-        too_many = "too many cells" if any(cells[len(columns) :]) else ""
-        yield Record(line, cells, fault or too_many)
+    found = table_rows(file, columns, smiles, chain(preview, rows))
+    one_column = len(columns) == 1
+    return Table(file, columns, smiles, found, has_header=has_header, line_is_row=one_column)
 
 
 def _outside_quotes(line: str) -> str:
     return re.sub(r'"[^"]*"', "", line)
 
 
-def _rows(text: Iterator[str], separator: str) -> Iterator[Cells]:
+def _rows(text: Iterator[str], separator: str) -> Iterator[Record]:
     """Yield the records; every physical line belongs to one, or is blank.
 
     A quote that does not close costs only the line on which it opens: the next lines are read again
@@ -101,7 +88,7 @@ def _rows(text: Iterator[str], separator: str) -> Iterator[Cells]:
             cells = content.split(separator) if content else []
         if cells:
             width = width if fault else width or len(cells)
-            yield line, cells, fault
+            yield Record(line, cells, fault)
 
 
 def _quoted(
@@ -157,9 +144,9 @@ def _holds_rows(cell: str, separator: str, width: int) -> bool:
     )
 
 
-def _has_header(preview: list[Cells], smiles_column: str) -> bool:
+def _has_header(preview: list[Record], smiles_column: str) -> bool:
     """Return whether the first row is a header; a wrong answer would lose a molecule."""
-    first, rest = preview[0][1], preview[1:]
+    first, rest = preview[0].cells, preview[1:]
     if smiles_column:
         named = smiles_column.strip().lower() in {cell.strip().lower() for cell in first}
     else:
@@ -170,8 +157,8 @@ def _has_header(preview: list[Cells], smiles_column: str) -> bool:
     return place is None or not is_molecule(first[place])
 
 
-def _by_column(rows: list[Cells], width: int) -> list[list[str]]:
-    return by_column([cells for _, cells, _ in rows], width)
+def _by_column(records: list[Record], width: int) -> list[list[str]]:
+    return by_column([record.cells for record in records], width)
 
 
 def write(

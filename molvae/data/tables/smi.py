@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from molvae.data.tables.cells import cell_text
-from molvae.data.tables.columns import find, id_place, is_molecule, ranked_places, written_smiles
+from molvae.data.tables.columns import find, id_place, is_molecule, ranked_places
 from molvae.data.tables.files import OpenFile
 from molvae.data.tables.lines import text_lines, to_bytes
-from molvae.data.tables.records import Table, make_table
-from molvae.data.tables.separated import Cells, positional
+from molvae.data.tables.records import Record, Table, table_rows
 from molvae.errors import InputError
 
 
@@ -18,21 +17,19 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     first = next(rows, None)
     if first is None:
         raise InputError(f"{file.where}: no rows.")
-    cells = first[1]
-    header = _header(cells, smiles_column)
+    header = _header(first.cells, smiles_column)
     if header is None:
-        more = (f"column_{place}" for place in range(3, len(cells) + 1))
+        more = (f"column_{place}" for place in range(3, len(first.cells) + 1))
         columns: tuple[str, ...] = ("smiles", "id", *more)
         smiles = find(file.where, columns, smiles_column) if smiles_column else 0
         rows = chain([first], rows)
     else:
         columns, smiles = header
-    records = positional(columns, rows)
-    has_header = header is not None
-    return make_table(file, columns, smiles, records, has_header=has_header, line_is_row=True)
+    found = table_rows(file, columns, smiles, rows)
+    return Table(file, columns, smiles, found, has_header=header is not None, line_is_row=True)
 
 
-def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], int] | None:
+def _header(cells: Sequence[str], wanted: str) -> tuple[tuple[str, ...], int] | None:
     """Return the columns and the place of the SMILES; None when this row is a molecule."""
     columns = tuple(cell.strip() for cell in cells)
     if wanted:
@@ -45,26 +42,18 @@ def _header(cells: list[str], wanted: str) -> tuple[tuple[str, ...], int] | None
     return columns if len(columns) > 1 else (*columns, "id"), named[0]
 
 
-def _rows(text: Iterator[str]) -> Iterator[Cells]:
+def _rows(text: Iterator[str]) -> Iterator[Record]:
     for line, content in enumerate(text, 1):
         tabs = "\t" in content
         cells = content.strip("\r\n").split("\t") if tabs else content.strip().split(maxsplit=1)
         if any(cells):
-            yield line, cells, ""
+            yield Record(line, cells)
 
 
 def write(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int
 ) -> Iterator[bytes]:
-    """Yield SMILES, tab, ID, without a header; white space inside a cell becomes a space.
-
-    Args:
-        columns: their names.
-        rows: cells as long as `columns`.
-        smiles: the place of the column of molecules, None to find it.
-    """
-    if smiles is None:
-        smiles, rows = written_smiles(columns, rows)
+    """Yield SMILES, tab, ID, without a header; white space inside a cell becomes a space."""
     title = id_place(columns)
     places = [smiles] if title is None else [smiles, title]
     for row in rows:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from molvae.data.tables import json_records, parquet, sdf, separated, smi
-from molvae.data.tables.columns import is_molecule, ranked_places
+from molvae.data.tables.columns import is_molecule, ranked_places, written_smiles
 from molvae.data.tables.files import STDIO, OpenFile, is_pipe, open_file
 from molvae.data.tables.lines import peek_text
 from molvae.data.tables.records import Table
@@ -19,7 +19,7 @@ from molvae.errors import InputError, MolvaeError, UsageError
 from molvae.files.atomic import replacing
 
 Reader = Callable[[OpenFile, str], Table]  # open file, SMILES column or ""
-Writer = Callable[[Sequence[str], Iterable[Sequence[object]]], Iterator[bytes]]
+Writer = Callable[..., Iterator[bytes]]  # columns, rows; .smi and .sdf: smiles
 
 
 def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Table:
@@ -39,7 +39,9 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
     """
     file = open_file(path)
     try:
-        return READERS[format or _format_of_open(file)](file, smiles_column)
+        by_content = is_pipe(path) and not path.suffix
+        kind = format or (sniff(file) if by_content else format_of(path, READERS))
+        return READERS[kind](file, smiles_column)
     except MolvaeError:
         file.close()
         raise
@@ -110,8 +112,10 @@ def write_table(
     path = target if isinstance(target, Path) else STDIO
     kind = output_format(path, format=format)
     names = names_in(kind, columns)
-    if kind in _MOLECULE_WRITERS:
-        pieces = _MOLECULE_WRITERS[kind](names, rows, smiles=smiles)
+    if kind in ("smi", "sdf"):
+        if smiles is None:
+            smiles, rows = written_smiles(names, rows)
+        pieces = WRITERS[kind](names, rows, smiles=smiles)
     else:
         pieces = WRITERS[kind](names, rows)
     if not isinstance(target, Path) or target == STDIO:
@@ -158,12 +162,6 @@ def _compressed(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, packed)
 
 
-def _format_of_open(file: OpenFile) -> str:
-    if is_pipe(file.path) and not file.path.suffix:
-        return sniff(file)
-    return format_of(file.path, READERS)
-
-
 def sniff(file: OpenFile) -> str:
     """Return the format of a table, recognized by its first bytes."""
     if file.head.startswith(b"PAR1"):
@@ -201,4 +199,3 @@ WRITERS: dict[str, Writer] = {
     "json": json_records.write_array,
     "jsonl": json_records.write_lines,
 }
-_MOLECULE_WRITERS = {"smi": smi.write, "sdf": sdf.write}
