@@ -19,7 +19,7 @@ from pathlib import Path
 from molvae.data.recipe import Molecule
 from molvae.data.tables.records import Row
 from molvae.errors import MolvaeError, Rejected
-from molvae.files.atomic import free
+from molvae.files.atomic import not_written
 from molvae.parallel.workers import Lost
 
 SECONDS_BETWEEN_SAVES = 5.0  # a run that is shorter leaves no trace
@@ -125,9 +125,10 @@ class Journal:
         with suppress(OSError):  # created, but nothing could be written to it
             if self.path.stat().st_size == 0:
                 self.path.unlink()
+        size = sum(len(packed) for _, _, packed in self._unsaved)
         return MolvaeError(
-            f"{self.path}: cannot be written ({error}); {free(self.path.parent):,.1f} MiB are"
-            " free. It keeps the rows that are done until the dataset is there."
+            f"{not_written(self.path, size, error)}"
+            " It keeps the rows that are done until the dataset is there."
         )
 
     def _begin(self) -> sqlite3.Connection:
@@ -195,12 +196,6 @@ def _kept(results: Pairs, number: int, chunk_size: int, journal: Journal | None)
                 journal.keep(number, pairs)
             yield from pairs
             number += 1
-
-
-def forget(path: Path) -> None:
-    """Remove a journal that is not needed anymore."""
-    with suppress(FileNotFoundError):
-        path.unlink()
 
 
 def _entry(result: Result) -> list[object]:

@@ -69,11 +69,8 @@ def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
             raise  # the block failed to read another file
         size = max(size, 0 if file.closed else file.tell())
         _remove(file, temporary)
-        needed = math.ceil(10 * size / 2**20) / 10
-        raise MolvaeError(
-            f"{path}: {needed:,.1f} MiB could not be written: {error.strerror};"
-            f" {free(folder):,.1f} MiB are free. What was there before is unchanged."
-        ) from error
+        what = not_written(path, size, error.strerror)
+        raise MolvaeError(f"{what} What was there before is unchanged.") from error
     finally:
         _remove(file, temporary)
     _sync_folder(folder)
@@ -90,6 +87,13 @@ def free(folder: str | Path) -> float:
     with suppress(OSError):
         return shutil.disk_usage(folder).free / 2**20
     return math.nan
+
+
+def not_written(path: Path, size: int, cause: object) -> str:
+    """Return a sentence: so many of `size` bytes could not be written, why, and the free space."""
+    needed = math.ceil(10 * size / 2**20) / 10
+    there = free(os.path.dirname(os.path.realpath(path)))
+    return f"{path}: {needed:,.1f} MiB could not be written: {cause}; {there:,.1f} MiB are free."
 
 
 def require_space(folder: Path, size: int, *, purpose: str, instead: str) -> None:

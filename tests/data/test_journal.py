@@ -229,7 +229,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     assert kept._file is not None
     kept._file.execute("PRAGMA max_page_count = 1")  # no page more, as where there is no room
     many = [(Row("a.csv", n, "C", "", ()), Rejected("a", os.urandom(99).hex())) for n in range(400)]
-    with pytest.raises(MolvaeError, match=r"kept: cannot be written \(.*full"):
+    with pytest.raises(MolvaeError, match=r"kept: 0\.1 MiB could not be written: .*full"):
         kept.keep(1, many)
     kept.close()  # which tries nothing more
     assert sqlite3.connect(tmp_path / "kept").execute("SELECT number FROM chunk").fetchall() == [
@@ -245,7 +245,9 @@ def test_a_disk_that_is_full_from_the_beginning_is_told_and_left_as_it_was(tmp_p
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
-        with pytest.raises(MolvaeError, match=r"kept: cannot be written \(.* MiB are free"):
+        with pytest.raises(
+            MolvaeError, match=r"kept: 0\.1 MiB could not be written: .* MiB are free"
+        ):
             kept.keep(0, list(zip(ROWS, RESULTS, strict=True)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
