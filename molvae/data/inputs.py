@@ -23,13 +23,7 @@ class Source(NamedTuple):
 
 
 class _Opened(NamedTuple):
-    """An open table and the places of its labels and split.
-
-    Attributes:
-        table: the table.
-        labels: places of the labels.
-        split: place of the split column, None when the split is by a method.
-    """
+    """An open table and the places of its labels and split (None: split by a method)."""
 
     table: Table
     labels: list[int]
@@ -68,9 +62,7 @@ class Inputs:
     def position(self) -> int:
         """The number of bytes that are read, of all files as stored."""
         table = self._opened.table
-        share = (
-            self._count / table.total if table.total else 1.0
-        )  # of a file that is read as a whole
+        share = self._count / table.total if table.total else 1.0  # of a file that is read whole
         return self._finished + int(table.file.position * share)
 
     def rows(self, collection: Collection) -> Iterator[Row]:
@@ -105,7 +97,7 @@ class Inputs:
         return open_table(path, smiles_column=self._config.smiles_column, format=self._format)
 
     def _find_columns(self, table: Table) -> _Opened:
-        by_method = self._config.split in splits.SPLITS
+        by_method = self._config.split in splits.METHODS
         return _Opened(
             table,
             [find_column(table, label.name) for label in self.labels],

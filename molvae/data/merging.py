@@ -22,13 +22,10 @@ class Merged(NamedTuple):
     """The N distinct molecules that are left.
 
     Attributes:
-        ids: symbol ids end to end, uint16.
-        offsets: molecule i is `ids[offsets[i]:offsets[i + 1]]`, int64, shape (N + 1,).
+        ids: as in `MoleculeDataset`; so are `offsets`, `hashes` and `vocabulary`.
         values: properties, then labels as `Label.parse` returns them, float32, shape (N, P).
-        hashes: of canonical SMILES, uint64, shape (N,).
-        scaffolds: uint64, shape (N,).
+        scaffolds: hash of each Murcko scaffold, uint64, shape (N,).
         split: from the split column, uint8, shape (N,).
-        vocabulary: the symbols.
         left_out: the symbols that are too rare, with the number of their molecules.
         min_count: the number of molecules that a symbol needed.
         rejects: all rows that are left out, in order.
@@ -160,21 +157,17 @@ def _without_rare(
     rejects: dict[int, Reject],
 ) -> np.ndarray:
     """Reject every row of the molecules with a rare symbol; return the mask of the others, (N,)."""
-    keep = np.ones(len(numbers), dtype=bool)
     if not left_out:
-        return keep
+        return np.ones(len(numbers), dtype=bool)
     names = list(collection.symbols)
-    for number, place in enumerate(numbers.tolist()):
-        symbols = [names[i] for i in collection.symbols_of(place)]
-        if not left_out.keys().isdisjoint(symbols):
-            keep[number] = False
-    for row, number in zip(rows.row.tolist(), rows.molecule.tolist(), strict=True):
-        if not keep[number]:
-            symbols = [names[i] for i in collection.symbols_of(numbers[number])]
-            found = ", ".join(symbol for symbol in dict.fromkeys(symbols) if symbol in left_out)
-            rejects[row] = collection.reject(
-                row, Rejected("rare symbol", found), smiles=decode_canonical(symbols)
-            )
+    rare = {collection.symbols[symbol] for symbol in left_out}
+    keep = np.array([rare.isdisjoint(collection.symbols_of(n)) for n in numbers.tolist()])
+    for at in np.flatnonzero(~keep[rows.molecule]):
+        symbols = [names[i] for i in collection.symbols_of(numbers[rows.molecule[at]])]
+        found = ", ".join(symbol for symbol in dict.fromkeys(symbols) if symbol in left_out)
+        cause = Rejected("rare symbol", found)
+        row = int(rows.row[at])
+        rejects[row] = collection.reject(row, cause, smiles=decode_canonical(symbols))
     return keep
 
 

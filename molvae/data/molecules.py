@@ -1,6 +1,6 @@
 """SMILES or rows -> molecules as a model reads them. Runs in worker processes, without torch."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -18,13 +18,7 @@ SECONDS = 60.0  # for a chunk, and so for a single row: ten thousand times what 
 
 
 class PreparedMolecule(NamedTuple):
-    """A standardized molecule, with its symbols and properties.
-
-    Attributes:
-        smiles: canonical.
-        symbols: SELFIES symbols.
-        values: the requested properties, in their units.
-    """
+    """Canonical SMILES, SELFIES symbols, and the requested properties in their units."""
 
     smiles: str
     symbols: list[str]
@@ -35,7 +29,8 @@ def standardize_and_measure(
     standardization: Standardization, properties: Sequence[str], texts: Sequence[str]
 ) -> list[PreparedMolecule | Rejected]:
     """Return each molecule, standardized and measured, or the reason why it cannot be used."""
-    return [_measure(partial(validate, text, standardization), properties) for text in texts]
+    rows = [Row("", 0, text, "", ()) for text in texts]
+    return _standardize_rows(standardization, properties, rows)
 
 
 def known_to(
@@ -57,18 +52,13 @@ def standardize_rows(
         rows: of an open table.
         standardization: of the model's training set.
         properties: names of those to measure.
-        jobs: worker processes; 0 works in this process, for a few molecules.
+        jobs: worker processes; 0 works in this process.
 
     Yields:
         Each row, in order, with its molecule or the reason why there is none.
     """
-    results = map_chunks(
-        partial(_standardize_rows, standardization, tuple(properties)),
-        rows,
-        jobs=jobs,
-        chunk_size=CHUNK,
-        timeout=SECONDS,
-    )
+    work = partial(_standardize_rows, standardization, tuple(properties))
+    results = map_chunks(work, rows, jobs=jobs, chunk_size=CHUNK, timeout=SECONDS)
     with closing(results):
         for row, found in results:
             lost = isinstance(found, Lost)
@@ -76,11 +66,7 @@ def standardize_rows(
 
 
 def validate_row(row: Row, standardization: Standardization) -> ValidMolecule:
-    """Return the molecule of a row.
-
-    Raises:
-        Rejected: with the reason why there is none.
-    """
+    """Return the molecule of a row, or raise `Rejected` with the reason why there is none."""
     if row.fault:
         raise Rejected(row.fault, field="")
     return validate(row.smiles, standardization)
@@ -89,14 +75,14 @@ def validate_row(row: Row, standardization: Standardization) -> ValidMolecule:
 def _standardize_rows(
     standardization: Standardization, properties: Sequence[str], rows: Sequence[Row]
 ) -> list[PreparedMolecule | Rejected]:
-    return [_measure(partial(validate_row, row, standardization), properties) for row in rows]
+    return [_measure(row, standardization, properties) for row in rows]
 
 
 def _measure(
-    find: Callable[[], ValidMolecule], properties: Sequence[str]
+    row: Row, standardization: Standardization, properties: Sequence[str]
 ) -> PreparedMolecule | Rejected:
     try:
-        smiles, mol, symbols = find()
+        smiles, mol, symbols = validate_row(row, standardization)
         return PreparedMolecule(smiles, symbols, tuple(measure(mol, properties).tolist()))
     except Rejected as rejected:
         return rejected

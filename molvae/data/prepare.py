@@ -25,7 +25,7 @@ from molvae.data.molecules import CHUNK, SECONDS
 from molvae.data.recipe import Recipe, prepare_rows
 from molvae.data.tables import tables
 from molvae.data.tally import Disagreement, Reject, Tally
-from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
+from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import InputError, UsageError
 from molvae.normalizer import class_column
 from molvae.parallel.executors import versions
@@ -93,9 +93,12 @@ def prepare(
     computed = tuple(properties.resolve(name).name for name in config.properties)
     inputs = Inputs(paths, config, format=format)
     _check_names(computed, [label.name for label in inputs.labels])
+    form = {k: v for k, v in as_dict(config).items() if k in Standardization._fields}
+    scaffolds = config.split == "scaffold"
+    recipe = Recipe(Standardization(**form), computed, config.max_symbols, scaffolds)
     collection, recalled = _collect(
         inputs,
-        _recipe(config, computed),
+        recipe,
         jobs=jobs,
         progress=progress,
         strict=strict,
@@ -109,7 +112,9 @@ def prepare(
         tables.write_table(rejects, Reject._fields, merged.rejects)
     if not len(merged.hashes):
         raise InputError(_nothing_left(inputs.sources, merged.rejects))
-    split = _split(merged, config)
+    split = splits.split_molecules(
+        config, hashes=merged.hashes, scaffolds=merged.scaffolds, assigned=merged.split
+    )
     conditions = make_conditions(computed, labels, merged.values, split)
     if conflicts is not None:
         tables.write_table(conflicts, Disagreement._fields, merged.disagreements)
@@ -222,28 +227,6 @@ def _nothing_left(sources: Sequence[Source], rejects: Sequence[Reject]) -> str:
     return f"{files}: of {rows:,} rows no molecule is left ({', '.join(reasons) or 'no rows'})."
 
 
-def _split(merged: Merged, config: DataConfig) -> np.ndarray:
-    """Return the split of each molecule, uint8, shape (N,).
-
-    Raises:
-        InputError: when no molecule is left to train on.
-    """
-    candidates = splits.Candidates(
-        merged.hashes,
-        merged.scaffolds,
-        merged.split,
-        config.validation,
-        config.test,
-        config.seed,
-    )
-    split = splits.splitter(config.split)(candidates)
-    if not np.any(split == TRAIN):
-        raise InputError(
-            f"the split '{config.split}' of {len(split):,} molecules leaves none to train on."
-        )
-    return split
-
-
 def _provenance(config: DataConfig, sources: Sequence[Source], tally: Tally) -> dict[str, Any]:
     """Return what is needed to make the same dataset again, without paths and dates."""
     table = selfies.constraints()
@@ -259,19 +242,3 @@ def _provenance(config: DataConfig, sources: Sequence[Source], tally: Tally) -> 
         "constraints": table,
         "constraints_hash": selfies.constraints_hash(table),
     }
-
-
-def _recipe(config: DataConfig, computed: tuple[str, ...]) -> Recipe:
-    return Recipe(
-        Standardization(
-            stereo=config.stereo,
-            largest_fragment=config.largest_fragment,
-            uncharge=config.uncharge,
-            isotopes=config.isotopes,
-            max_length=config.max_length,
-            max_heavy_atoms=config.max_heavy_atoms,
-        ),
-        properties=computed,
-        max_symbols=config.max_symbols,
-        scaffolds=config.split == "scaffold",
-    )

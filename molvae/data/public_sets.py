@@ -67,6 +67,7 @@ def named(name: str) -> tuple[PublicFile, ...]:
     Raises:
         UsageError: for an unknown name, with the nearest known one.
     """
+    known: dict[str, tuple[PublicFile, ...]]
     known = {file.name: (file,) for one in SETS for file in one.files}
     known |= {one.name: one.files for one in SETS}
     if name.lower() not in known:

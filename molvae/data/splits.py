@@ -3,11 +3,9 @@
 The split of a molecule depends on the set of molecules and the seed, not on the order of the rows.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 
+from molvae.config import DataConfig
 from molvae.dataset import TEST, TRAIN, VALIDATION
 from molvae.errors import InputError
 
@@ -20,37 +18,40 @@ SPLIT_WORDS = {
     "val": VALIDATION,
     "test": TEST,
 }
+METHODS = ("random", "scaffold")  # any other name of a split is a column
 
 
-class Candidates(NamedTuple):
-    """The N distinct molecules to split, and the shares.
+def split_molecules(
+    config: DataConfig, *, hashes: np.ndarray, scaffolds: np.ndarray, assigned: np.ndarray
+) -> np.ndarray:
+    """Return the split of N distinct molecules, uint8, shape (N,).
 
-    Attributes:
+    Args:
+        config: the method of splitting or a column, the shares that are held out, and the seed.
         hashes: of each canonical SMILES, uint64, shape (N,).
         scaffolds: hash of each Murcko scaffold, uint64, shape (N,); 0 unless they are needed.
-        assigned: split that a column names, uint8, shape (N,); 0 without a column.
-        validation: share of molecules for validation.
-        test: share of molecules for testing.
-        seed: another one gives another split.
-    """
+        assigned: split that the column names, uint8, shape (N,); 0 without one.
 
-    hashes: np.ndarray
-    scaffolds: np.ndarray
-    assigned: np.ndarray
-    validation: float
-    test: float
-    seed: int
+    Raises:
+        InputError: when no molecule is left to train on, or each scaffold is too frequent to be
+            held out.
+    """
+    if config.split == "random":
+        split = _random(hashes, config)
+    else:
+        split = _scaffold(scaffolds, config) if config.split == "scaffold" else assigned
+    if not np.any(split == TRAIN):
+        raise InputError(
+            f"the split '{config.split}' of {len(split):,} molecules leaves none to train on."
+        )
+    return split
 
 
 def split_word(cell: str, *, where: str) -> int:
-    """Return the split that a cell of a split column names.
-
-    Args:
-        cell: a word of `SPLIT_WORDS` in any case.
-        where: file and row for the message.
+    """Return the split that a cell names, one of `SPLIT_WORDS` in any case.
 
     Raises:
-        InputError: for any other word.
+        InputError: for any other word, naming `where` it is.
     """
     code = SPLIT_WORDS.get(cell.strip().lower())
     if code is None:
@@ -58,23 +59,19 @@ def split_word(cell: str, *, where: str) -> int:
     return code
 
 
-def random(candidates: Candidates) -> np.ndarray:
-    """Hold out molecules at random.
-
-    Returns:
-        uint8, shape (N,); the shares are exact to one molecule.
-    """
-    count = len(candidates.hashes)
-    order = np.argsort(_keyed(candidates.hashes, candidates.seed), kind="stable")
-    test = round(count * candidates.test)
-    validation = round(count * candidates.validation)
+def _random(hashes: np.ndarray, config: DataConfig) -> np.ndarray:
+    """Hold out molecules at random; the shares are exact to one molecule."""
+    count = len(hashes)
+    order = np.argsort(_keyed(hashes, config.seed), kind="stable")
+    test = round(count * config.test)
+    validation = round(count * config.validation)
     split = np.full(count, TRAIN, dtype=np.uint8)
     split[order[:test]] = TEST
     split[order[test : test + validation]] = VALIDATION
     return split
 
 
-def scaffold(candidates: Candidates) -> np.ndarray:
+def _scaffold(scaffolds: np.ndarray, config: DataConfig) -> np.ndarray:
     """Hold out whole scaffolds: no Murcko scaffold is in two splits.
 
     Scaffolds from the most to the least frequent fill train, then validation, then test, so that
@@ -82,19 +79,11 @@ def scaffold(candidates: Candidates) -> np.ndarray:
     the order is that of MoleculeNet, https://doi.org/10.1039/C7SC02664A). A scaffold with more
     molecules than validation and test may hold together goes to train; where that fills train,
     validation and test share the others. Scaffolds of one size come in an order that the seed
-    decides. Molecules without rings are one group.
-
-    Returns:
-        uint8, shape (N,); a share is met up to the size of a group.
-
-    Raises:
-        InputError: when each scaffold is too frequent to be held out.
+    decides. Molecules without rings are one group. A share is met up to the size of a group.
     """
-    count = len(candidates.scaffolds)
-    groups, members, sizes = np.unique(
-        candidates.scaffolds, return_inverse=True, return_counts=True
-    )
-    held_out = count * (candidates.validation + candidates.test)
+    count = len(scaffolds)
+    groups, members, sizes = np.unique(scaffolds, return_inverse=True, return_counts=True)
+    held_out = count * (config.validation + config.test)
     too_large = sizes > max(held_out, 1)
     if held_out and too_large.all():
         raise InputError(
@@ -103,28 +92,15 @@ def scaffold(candidates: Candidates) -> np.ndarray:
             " and test. Take --split random, the column of another split, or larger shares."
         )
     left = (count - sizes[too_large].sum()) / max(held_out, 1)
-    room = {
-        TRAIN: count - held_out,
-        VALIDATION: count * candidates.validation * min(left, 1.0),
-    }
-    side = np.full(len(groups), TEST if candidates.test else TRAIN, dtype=np.uint8)
-    for group in np.lexsort((_keyed(groups, candidates.seed), -sizes)):
+    room = {TRAIN: count - held_out, VALIDATION: count * config.validation * min(left, 1.0)}
+    side = np.full(len(groups), TEST if config.test else TRAIN, dtype=np.uint8)
+    for group in np.lexsort((_keyed(groups, config.seed), -sizes)):
         for where in (TRAIN, VALIDATION):
             if sizes[group] <= room[where] or (where == TRAIN and too_large[group]):
                 side[group] = where
                 room[where] -= sizes[group]
                 break
     return side[members]
-
-
-def column(candidates: Candidates) -> np.ndarray:
-    """Return the split that a column of the table names, uint8, shape (N,)."""
-    return candidates.assigned
-
-
-def splitter(name: str) -> Callable[[Candidates], np.ndarray]:
-    """Return the method of splitting; any other name is a column."""
-    return SPLITS.get(name, column)
 
 
 def _keyed(hashes: np.ndarray, seed: int) -> np.ndarray:
@@ -134,6 +110,3 @@ def _keyed(hashes: np.ndarray, seed: int) -> np.ndarray:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
-
-
-SPLITS: dict[str, Callable[[Candidates], np.ndarray]] = {"random": random, "scaffold": scaffold}

@@ -66,13 +66,7 @@ class Disagreement(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelCount:
-    """Number of molecules with a label.
-
-    Attributes:
-        molecules: with the label.
-        missing: without it.
-        classes: molecules of each class; empty for numbers.
-    """
+    """Number of molecules with a label, without it, and of each class; no classes for numbers."""
 
     molecules: int
     missing: int

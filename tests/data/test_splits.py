@@ -1,55 +1,61 @@
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
-from molvae.data.splits import SPLITS, Candidates, column, split_word, splitter
+from molvae.config import DataConfig
+from molvae.data.splits import split_molecules, split_word
 from molvae.dataset import TEST, TRAIN, VALIDATION
 from molvae.errors import InputError
 from molvae.training_index import molecule_hash
 
 NAMES = [f"molecule {number}" for number in range(1000)]
+FOURS = [f"scaffold {number // 4}" for number in range(1000)]
 
 
-def candidates(
+def split_of(
     names: list[str],
+    scaffolds: Iterable[str] = (),
     *,
-    scaffolds: list[str] | None = None,
     shares: tuple[float, float] = (0.1, 0.2),
     seed: int = 0,
-) -> Candidates:
-    return Candidates(
-        hashes=molecule_hash(names),
-        scaffolds=molecule_hash(scaffolds or []),
-        assigned=np.zeros(0, dtype=np.uint8),
-        validation=shares[0],
-        test=shares[1],
-        seed=seed,
-    )
+) -> np.ndarray:
+    """Split at random, or by scaffold where there are scaffolds."""
+    given = list(scaffolds)
+    method = "scaffold" if given else "random"
+    config = DataConfig(split=method, validation=shares[0], test=shares[1], seed=seed)
+    hashes, none = molecule_hash(names), np.zeros(0, dtype=np.uint8)
+    return split_molecules(config, hashes=hashes, scaffolds=molecule_hash(given), assigned=none)
+
+
+def of_sizes(sizes: list[int]) -> list[str]:
+    return [f"scaffold {place}" for place, size in enumerate(sizes) for _ in range(size)]
 
 
 def test_random_shares_are_exact() -> None:
-    split = SPLITS["random"](candidates(NAMES))
+    split = split_of(NAMES)
     assert np.bincount(split).tolist() == [700, 100, 200]
     assert split.dtype == np.uint8
 
 
-def test_random_goes_by_the_molecule_and_not_by_its_row() -> None:
-    split = SPLITS["random"](candidates(NAMES))
-    backwards = SPLITS["random"](candidates(NAMES[::-1]))
-    assert np.array_equal(backwards[::-1], split)
+@pytest.mark.parametrize("scaffolds", [[], FOURS], ids=["random", "scaffold"])
+def test_a_split_goes_by_the_molecule_and_not_by_its_row(scaffolds: list[str]) -> None:
+    backwards = split_of(NAMES[::-1], scaffolds[::-1])
+    assert np.array_equal(backwards[::-1], split_of(NAMES, scaffolds))
 
 
 def test_another_seed_gives_another_random_split() -> None:
-    one, other = (SPLITS["random"](candidates(NAMES, seed=seed)) for seed in (0, 1))
+    one, other = (split_of(NAMES, seed=seed) for seed in (0, 1))
     assert 0.3 < np.mean(one != other) < 0.7  # 0.46 by chance
 
 
 def test_random_holds_out_nobody_twice_when_all_are_few() -> None:
-    assert np.bincount(SPLITS["random"](candidates(NAMES[:4])), minlength=3).tolist() == [3, 0, 1]
+    assert np.bincount(split_of(NAMES[:4]), minlength=3).tolist() == [3, 0, 1]
 
 
 def test_no_scaffold_stands_on_two_sides_and_frequent_ones_are_trained_on() -> None:
-    scaffolds = ["benzene"] * 600 + [f"rare {number // 4}" for number in range(400)]
-    split = SPLITS["scaffold"](candidates(NAMES, scaffolds=scaffolds))
+    scaffolds = ["benzene"] * 600 + FOURS[:400]
+    split = split_of(NAMES, scaffolds)
     for scaffold in set(scaffolds):
         members = [split[place] for place, name in enumerate(scaffolds) if name == scaffold]
         assert len(set(members)) == 1
@@ -75,32 +81,20 @@ def test_no_scaffold_stands_on_two_sides_and_frequent_ones_are_trained_on() -> N
 def test_a_scaffold_too_frequent_to_be_held_out_is_trained_on(
     sizes: list[int], shares: tuple[float, float], expected: list[int]
 ) -> None:
-    scaffolds = [f"scaffold {place}" for place, size in enumerate(sizes) for _ in range(size)]
-    split = SPLITS["scaffold"](candidates(NAMES, scaffolds=scaffolds, shares=shares))
+    split = split_of(NAMES, of_sizes(sizes), shares=shares)
     assert np.bincount(split, minlength=3).tolist() == expected
 
 
 @pytest.mark.parametrize("sizes", [[200], [100, 100], [50] * 4])
 def test_a_split_by_scaffold_that_holds_none_out_is_refused(sizes: list[int]) -> None:
-    scaffolds = [f"scaffold {place}" for place, size in enumerate(sizes) for _ in range(size)]
     with pytest.raises(InputError, match=r"200 molecules holds none out.* Take --split random"):
-        SPLITS["scaffold"](candidates(NAMES, scaffolds=scaffolds, shares=(0.1, 0.1)))
+        split_of(NAMES, of_sizes(sizes), shares=(0.1, 0.1))
 
 
 def test_a_seed_decides_among_scaffolds_of_one_size() -> None:
-    scaffolds = [f"scaffold {number // 4}" for number in range(1000)]
-    one, again, other = (
-        SPLITS["scaffold"](candidates(NAMES, scaffolds=scaffolds, seed=seed)) for seed in (0, 0, 1)
-    )
+    one, again, other = (split_of(NAMES, FOURS, seed=seed) for seed in (0, 0, 1))
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
-
-
-def test_scaffolds_go_by_their_name_and_not_by_their_row() -> None:
-    scaffolds = [f"scaffold {number // 4}" for number in range(1000)]
-    split = SPLITS["scaffold"](candidates(NAMES, scaffolds=scaffolds))
-    backwards = SPLITS["scaffold"](candidates(NAMES[::-1], scaffolds=scaffolds[::-1]))
-    assert np.array_equal(backwards[::-1], split)
 
 
 @pytest.mark.parametrize(
@@ -125,5 +119,6 @@ def test_any_other_word_is_named_with_its_row(cell: str) -> None:
 
 
 def test_any_name_that_is_no_method_is_a_column() -> None:
-    assert splitter("split_jtnn") is column
-    assert splitter("scaffold") is SPLITS["scaffold"]
+    config, assigned = DataConfig(split="split_jtnn"), np.array([TRAIN, TEST], dtype=np.uint8)
+    none = molecule_hash([])
+    assert split_molecules(config, hashes=none, scaffolds=none, assigned=assigned) is assigned

@@ -77,7 +77,6 @@ def command(
 
     An interrupted run keeps the finished rows beside DATASET; the same command continues it.
     """
-    from molvae.data.journal import forget
     from molvae.data.prepare import prepare
 
     base, known_symbols = prepared_like(init, settings) if init else (None, frozenset())
@@ -113,7 +112,7 @@ def command(
             )
         sha256 = prepared.dataset.save(target)
     if unfinished is not None:
-        forget(unfinished)
+        unfinished.unlink(missing_ok=True)
     seconds = time.monotonic() - start
     show_first(prepared.rejects, "rows left out", rejects, "--rejects", quiet=quiet)
     show_first(prepared.conflicts, "labels that disagree", conflicts, "--conflicts", quiet=quiet)
