@@ -166,7 +166,7 @@ def seed(
 smiles_column = click.option(
     "-s",
     "--smiles-column",
-    default=None,
+    default="",
     help="Column of SMILES; found by name when not given.",
 )
 batch_size = click.option(

@@ -1,8 +1,8 @@
-"""The output of a benchmark, and its options."""
+"""The result of a benchmark or an evaluation, and the options for it."""
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,54 +25,43 @@ class Result(Protocol):
         ...
 
 
-def reported(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that all benchmarks have."""
-    for decorate in reversed(
-        (
-            options.jobs,
-            options.device,
-            options.as_json,
-            options.output("Write the result to this file, as JSON."),
-            options.force,
-            options.quiet,
-        )
-    ):
-        command = decorate(command)
-    return command
-
-
 class Reporting(NamedTuple):
-    """The output of a result.
+    """Where a benchmark or an evaluation runs and writes its result: the options of `reported`.
 
     Attributes:
-        target: file for the JSON; None writes to stdout only.
+        jobs: worker processes; None for one on each core.
+        device: where the networks run.
         as_json: print JSON instead of a table.
+        output: file for the JSON; `-` or None writes to stdout only.
+        force: an existing file may be overwritten.
         quiet: leave out the notes.
     """
 
-    target: Path | None
+    jobs: int | None
+    device: str
     as_json: bool
+    output: str | None
+    force: bool
     quiet: bool
 
-    @classmethod
-    def to(
-        cls,
-        output: str | None,
-        *,
-        as_json: bool,
-        force: bool,
-        quiet: bool,
-        inputs: Iterable[Path | None] = (),
-    ) -> "Reporting":
+    @property
+    def processes(self) -> int:
+        """The number of worker processes."""
+        return self.jobs or os.cpu_count() or 1
+
+    @property
+    def target(self) -> Path | None:
+        """The file for the JSON; None for stdout."""
+        return None if self.output in (None, "-") else Path(str(self.output))
+
+    def check(self, inputs: Iterable[Path | None]) -> None:
         """Check before the work that the result can be written.
 
         Raises:
             UsageError: if it cannot.
         """
-        target = None if output in (None, "-") else Path(str(output))
-        if target is not None:
-            check_output(target, force=force, inputs=inputs)
-        return cls(target, as_json or output == "-", quiet)
+        if self.target is not None:
+            check_output(self.target, force=self.force, inputs=inputs)
 
     def show(self, found: Result, *, notes: Iterable[str] = ()) -> None:
         """Write and print a result."""
@@ -81,9 +70,22 @@ class Reporting(NamedTuple):
         text = found.to_json()
         if self.target is not None:
             write_atomically(self.target, f"{text}\n".encode())
-        click.echo(text if self.as_json else printable("\n".join(found.table())))
+        printed = self.as_json or self.output == "-"
+        click.echo(text if printed else printable("\n".join(found.table())))
         for note in notes:
             say(f"Note: {note}", quiet=self.quiet)
+
+
+reported = options.packed(
+    Reporting,
+    "reporting",
+    options.jobs,
+    options.device,
+    options.as_json,
+    options.output("Write the result to this file, as JSON."),
+    options.force,
+    options.quiet,
+)
 
 
 def versions() -> dict[str, str]:

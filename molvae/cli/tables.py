@@ -33,7 +33,7 @@ class TableInput(NamedTuple):
     """How a command reads its table: the options of `table_input`."""
 
     input_format: str
-    smiles_column: str | None
+    smiles_column: str
     rejects: Path | None
     strict: bool
     jobs: int | None
@@ -42,8 +42,7 @@ class TableInput(NamedTuple):
         """Open the table."""
         from molvae.data.tables.tables import open_table
 
-        column = self.smiles_column or ""
-        return open_table(file, smiles_column=column, format=self.input_format)
+        return open_table(file, smiles_column=self.smiles_column, format=self.input_format)
 
     def collect_rejects(self, file: Path, output: TableOutput) -> Rejects:
         """Return the place for the bad rows.

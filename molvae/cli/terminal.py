@@ -46,19 +46,26 @@ def _json_letter(letter: str) -> str:
     return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table to stdout, fitted to the terminal; without one, each row on one line."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: bool = False
+) -> None:
+    """Write a table to stdout, fitted to the terminal; without one, each row on one line.
+
+    With `numbers`, all columns but the last are aligned right, and each row stays on one line.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(Text(printable(column)), overflow="fold")
+    for place, column in enumerate(columns, 1):
+        is_number = numbers and place < len(columns)
+        header = Text(printable(column))
+        table.add_column(header, overflow="fold", justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     # A pipe has no width, and `grep` needs whole lines.
-    width = None if sys.stdout.isatty() else 10_000
+    width = None if sys.stdout.isatty() and not numbers else 10_000
     console = Console(width=width, highlight=False)
     with console.capture() as capture:
         console.print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ SAMPLE = 30_000  # molecules of a training table that are measured, to count nei
 )
 @options.number(1000, help="Molecules drawn for each target.")
 @fields.config_options(GenerateConfig, only=ASKING)
-@options.seed("Seed of all randomness (default 1).")
+@options.seed("Seed of all randomness.", default=1)
 @options.smiles_column
 @options.input_format()
 @reported
@@ -66,15 +65,10 @@ def command(
     only: Sequence[str],
     joint: int,
     number: int,
-    seed: int | None,
-    smiles_column: str | None,
+    seed: int,
+    smiles_column: str,
     input_format: str,
-    jobs: int | None,
-    device: str,
-    as_json: bool,
-    output: str | None,
-    force: bool,
-    quiet: bool,
+    reporting: Reporting,
     **drawing: Any,
 ) -> None:
     """Compare the properties of generated molecules with their targets.
@@ -93,13 +87,10 @@ def command(
 
     if model and generated:
         raise UsageError("a model or --generated, not both.")
-    reporting = Reporting.to(
-        output, as_json=as_json, force=force, quiet=quiet, inputs=(generated, training, test)
-    )
-    seed = 1 if seed is None else seed
-    name_columns((training, test), quiet=quiet)
-    with stages(quiet=quiet) as tell:
-        work = Work(jobs or os.cpu_count() or 1, progress=tell)
+    reporting.check((generated, training, test))
+    name_columns((training, test), quiet=reporting.quiet)
+    with stages(quiet=reporting.quiet) as tell:
+        work = Work(reporting.processes, progress=tell)
 
         def values(names: Sequence[str]) -> Any:
             if training is None:
@@ -107,8 +98,9 @@ def command(
             return load_training_properties(training, names, limit=SAMPLE, seed=seed, work=work)
 
         if generated:
-            column = smiles_column or ""
-            rows = read_generated(generated, column, format=input_format, quiet=quiet)
+            rows = read_generated(
+                generated, smiles_column, format=input_format, quiet=reporting.quiet
+            )
             targets = {resolve(name).name: asked for name, asked in rows.targets.items() if asked}
             found = judge_table(
                 rows.smiles,
@@ -119,7 +111,7 @@ def command(
                 work=work,
             )
         else:
-            generator = generators.load(model or "druglike", device)
+            generator = generators.load(model or "druglike", reporting.device)
             config = generators.draw_settings(generator, {"tier": "raw"} | given(drawing))
             questions = ControlTests(
                 n=number,
@@ -132,7 +124,7 @@ def command(
                     test, generator, split="test", limit=joint, seed=seed, work=work
                 ),
             )
-            with generators.chemists(number, jobs) as executor:
+            with generators.chemists(number, reporting.jobs) as executor:
                 asked = PropertySampler(generator, config, executor, tell)
                 name = generators.title(model or "druglike")
                 found = run_control(asked, questions, name=name, versions=versions())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -28,20 +27,15 @@ from molvae.cli.terminal import say
     help="Training set, to measure memorization: the loss that held-out molecules add.",
 )
 @options.number(2000, help="Molecules of each set, drawn with the seed.")
-@options.seed("Seed of all randomness (default 1).")
+@options.seed("Seed of all randomness.", default=1)
 @reported
 def command(
     model: str | None,
     test: Path,
     training: Path | None,
     number: int,
-    seed: int | None,
-    jobs: int | None,
-    device: str,
-    as_json: bool,
-    output: str | None,
-    force: bool,
-    quiet: bool,
+    seed: int,
+    reporting: Reporting,
 ) -> None:
     """Reconstruct held-out molecules and examine the latent space.
 
@@ -53,14 +47,12 @@ def command(
     from molvae.suites.reconstruction import reconstruct
     from molvae.suites.tokenized import load_tokenized
 
-    reporting = Reporting.to(
-        output, as_json=as_json, force=force, quiet=quiet, inputs=(test, training)
-    )
-    seed = 1 if seed is None else seed
-    generator = generators.load(model or "druglike", device)
+    reporting.check((test, training))
+    quiet = reporting.quiet
+    generator = generators.load(model or "druglike", reporting.device)
     name_columns((test, training), quiet=quiet)
     with stages(quiet=quiet) as tell:
-        work = Work(jobs or os.cpu_count() or 1, progress=tell)
+        work = Work(reporting.processes, progress=tell)
         held_out, seen = (
             None
             if path is None
@@ -68,7 +60,10 @@ def command(
             for path, split in ((test, "test"), (training, "train"))
         )
     assert held_out is not None
-    say(f"Reading {held_out.dataset.size:,} molecules and reconstructing them.", quiet=quiet)
+    say(
+        f"Reading {held_out.dataset.size:,} molecules and reconstructing them.",
+        quiet=quiet,
+    )
     name = generators.title(model or "druglike")
     reporting.show(
         reconstruct(generator, held_out, name=name, seed=seed, versions=versions(), training=seen)

@@ -28,6 +28,13 @@ class Check(NamedTuple):
     found: str
     fix: str = ""
 
+    @classmethod
+    def of(
+        cls, good: bool, name: str, found: str, fix: str, *, otherwise: str = MISSING
+    ) -> "Check":
+        """Return a check that has the status `otherwise`, and needs the fix, unless it is good."""
+        return cls(OK, name, found) if good else cls(otherwise, name, found, fix)
+
 
 @click.command()
 @options.as_json
@@ -49,14 +56,14 @@ def run_checks() -> Iterator[Check]:
     """Run every check; one that cannot import its library counts as missing."""
     yield Check(OK, "python", f"{platform.python_version()} ({sys.executable})")
     yield from _distributions()
-    parts: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
-        ("torch", _torch),
-        ("RDKit", _rdkit),
-        ("SELFIES", _selfies),
-        ("models", _models),
-        ("temporary folder", _temporary_folder),
-    )
-    for name, part in parts:
+    parts: dict[str, Callable[[], Iterator[Check]]] = {
+        "torch": _torch,
+        "RDKit": _rdkit,
+        "SELFIES": _selfies,
+        "models": _models,
+        "temporary folder": _temporary_folder,
+    }
+    for name, part in parts.items():
         try:
             yield from part()
         except (ImportError, OSError) as error:
@@ -77,15 +84,15 @@ def _distributions() -> Iterator[Check]:
         found = _installed(wanted.name)
         enough = found is not None and wanted.specifier.contains(found, prereleases=True)
         if wanted.marker is None:
-            fix = "" if enough else f"pip install '{wanted.name}{wanted.specifier}'"
-            yield Check(OK if enough else MISSING, wanted.name, found or "not installed", fix)
+            fix = f"pip install '{wanted.name}{wanted.specifier}'"
+            yield Check.of(enough, wanted.name, found or "not installed", fix)
         elif wanted.name != "molvae":
             extra = str(wanted.marker).split('"')[1]  # extra == "parquet"
             lacking.setdefault(extra, []).extend([] if enough else [wanted.name])
     for extra, names in lacking.items():
         found = f"lacks {', '.join(names)}" if names else "installed"
-        fix = f"pip install 'molvae[{extra}]'" if names else ""
-        yield Check(OPTIONAL if names else OK, f"extra {extra}", found, fix)
+        fix = f"pip install 'molvae[{extra}]'"
+        yield Check.of(not names, f"extra {extra}", found, fix, otherwise=OPTIONAL)
 
 
 def _installed(name: str) -> str | None:
@@ -137,8 +144,8 @@ def _rdkit() -> Iterator[Check]:
     values = measure(aspirin, list(PROPERTIES))
     yield Check(OK, "RDKit", f"computes all {len(values)} properties of aspirin")
     fast = "same as RDKit and selfies" if is_fast() else "switched off: differs from this RDKit"
-    fix = "" if is_fast() else "results are right, but slow: pip install --upgrade molvae"
-    yield Check(OK if is_fast() else OPTIONAL, "fast chemistry", fast, fix)
+    fix = "results are right, but slow: pip install --upgrade molvae"
+    yield Check.of(is_fast(), "fast chemistry", fast, fix, otherwise=OPTIONAL)
 
 
 def _selfies() -> Iterator[Check]:
@@ -146,17 +153,16 @@ def _selfies() -> Iterator[Check]:
 
     found = constraints_hash(constraints())
     same = found == SELFIES_CONSTRAINTS
-    what = f"{found}{'' if same else f', expected {SELFIES_CONSTRAINTS}'}"
-    fix = "" if same else "pip install selfies==2.2.0"
-    yield Check(OK if same else MISSING, "SELFIES constraints", what, fix)
+    what = found if same else f"{found}, expected {SELFIES_CONSTRAINTS}"
+    yield Check.of(same, "SELFIES constraints", what, "pip install selfies==2.2.0")
 
 
 def _models() -> Iterator[Check]:
     from molvae.checkpoint import bundled_models
 
     names = ", ".join(bundled_models())
-    fix = "" if names else "train one, or install molvae from a release"
-    yield Check(OK if names else OPTIONAL, "bundled models", names or "none", fix)
+    fix = "train one, or install molvae from a release"
+    yield Check.of(bool(names), "bundled models", names or "none", fix, otherwise=OPTIONAL)
 
 
 def _temporary_folder() -> Iterator[Check]:

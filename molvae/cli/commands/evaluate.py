@@ -12,7 +12,8 @@ from molvae.cli import generators, options
 from molvae.cli.judged import chemnet_device, read_generated, read_model, read_set
 from molvae.cli.outputs import check_output
 from molvae.cli.progress import stages
-from molvae.cli.terminal import printable, say
+from molvae.cli.reporting import Reporting, reported
+from molvae.cli.terminal import printable
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,12 +70,8 @@ if TYPE_CHECKING:
 )
 @options.smiles_column
 @options.input_format()
-@options.jobs
 @options.executor
-@options.device
-@options.seed("Seed of the subsets of large sets (default 0).")
-@options.as_json
-@options.output("Write the report to this file, as JSON.")
+@options.seed("Seed of the subsets of large sets.", default=0)
 @click.option(
     "--report",
     "page",
@@ -84,8 +81,7 @@ if TYPE_CHECKING:
     help="Also write the report as one HTML page with charts and molecules; needs the extra"
     " 'report'.",
 )
-@options.force
-@options.quiet
+@reported
 def command(
     file: Path,
     suite: str,
@@ -95,17 +91,12 @@ def command(
     fcd: bool,
     memorization: bool,
     bootstrap: int,
-    smiles_column: str | None,
+    smiles_column: str,
     input_format: str,
-    jobs: int | None,
     executor: str | None,
-    device: str,
-    seed: int | None,
-    as_json: bool,
-    output: str | None,
+    seed: int,
     page: Path | None,
-    force: bool,
-    quiet: bool,
+    reporting: Reporting,
 ) -> None:
     """Score a table of generated molecules: validity, uniqueness, novelty, diversity.
 
@@ -120,19 +111,17 @@ def command(
     from molvae.evaluate.inputs import Inputs
     from molvae.evaluate.report import evaluate_sets
     from molvae.evaluate.work import Work
-    from molvae.files.atomic import write_atomically
 
-    target = None if output in (None, "-") else Path(str(output))
+    quiet = reporting.quiet
     trained_on = None if training is None else Path(training)
     inputs = (file, trained_on, reference, scaffolds)
-    if target is not None:
-        check_output(target, force=force, inputs=inputs)
+    reporting.check(inputs)
     if page is not None:
-        _check_page(page, force=force, inputs=(*inputs, target))
-    generated = read_generated(file, smiles_column or "", format=input_format, quiet=quiet)
+        _check_page(page, force=reporting.force, inputs=(*inputs, reporting.target))
+    generated = read_generated(file, smiles_column, format=input_format, quiet=quiet)
     chemnet = ("torch", "fcd") if fcd and suite != "basic" else ()
     with (
-        generators.workers(jobs, executor, packages=chemnet) as workers,
+        generators.workers(reporting.jobs, executor, packages=chemnet) as workers,
         stages(quiet=quiet) as report_progress,
     ):
         model = None if training is None else read_model(training, workers)
@@ -145,25 +134,18 @@ def command(
         )
         evaluation = evaluate_sets(
             sets,
-            Work(workers, chemnet_device(device, suite, fcd=fcd), report_progress),
+            Work(workers, chemnet_device(reporting.device, suite, fcd=fcd), report_progress),
             targets=generated.targets,
             scales=model.scales if model else None,
             suite=suite,
             fcd=fcd,
-            seed=seed or 0,
+            seed=seed,
             memorization=memorization,
             bootstrap=bootstrap,
         )
-    report = evaluation.report
-    if target is not None:
-        write_atomically(target, f"{report.to_json()}\n".encode())
     if page is not None:
         _write_page(page, evaluation, inputs, model.account if model else None)
-    click.echo(
-        report.to_json() if as_json or output == "-" else printable("\n".join(report.table()))
-    )
-    for note in report.notes:
-        say(f"Note: {note}", quiet=quiet)
+    reporting.show(evaluation.report, notes=evaluation.report.notes)
 
 
 def _check_page(page: Path, *, force: bool, inputs: Iterable[Path | None]) -> None:

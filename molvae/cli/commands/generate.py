@@ -13,7 +13,7 @@ from molvae.cli.progress import progress
 from molvae.cli.requests import PREFIX, read_requests, warn_of_requests
 from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import control_lines, draws_of, rejected
-from molvae.cli.terminal import describe_table, printable, say
+from molvae.cli.terminal import describe_table, print_table, say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError, UsageError
 
@@ -151,11 +151,8 @@ def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
         if column not in ("SMILES", "model", "seed", "nll")
         and not (column.startswith(summarized) and len({row.get(column) for row in rows}) == 1)
     ]
-    table = [shown, *([_short(row.get(column)) for column in shown] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells, smiles in zip(table, ["SMILES", *(row["SMILES"] for row in rows)], strict=True):
-        aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
-        click.echo(printable("  ".join([*aligned, smiles])))
+    cells = ([*(_short(row.get(column)) for column in shown), row["SMILES"]] for row in rows)
+    print_table([*shown, "SMILES"], cells, numbers=True)
 
 
 def _short(value: object) -> str:

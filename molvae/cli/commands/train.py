@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,10 @@ import click
 
 from molvae.cli import fields, options
 from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings_of
-from molvae.cli.progress import Report, progress
+from molvae.cli.progress import progress
 from molvae.cli.stopping import WARNING, stop_signals
 from molvae.cli.terminal import say
-from molvae.config import ModelConfig, PriorConfig, TrainConfig, updated
+from molvae.config import Config, ModelConfig, PriorConfig, TrainConfig, updated
 from molvae.errors import ArtifactError, InputError, UsageError
 from molvae.presets import PRESETS, Preset, read_toml
 
@@ -149,10 +148,18 @@ def _fit(trainer: "Trainer", quiet: bool) -> int:
         f" {trainer.precision.name} on {trainer.device}",
         quiet=quiet,
     )
+
+    def show(step: "Progress") -> None:
+        report(
+            step.seen,
+            f"epoch {step.epoch + 1}/{epochs}, reconstruction {step.reconstruction:.1f},"
+            f" KL {step.kl:.1f}, properties {step.property_error:.2f} nats",
+        )
+
     bar = progress("Training", total=count * epochs, begun=trainer.seen, quiet=quiet)
     with stop_signals(WARNING) as stopped, bar as report:
         trainer.should_stop = lambda: bool(stopped)
-        trainer.report = _reporter(report, epochs)
+        trainer.report = show
         finished = trainer.fit()
     if finished and not stopped:
         return 0
@@ -243,18 +250,15 @@ def _resolve(
     if resumed is not None and config_file is None and preset is None:
         origin = resumed / "state.safetensors"
         tables = read_settings(origin)
-    model = updated(base.model, tables.get("model", {}), where=f"{origin} [model]")
-    train = updated(base.train, tables.get("train", {}), where=f"{origin} [train]")
-    prior = updated(base.prior, tables.get("prior", {}), where=f"{origin} [prior]")
-    model = fields.config_from(ModelConfig, settings, base=model)
-    train = fields.config_from(TrainConfig, settings, base=train)
+
+    def resolved(part: Config, name: str) -> Config:
+        part = updated(part, tables.get(name, {}), where=f"{origin} [{name}]")
+        return fields.config_from(type(part), settings, base=part)
+
+    model = resolved(base.model, "model")
     if initial:
         check_sizes(initial, model)
-    return Preset(
-        model,
-        train,
-        fields.config_from(PriorConfig, settings, base=prior),
-    )
+    return Preset(model, resolved(base.train, "train"), resolved(base.prior, "prior"))
 
 
 def _check_run(run: Path, resume: bool, force: bool) -> None:
@@ -270,16 +274,3 @@ def _check_run(run: Path, resume: bool, force: bool) -> None:
         raise UsageError(f"{run}: holds no training to resume.")
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run}: is a file; name a folder.")
-
-
-def _reporter(report: Report, epochs: int) -> Callable[["Progress"], None]:
-    """Return a function that reports the trainer's steps to the progress bar."""
-
-    def show(step: "Progress") -> None:
-        report(
-            step.seen,
-            f"epoch {step.epoch + 1}/{epochs}, reconstruction {step.reconstruction:.1f},"
-            f" KL {step.kl:.1f}, properties {step.property_error:.2f} nats",
-        )
-
-    return show
