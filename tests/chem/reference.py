@@ -1,6 +1,18 @@
+import csv
+from itertools import islice
+from pathlib import Path
+
 import numpy as np
 
 from molvae.chem.similarity import bit_counts, tanimoto_of_counts
+
+DRUGLIKE = Path(__file__).parents[2] / "datasets" / "druglike-10k.csv"
+
+
+def druglike(count: int) -> list[str]:
+    """Return the first SMILES of the bundled data set."""
+    with DRUGLIKE.open(encoding="utf-8", newline="") as file:
+        return [row["SMILES"] for row in islice(csv.DictReader(file), count)]
 
 
 def similarity_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:

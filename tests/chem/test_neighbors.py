@@ -11,6 +11,12 @@ from tests.drugs import DRUGS
 PACKED = fingerprints([Chem.MolFromSmiles(smiles) for _, smiles in DRUGS])
 
 
+def assert_largest(matrix: np.ndarray, similarity: np.ndarray, index: np.ndarray) -> None:
+    """Compare what `nearest` returns with the whole matrix."""
+    np.testing.assert_array_equal(similarity, matrix.max(axis=1))
+    np.testing.assert_array_equal(index, matrix.argmax(axis=1))
+
+
 @pytest.mark.parametrize("rows", [3, 1024])
 @pytest.mark.parametrize("columns", [1, 40, 4096])
 def test_the_nearest_is_the_largest_of_each_row(
@@ -18,10 +24,8 @@ def test_the_nearest_is_the_largest_of_each_row(
 ) -> None:
     monkeypatch.setattr(module, "_ROWS", rows)
     monkeypatch.setattr(module, "_COLUMNS", columns)
-    similarity, index = nearest(PACKED[:100], PACKED[100:])
-    matrix = similarity_matrix(PACKED[:100], PACKED[100:])
-    np.testing.assert_array_equal(similarity, matrix.max(axis=1))
-    np.testing.assert_array_equal(index, matrix.argmax(axis=1))
+    sets = PACKED[:100], PACKED[100:]
+    assert_largest(similarity_matrix(*sets), *nearest(*sets))
 
 
 @pytest.mark.parametrize("bits", [1024, 4096])
@@ -29,9 +33,7 @@ def test_the_nearest_other_is_never_oneself(bits: int) -> None:
     packed = fingerprints([Chem.MolFromSmiles(smiles) for _, smiles in DRUGS[:120]], bits=bits)
     matrix = similarity_matrix(packed, packed)
     np.fill_diagonal(matrix, -1.0)
-    similarity, index = nearest(packed, packed, others=True)
-    np.testing.assert_array_equal(similarity, matrix.max(axis=1))
-    np.testing.assert_array_equal(index, matrix.argmax(axis=1))
+    assert_largest(matrix, *nearest(packed, packed, others=True))
 
 
 def test_random_fingerprints_of_any_density_have_the_right_neighbor() -> None:
@@ -39,10 +41,8 @@ def test_random_fingerprints_of_any_density_have_the_right_neighbor() -> None:
     for density in (0.002, 0.05, 0.5, 0.95):
         dense = rng.random((900, 1024)) < density * rng.random(1024)
         packed = np.packbits(dense, axis=1, bitorder="little")
-        similarity, index = nearest(packed[:300], packed[300:])
-        matrix = similarity_matrix(packed[:300], packed[300:])
-        np.testing.assert_array_equal(similarity, matrix.max(axis=1))
-        np.testing.assert_array_equal(index, matrix.argmax(axis=1))
+        sets = packed[:300], packed[300:]
+        assert_largest(similarity_matrix(*sets), *nearest(*sets))
 
 
 def test_a_copy_is_found_at_similarity_one_and_the_first_of_several_is_named() -> None:

@@ -80,16 +80,9 @@ def test_every_property_says_what_it_is_and_where_it_comes_from() -> None:
 @pytest.mark.parametrize(
     ("word", "name"),
     [
-        ("logp", "LogP"),
-        ("MolLogP", "LogP"),
-        ("molwt", "MW"),
-        ("NumHDonors", "HBD"),
-        ("NUMROTATABLEBONDS", "RotB"),
-        ("RingCount", "Rings"),
-        ("fractioncsp3", "Fsp3"),
-        ("sascore", "SA"),
-        (" QED ", "QED"),
-        ("HeavyAtomCount", "HeavyAtoms"),
+        *(("logp", "LogP"), ("MolLogP", "LogP"), ("molwt", "MW"), ("NumHDonors", "HBD")),
+        *(("NUMROTATABLEBONDS", "RotB"), ("RingCount", "Rings"), ("fractioncsp3", "Fsp3")),
+        *(("sascore", "SA"), (" QED ", "QED"), ("HeavyAtomCount", "HeavyAtoms")),
     ],
 )
 def test_names_are_found_whatever_the_case_and_by_the_names_of_rdkit(word: str, name: str) -> None:

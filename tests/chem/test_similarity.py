@@ -24,8 +24,9 @@ PACKED = fingerprints(MOLS)
 def test_packed_fingerprints_hold_the_bits_of_rdkit() -> None:
     assert PACKED.shape == (len(MOLS), 128)
     bits = np.unpackbits(PACKED, axis=1, bitorder="little")
-    for mol, row in zip(MOLS, bits, strict=True):
+    for mol, row, count in zip(MOLS, bits, bit_counts(PACKED), strict=True):
         assert list(fingerprint(mol).GetOnBits()) == np.flatnonzero(row).tolist()
+        assert fingerprint(mol).GetNumOnBits() == count
 
 
 def test_radius_and_length_can_be_chosen() -> None:
@@ -67,10 +68,6 @@ def test_the_mean_similarities_are_those_of_the_matrix(
     np.testing.assert_allclose(of_squares, (matrix**2).mean(axis=1), rtol=1e-5)
 
 
-def test_bits_are_counted() -> None:
-    assert bit_counts(PACKED).tolist() == [fingerprint(mol).GetNumOnBits() for mol in MOLS]
-
-
 def test_scaffolds_are_those_of_rdkit() -> None:
     for name, smiles in DRUGS:
         mol = Chem.MolFromSmiles(smiles)
@@ -86,10 +83,7 @@ def test_a_scaffold_does_not_depend_on_the_order_of_atoms() -> None:
         assert murcko_scaffold(Chem.RenumberAtoms(mol, order)) == murcko_scaffold(mol)
 
 
-def test_a_molecule_without_rings_has_no_scaffold() -> None:
+def test_no_rings_have_no_scaffold_and_one_that_would_take_long_is_refused() -> None:
     assert murcko_scaffold(Chem.MolFromSmiles("CCO")) == ""
-
-
-def test_a_molecule_whose_scaffold_would_take_long_is_refused() -> None:
     with pytest.raises(Rejected, match="too many heavy atoms"):
         murcko_scaffold(Chem.MolFromSmiles("C" * 2000))

@@ -27,59 +27,42 @@ SHARED = Path(__file__).parents[2] / "../shared/data"
 HOSTILE = SHARED / "hostile"
 ZINC = SHARED / "zinc/zinc250k.csv.gz"
 
-# What stands in a file, and the reason that must be given. RDKit reads the first seven as
+# What stands in a file, by the reason that must be given. RDKit reads the first of most of these as
 # another molecule, or ends the process.
-REFUSED = [
-    ("\u0421\u0421O", "not SMILES characters"),
-    ("CCO\nCCN", "more than one record"),
-    ("CCO\rCCN", "more than one record"),
-    ("CC O", "more than one record"),
-    ("CC\tO", "more than one record"),
-    ("[C+999999]", "number out of range"),
-    ("C" * 20_000, "too long"),
-    ("", "empty"),
-    (" \t", "empty"),
-    ("\ufeff", "empty"),
-    ("CC\u200bO", "not SMILES characters"),
-    ("CC\x00O", "not SMILES characters"),
-    ("C\uff23O", "not SMILES characters"),
-    ("C\x1b[31mC", "not SMILES characters"),
-    ("C,C", "not SMILES characters"),
-    ("C|$;$|", "not SMILES characters"),
-    ("[1234C]", "number out of range"),
-    ("[C++++++++++]", "number out of range"),
-    ("[Fe+10]", "number out of range"),
-    ("[CH3:99999999999]", "number out of range"),
-    ("C%(100)CCC%(100)", "number out of range"),
-    ("C%(999999999999)CC%(999999999999)", "number out of range"),
-    ("C%1CCC%1", "not a molecule"),
-    ("[CH4294967297]", "odd bracket atom"),
-    ("[#6]", "odd bracket atom"),
-    ("[C,N]C", "not SMILES characters"),
-    ("[]", "odd bracket atom"),
-    ("O:C", "unsupported bond"),
-    ("I:I", "unsupported bond"),
-    ("C~C", "unsupported bond"),
-    ("C$C", "unsupported bond"),
-    ("C->[Fe]", "unsupported bond"),
-    ("*CC", "unknown atom"),
-    ("[*:1]CC", "unknown atom"),
-    ("C11", "not a molecule"),
-    ("xx", "not a molecule"),
-    ("NA", "not a molecule"),
-    ("nan", "not a molecule"),
-    ("version https://git-lfs.github.com/spec/v1", "more than one record"),
-    ("<html>", "not a molecule"),
-    ("c1cccc1", "not a molecule"),
-    ("O=C(O)CCCc1cc~c(N(CC[Na+].Cl)CCCl)cc1", "not a molecule"),
-    ("CC(C)(C)(C)C", "not a molecule"),
-    ("[H][H]", "no heavy atom"),
-    ("[H+]", "no heavy atom"),
-    ("C" * 200, "too many heavy atoms"),
-]
+REFUSED = {
+    "not SMILES characters": (
+        *("\u0421\u0421O", "CC\u200bO", "CC\x00O", "C\uff23O", "C\x1b[31mC", "C,C", "C|$;$|"),
+        "[C,N]C",
+    ),
+    "more than one record": (
+        *("CCO\nCCN", "CCO\rCCN", "CC O", "CC\tO", "version https://git-lfs.github.com/spec/v1"),
+    ),
+    "number out of range": (
+        *("[C+999999]", "[1234C]", "[C++++++++++]", "[Fe+10]", "[CH3:99999999999]"),
+        *("C%(100)CCC%(100)", "C%(999999999999)CC%(999999999999)"),
+    ),
+    "too long": ("C" * 20_000,),
+    "empty": ("", " \t", "\ufeff"),
+    "odd bracket atom": ("[CH4294967297]", "[#6]", "[]"),
+    "unsupported bond": ("O:C", "I:I", "C~C", "C$C", "C->[Fe]"),
+    "unknown atom": ("*CC", "[*:1]CC"),
+    "not a molecule": (
+        *("C%1CCC%1", "C11", "xx", "NA", "nan", "<html>", "c1cccc1", "CC(C)(C)(C)C"),
+        "O=C(O)CCCc1cc~c(N(CC[Na+].Cl)CCCl)cc1",
+    ),
+    "no heavy atom": ("[H][H]", "[H+]"),
+    "too many heavy atoms": ("C" * 200,),
+}
 
 
-@pytest.mark.parametrize(("text", "reason"), REFUSED, ids=[repr(t[:24]) for t, _ in REFUSED])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param(text, reason, id=repr(text[:24]))
+        for reason, texts in REFUSED.items()
+        for text in texts
+    ],
+)
 def test_what_is_no_molecule_is_refused_with_its_reason(text: str, reason: str) -> None:
     with pytest.raises(Rejected) as refusal:
         standardize(text)
@@ -124,25 +107,15 @@ def test_the_refusal_of_a_broken_string_says_where_it_breaks(text: str, words: s
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("\ufeffCCO\r", "CCO"),
-        (" CCO \r\n", "CCO"),
-        ("  CCO\t", "CCO"),
-        ("N", "N"),
-        ("NO", "NO"),
-        ("[NH4+]", "N"),
-        ("C-C", "CC"),
-        ("C%10CC%10", "C1CC1"),
-        ("C%(11)CC%(11)", "C1CC1"),
-        ("[C@@H](O)(F)Cl", "OC(F)Cl"),
-        ("F/C=C/F", "FC=CF"),
-        ("[13CH3][2H]", "C"),
-        ("[CH3:7][OH:9]", "CO"),
+        *(("\ufeffCCO\r", "CCO"), (" CCO \r\n", "CCO"), ("  CCO\t", "CCO")),
+        *(("N", "N"), ("NO", "NO"), ("[NH4+]", "N"), ("C-C", "CC")),
+        *(("C%10CC%10", "C1CC1"), ("C%(11)CC%(11)", "C1CC1")),
+        *(("[C@@H](O)(F)Cl", "OC(F)Cl"), ("F/C=C/F", "FC=CF")),
+        *(("[13CH3][2H]", "C"), ("[CH3:7][OH:9]", "CO")),
         ("CC(=O)[O-].[Na+]", "CC(=O)O"),
         ("C[N+](C)(C)CC(=O)[O-]", "C[N+](C)(C)CC(=O)[O-]"),
-        ("C[NH+](C)C.[Cl-]", "CN(C)C"),
-        ("CC(=O)O.CCCCCC", "CCCCCC"),
-        ("C[N+](=O)[O-]", "C[N+](=O)[O-]"),
-        ("CN(=O)=O", "C[N+](=O)[O-]"),
+        *(("C[NH+](C)C.[Cl-]", "CN(C)C"), ("CC(=O)O.CCCCCC", "CCCCCC")),
+        *(("C[N+](=O)[O-]", "C[N+](=O)[O-]"), ("CN(=O)=O", "C[N+](=O)[O-]")),
         ("C.[I-].[I-].[I-]", "C"),
     ],
 )
@@ -197,14 +170,11 @@ def test_drugs_lose_no_heavy_atom_and_no_stereo_mark_stays() -> None:
         assert not set(standard) & set("@/\\"), name
 
 
-def test_a_spelling_that_alternates_takes_its_smallest_member() -> None:
+def test_of_spellings_that_alternate_the_smallest_is_taken_and_endless_ones_are_refused() -> None:
     turns = {"CCC": "CC", "CC": "CCO", "CCO": "CC"}
     smiles, mol = module._fixed_point("CCC", lambda _, written: turns[written])
     assert smiles == "CC"
     assert mol.GetNumAtoms() == 2
-
-
-def test_a_spelling_that_never_settles_is_refused() -> None:
     with pytest.raises(Rejected, match="no stable spelling"):
         module._fixed_point("C", lambda _, written: written + "C")
 
@@ -220,19 +190,16 @@ def test_canonicalize_changes_the_spelling_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "switches",
+    "switched",
     [
-        Standardization(),
-        Standardization(stereo=True, uncharge=False),
-        Standardization(largest_fragment=False, isotopes=True),
-        Standardization(max_length=30),
-        Standardization(max_heavy_atoms=20),
-        Standardization(max_rings=2),
+        *({}, {"stereo": True, "uncharge": False}, {"largest_fragment": False, "isotopes": True}),
+        *({"max_length": 30}, {"max_heavy_atoms": 20}, {"max_rings": 2}),
     ],
 )
 def test_the_short_way_from_a_canonical_molecule_ends_where_the_long_one_does(
-    switches: Standardization,
+    switched: dict[str, int],
 ) -> None:
+    switches = Standardization()._replace(**switched)
     odd = ("CC(=O)[O-].[Na+]", "[13CH4]", "[CH3:7]O", "C[NH3+]", "C~C", "*C", "[2H]O", "F/C=C/F")
     for smiles in (*odd, *(smiles for _, smiles in DRUGS[::5])):
         canonical, mol = canonical_molecule(smiles)
@@ -301,8 +268,7 @@ def sampled(path: Path, column: int, separator: str, count: int) -> list[str]:
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile molecules are not on this machine")
 def test_strings_known_to_be_no_molecules_are_all_refused() -> None:
     for text in sampled(HOSTILE / "invalid_smiles.tsv.gz", 1, "\t", 500):
-        with pytest.raises(Rejected):
-            standardize(text)
+        assert outcome(text)[1], text
 
 
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile molecules are not on this machine")

@@ -1,6 +1,3 @@
-import csv
-from pathlib import Path
-
 import pytest
 from rdkit import Chem
 from rdkit.Chem import Crippen
@@ -8,14 +5,10 @@ from rdkit.Chem import rdMolDescriptors as descriptors
 
 from molvae.chem.fast.lipophilicity import log_p
 from molvae.chem.fast.rotatable import rotatable_bonds
+from tests.chem.reference import druglike
 from tests.drugs import DRUGS
 
-
-def druglike() -> list[str]:
-    table = Path(__file__).parents[3] / "datasets" / "druglike-10k.csv"
-    with table.open(encoding="utf-8", newline="") as file:
-        return [row["SMILES"] for row, _ in zip(csv.DictReader(file), range(500), strict=False)]
-
+SMILES = [*(smiles for _, smiles in DRUGS), *druglike(500)]
 
 # Oxygen and the hydrogens on it are told by the neighbors of their neighbors.
 OXYGEN = (
@@ -30,10 +23,9 @@ def test_odd_molecules_have_the_value_of_rdkit(smiles: str) -> None:
 
 
 def test_values_are_those_of_rdkit_to_the_last_bit_learned_or_looked_up() -> None:
-    smiles = [*(smiles for _, smiles in DRUGS), *druglike()]
-    theirs = [Crippen.MolLogP(Chem.MolFromSmiles(text)) for text in smiles]
+    theirs = [Crippen.MolLogP(Chem.MolFromSmiles(text)) for text in SMILES]
     for _ in range(2):
-        assert [log_p(Chem.MolFromSmiles(text)) for text in smiles] == theirs
+        assert [log_p(Chem.MolFromSmiles(text)) for text in SMILES] == theirs
 
 
 @pytest.mark.parametrize(
@@ -48,6 +40,6 @@ def test_bonds_rotate_where_rdkit_says_so(smiles: str) -> None:
 
 
 def test_drugs_and_druglike_molecules_have_the_rotatable_bonds_of_rdkit() -> None:
-    for smiles in (*(smiles for _, smiles in DRUGS), *druglike()):
+    for smiles in SMILES:
         mol = Chem.MolFromSmiles(smiles)
         assert rotatable_bonds(mol) == descriptors.CalcNumRotatableBonds(mol), smiles
