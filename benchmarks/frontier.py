@@ -37,7 +37,8 @@ from molvae.generation.proposals import propose
 from molvae.generator import MoleculeGenerator
 from molvae.model.prior import Prior, StandardNormal
 from molvae.presets import Preset
-from molvae.train.encoding import encode_split
+from molvae.train.batches import choose
+from molvae.train.encoding import encode
 from molvae.train.health import measure_health
 from molvae.train.trainer import Trainer
 
@@ -153,7 +154,7 @@ def train(name: str, dataset: MoleculeDataset, run: Path) -> None:
 def measure(checkpoint: Checkpoint, dataset: MoleculeDataset, test: Moments) -> dict[str, Any]:
     """Return health and, for every prior, noise level and temperature, what is drawn."""
     health = measure_health(checkpoint.model, dataset, split="test")
-    codes = encode_split(checkpoint.model, dataset, split="train", limit=100_000, seed=0)
+    codes = encode(checkpoint.model, dataset, choose(dataset, "train", limit=100_000, seed=0))
     priors: dict[str, Prior] = {"standard": StandardNormal(), "joint-gaussian": checkpoint.prior}
     rows = []
     levels = LEVELS if checkpoint.model.config.noise_conditional else (0.0,)

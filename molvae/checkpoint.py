@@ -24,18 +24,9 @@ MODEL_FILE = "model.safetensors"  # in a run folder
 SAMPLE_MOLECULES = 4096  # a combination that one molecule in a thousand has is among them
 SAMPLE = "sample.conditions"  # the one array that a model may lack
 MAX_PARAMETERS = 500_000_000  # more in a file means damage
-PRIORS: dict[str, type[JointGaussian] | type[StandardNormal]] = {
-    "joint-gaussian": JointGaussian,
-    "standard": StandardNormal,
-}
 Part = TypeVar("Part")
-_DAMAGE = (
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-    OverflowError,
-)  # what reading an odd header raises
+# Raised when an odd header is read.
+_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 
 
 @dataclass
@@ -183,10 +174,6 @@ def _hashes(index: Mapping[str, Any]) -> int:
     return hashes
 
 
-def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
-
-
 def _expected_shapes(
     config: ModelConfig, vocabulary_size: int, n_conditions: int, path: Path
 ) -> dict[str, torch.Size]:
@@ -248,10 +235,12 @@ def _fitted(
     path: Path,
 ) -> Prior:
     """Return the prior, of sizes (Z, P), checked: the file has no other arrays for it."""
-    given = _under(arrays, "prior.")
+    given = {n.removeprefix("prior."): a for n, a in arrays.items() if n.startswith("prior.")}
     try:
-        prior: Prior = PRIORS[config.prior].from_arrays(
-            given, latent_size=sizes[0], n_conditions=sizes[1]
+        prior: Prior = (
+            StandardNormal()
+            if config.prior == "standard"
+            else JointGaussian.from_arrays(given, latent_size=sizes[0], n_conditions=sizes[1])
         )
     except KeyError as error:
         raise ArtifactError(f"{path}: damaged: its prior lacks {error}.") from error

@@ -141,6 +141,7 @@ def memorized(drug_dataset: "MoleculeDataset") -> Memorized:
     import numpy as np
     import torch
 
+    from molvae.config import TrainConfig
     from molvae.model.conditions import drop_conditions
     from molvae.model.cvae import ConditionalVAE
     from molvae.model.losses import Elbo, property_loss, reconstruction_loss
@@ -166,7 +167,7 @@ def memorized(drug_dataset: "MoleculeDataset") -> Memorized:
             reconstruction_loss(logits, batch.ids),
             posterior.kl().sum(dim=1),
             property_loss(predicted, batch.conditions),
-        ).loss(beta=0.0, free_nats=0.0, property_weight=0.5)
+        ).loss(TrainConfig(free_nats=0.0), beta=0.0)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from molvae.config import TrainConfig
 from molvae.vocabulary import PAD
 
 
@@ -22,29 +23,22 @@ class Elbo(NamedTuple):
     kl: Tensor
     property_error: Tensor
 
-    def loss(
-        self,
-        *,
-        beta: float,
-        free_nats: float,
-        property_weight: float,
-        mean_kl: Tensor | None = None,
-    ) -> Tensor:
+    def loss(self, config: TrainConfig, *, beta: float, mean_kl: Tensor | None = None) -> Tensor:
         """Return the loss, a scalar: the weighted sum of the terms' means.
 
         A mean KL below the free nats has no gradient (free bits on the total, Kingma et al. 2016,
         https://arxiv.org/abs/1606.04934), so that the decoder learns to use the code.
 
         Args:
-            beta: weight of the KL term.
-            free_nats: KL per molecule without cost.
-            property_weight: weight of the property error.
+            config: its free nats, and its weight of the property error.
+            beta: present weight of the KL term.
             mean_kl: over the whole batch, when these molecules are a part of it.
         """
         kl = self.kl.mean()
-        charged = torch.where((kl if mean_kl is None else mean_kl) >= free_nats, kl, free_nats)
+        free = config.free_nats
+        charged = torch.where((kl if mean_kl is None else mean_kl) >= free, kl, free)
         error = self.property_error.mean()
-        return self.reconstruction.mean() + beta * charged + property_weight * error
+        return self.reconstruction.mean() + beta * charged + config.property_weight * error
 
     def sums(self) -> Tensor:
         """Return the number of molecules and the sum of each term, float64, shape (4,)."""

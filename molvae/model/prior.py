@@ -6,7 +6,7 @@ prior is fitted after training to the codes of the training set, jointly with th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,26 +16,6 @@ from molvae.config import PriorConfig
 from molvae.errors import ArtifactError
 
 RIDGE = 1e-5  # added to variances: keeps the conditional covariance positive in float64
-
-
-class Prior(Protocol):
-    """A distribution of latent codes given properties."""
-
-    def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
-        """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z).
-
-        At a noise level above 0 they follow the distribution of `latent.corrupt`.
-        """
-        ...
-
-    @property
-    def config(self) -> PriorConfig:
-        """Its kind."""
-        ...
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays of a checkpoint."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -48,20 +28,13 @@ class StandardNormal:
         return PriorConfig(prior="standard")
 
     def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
-        """Draw codes (B, Z) from noise (B, Z); conditions (B, P) are not heeded."""
+        """Draw codes (B, Z) from noise (B, Z), independent of the conditions (B, P)."""
         scale: float = ((1.0 - level) ** 2 + level**2) ** 0.5
         return scale * noise
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint: none."""
         return {}
-
-    @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, np.ndarray], *, latent_size: int, n_conditions: int
-    ) -> "StandardNormal":
-        """Return the prior; it needs no arrays."""
-        return cls()
 
 
 class JointGaussian(NamedTuple):
@@ -132,7 +105,10 @@ class JointGaussian(NamedTuple):
         return (1.0 - level) * gain, torch.linalg.cholesky(_positive(left))
 
     def sample(self, conditions: Tensor, noise: Tensor, *, level: float = 0.0) -> Tensor:
-        """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z)."""
+        """Draw codes (B, Z) given conditions (B, P), NaN = unspecified, and noise (B, Z).
+
+        At a noise level above 0 they follow the distribution of `latent.corrupt`.
+        """
         size = self.latent_size
         asked, normal = conditions.cpu().double(), noise.cpu().double()
         codes = torch.empty_like(normal)
@@ -171,6 +147,9 @@ class JointGaussian(NamedTuple):
         if not symmetric or torch.linalg.cholesky_ex(covariance).info != 0:
             raise ArtifactError("the prior inside is damaged: its covariance is not positive.")
         return cls(mean, covariance, latent_size)
+
+
+Prior = StandardNormal | JointGaussian
 
 
 def _positive(covariance: Tensor) -> Tensor:

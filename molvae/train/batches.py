@@ -58,6 +58,12 @@ def order(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> lis
     return [batches[i] for i in random.permutation(len(batches))]
 
 
+def choose(dataset: MoleculeDataset, split: str, *, limit: int, seed: int) -> np.ndarray:
+    """Return up to `limit` molecules of a split, chosen by the seed, in order of length."""
+    members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
+    return members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding
+
+
 def collate(dataset: MoleculeDataset, members: np.ndarray) -> Batch:
     """Pad these molecules into one batch."""
     lengths = dataset.offsets[members + 1] - dataset.offsets[members] + 1  # EOS

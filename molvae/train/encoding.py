@@ -28,16 +28,14 @@ class Codes(NamedTuple):
 
 
 @torch.inference_mode()
-def encode_split(
-    model: ConditionalVAE, dataset: MoleculeDataset, *, split: str, limit: int, seed: int
+def encode(
+    model: ConditionalVAE, dataset: MoleculeDataset, members: np.ndarray, *, at_once: int = AT_ONCE
 ) -> Codes:
-    """Encode up to `limit` molecules of a split, chosen by the seed; the result is on the CPU."""
+    """Encode molecules of a dataset; the result is on the CPU."""
     device = next(model.parameters()).device
-    members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
-    members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding
     parts = []
-    for begin in range(0, len(members), AT_ONCE):
-        batch = collate(dataset, members[begin : begin + AT_ONCE])
+    for begin in range(0, len(members), at_once):
+        batch = collate(dataset, members[begin : begin + at_once])
         posterior = model.encode(batch.ids.to(device), batch.lengths.to(device))
         parts.append((posterior.mean.cpu(), posterior.log_var.cpu(), batch.conditions))
     return Codes(*(torch.cat(columns) for columns in zip(*parts, strict=True)))

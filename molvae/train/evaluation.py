@@ -14,7 +14,7 @@ from molvae.model.losses import Elbo
 from molvae.train.batches import DrawnBatch, collate
 from molvae.train.precision import Precision
 from molvae.train.processes import Processes
-from molvae.train.step import elbo, loss
+from molvae.train.step import elbo
 
 BATCH = 500  # molecules whose randomness is drawn together
 
@@ -105,4 +105,4 @@ def validate(
     processes.all_reduce(sums)
     means = Elbo.of_sums(sums.cpu())
     reconstruction, kl, error = map(float, means)
-    return Validation(reconstruction, kl, error, float(loss(means, config, beta=config.beta)))
+    return Validation(reconstruction, kl, error, float(means.loss(config, beta=config.beta)))

@@ -62,18 +62,6 @@ class Health(NamedTuple):
         return passed
 
 
-class _Tally(NamedTuple):
-    kl: Tensor
-    means: Tensor
-    reconstruction: Tensor
-    shuffled_z: Tensor
-    shuffled_c: Tensor
-    without_code: Tensor
-    exact_mean: Tensor
-    exact_sample: Tensor
-    head_error: Tensor
-
-
 @torch.inference_mode()
 def measure_health(
     model: ConditionalVAE,
@@ -93,22 +81,27 @@ def measure_health(
         _measure_batch(model, collate(dataset, chosen[i : i + batch_size]).to(device), generator)
         for i in range(0, len(chosen), batch_size)
     ]
-    tally = _Tally(*(torch.cat(columns).cpu() for columns in zip(*parts, strict=True)))
+    found = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
     return Health(
         molecules=len(chosen),
-        kl=float(tally.kl.mean()),
-        reconstruction=float(tally.reconstruction.mean()),
-        active_units=float((tally.means.var(dim=0, correction=0) > ACTIVE).float().mean()),
-        shuffled_z=float((tally.shuffled_z - tally.reconstruction).mean()),
-        shuffled_c=float((tally.shuffled_c - tally.without_code).mean()),
-        exact_from_mean=float(tally.exact_mean.float().mean()),
-        exact_from_sample=float(tally.exact_sample.float().mean()),
-        property_mae=tuple(float(error) for error in tally.head_error.nanmean(dim=0)),
-        language_model=float(tally.without_code.mean()) if model.config.noise_conditional else None,
+        kl=float(found["kl"].mean()),
+        reconstruction=float(found["reconstruction"].mean()),
+        active_units=float((found["means"].var(dim=0, correction=0) > ACTIVE).float().mean()),
+        shuffled_z=float((found["shuffled_z"] - found["reconstruction"]).mean()),
+        shuffled_c=float((found["shuffled_c"] - found["without_code"]).mean()),
+        exact_from_mean=float(found["exact_mean"].float().mean()),
+        exact_from_sample=float(found["exact_sample"].float().mean()),
+        property_mae=tuple(float(error) for error in found["head_error"].nanmean(dim=0)),
+        language_model=float(found["without_code"].mean())
+        if model.config.noise_conditional
+        else None,
     )
 
 
-def _measure_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generator) -> _Tally:
+def _measure_batch(
+    model: ConditionalVAE, batch: Batch, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Return the figures of each molecule of a batch."""
     posterior = model.encode(batch.ids, batch.lengths)
     noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean.device)
     z = posterior.sample(noise)
@@ -124,7 +117,7 @@ def _measure_batch(model: ConditionalVAE, batch: Batch, generator: torch.Generat
     else:
         plain, shuffled = reconstruction, cost(z, others)
     error = (model.predict_properties(posterior.mean) - batch.conditions).abs()
-    return _Tally(
+    return dict(
         kl=posterior.kl().sum(dim=1),
         means=posterior.mean,
         reconstruction=reconstruction,

@@ -35,7 +35,9 @@ def identity(
             "properties": ", ".join(dataset.normalizer.names),
             "fingerprint": dataset.fingerprint,
         },
-        "initial": _digest(initial),
+        "initial": None
+        if initial is None
+        else store.digest({n: w.detach().cpu().numpy() for n, w in initial.items()}, {}),
     }
 
 
@@ -83,9 +85,3 @@ def _compare_data(old: object, new: object) -> str:
 def _origin(identity: Mapping[str, Any]) -> str:
     digest = identity.get("initial")
     return f"the model {str(digest)[:12]}" if digest else "random weights"
-
-
-def _digest(weights: Mapping[str, Tensor] | None) -> str | None:
-    if weights is None:
-        return None
-    return store.digest({name: w.detach().cpu().numpy() for name, w in weights.items()}, {})

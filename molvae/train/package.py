@@ -43,6 +43,7 @@ def build_checkpoint(
     head = evaluate_head(model, dataset, split="validation", seed=train.seed)
     typicality = fit_typicality(model, dataset, split="validation", seed=train.seed)
     members = dataset.members("train")
+    known = int(dataset.provenance.get("init", {}).get("longest", 0))  # of the initial model
     index, against = _index(dataset.hashes[members], earlier)
     return Checkpoint(
         model=model,
@@ -54,7 +55,7 @@ def build_checkpoint(
         provenance={
             **dataset.provenance,
             "dataset": dataset.fingerprint,
-            "longest": max(_longest(dataset.provenance), int(dataset.lengths[members].max())),
+            "longest": max(known, int(dataset.lengths[members].max())),
             "train": as_dict(train),
             "training_molecules": len(members),
             "trained": dict(trained),
@@ -92,8 +93,3 @@ def _sample(dataset: MoleculeDataset, *, seed: int) -> np.ndarray:
     """Return standardized properties of some training molecules, shape (M, P)."""
     members = np.random.default_rng(seed).permutation(dataset.members("train"))[:SAMPLE_MOLECULES]
     return dataset.normalizer.normalize(dataset.properties[np.sort(members)])
-
-
-def _longest(provenance: Mapping[str, Any]) -> int:
-    """Return the symbols of the longest molecule of the initial model, 0 without one."""
-    return int(provenance.get("init", {}).get("longest", 0))

@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from molvae.errors import UsageError
 
@@ -12,11 +11,11 @@ TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Precision(NamedTuple):
-    """An autocast type, with a gradient scaler where one is needed."""
+    """An autocast type, and a gradient scaler, which does nothing where none is needed."""
 
     name: str
     device: torch.device
-    scaler: torch.amp.GradScaler | None
+    scaler: torch.amp.GradScaler
 
     @classmethod
     def choose(cls, name: str, device: torch.device) -> "Precision":
@@ -36,8 +35,7 @@ class Precision(NamedTuple):
         if name == "fp16" and device.type == "cpu":
             raise UsageError("--precision fp16 needs a GPU; a CPU takes fp32.")
         scaled = name != "fp32" and device.type == "cuda"  # see above: also bf16 has fp16 LSTMs
-        scaler = torch.amp.GradScaler(device.type) if scaled else None
-        return cls(name, device, scaler)
+        return cls(name, device, torch.amp.GradScaler(device.type, enabled=scaled))
 
     @property
     def products(self) -> torch.dtype:
@@ -49,33 +47,6 @@ class Precision(NamedTuple):
         if self.name == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=TYPES[self.name])
-
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradients of a loss, scaled for float16."""
-        scaled = loss if self.scaler is None else self.scaler.scale(loss)
-        scaled.backward()  # type: ignore[no-untyped-call]
-
-    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
-        """Remove the scale from the gradients, before they are clipped."""
-        if self.scaler is not None:
-            self.scaler.unscale_(optimizer)
-
-    def scaler_state(self) -> dict[str, float]:
-        """Return the state of the scaler; empty without one."""
-        return {} if self.scaler is None else self.scaler.state_dict()
-
-    def load_scaler(self, state: dict[str, float]) -> None:
-        """Load the state that `scaler_state` returned."""
-        if self.scaler is not None and state:
-            self.scaler.load_state_dict(state)
-
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Take the step; with float16, skip it when the gradients overflowed."""
-        if self.scaler is None:
-            optimizer.step()
-            return
-        self.scaler.step(optimizer)
-        self.scaler.update()
 
 
 def _cpu_has_bf16() -> bool:

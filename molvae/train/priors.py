@@ -4,7 +4,8 @@ from molvae.config import PriorConfig
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.prior import JointGaussian, Prior, StandardNormal
-from molvae.train.encoding import encode_split
+from molvae.train.batches import choose
+from molvae.train.encoding import encode
 
 GAUSSIAN_MOLECULES = 50_000  # enough for a covariance of a hundred dimensions
 
@@ -13,7 +14,7 @@ def fit_joint_gaussian(
     model: ConditionalVAE, dataset: MoleculeDataset, *, seed: int, limit: int = GAUSSIAN_MOLECULES
 ) -> JointGaussian:
     """Fit p(z, c) in closed form to the codes of up to `limit` training molecules."""
-    codes = encode_split(model, dataset, split="train", limit=limit, seed=seed)
+    codes = encode(model, dataset, choose(dataset, "train", limit=limit, seed=seed))
     return JointGaussian.fit(codes.means, codes.log_vars.exp(), codes.conditions)
 
 

@@ -10,8 +10,10 @@ import torch
 
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
-from molvae.train.batches import collate
+from molvae.train.batches import choose
+from molvae.train.encoding import encode
 
+BATCH = 250  # molecules
 LIMIT = 5_000  # molecules: their mean error is known to a hundredth of a standard deviation
 
 
@@ -66,10 +68,15 @@ def evaluate_head(
         Plain values for a JSON header: the split, and the errors by property or label, without
         those that no molecule has.
     """
-    members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
-    members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding
+    members = choose(dataset, split, limit=limit, seed=seed)
     known, normalizer = dataset.properties[members].astype(np.float64), dataset.normalizer
-    read = normalizer.restore(_read(model, dataset, members))
+    means = encode(model, dataset, members, at_once=BATCH).means
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        parts = [
+            model.predict_properties(part.to(device)).cpu() for part in torch.split(means, BATCH)
+        ]
+    read = normalizer.restore(torch.cat(parts).double().numpy())
     errors: dict[str, dict[str, Any]] = {}
     for name in normalizer.quantities:
         in_classes = name in normalizer.classes
@@ -79,18 +86,6 @@ def evaluate_head(
             judge = class_errors if in_classes else number_errors
             errors[name] = judge(known[rows][:, columns], read[rows][:, columns])._asdict()
     return {"split": split, "errors": errors}
-
-
-@torch.inference_mode()
-def _read(model: ConditionalVAE, dataset: MoleculeDataset, members: np.ndarray) -> np.ndarray:
-    """Return the predictions from posterior means, standardized, shape (N, P)."""
-    device = next(model.parameters()).device
-    parts = []
-    for begin in range(0, len(members), 250):
-        batch = collate(dataset, members[begin : begin + 250])
-        codes = model.encode(batch.ids.to(device), batch.lengths.to(device)).mean
-        parts.append(model.predict_properties(codes).double().cpu().numpy())
-    return np.concatenate(parts)
 
 
 def number_errors(known: np.ndarray, read: np.ndarray) -> Errors:

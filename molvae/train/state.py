@@ -85,7 +85,7 @@ def save_state(
         "state": plain | {"best": state.best if np.isfinite(state.best) else None},
         "log": [list(epoch) for epoch in state.log],
         "identity": identity,
-        "scaler": learner.precision.scaler_state(),
+        "scaler": learner.precision.scaler.state_dict(),
     }
     store.write(path, arrays, header, kind=KIND, format=FORMAT)
 
@@ -111,7 +111,8 @@ def load_state(path: Path, learner: Learner, identity: dict[str, Any]) -> Traini
             target.copy_(torch.from_numpy(arrays[f"averaged.{name}"].copy()))
         moments = _moments(arrays, len(list(learner.model.parameters())))
         learner.optimizer.load_state_dict({**learner.optimizer.state_dict(), "state": moments})
-        learner.precision.load_scaler(header["scaler"])
+        if header["scaler"]:
+            learner.precision.scaler.load_state_dict(header["scaler"])
         plain = header["state"]
         best = float("inf") if plain["best"] is None else plain["best"]
         return TrainingState(

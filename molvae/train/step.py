@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from molvae.config import ModelConfig, TrainConfig
+from molvae.config import ModelConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
 from molvae.model.cvae import ConditionalVAE
@@ -81,12 +81,15 @@ class Learner:
         )
         self.model.train()
         sums = self.compute_gradients(drawn, beta=beta, seed=seed)
-        self._check_finite("loss", float(loss(Elbo.of_sums(sums), self.config, beta=beta)), number)
-        self.precision.unscale(self.optimizer)
+        mean = Elbo.of_sums(sums).loss(self.config, beta=beta)
+        self.check_finite("loss", float(mean), number)
+        scaler = self.precision.scaler
+        scaler.unscale_(self.optimizer)
         norm = clip_grad_norm_(self.model.parameters(), self.config.clip)
-        if self.precision.scaler is None:  # a scaler skips such steps and lowers its scale
-            self._check_finite("gradient", float(norm), number)
-        self.precision.step(self.optimizer)
+        if not scaler.is_enabled():  # an enabled one skips such steps and lowers its scale
+            self.check_finite("gradient", float(norm), number)
+        scaler.step(self.optimizer)
+        scaler.update()
         update_ema(self.averaged, self.model, decay=self.config.ema, steps=number + 1)
         return sums.numpy()
 
@@ -144,8 +147,9 @@ class Learner:
                 with _seeded((seed, first, number), model.config.dropout, precision.device):
                     terms = elbo(model, piece, precision)
                 mean = mean_kl.over_processes(terms.kl.detach().sum())
-                part = loss(terms, self.config, beta=beta, mean_kl=mean)
-                precision.backward(part * (len(piece.ids) / len(batch.ids)))
+                part = terms.loss(self.config, beta=beta, mean_kl=mean)
+                scaled = precision.scaler.scale(part * (len(piece.ids) / len(batch.ids)))
+                scaled.backward()  # type: ignore[no-untyped-call]
                 sums += terms.sums()
         except torch.OutOfMemoryError:
             return None  # by then nothing holds on to the memory of the failed pass
@@ -157,8 +161,19 @@ class Learner:
         model.load_state_dict(self.averaged)
         return model.to(self.precision.device).eval()
 
-    def _check_finite(self, name: str, value: float, step: int) -> None:
-        check_finite(name, value, step, precision=self.precision.name)
+    def check_finite(self, name: str, value: float, step: int) -> None:
+        """Check that a number is finite.
+
+        Raises:
+            MolvaeError: naming the settings that help, with which a training cannot be resumed.
+        """
+        if not np.isfinite(value):
+            exact = "" if self.precision.name == "fp32" else " or with --precision fp32"
+            raise MolvaeError(
+                f"the {name} is {value} at step {step}. What was saved last is sound; train in a"
+                f" new folder with a smaller --learning-rate{exact}, from the beginning or with"
+                " --init from the best epoch of this one."
+            )
 
 
 def elbo(model: ConditionalVAE, batch: DrawnBatch, precision: Precision) -> Elbo:
@@ -172,16 +187,6 @@ def elbo(model: ConditionalVAE, batch: DrawnBatch, precision: Precision) -> Elbo
         reconstruction_loss(logits, batch.ids),
         posterior.kl().sum(dim=1),
         property_loss(predicted, batch.conditions),
-    )
-
-
-def loss(terms: Elbo, config: TrainConfig, *, beta: float, mean_kl: Tensor | None = None) -> Tensor:
-    """Return the loss with a configuration's weights, a scalar; see `Elbo.loss`."""
-    return terms.loss(
-        beta=beta,
-        free_nats=config.free_nats,
-        property_weight=config.property_weight,
-        mean_kl=mean_kl,
     )
 
 
@@ -222,21 +227,6 @@ def untrained(dataset: MoleculeDataset, config: ModelConfig, *, seed: int) -> Co
 def derived_seed(*key: int) -> int:
     """Return one seed for several numbers; a last 0 counts as none."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
-
-
-def check_finite(name: str, value: float, step: int, *, precision: str) -> None:
-    """Check that a number is finite.
-
-    Raises:
-        MolvaeError: naming the settings that help, with which a training cannot be resumed.
-    """
-    if not np.isfinite(value):
-        exact = "" if precision == "fp32" else " or with --precision fp32"
-        raise MolvaeError(
-            f"the {name} is {value} at step {step}. What was saved last is sound; train in a new"
-            f" folder with a smaller --learning-rate{exact}, from the beginning or with --init from"
-            " the best epoch of this one."
-        )
 
 
 def _load_initial(model: ConditionalVAE, initial: Mapping[str, Tensor]) -> None:

@@ -32,7 +32,7 @@ from molvae.train.package import build_checkpoint
 from molvae.train.priors import fit_prior
 from molvae.train.processes import ALONE, Processes
 from molvae.train.state import TrainingState, load_state, save_state
-from molvae.train.step import Learner, check_finite
+from molvae.train.step import Learner
 
 OF_A_PRIOR = ("measured", "defaults")  # provenance that depends on the prior
 
@@ -238,12 +238,7 @@ class Trainer:
             if held_out is None:
                 return False
             epoch = self._row(held_out)
-            check_finite(
-                "validation loss",
-                epoch.validation_loss,
-                self.state.step,
-                precision=self.precision.name,
-            )
+            self.learner.check_finite("validation loss", epoch.validation_loss, self.state.step)
             try:
                 if epoch.validation_loss < self.state.best and self.processes.is_main:
                     checkpoint = self._package(model, epoch)

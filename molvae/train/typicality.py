@@ -6,7 +6,7 @@ from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.likelihood import likelihood, noise_of
 from molvae.model.ood import CODES, Typicality
-from molvae.train.batches import Batch, collate
+from molvae.train.batches import choose, collate
 
 LIMIT = 2_000  # molecules: twenty of them are odder than 99 %, so that share is known to 0.2 %
 BATCH = 64  # molecules
@@ -34,15 +34,14 @@ def fit_typicality(
         codes: samples of the latent code for each molecule.
         limit: number of molecules.
     """
-    members = np.random.default_rng(seed).permutation(dataset.members(split))[:limit]
-    members = members[np.argsort(dataset.lengths[members], kind="stable")]  # little padding
+    members = choose(dataset, split, limit=limit, seed=seed)
     given = _given(dataset, members)
     hidden = [name not in given for name in dataset.normalizer.names]
     device = next(model.parameters()).device
     parts = []
     for begin in range(0, len(members), BATCH):
         rows = members[begin : begin + BATCH]
-        batch: Batch = collate(dataset, rows)
+        batch = collate(dataset, rows)
         batch.conditions[:, hidden] = np.nan
         noise = noise_of(dataset.hashes[rows].tolist(), codes=codes, size=model.config.latent_size)
         found = likelihood(model, *batch.to(device), noise.to(device))

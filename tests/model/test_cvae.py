@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.losses import Elbo, property_loss, reconstruction_loss
@@ -87,7 +88,7 @@ def test_gradients_reach_every_parameter(model: ConditionalVAE, batch: Batch) ->
         reconstruction_loss(logits, batch.ids),
         posterior.kl().sum(dim=1),
         property_loss(model.predict_properties(posterior.mean), conditions),
-    ).loss(beta=1.0, free_nats=0.0, property_weight=1.0)
+    ).loss(TrainConfig(free_nats=0.0, property_weight=1.0), beta=1.0)
     loss.backward()
     for name, weight in model.named_parameters():
         assert weight.grad is not None, name

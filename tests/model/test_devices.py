@@ -49,7 +49,7 @@ def test_a_training_step_stays_on_its_device(
     model, batch = on_meta(drug_dataset, config)
     terms = elbo(model, batch, Precision("fp32", META, None))
     assert {term.device for term in (*terms, terms.sums())} == {META}
-    terms.loss(beta=1.0, free_nats=1.0, property_weight=0.5).backward()
+    terms.loss(TrainConfig(free_nats=1.0), beta=1.0).backward()
     make_optimizer(model, TrainConfig(optimizer=optimizer)).step()
     for name, weight in model.named_parameters():
         assert weight.grad is not None, name
@@ -117,7 +117,7 @@ def test_a_gpu_computes_the_loss_and_the_gradients_of_the_cpu(
         model = untrained(drug_dataset, config, seed=0).to(device)
         batch = drawn(drug_dataset, config).to(device)
         terms = elbo(model, batch, Precision("fp32", device, None))
-        terms.loss(beta=1.0, free_nats=1.0, property_weight=0.5).backward()
+        terms.loss(TrainConfig(free_nats=1.0), beta=1.0).backward()
         results.append((terms, [weight.grad for weight in model.parameters()]))
     (terms, gradients), (expected, own) = results
     for one, other in zip((*terms, *gradients), (*expected, *own), strict=True):

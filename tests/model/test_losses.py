@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from molvae.config import TrainConfig
 from molvae.model.losses import Elbo, property_loss, reconstruction_loss
 from molvae.vocabulary import EOS, PAD
 
@@ -41,12 +42,9 @@ def test_loss_is_the_weighed_sum_of_its_terms_and_free_nats_have_no_gradient(
 ) -> None:
     kl = torch.tensor([6.0, 10.0], requires_grad=True)
     elbo = Elbo(torch.tensor([10.0, 20.0]), kl, torch.tensor([1.0, 3.0]))
-    loss = elbo.loss(
-        beta=0.5,
-        free_nats=free_nats,
-        property_weight=0.25,
-        mean_kl=None if mean_kl is None else torch.tensor(mean_kl),
-    )
+    config = TrainConfig(free_nats=free_nats, property_weight=0.25)
+    mean = None if mean_kl is None else torch.tensor(mean_kl)
+    loss = elbo.loss(config, beta=0.5, mean_kl=mean)
     assert loss.item() == pytest.approx(15.0 + 0.5 * charged + 0.25 * 2.0)
     loss.backward()
     assert kl.grad is not None

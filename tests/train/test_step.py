@@ -126,16 +126,16 @@ def test_process_without_memory_asks_the_others_no_more_than_they_expect(
     sums: list[int] = []
     monkeypatch.setattr(Processes, "all_reduce", lambda self, values: sums.append(values.numel()))
 
-    def backward(self: Precision, loss: torch.Tensor) -> None:
+    def scale(self: torch.amp.GradScaler, loss: torch.Tensor) -> torch.Tensor:
         nonlocal tries
         tries += 1
         if tries == 1:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
-        loss.backward()
+        return loss
 
     for fails in (False, True):
         tries, before = int(not fails), len(sums)
-        monkeypatch.setattr(Precision, "backward", backward)
+        monkeypatch.setattr(torch.amp.GradScaler, "scale", scale)
         learner = make(processes=Processes(rank=1, size=2))
         gradients_of(learner, batch)
         assert learner.pieces == 1 + fails

@@ -334,10 +334,10 @@ def test_loss_that_is_no_number_stops_with_advice_and_spares_the_saved_state(
 def test_gradient_that_is_no_number_never_reaches_the_weights(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overflow(self: Precision, optimizer: torch.optim.Optimizer) -> None:
+    def overflow(self: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
         optimizer.param_groups[0]["params"][0].grad.fill_(float("inf"))
 
-    monkeypatch.setattr(Precision, "unscale", overflow)
+    monkeypatch.setattr(torch.amp.GradScaler, "unscale_", overflow)
     broken = trainer(drug_dataset, tmp_path)
     with pytest.raises(MolvaeError, match=r"gradient is \w+ at step 0"):
         broken.fit()
