@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from molvae.chem.molblock import without_block
 from molvae.data.labels import LabelCells
-from molvae.data.recipe import Molecule
+from molvae.data.molecules import Molecule
 from molvae.data.tables.lines import to_bytes
 from molvae.data.tables.records import Row
 from molvae.data.tally import Reject
@@ -19,9 +19,6 @@ class Collection:
     """Rows and molecules in flat arrays: 1 M molecules take about 0.4 GB.
 
     A row is added when it is read, its molecule when a worker has prepared it, in the same order.
-
-    Args:
-        labels: the label columns.
 
     Attributes:
         labels: the label columns; their cells are added with the rows.

@@ -33,11 +33,6 @@ class _Opened(NamedTuple):
 class Inputs:
     """The tables of a dataset, read as one table, each file once.
 
-    Args:
-        paths: the tables.
-        config: the columns to read.
-        format: of all tables, as in `tables.open_table`.
-
     Attributes:
         labels: the label columns, without cells.
         sources: the files that are read to their end.

@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 
-from molvae.data.recipe import Molecule
+from molvae.data.molecules import Molecule
 from molvae.data.tables.records import Row
 from molvae.errors import MolvaeError, Rejected
 from molvae.files.atomic import not_written
@@ -165,13 +165,9 @@ def journaled(
     chunk_size: int,
     journal: Journal | None,
 ) -> Pairs:
-    """Yield every row with its result, from the journal or else from `work`.
+    """Yield every row with its result, in order, from the journal or else from `work`.
 
-    Args:
-        rows: the rows, in order.
-        work: yields rows with their results, in order.
-        chunk_size: number of rows that are saved as one.
-        journal: where results are saved; None saves nothing.
+    The results of `chunk_size` rows are saved as one; without a journal nothing is saved.
     """
     number = 0
     last = max(journal.chunks, default=-1) if journal else -1

@@ -60,11 +60,7 @@ class Label(NamedTuple):
     def one_hot(self, positions: np.ndarray) -> np.ndarray:
         """Return 1 for the class of a molecule and 0 for the others, NaN where it has none.
 
-        Args:
-            positions: in `classes`, or NaN, shape (N,).
-
-        Returns:
-            Shape (N, number of classes).
+        Positions in `classes`, or NaN, of shape (N,) become an array of shape (N, classes).
         """
         hot = (positions[:, None] == np.arange(len(self.classes))).astype(positions.dtype)
         return np.where(np.isnan(positions)[:, None], np.nan, hot)
@@ -176,9 +172,7 @@ class LabelCells:
 def label_cells(texts: Sequence[str], columns: Sequence[str]) -> list[LabelCells]:
     """Return the label columns of `--label NAME`, `NAME:class` and `NAME:number`.
 
-    Args:
-        texts: what the user wrote.
-        columns: of the first table; one whose name has a colon is found by its whole name.
+    A column of the first table whose name has a colon is found by its whole name.
 
     Raises:
         UsageError: for an unknown kind.

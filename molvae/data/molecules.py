@@ -1,4 +1,4 @@
-"""SMILES or rows -> molecules as a model reads them. Runs in worker processes, without torch."""
+"""SMILES or rows -> molecules as a model reads them, in worker processes and without torch."""
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from molvae.chem.gate import ValidMolecule, validate
 from molvae.chem.properties import measure
+from molvae.chem.similarity import murcko_scaffold
 from molvae.chem.smiles import Standardization
 from molvae.data.tables.records import Row
 from molvae.errors import Rejected
 from molvae.parallel.workers import Lost, map_chunks
+from molvae.training_index import molecule_hash
 from molvae.vocabulary import Vocabulary
 
 CHUNK = 128  # rows handed to a worker at once: about 0.1 s of work
@@ -23,6 +25,38 @@ class PreparedMolecule(NamedTuple):
     smiles: str
     symbols: list[str]
     values: tuple[float, ...]
+
+
+class Recipe(NamedTuple):
+    """The work on every row.
+
+    Attributes:
+        standardization: how molecules are standardized.
+        properties: names to compute, in `PROPERTIES`' spelling.
+        max_symbols: longest SELFIES accepted.
+        scaffolds: whether the split needs Murcko scaffolds.
+    """
+
+    standardization: Standardization
+    properties: tuple[str, ...]
+    max_symbols: int
+    scaffolds: bool
+
+
+class Molecule(NamedTuple):
+    """The molecule of a row of a dataset: what is kept of it in memory.
+
+    Attributes:
+        hash: 64-bit hash of the canonical SMILES.
+        symbols: SELFIES symbols.
+        values: the properties, in their units.
+        scaffold: hash of the Murcko scaffold, 0 unless the split needs it.
+    """
+
+    hash: int
+    symbols: list[str]
+    values: tuple[float, ...]
+    scaffold: int
 
 
 def standardize_and_measure(
@@ -86,3 +120,24 @@ def _measure(
         return PreparedMolecule(smiles, symbols, tuple(measure(mol, properties).tolist()))
     except Rejected as rejected:
         return rejected
+
+
+def prepare_rows(recipe: Recipe, rows: Sequence[Row]) -> list[Molecule | Rejected]:
+    """Prepare a chunk of rows: the work that `workers.map_chunks` distributes."""
+    return [_prepare(recipe, row) for row in rows]
+
+
+def _prepare(recipe: Recipe, row: Row) -> Molecule | Rejected:
+    try:
+        smiles, mol, symbols = validate_row(row, recipe.standardization)
+        if len(symbols) > recipe.max_symbols:
+            raise Rejected("too many symbols", f"{len(symbols)}, at most {recipe.max_symbols}")
+        values = measure(mol, recipe.properties)
+        scaffold = _hash(murcko_scaffold(mol)) if recipe.scaffolds else 0
+    except Rejected as rejected:
+        return rejected
+    return Molecule(_hash(smiles), symbols, tuple(values.tolist()), scaffold)
+
+
+def _hash(text: str) -> int:
+    return int(molecule_hash([text])[0])

@@ -21,8 +21,7 @@ from molvae.data.inputs import Inputs, Source
 from molvae.data.journal import Journal, journaled
 from molvae.data.labels import Label
 from molvae.data.merging import Merged, merge
-from molvae.data.molecules import CHUNK, SECONDS
-from molvae.data.recipe import Recipe, prepare_rows
+from molvae.data.molecules import CHUNK, SECONDS, Recipe, prepare_rows
 from molvae.data.tables import tables
 from molvae.data.tally import Disagreement, Reject, Tally
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset

@@ -23,7 +23,7 @@ _SELFIES = re.compile(r"(?:\[[^\]]*\]){2,}")
 def choose_smiles_column(
     where: str, columns: Sequence[str], rows: Sequence[Sequence[str]], wanted: str
 ) -> int:
-    """Return the place of the column of SMILES: the user's choice, else by name or content.
+    """Return the place of the column of SMILES: the `wanted` one, else by name or content.
 
     Args:
         where: the file, for messages.
@@ -44,8 +44,7 @@ def choose_smiles_column(
             f"{where}: {same} columns are named '{columns[ranked[0]]}': choose with"
             " --smiles-column or rename one."
         )
-    cells = by_column(rows[:SEARCHED], len(columns))
-    place = smiles_place(columns, cells)
+    place = smiles_place(columns, by_column(rows[:SEARCHED], len(columns)))
     if place is None:
         raise InputError(
             f"{where}: no column of SMILES; name it with --smiles-column."
@@ -60,12 +59,7 @@ def by_column(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
 
 
 def smiles_place(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int | None:
-    """Return the place of the column that holds the SMILES: by name, else by content.
-
-    Args:
-        columns: to choose from.
-        cells: of each column, those of the first rows.
-    """
+    """Return the place of the column of SMILES, by name or else by its cells in the first rows."""
     ranked = ranked_places(columns)
     for place in ranked:
         if bare_name(columns[place]) in SMILES_NAMES[:2] or _are_molecules(cells[place]):
@@ -87,9 +81,7 @@ def bare_name(column: str) -> str:
 def ranked_places(columns: Sequence[str], *, loose: bool = True) -> list[int]:
     """Return the places of columns with a name for SMILES, the preferred ones first.
 
-    Args:
-        columns: to choose from.
-        loose: whether `LOOSE_NAMES` count, which other columns may also have.
+    Names of `LOOSE_NAMES`, which other columns may also have, count where `loose`.
     """
     known = SMILES_NAMES + LOOSE_NAMES * loose
 
@@ -108,17 +100,14 @@ def molecule_place(cells: Sequence[Sequence[str]], columns: Sequence[str] = ()) 
     """Return the place of the column in which most cells look like molecules, None without one.
 
     When no cell does, as in a table of water and ethanol, it is the first column in which all cells
-    are valid SMILES and most differ, unlike classes.
-
-    Args:
-        cells: of each column, those of the first rows.
-        columns: their names, if any; a column of another notation is skipped.
+    are valid SMILES and most differ, unlike classes. Columns of another notation are skipped.
     """
-    places = [
+    other = {
         place
-        for place in range(len(cells))
-        if not (columns and any(word in bare_name(columns[place]) for word in OTHER_NOTATIONS))
-    ]
+        for place, column in enumerate(columns)
+        if any(word in bare_name(column) for word in OTHER_NOTATIONS)
+    }
+    places = [place for place in range(len(cells)) if place not in other]
     counts = {place: sum(map(looks_like_molecule, cells[place])) for place in places}
     best = max(places, key=lambda place: counts[place], default=None)
     if best is None or counts[best]:
@@ -129,10 +118,7 @@ def molecule_place(cells: Sequence[Sequence[str]], columns: Sequence[str] = ()) 
 def written_smiles(
     columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> tuple[int, Iterator[Sequence[object]]]:
-    """Return the place of the column of molecules in a table to write, and its rows.
-
-    It is the column that `choose_smiles_column` finds, or else the first.
-    """
+    """Return the place of the molecules in a table to write (0 if none is found), and its rows."""
     remaining = iter(rows)
     preview = list(islice(remaining, SEARCHED))
     cells = [[cell_text(row[place]) for row in preview] for place in range(len(columns))]

@@ -95,11 +95,7 @@ def table_rows(
 ) -> Iterator[Row]:
     """Yield the rows of a table; one that is not UTF-8 or has more cells than columns has a fault.
 
-    Args:
-        file: the open file.
-        columns: their names.
-        smiles: the place of the one that holds the SMILES.
-        records: what follows the header.
+    The arguments are as in `Table`; `records` follow the header.
     """
     id_at = id_place(columns)
     name = name_of(file.path)

@@ -6,6 +6,7 @@ Reading only splits the text. The mol block takes the place of the SMILES, and `
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from rdkit import Chem, rdBase
@@ -64,21 +65,14 @@ def _records(text: Iterator[str]) -> Iterator[Fields]:
 
 
 def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Fields:
-    """Split a record into its cells.
-
-    Args:
-        begin: physical line of its title.
-        lines: without their ends.
-        size: its characters; more than `MAX_RECORD` were not kept.
-        is_whole: whether `$$$$` followed. A single mol block may do without.
-    """
+    """Split a record of `size` characters into its cells; `$$$$` followed where it `is_whole`."""
     if size > MAX_RECORD:
         return Fields(begin, {}, "record too long")
     end = next((place for place, line in enumerate(lines, 1) if line.startswith(END)), 0)
     if not end:
         return Fields(begin, {}, "no M  END" if is_whole else "truncated record")
     fields, fault = _fields(lines[end:])
-    if fields and not is_whole:
+    if fields and not is_whole:  # a single mol block may do without $$$$
         fault = "truncated record"
     cells = {BLOCK: "\n".join(lines[:end])}
     if "id" not in (name.lower() for name in fields):
@@ -145,24 +139,14 @@ def write(
 def draw(smiles: str) -> str:
     """Return the 2D depiction of a molecule, as a V2000 mol block with an empty title.
 
-    Args:
-        smiles: any text; a mol block gets new coordinates.
-
-    Returns:
-        The block, with a final newline; `NO_STRUCTURE` for text that is no molecule, or a molecule
-        that cannot be drawn, so that a table keeps its row.
+    It ends with a newline. A mol block gets new coordinates. Text that is no molecule, or one that
+    cannot be drawn, becomes `NO_STRUCTURE`, so that a table keeps its row.
     """
-    try:
+    with rdBase.BlockLogs(), suppress(Rejected, RuntimeError, ValueError):
         mol = parse(check_text(as_smiles(smiles), MAX_CANONICAL_LENGTH))
-    except Rejected:
-        return NO_STRUCTURE
-    if mol.GetNumHeavyAtoms() > MAX_DRAWN:
-        return NO_STRUCTURE
-    with rdBase.BlockLogs():
-        try:
+        if mol.GetNumHeavyAtoms() <= MAX_DRAWN:
             return _block(mol)
-        except (RuntimeError, ValueError):
-            return NO_STRUCTURE
+    return NO_STRUCTURE
 
 
 def _block(mol: Chem.Mol) -> str:

@@ -94,17 +94,11 @@ def _rows(text: Iterator[str], separator: str) -> Iterator[Record]:
 def _quoted(
     first: str, following: Iterable[tuple[int, str]], separator: str, width: int
 ) -> tuple[list[str], str, list[tuple[int, str]]]:
-    """Read a record with quotes.
-
-    Args:
-        first: the line on which it begins.
-        following: the next lines, with their numbers.
-        separator: between cells.
-        width: number of cells in a row.
+    """Read a record with quotes, which begins on the line `first`.
 
     Returns:
-        Its cells, why it cannot be used ("" when it can), and the lines that were read but do not
-        belong to it.
+        Its cells, why it cannot be used ("" when it can), and the lines of `following` that were
+        read but do not belong to it.
     """
     alone = csv.reader([first.rstrip("\r\n"), ""], delimiter=separator)
     try:

@@ -48,11 +48,7 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
 
 
 def format_of(path: Path, known: Mapping[str, object]) -> str:
-    """Return the format that a file's ending names.
-
-    Raises:
-        InputError: for an unknown ending, listing the known ones.
-    """
+    """Return the format that a file's ending names, or raise `InputError` with the known ones."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
@@ -134,10 +130,6 @@ def names_in(kind: str, columns: Sequence[str]) -> tuple[str, ...]:
 
     Comma- and tab-separated text can store any names. In other formats a column without a name is
     named by its place, `column_3`, and a repeated name gets a number, `pIC50_2`.
-
-    Args:
-        kind: one of `WRITERS`.
-        columns: their names.
     """
     if kind in ("csv", "tsv", "smi"):
         return tuple(columns)
