@@ -66,6 +66,8 @@ class DrawSettings(GenerateConfig):
         Raises:
             ConfigError: for a value out of its range.
         """
+        if isinstance(config, cls):
+            return config
         return cls(**{item.name: getattr(config, item.name) for item in fields(check(config))})
 
 
