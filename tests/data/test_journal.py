@@ -15,8 +15,8 @@ from molvae.cli.main import cli
 from molvae.config import DataConfig
 from molvae.data import journal, prepare
 from molvae.data.journal import Journal
-from molvae.data.prepare import Prepared
 from molvae.data.molecules import Molecule, Recipe, prepare_rows
+from molvae.data.prepare import Prepared
 from molvae.data.tables.records import Row
 from molvae.errors import MolvaeError, Rejected, UsageError
 from molvae.parallel.workers import Lost

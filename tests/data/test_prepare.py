@@ -10,8 +10,8 @@ import pytest
 from molvae.chem import selfies
 from molvae.chem.smiles import Standardization, standardize
 from molvae.config import DataConfig
-from molvae.data.prepare import Prepared, prepare
 from molvae.data.molecules import Recipe, prepare_rows
+from molvae.data.prepare import Prepared, prepare
 from molvae.data.tables.records import Row
 from molvae.data.tables.tables import write_table
 from molvae.data.tally import LabelCount
