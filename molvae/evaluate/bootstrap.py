@@ -56,12 +56,10 @@ def intervals(
     samples = np.empty((resamples, len(statistics)))
     count = len(sets.generated)
     rng = np.random.default_rng(sets.seed)
-    tick = work.ticker("Resampling", resamples)
-    for row in samples:
+    for done, row in enumerate(samples, start=1):
         weights = np.bincount(rng.integers(count, size=count), minlength=count).astype(np.float64)
         row[:] = [statistic(weights) for statistic in statistics.values()]
-        if tick is not None:
-            tick()
+        work.report("Resampling", done, resamples)
     found = {}
     for name, values in zip(statistics, samples.T, strict=True):
         if (values := known(values)).size:

@@ -16,8 +16,8 @@ from molvae.chem.properties import PROPERTIES
 from molvae.chem.similarity import fingerprints
 from molvae.chem.smiles import parse
 from molvae.errors import Rejected
-from molvae.evaluate.work import Tick
-from molvae.parallel.workers import Jobs, Lost, map_chunks
+from molvae.evaluate.work import HERE, Work
+from molvae.parallel.workers import Lost
 
 BITS = 4096  # of a Morgan fingerprint of radius 2 (ECFP4)
 _FAILURES = (RuntimeError, ValueError, ArithmeticError)  # of RDKit's calculators
@@ -50,22 +50,16 @@ class Described(NamedTuple):
     similarity: np.ndarray
 
 
-def describe(smiles: Sequence[str], *, jobs: Jobs = 0, tick: Tick | None = None) -> Described:
-    """Compute descriptors and similarities.
-
-    Args:
-        smiles: N distinct canonical SMILES.
-        jobs: worker processes, or an executor; 0 works in this one.
-        tick: called once for each molecule.
-    """
+def describe(
+    smiles: Sequence[str], work: Work = HERE, *, stage: str = "Describing the molecules"
+) -> Described:
+    """Compute descriptors and similarities of N distinct canonical SMILES."""
     values: list[tuple[float, ...]] = []
     packed = bytearray()
-    for _, row in map_chunks(_describe_all, smiles, jobs=jobs):
+    for row in work.apply(stage, _describe_all, smiles):
         if row is not None and not isinstance(row, Lost):
             values.append(row[0])
             packed += row[1]
-        if tick is not None:
-            tick()
     prints = np.frombuffer(packed, np.uint8).reshape(len(values), BITS // 8)
     alone = np.zeros(len(values), dtype=np.float32)  # a single molecule has no other
     similarity = nearest(prints, prints, others=True)[0] if len(values) > 1 else alone

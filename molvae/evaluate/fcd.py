@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from molvae.errors import MolvaeError, UsageError
-from molvae.evaluate.work import Tick
-from molvae.parallel.workers import Jobs, Lost, map_chunks
+from molvae.evaluate.work import HERE, Work
+from molvae.parallel.workers import Lost, map_chunks
 
 MINIMUM = 1_000  # molecules; with fewer, the sampling error exceeds 1.2
 ACTIVATIONS = 512  # of ChemNet's last layer
@@ -75,10 +75,12 @@ def fcd_version() -> str:
     return version("fcd")
 
 
-def moments_of(activations: np.ndarray) -> Moments:
-    """Return the moments of activations, shape (N, 512)."""
+def moments_of(activations: np.ndarray, weights: np.ndarray | None = None) -> Moments:
+    """Return the moments of activations, shape (N, 512), each counted as often as its weight."""
     exact = activations.astype(np.float64)
-    return Moments(len(exact), exact.sum(axis=0), exact.T @ exact)
+    weights = np.ones(len(exact)) if weights is None else weights
+    scaled = exact * weights[:, None]
+    return Moments(int(weights.sum()), scaled.sum(axis=0), exact.T @ scaled)
 
 
 def join(parts: Iterable[Moments]) -> Moments:
@@ -92,16 +94,11 @@ def join(parts: Iterable[Moments]) -> Moments:
     return Moments(molecules, total, products)
 
 
-def activations(
-    smiles: Iterable[str], *, jobs: Jobs = 0, device: str = "cpu"
-) -> Iterator[np.ndarray]:
-    """Run ChemNet over canonical SMILES.
+def activations(smiles: Iterable[str], work: Work = HERE) -> Iterator[np.ndarray]:
+    """Run ChemNet over N canonical SMILES.
 
-    Args:
-        smiles: N canonical SMILES.
-        jobs: worker processes on a CPU, or an executor; 0 works in this one, with all of torch's
-            threads.
-        device: "cpu", "cuda", "cuda:1".
+    Without workers, and on another device than the CPU, it runs in this process, with all of
+    torch's threads.
 
     Yields:
         Activations of the next 256 molecules or fewer, shape (batch, 512) float32.
@@ -113,8 +110,8 @@ def activations(
     fcd_version()
     rows = iter(smiles)
     batches = iter(lambda: list(islice(rows, BATCH)), [])
-    read = partial(_read_batches, device=device, alone=jobs == 0)
-    jobs = jobs if device == "cpu" else 0
+    read = partial(_read_batches, device=work.device, alone=work.jobs == 0)
+    jobs = work.jobs if work.device == "cpu" else 0
     results = map_chunks(read, batches, jobs=jobs, chunk_size=1, timeout=CHUNK_SECONDS)
     for batch, result in results:
         if isinstance(result, Lost):
@@ -124,21 +121,11 @@ def activations(
 
 
 def spread_moments(
-    smiles: Sequence[str],
-    *,
-    seed: int = 0,
-    jobs: Jobs = 0,
-    device: str = "cpu",
-    tick: Tick | None = None,
+    smiles: Sequence[str], work: Work = HERE, *, seed: int = 0
 ) -> tuple[Moments, ...]:
     """Run ChemNet over a set and return the moments of four random quarters of it.
 
-    Args:
-        smiles: N canonical SMILES; a molecule that occurs twice counts twice.
-        seed: of the quarters.
-        jobs: worker processes, or an executor.
-        device: of ChemNet.
-        tick: called once for each distinct molecule.
+    A molecule that occurs twice counts twice.
     """
     row_of: dict[str, int] = {}
     rows = np.array([row_of.setdefault(text, len(row_of)) for text in smiles])
@@ -146,24 +133,16 @@ def spread_moments(
     weights = np.zeros((len(row_of), PARTS))  # how often a molecule occurs in each part
     np.add.at(weights, (rows, part), 1.0)
     sums = [join(()) for _ in range(PARTS)]
-    start = 0
-    for found in activations(row_of, jobs=jobs, device=device):
-        here = weights[start : start + len(found)]
+    done = 0
+    for found in activations(row_of, work):
+        here = weights[done : done + len(found)]
         sums = [
-            join((whole, _weighted(found, column)))
+            join((whole, moments_of(found, column)))
             for whole, column in zip(sums, here.T, strict=True)
         ]
-        start += len(found)
-        if tick is not None:
-            for _ in found:
-                tick()
+        done += len(found)
+        work.report("ChemNet on the molecules", done, len(row_of))
     return tuple(sums)
-
-
-def _weighted(found: np.ndarray, weights: np.ndarray) -> Moments:
-    exact = found.astype(np.float64)
-    scaled = exact * weights[:, None]
-    return Moments(int(weights.sum()), scaled.sum(axis=0), exact.T @ scaled)
 
 
 def frechet_distance(first: Moments, second: Moments) -> float:

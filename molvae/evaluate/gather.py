@@ -1,6 +1,7 @@
 """From the inputs of an evaluation to the sets that metrics take, each parsed once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,16 +46,9 @@ def gather(
     seed: int,
     memorization: bool = False,
 ) -> Sets:
-    """Parse all molecules and compute what the metrics of a suite need.
+    """Parse all molecules and compute what the metrics of a suite need; see `evaluate_sets`.
 
-    Args:
-        inputs: the molecules.
-        names: properties to measure on the generated molecules.
-        work: workers and progress.
-        suite: collection of metrics.
-        fcd: compute ChemNet's activations, if the suite uses them.
-        seed: of subsets.
-        memorization: find the nearest molecule of the training set.
+    `names` are the properties to measure on the generated molecules.
 
     Raises:
         UsageError: if memorization is asked for without the training set itself.
@@ -67,14 +61,8 @@ def gather(
         )
     readable = inputs.reference is not None or training_source is not None
     usage = suite == "basic" and readable
-    tick = work.ticker("Reading the molecules", len(inputs.generated))
     parsed = parse_molecules(
-        inputs.generated,
-        names,
-        structures=suite == "moses",
-        usage=usage,
-        jobs=work.jobs,
-        tick=tick,
+        inputs.generated, names, work, structures=suite == "moses", usage=usage
     )
     known = inputs.training
     training = load_training_set(known, work) if isinstance(known, Source) else known
@@ -105,7 +93,7 @@ def _moses(sets: Sets, inputs: Inputs, work: Work, *, fcd: bool) -> Sets:
         )
         if test is not None
     }
-    moments = _chemnet(molecules, work, seed=sets.seed) if chemnet and tests else ()
+    moments = spread_moments(molecules, work, seed=sets.seed) if chemnet and tests else ()
     fingerprints = {label: test.fingerprints for label, test in tests.items()}
     return sets._replace(
         reference=tests.get("Test"),
@@ -127,14 +115,13 @@ def _similarities(
     pairs = len(sample) * sum(map(len, tests.values()))
     if work.jobs == 0 or pairs < MANY_PAIRS:
         for label, test in tests.items():
-            report = _reporter(work, f"SNN/{label}", len(test))
+            report = partial(work.report, f"SNN/{label}", total=len(test))
             found[label] = nearest(sample, test, report=report)[0]
         return found
     pieces = max(1, round(work.jobs / len(tests))) if isinstance(work.jobs, int) else PIECES
     cuts = np.array_split(np.arange(len(sample)), pieces)
     places = [(label, rows) for label in tests for rows in cuts]
     work_items = ((sample[rows], tests[label]) for label, rows in places)
-    report = _reporter(work, "SNN", len(sample) * len(tests))
     compared = 0
     results = map_chunks(
         nearest_each, work_items, jobs=work.jobs, chunk_size=1, timeout=SNN_SECONDS
@@ -144,12 +131,8 @@ def _similarities(
             raise MolvaeError(f"SNN/{label}: {similarities.reason} ({similarities.detail}).")
         found[label][rows] = similarities
         compared += len(rows)
-        report(compared)
+        work.report("SNN", compared, len(sample) * len(tests))
     return found
-
-
-def _reporter(work: Work, stage: str, total: int) -> Callable[[int], object]:
-    return lambda done: work.progress(stage, done, total) if work.progress else None
 
 
 def _with_nearness(sets: Sets, training: Source, work: Work) -> Sets:
@@ -165,7 +148,7 @@ def _with_nearness(sets: Sets, training: Source, work: Work) -> Sets:
             fingerprints,
             training=known,
             training_fingerprints=packed,
-            report=_reporter(work, stage, len(packed)),
+            report=partial(work.report, stage, total=len(packed)),
         )
 
     rows = sets.sample_rows()
@@ -224,14 +207,13 @@ def _guacamol(
     limit = guacamol.size(len(parsed))
     chosen = guacamol.distinct(parsed.molecules, limit)
     flat = list(dict.fromkeys(parsed.flat_of(chosen)))
-    tick = work.ticker("Describing the molecules", len(flat))
-    generated = describe(flat, jobs=work.jobs, tick=tick)
+    generated = describe(flat, work)
     first = parsed.molecules[:limit]
     chemnet = fcd and is_installed() and len(first) >= MINIMUM
     sample, moments = _training_sample(molecules, work, chemnet=chemnet)
     if moments is None:
         return GuacaMol(sample, generated)
-    return GuacaMol(sample, generated, (join(_chemnet(first, work, seed=seed)), moments))
+    return GuacaMol(sample, generated, (join(spread_moments(first, work, seed=seed)), moments))
 
 
 def _training_sample(
@@ -242,10 +224,9 @@ def _training_sample(
     def compute() -> Content:
         smiles = molecules.read()
         rows = [smiles[row] for row in guacamol.training_sample(len(smiles))]
-        parsed = parse_molecules(rows, (), jobs=work.jobs)
+        parsed = parse_molecules(rows, (), work._replace(progress=None))
         flat = list(dict.fromkeys(parsed.molecules_without_stereo))
-        tick = work.ticker("Describing the training set", len(flat))
-        found = describe(flat, jobs=work.jobs, tick=tick)
+        found = describe(flat, work, stage="Describing the training set")
         return {**found._asdict(), "canonical": pack_words(parsed.molecules)}, {}
 
     arrays, _ = load_or_compute("guacamol", molecules, compute=compute)
@@ -269,10 +250,4 @@ def _sample(
         rng = np.random.default_rng(seed)
         chosen = np.sort(rng.choice(rows, REFERENCE_LIMIT, replace=False))
         smiles = [smiles[row] for row in chosen]
-    tick = work.ticker("Reading the reference", len(smiles))
-    return parse_molecules(smiles, names, usage=True, jobs=work.jobs, tick=tick), rows
-
-
-def _chemnet(molecules: Sequence[str], work: Work, *, seed: int) -> tuple[Moments, ...]:
-    tick = work.ticker("ChemNet on the molecules", len(set(molecules)))
-    return spread_moments(molecules, seed=seed, jobs=work.jobs, device=work.device, tick=tick)
+    return parse_molecules(smiles, names, work, stage="Reading the reference", usage=True), rows

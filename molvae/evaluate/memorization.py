@@ -4,7 +4,7 @@ A good generator is near its training set, and so is a test set from the same so
 that is nearer than the test set overfits.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +14,8 @@ from molvae.chem.similarity import BITS, fingerprints
 from molvae.chem.smiles import canonical_molecule
 from molvae.errors import Rejected
 from molvae.evaluate.training import Training
-from molvae.evaluate.work import Tick
-from molvae.parallel.workers import Jobs, Lost, map_chunks
+from molvae.evaluate.work import Work
+from molvae.parallel.workers import Lost
 
 NEAR = 0.9  # Tanimoto similarity, Morgan radius 2, 1024 bits: for example one methyl group more
 
@@ -58,22 +58,12 @@ def nearness(
     return Nearness(similarity, ~training.contains(canonical))
 
 
-def fingerprints_of(
-    smiles: Iterable[str], *, jobs: Jobs = 0, tick: Tick | None = None
-) -> np.ndarray:
-    """Return fingerprints of molecules, packed, shape (M, 128); invalid strings are left out.
-
-    Args:
-        smiles: the molecules.
-        jobs: worker processes, or an executor; 0 works in this one.
-        tick: called once for each string.
-    """
+def fingerprints_of(smiles: Sequence[str], work: Work) -> np.ndarray:
+    """Return packed fingerprints of a training set, shape (M, 128), without invalid strings."""
     packed = bytearray()
-    for _, found in map_chunks(_fingerprint_all, smiles, jobs=jobs):
+    for found in work.apply("Fingerprints of the training set", _fingerprint_all, smiles):
         if not isinstance(found, Lost):
             packed += found
-        if tick is not None:
-            tick()
     return np.frombuffer(packed, np.uint8).reshape(-1, BITS // 8)
 
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from sys import intern
@@ -18,8 +18,8 @@ from molvae.chem.similarity import BITS, fingerprints
 from molvae.chem.smiles import canonical_molecule, canonicalize
 from molvae.errors import Rejected
 from molvae.evaluate.usage import Usage, Used, used_by
-from molvae.evaluate.work import Tick
-from molvae.parallel.workers import Jobs, Lost, map_chunks
+from molvae.evaluate.work import HERE, Work
+from molvae.parallel.workers import Lost
 
 # Statistics of rings and atoms, with their names in tables. Shares are of molecules, except the
 # share of aromatic atoms, which is of a molecule's heavy atoms.
@@ -144,13 +144,13 @@ class Parsed:
 
 
 def parse_molecules(
-    smiles: Iterable[str | None],
+    smiles: Sequence[str | None],
     names: Sequence[str],
+    work: Work = HERE,
     *,
+    stage: str = "Reading the molecules",
     structures: bool = False,
     usage: bool = False,
-    jobs: Jobs = 0,
-    tick: Tick | None = None,
 ) -> Parsed:
     """Parse and measure a list of SMILES.
 
@@ -158,18 +158,15 @@ def parse_molecules(
         smiles: N strings; invalid ones are kept with their reason. None and NaN, which other
             programs write for a missing molecule, count as empty strings.
         names: properties to measure, as `PROPERTIES` spells them.
+        work: workers and progress; in workers, a molecule that crashes its process is invalid.
+        stage: name of the work in the progress.
         structures: find fragments, scaffolds and alerts too.
         usage: count ring systems and SELFIES symbols too.
-        jobs: worker processes, or an executor; 0 works in this one, with the same result
-            unless a molecule crashes its process.
-        tick: called once for each molecule.
     """
     columns = _Columns(len(names))
     parse = partial(_parse_all, names=tuple(names), structures=structures, usage=usage)
-    for _, result in map_chunks(parse, smiles, jobs=jobs):
+    for result in work.apply(stage, parse, smiles):
         columns.add(Molecule(result.reason) if isinstance(result, Lost) else result)
-        if tick is not None:
-            tick()
     return columns.as_parsed(tuple(names), usage=usage)
 
 

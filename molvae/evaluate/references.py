@@ -78,10 +78,8 @@ def load_reference(
     """
 
     def read() -> Content:
-        smiles = molecules.read()
-        tick = work.ticker(f"Reading {title}", len(smiles))
-        names = DEFAULT_PROPERTIES
-        return _pack(parse_molecules(smiles, names, structures=True, jobs=work.jobs, tick=tick))
+        names, stage = DEFAULT_PROPERTIES, f"Reading {title}"
+        return _pack(parse_molecules(molecules.read(), names, work, stage=stage, structures=True))
 
     statistics = _unpack(
         *load_or_compute("statistics", molecules, *DEFAULT_PROPERTIES, compute=read)
@@ -97,9 +95,7 @@ def load_training_set(molecules: Source, work: Work) -> KnownMolecules:
     """Load a training set in which molecules can be looked up, or compute it."""
 
     def read() -> Content:
-        smiles = molecules.read()
-        tick = work.ticker("Reading the training set", len(smiles))
-        known = KnownMolecules.of(smiles, jobs=work.jobs, tick=tick)
+        known = KnownMolecules.of(molecules.read(), work)
         flat = {"flat": known.flat} if known.has_stereo else {}
         header = {"stereo": known.has_stereo, "invalid": known.invalid}
         return {"molecules": known.molecules, **flat}, header
@@ -111,20 +107,19 @@ def load_training_set(molecules: Source, work: Work) -> KnownMolecules:
 
 def load_training_usage(molecules: Source, work: Work) -> Usage:
     """Load the ring systems and symbols of a training set, or count them."""
-
-    def read() -> Content:
-        smiles = molecules.read()
-        tick = work.ticker("Counting ring systems of the training set", len(smiles))
-        return _pack_usage(usage_of(smiles, jobs=work.jobs, tick=tick))
-
-    selfies = f"selfies {distribution_version()}"
-    arrays, header = load_or_compute("usage", molecules, f"{USAGE_VERSION}", selfies, compute=read)
-    symbols, systems = unpack_words(arrays["symbols"]), unpack_words(arrays["systems"])
+    arrays, header = load_or_compute(
+        "usage",
+        molecules,
+        f"{USAGE_VERSION}",
+        f"selfies {distribution_version()}",
+        compute=lambda: _pack_usage(usage_of(molecules.read(), work)),
+    )
+    symbols = _unpack_counts(arrays, "symbol")
     return Usage(
         header["molecules"],
-        Counter(dict(zip(systems, arrays["system_counts"].tolist(), strict=True))),
+        _unpack_counts(arrays, "system"),
         Counter(dict(arrays["sizes"].tolist())),
-        Counter(dict(zip(symbols, arrays["symbol_counts"].tolist(), strict=True))),
+        symbols,
         Counter(dict(zip(symbols, arrays["holders"].tolist(), strict=True))),
         header["unwritten"],
     )
@@ -132,22 +127,19 @@ def load_training_usage(molecules: Source, work: Work) -> Usage:
 
 def load_training_fingerprints(molecules: Source, work: Work) -> np.ndarray:
     """Load the fingerprints of a training set, shape (M, 128), or compute them."""
-
-    def read() -> Content:
-        smiles = molecules.read()
-        tick = work.ticker("Fingerprints of the training set", len(smiles))
-        return {"fingerprints": fingerprints_of(smiles, jobs=work.jobs, tick=tick)}, {}
-
-    return load_or_compute("fingerprints", molecules, compute=read)[0]["fingerprints"]
+    arrays, _ = load_or_compute(
+        "fingerprints",
+        molecules,
+        compute=lambda: ({"fingerprints": fingerprints_of(molecules.read(), work)}, {}),
+    )
+    return arrays["fingerprints"]
 
 
 def _pack_usage(usage: Usage) -> Content:
     arrays = {
-        "systems": pack_words(usage.systems),
-        "system_counts": np.array(list(usage.systems.values()), np.int64),
+        **_pack_counts("system", usage.systems),
         "sizes": np.array(sorted(usage.sizes.items()), np.int64).reshape(-1, 2),
-        "symbols": pack_words(usage.symbols),
-        "symbol_counts": np.array(list(usage.symbols.values()), np.int64),
+        **_pack_counts("symbol", usage.symbols),
         "holders": np.array([usage.holders[symbol] for symbol in usage.symbols], np.int64),
     }
     return arrays, {"molecules": usage.molecules, "unwritten": usage.unwritten}
@@ -194,14 +186,11 @@ def load_or_compute_moments(
     rest = canonical[moments.molecules :]
     if not rest:
         return moments
-    tick = work.ticker(f"ChemNet on {title}", len(canonical), begun=moments.molecules)
-    batches = activations(rest, jobs=work.jobs, device=work.device)
+    batches = activations(rest, work)
     while some := list(islice(batches, SAVE_EVERY)):
         for batch in some:
             moments = join((moments, moments_of(batch)))
-            if tick is not None:
-                for _ in batch:
-                    tick()
+            work.report(f"ChemNet on {title}", moments.molecules, len(canonical))
         if path is None:
             continue
         arrays = {"total": moments.total, "products": moments.products}
@@ -217,30 +206,34 @@ def _pack(parsed: Parsed) -> Content:
         "properties": parsed.properties[valid],
         "shapes": parsed.shapes[valid].astype(np.float32),
         "fingerprints": parsed.fingerprints[valid],
-        "fragments": pack_words(counted.fragments),
-        "fragment_counts": np.array(list(counted.fragments.values()), np.int64),
-        "scaffolds": pack_words(counted.scaffolds),
-        "scaffold_counts": np.array(list(counted.scaffolds.values()), np.int64),
+        **_pack_counts("fragment", counted.fragments),
+        **_pack_counts("scaffold", counted.scaffolds),
     }
     return arrays, {"names": parsed.names, "invalid": int((~valid).sum())}
 
 
 def _unpack(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Reference:
-
-    def counted(name: str) -> dict[str, int]:
-        counts = arrays[f"{name}_counts"].tolist()
-        return dict(zip(unpack_words(arrays[f"{name}s"]), counts, strict=True))
-
     return Reference(
         canonical=unpack_words(arrays["canonical"]),
         names=tuple(header["names"]),
         properties=arrays["properties"],
         shapes=arrays["shapes"],
         fingerprints=arrays["fingerprints"],
-        fragments=counted("fragment"),
-        scaffolds=counted("scaffold"),
+        fragments=_unpack_counts(arrays, "fragment"),
+        scaffolds=_unpack_counts(arrays, "scaffold"),
         invalid=header["invalid"],
     )
+
+
+def _pack_counts(name: str, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Return the words and their counts as arrays, such as systems and system_counts."""
+    numbers = np.array(list(counts.values()), np.int64)
+    return {f"{name}s": pack_words(counts), f"{name}_counts": numbers}
+
+
+def _unpack_counts(arrays: Mapping[str, np.ndarray], name: str) -> Counter[str]:
+    counts = arrays[f"{name}_counts"].tolist()
+    return Counter(dict(zip(unpack_words(arrays[f"{name}s"]), counts, strict=True)))
 
 
 def pack_words(words: Iterable[str]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Training sets in which molecules can be looked up."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
@@ -11,7 +11,7 @@ import numpy as np
 from molvae.chem.smiles import Standardization, canonicalize, standardize
 from molvae.errors import Rejected
 from molvae.evaluate.parsed import without_stereo
-from molvae.evaluate.work import Tick
+from molvae.evaluate.work import HERE, Work
 from molvae.parallel.workers import Jobs, Lost, map_chunks
 from molvae.training_index import BloomFilter, molecule_hash
 
@@ -46,26 +46,16 @@ class KnownMolecules:
     invalid: int = 0
 
     @classmethod
-    def of(
-        cls, smiles: Iterable[str], *, jobs: Jobs = 0, tick: Tick | None = None
-    ) -> "KnownMolecules":
-        """Canonicalize a training set, however it is written.
-
-        Args:
-            smiles: the molecules; invalid strings are left out and counted.
-            jobs: worker processes, or an executor; 0 works in this one.
-            tick: called once for each molecule.
-        """
+    def of(cls, smiles: Sequence[str], work: Work = HERE) -> "KnownMolecules":
+        """Canonicalize a training set, however it is written, and count the invalid strings."""
         molecules, flat = array("Q"), array("Q")
         invalid = 0
-        for _, found in map_chunks(_hash_all, smiles, jobs=jobs):
+        for found in work.apply("Reading the training set", _hash_all, smiles):
             if isinstance(found, Lost) or found is None:
                 invalid += 1
             else:
                 molecules.append(found[0])
                 flat.append(found[1])
-            if tick is not None:
-                tick()
         whole, without = (np.unique(np.array(part, np.uint64)) for part in (molecules, flat))
         return cls(whole, whole if np.array_equal(whole, without) else without, invalid)
 

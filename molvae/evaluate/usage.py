@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, NamedTuple
@@ -13,8 +13,7 @@ from molvae.chem.rings import ring_sizes, ring_systems
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import canonical_molecule, canonicalize
 from molvae.errors import Rejected
-from molvae.evaluate.work import Tick
-from molvae.parallel.workers import Jobs, Lost, map_chunks
+from molvae.evaluate.work import HERE, Work
 
 VERSION = 1  # of what is counted; another number makes cached counts unfindable
 
@@ -79,20 +78,13 @@ def used_by(mol: Chem.Mol, flat: str) -> Used:
     return Used(systems, tuple(ring_sizes(mol).elements()), symbols)
 
 
-def usage_of(smiles: Iterable[str], *, jobs: Jobs = 0, tick: Tick | None = None) -> Usage:
-    """Count ring systems, ring sizes and symbols of molecules, without the invalid strings.
-
-    Args:
-        smiles: the molecules.
-        jobs: worker processes, or an executor; 0 works in this one.
-        tick: called once for each string.
-    """
+def usage_of(smiles: Sequence[str], work: Work = HERE) -> Usage:
+    """Count ring systems, ring sizes and symbols of a training set, without invalid strings."""
     usage = Usage()
-    for _, used in map_chunks(_used_by_all, smiles, jobs=jobs):
+    stage = "Counting ring systems of the training set"
+    for used in work.apply(stage, _used_by_all, smiles):
         if isinstance(used, Used):
             usage.add(used)
-        if tick is not None:
-            tick()
     return usage
 
 
@@ -112,13 +104,13 @@ def distance(one: Mapping[Any, int], other: Mapping[Any, int]) -> float | None:
     return 0.5 * math.fsum(abs(one.get(n, 0) / sums[0] - other.get(n, 0) / sums[1]) for n in names)
 
 
-def _used_by_all(smiles: list[str]) -> list[Used | Lost]:
+def _used_by_all(smiles: list[str]) -> list[Used | None]:
     return [_used_by(text) for text in smiles]
 
 
-def _used_by(text: str) -> Used | Lost:
+def _used_by(text: str) -> Used | None:
     try:
         canonical, mol = canonical_molecule(text)
         return used_by(mol, canonicalize(canonical, stereo=False))
-    except Rejected as rejected:
-        return Lost(rejected.reason, "")
+    except Rejected:
+        return None

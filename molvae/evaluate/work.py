@@ -1,12 +1,11 @@
 """Workers, device and progress of an evaluation."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from molvae.parallel.workers import Jobs
+from molvae.parallel.workers import Jobs, map_chunks
 
 Progress = Callable[[str, int, int], object]  # stage, molecules done, molecules in all
-Tick = Callable[[], object]  # called once for each molecule that is done
 
 
 class Work(NamedTuple):
@@ -22,15 +21,28 @@ class Work(NamedTuple):
     device: str = "cpu"
     progress: Progress | None = None
 
-    def ticker(self, stage: str, total: int, *, begun: int = 0) -> Tick | None:
-        """Return a function that counts and reports the molecules of a stage, if needed."""
-        if self.progress is None:
-            return None
-        report, done = self.progress, begun
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Report the progress of a stage."""
+        if self.progress is not None:
+            self.progress(stage, done, total)
 
-        def tick() -> None:
-            nonlocal done
-            done += 1
-            report(stage, done, total)
+    def apply(
+        self,
+        stage: str,
+        function: Callable[[list[Any]], Sequence[Any]],
+        items: Sequence[Any],
+        *,
+        chunk_size: int = 256,
+        timeout: float = 60.0,
+    ) -> Iterator[Any]:
+        """Apply a function of lists in the workers, and yield the result of each item, or `Lost`.
 
-        return tick
+        The arguments are those of `map_chunks`; each item is reported.
+        """
+        found = map_chunks(function, items, jobs=self.jobs, chunk_size=chunk_size, timeout=timeout)
+        for done, (_, result) in enumerate(found, start=1):
+            self.report(stage, done, len(items))
+            yield result
+
+
+HERE = Work()  # without workers and progress

@@ -143,8 +143,7 @@ def judge_table(
             "the table has no targets: it needs columns such as target_LogP with one value a row."
             " To evaluate molecules without targets, use molvae evaluate."
         )
-    tick = work.ticker("Measuring the molecules", len(smiles))
-    parsed = parse_molecules(smiles, names, jobs=work.jobs, tick=tick)
+    parsed = parse_molecules(smiles, names, work, stage="Measuring the molecules")
     errors = parsed.properties - asked  # (N, P), NaN without a target or a molecule
     kinds, which, sizes = np.unique(asked, axis=0, return_inverse=True, return_counts=True)
     which = which.reshape(-1)  # numpy 2.0 gives it another shape

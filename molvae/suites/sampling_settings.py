@@ -16,6 +16,7 @@ import numpy as np
 from molvae.chem.selfies import decode_canonical
 from molvae.dataset import MoleculeDataset
 from molvae.evaluate.fcd import Moments, activations, frechet_distance, join, moments_of
+from molvae.evaluate.work import Work
 from molvae.generator import MoleculeGenerator
 
 LEVELS = (0.25, 0.5, 0.75, 1.0)  # of noise
@@ -60,7 +61,7 @@ def held_out_moments(dataset: MoleculeDataset, *, split: str, seed: int, jobs: i
 
 def chemnet_moments(smiles: Sequence[str], *, jobs: int) -> Moments:
     """Return ChemNet's moments of molecules."""
-    return join(map(moments_of, activations(smiles, jobs=jobs)))
+    return join(map(moments_of, activations(smiles, Work(jobs))))
 
 
 def search_settings(

@@ -19,7 +19,7 @@ from molvae.evaluate.parsed import parse_molecules
 from molvae.evaluate.work import Work
 from molvae.files import store
 from molvae.generator import MoleculeGenerator
-from molvae.parallel.workers import Lost, map_chunks
+from molvae.parallel.workers import Lost
 from molvae.train.initialization import STANDARDIZATION
 
 
@@ -89,8 +89,7 @@ def load_training_properties(
         members = dataset.members("train")
         return _columns(dataset, names)[members], len(members)
     smiles, source = _read_smiles(path, limit=limit, seed=seed)
-    tick = work.ticker("Measuring the training set", len(smiles))
-    parsed = parse_molecules(smiles, tuple(names), jobs=work.jobs, tick=tick)
+    parsed = parse_molecules(smiles, names, work, stage="Measuring the training set")
     values: np.ndarray = parsed.properties[parsed.valid]
     return values, source
 
@@ -146,12 +145,10 @@ def _of_table(
     path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int, work: Work
 ) -> TokenizedMolecules:
     smiles, source = _read_smiles(path, limit=limit, seed=seed)
-    tick = work.ticker(f"Reading {path.name}", len(smiles))
     reader = partial(standardize_and_measure, generator.standardization, generator.measured)
     symbols, values, left_out = [], [], Counter[str]()
-    for _, found in map_chunks(reader, smiles, jobs=work.jobs, chunk_size=CHUNK, timeout=SECONDS):
-        if tick is not None:
-            tick()
+    stage = f"Reading {path.name}"
+    for found in work.apply(stage, reader, smiles, chunk_size=CHUNK, timeout=SECONDS):
         if isinstance(found, Lost | Rejected):
             left_out[found.reason] += 1
             continue

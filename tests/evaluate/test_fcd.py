@@ -15,6 +15,7 @@ from molvae.evaluate.fcd import (
     moments_of,
     spread_moments,
 )
+from molvae.evaluate.work import Work
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
@@ -113,21 +114,21 @@ def test_chemnet_reads_a_molecule_the_same_in_any_company() -> None:
 @needs_chemnet
 def test_worker_processes_read_the_same() -> None:
     here = np.concatenate(list(activations(SMILES)))
-    there = np.concatenate(list(activations(SMILES, jobs=2)))
+    there = np.concatenate(list(activations(SMILES, Work(2))))
     assert len(here) == len(SMILES)
     np.testing.assert_allclose(there, here, atol=1e-5)
 
 
 @needs_chemnet
 def test_a_molecule_that_occurs_twice_counts_twice_and_is_read_once() -> None:
-    ticks: list[None] = []
+    seen: list[tuple[str, int, int]] = []
     twice = [*SMILES[:40], *SMILES[:10]]
-    parts = spread_moments(twice, tick=lambda: ticks.append(None))
+    parts = spread_moments(twice, Work(progress=lambda *step: seen.append(step)))
     plain = moments_of(np.concatenate(list(activations(twice))))
     assert sum(part.molecules for part in parts) == join(parts).molecules == 50
     assert {part.molecules for part in parts} == {12, 13}
     np.testing.assert_allclose(join(parts).covariance, plain.covariance, atol=1e-6)
-    assert len(ticks) == 40
+    assert seen[-1] == ("ChemNet on the molecules", 40, 40)
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@ import pytest
 
 from molvae.chem.properties import PROPERTIES
 from molvae.evaluate.parsed import SHAPES, parse_molecules
+from molvae.evaluate.work import Work
 from tests.drugs import DRUGS, WEIGHTS
 
 
@@ -59,7 +60,7 @@ def test_shapes_are_counted_by_hand(smiles: str, shape: tuple[float, ...]) -> No
 
 def test_worker_processes_find_the_same() -> None:
     smiles = [*(smiles for _, smiles in DRUGS[:40]), "", "C1CC", None]
-    here, there = (parse_molecules(smiles, ("LogP", "QED"), jobs=jobs) for jobs in (0, 2))
+    here, there = (parse_molecules(smiles, ("LogP", "QED"), Work(jobs)) for jobs in (0, 2))
     for name in ("canonical", "flat", "reasons", "names"):
         assert getattr(here, name) == getattr(there, name)
     for name in ("properties", "fingerprints", "shapes"):
@@ -67,9 +68,10 @@ def test_worker_processes_find_the_same() -> None:
 
 
 def test_every_molecule_is_ticked_off() -> None:
-    ticks: list[None] = []
-    parse_molecules(["CCO", "", "CCN"], (), tick=lambda: ticks.append(None))
-    assert len(ticks) == 3
+    seen: list[tuple[str, int, int]] = []
+    work = Work(progress=lambda *step: seen.append(step))
+    parse_molecules(["CCO", "", "CCN"], (), work, stage="Reading")
+    assert seen == [("Reading", done, 3) for done in (1, 2, 3)]
 
 
 def test_nothing_at_all_has_the_right_shapes() -> None:

@@ -104,8 +104,8 @@ def test_stereo_marks_change_no_symbol_and_no_ring_system() -> None:
 
 def test_worker_processes_count_the_same() -> None:
     smiles = [*SMILES[:40], "", "C1CC"]
-    assert usage_of(smiles, jobs=2) == usage_of(smiles)
-    here, there = (parse_molecules(smiles, (), usage=True, jobs=jobs) for jobs in (0, 2))
+    assert usage_of(smiles, Work(2)) == usage_of(smiles)
+    here, there = (parse_molecules(smiles, (), Work(jobs), usage=True) for jobs in (0, 2))
     assert here.usage == there.usage == usage_of(smiles)
     np.testing.assert_array_equal(here.system_counts, there.system_counts)
     np.testing.assert_array_equal(here.system_numbers, there.system_numbers)

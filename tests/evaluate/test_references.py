@@ -121,15 +121,15 @@ def test_chemnet_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatc
     read: list[str] = []
     real = module.activations
 
-    def interrupted(smiles, **more):
-        for number, batch in enumerate(real(smiles, **more)):
+    def interrupted(smiles, work):
+        for number, batch in enumerate(real(smiles, work)):
             if number == 3:
                 raise KeyboardInterrupt
             yield batch
 
-    def counted(smiles, **more):
+    def counted(smiles, work):
         read.extend(smiles)
-        return real(smiles, **more)
+        return real(smiles, work)
 
     same = source(SMILES[::-1])
     monkeypatch.setattr(module, "activations", interrupted)

@@ -3,6 +3,7 @@ import pytest
 
 from molvae.chem.smiles import Standardization, standardize
 from molvae.evaluate.training import IndexedMolecules, KnownMolecules, Training
+from molvae.evaluate.work import Work
 from molvae.training_index import BloomFilter, molecule_hash
 from tests.drugs import DRUGS
 
@@ -21,7 +22,7 @@ def test_bad_rows_of_a_training_set_are_counted() -> None:
 
 
 def test_worker_processes_find_the_same_training_set() -> None:
-    here, there = (KnownMolecules.of(SMILES[:40], jobs=jobs) for jobs in (0, 2))
+    here, there = (KnownMolecules.of(SMILES[:40], Work(jobs)) for jobs in (0, 2))
     assert there.molecules.tolist() == here.molecules.tolist()
     assert there.flat.tolist() == here.flat.tolist()
 
