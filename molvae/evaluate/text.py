@@ -37,7 +37,6 @@ RING_COLUMNS = {
 }
 
 Intervals = Mapping[str, tuple[float, float]]
-Table = Mapping[str, Mapping[str, float | None]]
 
 
 def as_text(
@@ -48,15 +47,7 @@ def as_text(
     units: Mapping[str, str],
     intervals: Intervals = MappingProxyType({}),
 ) -> list[str]:
-    """Lay out a report; see `Report`.
-
-    Args:
-        values: numbers by name, and tables by name.
-        counts: molecules by kind.
-        versions: by program.
-        units: property -> unit.
-        intervals: metric, or "table.row.column" -> (low, high).
-    """
+    """Lay out a report; see `Report` for its parts. `units` has the unit of each property."""
     made_by = ", ".join(f"{name} {version}" for name, version in versions.items())
     lines = [
         f"{counts['generated']:,} molecules, {counts['valid']:,} valid,"
@@ -78,49 +69,32 @@ def as_text(
         ("rings", RING_COLUMNS, SHAPES),
         ("control", CONTROL_COLUMNS, labels),
     ):
-        if values.get(title):
-            table = values[title]
-            lines += ["", *tabulate(title, table, columns=columns, names=names)]
-            lines += _intervals_of(title, table, intervals, columns=columns, names=names)
+        table = values.get(title, {})
+        cells = {row: {key: cell(n) for key, n in table[row].items()} for row in table}
+        # A second table, since one with the intervals would be too wide.
+        ends = {
+            row: {key: _interval(intervals.get(f"{title}.{row}.{key}")) for key in columns}
+            for row in table
+        }
+        lines += _tabulate(title, cells, columns=columns, names=names)
+        lines += _tabulate(f"{title}, 95 %", ends, columns=columns, names=names)
     return lines
 
 
-def tabulate(
-    title: str, table: Table, *, columns: Mapping[str, str], names: Mapping[str, str]
-) -> list[str]:
-    """Lay out a table of named rows, without empty columns."""
-    shown = [key for key in columns if any(key in row for row in table.values())]
-    header = [title, *(columns[key] for key in shown)]
-    rows = [
-        [names.get(name, name), *(cell(row.get(key)) if key in row else "" for key in shown)]
-        for name, row in table.items()
-    ]
-    return aligned([header, *rows])
-
-
-def _intervals_of(
+def _tabulate(
     title: str,
-    table: Table,
-    intervals: Intervals,
+    table: Mapping[str, Mapping[str, str]],
     *,
     columns: Mapping[str, str],
     names: Mapping[str, str],
 ) -> list[str]:
-    """Lay out the intervals of a table as a second table, since one would be too wide."""
-    found = {
-        row: {
-            key: text
-            for key in columns
-            if (text := _interval(intervals.get(f"{title}.{row}.{key}")))
-        }
-        for row in table
-    }
-    shown = [key for key in columns if any(key in row for row in found.values())]
+    """Lay out a table of named rows below an empty line, without empty columns."""
+    shown = [key for key in columns if any(row.get(key) for row in table.values())]
     if not shown:
         return []
-    header = [f"{title}, 95 %", *(columns[key] for key in shown)]
+    header = [title, *(columns[key] for key in shown)]
     rows = [
-        [names.get(name, name), *(row.get(key, "") for key in shown)] for name, row in found.items()
+        [names.get(name, name), *(row.get(key, "") for key in shown)] for name, row in table.items()
     ]
     return ["", *aligned([header, *rows])]
 

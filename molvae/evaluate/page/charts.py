@@ -46,17 +46,11 @@ STYLE: dict[str, Any] = {
 
 
 class Chart(NamedTuple):
-    """A drawing, and words for readers who do not see it.
-
-    Attributes:
-        svg: the drawing.
-        says: its description.
-        legend: color in the style sheet -> meaning.
-    """
+    """A drawing, and words for readers who do not see it."""
 
     svg: str
     says: str
-    legend: dict[str, str]
+    legend: dict[str, str]  # color in the style sheet -> meaning
 
 
 def label(name: str) -> str:
@@ -75,8 +69,9 @@ def property_charts(evaluation: Evaluation) -> Iterator[Chart]:
         if reference is not None and name in reference.names:
             others = known(reference.measured(name))
             sets |= {"reference": others} if others.size else {}
+        svg = _svg(f"distribution of {label(name)}", _histogram, sets, name)
         says = f"Histogram of {name}: {' and '.join(sets)} molecules."
-        yield Chart(_histogram(sets, name), says, {key: key for key in sets})
+        yield Chart(svg, says, {key: key for key in sets})
 
 
 def control_charts(evaluation: Evaluation) -> Iterator[Chart]:
@@ -90,13 +85,14 @@ def control_charts(evaluation: Evaluation) -> Iterator[Chart]:
         met = wanted.asked & ~np.isnan(realized)
         points = met & wanted.points
         if np.unique(wanted.low[points]).size > 1:
-            svg = _calibration(wanted.low[points], realized[points], name, report.seed)
+            pair = wanted.low[points], realized[points]
+            svg = _svg(f"calibration of {label(name)}", _calibration, *pair, name, report.seed)
             says = f"Realized {name} against requested {name}, with the line of perfect control."
-            yield Chart(
-                svg, says, {"generated": "molecules and their means", "ink": "as requested"}
-            )
+            legend = {"generated": "molecules and their means", "ink": "as requested"}
+            yield Chart(svg, says, legend)
         elif met.any():
-            svg = _errors(wanted.error(realized)[met], name)
+            distances = wanted.error(realized)[met]
+            svg = _svg(f"errors of {label(name)}", _errors, distances, name)
             says = f"Histogram of the distance of {name} to its target."
             yield Chart(svg, says, {"generated": "molecules", "ink": "as requested"})
 
@@ -109,7 +105,7 @@ def ring_charts(rings: Mapping[str, Mapping[str, float | None]]) -> Iterator[Cha
         compared = any(row.get("reference") is not None for row in rows.values())
         keys = ["generated", *["reference"] * compared]
         says = "Shares of molecules with odd rings, and the share of aromatic atoms, as bars."
-        yield Chart(_bars(rows, keys), says, {key: key for key in keys})
+        yield Chart(_svg("rings", _bars, rows, keys, left=0.36), says, {key: key for key in keys})
 
 
 def training_charts(model: Mapping[str, Any] | None) -> Iterator[Chart]:
@@ -119,23 +115,21 @@ def training_charts(model: Mapping[str, Any] | None) -> Iterator[Chart]:
         if lines:
             says = f"Training curve: {title} by epoch, in training and in validation."
             legend = {"generated": f"{title}, training", "reference": "validation"}
-            yield Chart(_curves(lines, title, unit), says, legend)
+            yield Chart(_svg(f"curves of {title}", _curves, lines, unit), says, legend)
 
 
-def _histogram(sets: Mapping[str, np.ndarray], name: str) -> str:
+def _histogram(axes: "Axes", sets: Mapping[str, np.ndarray], name: str) -> None:
     integer = PROPERTIES[name].integer
     edges = _edges(*sets.values(), integer=integer)
-
-    def draw(axes: "Axes") -> None:
-        for key, values in sets.items():
-            _stairs(axes, values, edges, color=COLORS[key], fill=key == "generated")
-        axes.set(xlabel=label(name), ylabel="share of molecules", ylim=(0, None))
-        axes.locator_params(axis="x", nbins=6, integer=integer)
-
-    return _svg(draw, f"distribution of {label(name)}")
+    for key, values in sets.items():
+        _stairs(axes, values, edges, color=COLORS[key], fill=key == "generated")
+    axes.set(xlabel=label(name), ylabel="share of molecules", ylim=(0, None))
+    axes.locator_params(axis="x", nbins=6, integer=integer)
 
 
-def _calibration(requested: np.ndarray, realized: np.ndarray, name: str, seed: int) -> str:
+def _calibration(
+    axes: "Axes", requested: np.ndarray, realized: np.ndarray, name: str, seed: int
+) -> None:
     """Draw realized against requested values: dots, their means, and perfect control."""
     rows = np.random.default_rng(seed).permutation(requested.size)[:DOTS]
     ends = [requested.min(), requested.max()]
@@ -144,59 +138,40 @@ def _calibration(requested: np.ndarray, realized: np.ndarray, name: str, seed: i
     if levels.size <= LEVELS:
         groups = [np.flatnonzero(requested == value) for value in levels]
     means = [[part[group].mean() for group in groups] for part in (requested, realized)]
-
-    def draw(axes: "Axes") -> None:
-        axes.plot(ends, ends, color=INK, linewidth=1, linestyle="--")
-        axes.scatter(requested[rows], realized[rows], s=7, color=GENERATED, alpha=0.25, linewidth=0)
-        axes.plot(*means, color=GENERATED, linewidth=1.6, marker="o", markersize=4)
-        axes.set(xlabel=f"{label(name)}, requested", ylabel="realized")
-
-    return _svg(draw, f"calibration of {label(name)}")
+    axes.plot(ends, ends, color=INK, linewidth=1, linestyle="--")
+    axes.scatter(requested[rows], realized[rows], s=7, color=GENERATED, alpha=0.25, linewidth=0)
+    axes.plot(*means, color=GENERATED, linewidth=1.6, marker="o", markersize=4)
+    axes.set(xlabel=f"{label(name)}, requested", ylabel="realized")
 
 
-def _errors(distances: np.ndarray, name: str) -> str:
+def _errors(axes: "Axes", distances: np.ndarray, name: str) -> None:
     """Draw the histogram of signed distances to the targets."""
-    edges = _edges(distances, np.zeros(1))
-
-    def draw(axes: "Axes") -> None:
-        _stairs(axes, distances, edges, color=GENERATED, fill=True)
-        axes.axvline(0, color=INK, linewidth=1, linestyle="--")
-        axes.set(xlabel=f"{label(name)}, distance to the target", ylabel="share of molecules")
-        axes.set_ylim(0, None)
-        axes.locator_params(axis="x", nbins=6)
-
-    return _svg(draw, f"errors of {label(name)}")
+    _stairs(axes, distances, _edges(distances, np.zeros(1)), color=GENERATED, fill=True)
+    axes.axvline(0, color=INK, linewidth=1, linestyle="--")
+    axes.set(xlabel=f"{label(name)}, distance to the target", ylabel="share of molecules")
+    axes.set_ylim(0, None)
+    axes.locator_params(axis="x", nbins=6)
 
 
-def _bars(rows: Mapping[str, Mapping[str, float | None]], keys: list[str]) -> str:
+def _bars(axes: "Axes", rows: Mapping[str, Mapping[str, float | None]], keys: list[str]) -> None:
     """Draw shares as bars, one color a key."""
     places, thick = np.arange(len(rows)), 0.8 / len(keys)
-
-    def draw(axes: "Axes") -> None:
-        for number, key in enumerate(keys):
-            shares = [row.get(key) or 0.0 for row in rows.values()]
-            bars = places + number * thick
-            axes.barh(bars, shares, height=thick * 0.9, color=COLORS[key], alpha=0.75)
-        axes.set_yticks(places + (len(keys) - 1) * thick / 2, list(rows))
-        axes.set(xlabel="share", xlim=(0, None))
-        axes.invert_yaxis()
-        axes.grid(visible=False, axis="y")
-
-    return _svg(draw, "rings", left=0.36)
+    for number, key in enumerate(keys):
+        shares = [row.get(key) or 0.0 for row in rows.values()]
+        bars = places + number * thick
+        axes.barh(bars, shares, height=thick * 0.9, color=COLORS[key], alpha=0.75)
+    axes.set_yticks(places + (len(keys) - 1) * thick / 2, list(rows))
+    axes.set(xlabel="share", xlim=(0, None))
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
 
 
-def _curves(lines: Mapping[str, list[float]], title: str, unit: str) -> str:
+def _curves(axes: "Axes", lines: Mapping[str, list[float]], unit: str) -> None:
     """Draw the columns training and validation against the column epoch."""
-
-    def draw(axes: "Axes") -> None:
-        for key, color in (("training", GENERATED), ("validation", REFERENCE)):
-            axes.plot(
-                lines["epoch"], lines[key], color=color, linewidth=1.6, marker="o", markersize=3
-            )
-        axes.set(xlabel="epoch", ylabel=unit)
-        axes.locator_params(axis="x", nbins=8, integer=True)
-
-    return _svg(draw, f"curves of {title}")
+    for key, color in (("training", GENERATED), ("validation", REFERENCE)):
+        axes.plot(lines["epoch"], lines[key], color=color, linewidth=1.6, marker="o", markersize=3)
+    axes.set(xlabel="epoch", ylabel=unit)
+    axes.locator_params(axis="x", nbins=8, integer=True)
 
 
 def _stairs(axes: "Axes", values: np.ndarray, edges: np.ndarray, *, color: str, fill: bool) -> None:
@@ -218,14 +193,14 @@ def _edges(*sets: np.ndarray, integer: bool = False) -> np.ndarray:
     return np.linspace(low, high, BINS + 1)
 
 
-def _svg(draw: Callable[["Axes"], None], name: str, *, left: float = MARGINS["left"]) -> str:
-    """Draw an `<svg>` element, the same for the same data, whose ids occur in no other chart."""
+def _svg(name: str, draw: Callable[..., None], *data: Any, left: float = MARGINS["left"]) -> str:
+    """Return the drawing of data as an `<svg>` element, whose ids occur in no other chart."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
     with style.context(["default", {**STYLE, "svg.hashsalt": name}]):
         figure = Figure(figsize=SIZE)
-        draw(figure.subplots(gridspec_kw={**MARGINS, "left": left}))
+        draw(figure.subplots(gridspec_kw={**MARGINS, "left": left}), *data)
         text = io.StringIO()
         unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=unsaid)
