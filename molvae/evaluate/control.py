@@ -31,27 +31,20 @@ IN_SDS = 0.5  # the tolerance with a reference set, in its standard deviations
 
 
 class Requests(NamedTuple):
-    """The targets of N molecules for one property.
+    """The targets of N molecules for one property."""
 
-    Attributes:
-        low: lower ends, shape (N,); -inf for an open end, NaN without a target.
-        high: upper ends, shape (N,); equal to `low` for a value.
-    """
-
-    low: np.ndarray
-    high: np.ndarray
+    low: np.ndarray  # lower ends, shape (N,); -inf for an open end, NaN without a target
+    high: np.ndarray  # upper ends, shape (N,); equal to `low` for a value
 
     @property
     def asked(self) -> np.ndarray:
         """Whether a molecule has a target, shape (N,)."""
-        asked: np.ndarray = ~np.isnan(self.low)
-        return asked
+        return np.asarray(~np.isnan(self.low))
 
     @property
     def points(self) -> np.ndarray:
         """Whether the target is a value, not a range, shape (N,)."""
-        points: np.ndarray = self.low == self.high
-        return points
+        return np.asarray(self.low == self.high)
 
     def error(self, realized: np.ndarray) -> np.ndarray:
         """Return the signed distance to the target, shape (N,).
@@ -66,11 +59,8 @@ class Requests(NamedTuple):
 def read_requests(asked: Request | Sequence[Request], *, count: int, name: str) -> Requests:
     """Return the targets of `count` molecules for the property `name`.
 
-    Args:
-        asked: a number or a pair (low, high) for all molecules, or a sequence with one target for
-            each, None or NaN without a target.
-        count: number of molecules, N.
-        name: of the property, for the error message.
+    `asked` is a number or a pair (low, high) for all molecules, or a sequence with one target for
+    each, None or NaN without a target.
 
     Raises:
         UsageError: for an empty range, a point that is not finite, or a wrong number of requests.
@@ -152,7 +142,8 @@ def control(
         if not wanted.asked.any():
             continue
         realized = parsed.measured(name)  # (N,), NaN where invalid
-        hits = _hits(wanted, realized, tolerance(name, scales.get(name)))
+        near = np.where(wanted.points, tolerance(name, scales.get(name)), 0.0)
+        hits = np.abs(wanted.error(realized)) <= near  # NaN is a miss
         values[name] = _score(name, wanted, realized, hits=hits, scale=scales.get(name))
         asked += wanted.asked
         missed |= wanted.asked & ~hits
@@ -163,12 +154,6 @@ def control(
             "hit_rate": float((~missed[several]).mean()),
         }
     return values
-
-
-def _hits(requests: Requests, realized: np.ndarray, near: float) -> np.ndarray:
-    """Return whether each of N molecules meets its target; NaN is a miss."""
-    hits: np.ndarray = np.abs(requests.error(realized)) <= np.where(requests.points, near, 0.0)
-    return hits
 
 
 def _score(

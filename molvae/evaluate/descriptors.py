@@ -39,15 +39,10 @@ DESCRIPTORS = (*CONTINUOUS, *DISCRETE)
 
 
 class Described(NamedTuple):
-    """Descriptors and similarities of a set of distinct molecules.
+    """Descriptors and similarities of a set of distinct molecules."""
 
-    Attributes:
-        descriptors: as `DESCRIPTORS` lists them, shape (N, 9).
-        similarity: largest Tanimoto similarity of each molecule to another one, shape (N,).
-    """
-
-    descriptors: np.ndarray
-    similarity: np.ndarray
+    descriptors: np.ndarray  # as `DESCRIPTORS` lists them, shape (N, 9)
+    similarity: np.ndarray  # largest Tanimoto similarity to another molecule, shape (N,)
 
 
 def describe(

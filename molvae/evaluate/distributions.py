@@ -96,8 +96,7 @@ def rings(generated: Parsed, reference: Parsed | Reference | None = None) -> dic
 
 def known(values: np.ndarray) -> np.ndarray:
     """Return the values that are not NaN."""
-    values = values[~np.isnan(values)]
-    return values
+    return np.asarray(values[~np.isnan(values)])
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -34,29 +34,22 @@ CHUNK_SECONDS = 600.0  # for one batch, the start of ChemNet on a loaded machine
 
 
 class Moments(NamedTuple):
-    """Sums over the activations of a set of molecules; the sums of two sets add up.
-
-    Attributes:
-        molecules: number of molecules.
-        total: sum of the activations, shape (512,) float64.
-        products: sum of their outer products, shape (512, 512) float64.
-    """
+    """Sums over the activations of a set of molecules; the sums of two sets add up."""
 
     molecules: int
-    total: np.ndarray
-    products: np.ndarray
+    total: np.ndarray  # shape (512,) float64
+    products: np.ndarray  # sum of the outer products, shape (512, 512) float64
 
     @property
     def mean(self) -> np.ndarray:
         """Mean activations, shape (512,)."""
-        mean: np.ndarray = self.total / self.molecules
-        return mean
+        return np.asarray(self.total / self.molecules)
 
     @property
     def covariance(self) -> np.ndarray:
         """Covariance of the activations, shape (512, 512), unbiased."""
-        covariance: np.ndarray = self.products - self.molecules * np.outer(self.mean, self.mean)
-        return covariance / (self.molecules - 1)
+        centered = self.products - self.molecules * np.outer(self.mean, self.mean)
+        return np.asarray(centered / (self.molecules - 1))
 
 
 def is_installed() -> bool:
@@ -164,15 +157,8 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 def at_size(parts: Sequence[Moments], reference: Moments, size: int) -> float | None:
     """Estimate the distance that `size` molecules of the same source would have.
 
-    FCD(N) = a + b / N is fitted to the whole set, its halves and its quarters by least squares.
-
-    Args:
-        parts: moments of four random parts of N molecules.
-        reference: moments of the set to compare with.
-        size: molecules.
-
-    Returns:
-        The distance, at least 0; None if the parts are too small for this law.
+    FCD(N) = a + b / N is fitted by least squares to a whole set, its halves and its quarters,
+    which are the parts. None if they are too small for this law.
     """
     if min(part.molecules for part in parts) < MINIMUM_PART:
         return None

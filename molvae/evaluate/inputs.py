@@ -17,26 +17,14 @@ FORMAT = 1  # of the files
 
 
 class Source(NamedTuple):
-    """Molecules that are read only if the cache does not hold their statistics.
+    """Molecules that are read, as SMILES, only if the cache does not hold their statistics."""
 
-    Attributes:
-        sha256: of the molecules; "" for molecules whose statistics are not cached.
-        read: returns them as SMILES.
-    """
-
-    sha256: str
+    sha256: str  # "" for molecules whose statistics are not cached
     read: Callable[[], Sequence[str]]
 
 
 class Inputs(NamedTuple):
-    """The molecules under test, and the sets to compare them with.
-
-    Attributes:
-        generated: N SMILES, as they came out.
-        reference: molecules whose distributions the generated ones should match.
-        scaffolds: the scaffold test set of MOSES.
-        training: the training set itself, or an object that can look up molecules in it.
-    """
+    """The molecules under test, and the sets to compare them with; see `evaluate`."""
 
     generated: Sequence[str | None]
     reference: Source | None = None
@@ -74,10 +62,7 @@ def source(smiles: Iterable[str], *, cached: bool = True) -> Source:
 def file_source(path: Path, read: Callable[[], Sequence[str]], *, column: str = "") -> Source:
     """Return the molecules of a table as a source, without reading a table that was read before.
 
-    Args:
-        path: the table.
-        read: reads its SMILES.
-        column: the column of the SMILES; "" if `read` finds it.
+    `column` has the SMILES; "" if `read` finds it.
     """
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()

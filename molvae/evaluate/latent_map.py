@@ -35,15 +35,10 @@ STYLE: dict[str, Any] = {
 
 
 class Projection(NamedTuple):
-    """Codes projected on their principal components.
+    """Codes projected on their two principal components."""
 
-    Attributes:
-        coordinates: on the two principal components, in latent units, shape (N, 2).
-        shares: of the codes' variance on each of them, 0 to 1.
-    """
-
-    coordinates: np.ndarray
-    shares: tuple[float, float]
+    coordinates: np.ndarray  # in latent units, shape (N, 2)
+    shares: tuple[float, float]  # of the codes' variance, 0 to 1
 
 
 def project(codes: np.ndarray) -> Projection:
@@ -86,15 +81,10 @@ def draw(
     title: str,
     format: str,
 ) -> bytes:
-    """Draw codes as dots.
+    """Draw N codes as dots, colored by N values whose name and unit is `label`.
 
-    Args:
-        projection: N codes.
-        values: N values that color them; the outermost 1 % have the end colors, missing ones
-            (NaN) are grey.
-        label: name and unit of the values.
-        title: above the picture.
-        format: one of `FORMATS`.
+    The outermost 1 % of the values have the end colors, missing ones (NaN) are grey. The format
+    is one of `FORMATS`.
 
     Raises:
         InputError: if no code has a value.

@@ -21,15 +21,10 @@ NEAR = 0.9  # Tanimoto similarity, Morgan radius 2, 1024 bits: for example one m
 
 
 class Nearness(NamedTuple):
-    """The similarity of N molecules to a training set.
+    """The similarity of N molecules to a training set."""
 
-    Attributes:
-        similarity: largest Tanimoto similarity to a training molecule, shape (N,).
-        novel: whether a molecule is not in the training set, shape (N,).
-    """
-
-    similarity: np.ndarray
-    novel: np.ndarray
+    similarity: np.ndarray  # largest Tanimoto similarity to a training molecule, shape (N,)
+    novel: np.ndarray  # whether a molecule is not in the training set, shape (N,)
 
     @property
     def near_copies(self) -> np.ndarray:
@@ -45,14 +40,9 @@ def nearness(
     training_fingerprints: np.ndarray,
     report: Callable[[int], object] | None = None,
 ) -> Nearness:
-    """Compare molecules with a whole training set.
+    """Compare N molecules with fingerprints (N, 128) with a training set, (M, 128), M > 0.
 
-    Args:
-        canonical: SMILES of N molecules.
-        packed: their fingerprints, shape (N, 128).
-        training: the training set.
-        training_fingerprints: of all its molecules, shape (M, 128), M > 0.
-        report: called with the number of training molecules compared so far.
+    `report` is called with the number of training molecules compared so far.
     """
     similarity, _ = nearest(packed, training_fingerprints, report=report)
     return Nearness(similarity, ~training.contains(canonical))

@@ -17,15 +17,7 @@ REPAIRED = 0.03  # loss of aromatic atoms that suggests silently repaired SELFIE
 def notes(
     values: Mapping[str, Any], counts: Mapping[str, Any], sets: Sets, *, suite: str, fcd: bool
 ) -> tuple[str, ...]:
-    """Return the notes on a report.
-
-    Args:
-        values: the numbers of the report.
-        counts: its molecules by kind.
-        sets: the molecules.
-        suite: the collection of metrics.
-        fcd: whether the Frechet ChemNet distance was requested.
-    """
+    """Return the notes on a report with these values and counts; see `evaluate_sets`."""
     said = [*_of_sizes(counts, sets), *_of_novelty(values, sets)]
     if suite == "basic":
         said += _of_usage(sets)

@@ -139,8 +139,7 @@ class Parsed:
 
     def measured(self, name: str) -> np.ndarray:
         """Return one property of each string, NaN if unknown, shape (N,)."""
-        values: np.ndarray = self.properties[:, self.names.index(name)]
-        return values
+        return np.asarray(self.properties[:, self.names.index(name)])
 
 
 def parse_molecules(

@@ -35,25 +35,16 @@ Content = tuple[dict[str, np.ndarray], dict[str, Any]]  # arrays by name, and a 
 
 
 class Reference(NamedTuple):
-    """A test set of M molecules, without the invalid strings.
+    """A test set of M molecules, as in `Parsed`, without its invalid strings, which are counted.
 
-    Attributes:
-        canonical: their SMILES; M of them.
-        names: the P properties.
-        properties: shape (M, P) float64, NaN if a calculator failed.
-        shapes: as `SHAPES` lists them, shape (M, S) float32.
-        fingerprints: Morgan, radius 2, 1024 bits, packed, shape (M, 128).
-        fragments: BRICS fragment -> occurrences.
-        scaffolds: Murcko scaffold of two rings or more -> molecules.
-        invalid: number of invalid strings.
-        chemnet: moments of ChemNet's activations, if requested.
+    `chemnet` has the moments of ChemNet's activations, if requested.
     """
 
     canonical: Sequence[str]
     names: tuple[str, ...]
-    properties: np.ndarray
-    shapes: np.ndarray
-    fingerprints: np.ndarray
+    properties: np.ndarray  # shape (M, P) float64
+    shapes: np.ndarray  # shape (M, S) float32
+    fingerprints: np.ndarray  # shape (M, 128)
     fragments: Mapping[str, int]
     scaffolds: Mapping[str, int]
     invalid: int
@@ -61,20 +52,15 @@ class Reference(NamedTuple):
 
     def measured(self, name: str) -> np.ndarray:
         """Return one property of each molecule, NaN if unknown, shape (M,)."""
-        values: np.ndarray = self.properties[:, self.names.index(name)]
-        return values
+        return np.asarray(self.properties[:, self.names.index(name)])
 
 
 def load_reference(
     molecules: Source, work: Work, *, title: str, chemnet: bool = False
 ) -> Reference:
-    """Load the statistics of a test set, or compute them.
+    """Load the statistics of a test set, which the progress calls `title`, or compute them.
 
-    Args:
-        molecules: the set.
-        work: workers and progress.
-        title: name of the set in the progress.
-        chemnet: with moments of ChemNet's activations; needs the extra `fcd`.
+    Moments of ChemNet's activations need the extra `fcd`.
     """
 
     def read() -> Content:
@@ -148,13 +134,9 @@ def _pack_usage(usage: Usage) -> Content:
 def load_or_compute(
     kind: str, molecules: Source, *others: str, compute: Callable[[], Content]
 ) -> Content:
-    """Load arrays and header from the cache, or compute them and save them there.
+    """Load statistics of a kind from the cache, or compute them and save them there.
 
-    Args:
-        kind: of the statistics.
-        molecules: the set that they describe.
-        others: everything else that they depend on, besides RDKit and these definitions.
-        compute: computes them.
+    `others` is everything that they depend on besides the molecules, RDKit and these definitions.
     """
     if not molecules.sha256:
         return compute()
@@ -171,11 +153,7 @@ def load_or_compute_moments(
 ) -> Moments:
     """Load the moments of ChemNet's activations, and compute those that an earlier run did not.
 
-    Args:
-        key: sha256 of the set, or another unique name; "" for moments that are not cached.
-        canonical: its canonical SMILES.
-        work: workers and progress.
-        title: name of the set in the progress.
+    The key is the sha256 of the set, or another unique name; "" for moments that are not cached.
     """
     path = _path("chemnet", key, fcd_version()) if key else None
     moments = join(())

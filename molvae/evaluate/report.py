@@ -38,8 +38,6 @@ class Report(NamedTuple):
             reason.
         versions: of the packages that the numbers depend on.
         notes: limits of the numbers.
-        suite: the collection of metrics.
-        seed: of subsets.
         intervals: metric -> 95 % interval (low, high), if requested; in tables under
             "table.row.column".
     """
@@ -66,13 +64,7 @@ class Report(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """A report and the molecules behind it.
-
-    Attributes:
-        report: the numbers.
-        sets: the molecules behind them.
-        requests: property -> the targets of the molecules.
-    """
+    """A report, the molecules behind it, and their targets by property."""
 
     report: Report
     sets: Sets
@@ -154,19 +146,7 @@ def evaluate_sets(
     memorization: bool = False,
     bootstrap: int = 0,
 ) -> Evaluation:
-    """Evaluate like `evaluate`, and return the molecules behind the numbers too.
-
-    Args:
-        inputs: the molecules under test, and those to compare with.
-        work: workers, device and progress.
-        targets: as in `evaluate`, and so all that follow.
-        scales: property -> standard deviation.
-        suite: collection of metrics.
-        fcd: compute the Frechet ChemNet distance.
-        seed: of the subsets.
-        memorization: find the nearest training molecules.
-        bootstrap: resamples for intervals.
-    """
+    """Evaluate like `evaluate`, and return the molecules behind the numbers too."""
     if not inputs.generated:
         raise InputError("no molecules to evaluate.")
     if suite not in metrics.suites():
@@ -181,8 +161,9 @@ def evaluate_sets(
     if requests:
         scales = (scales or {}) if compared is None else distributions.scales(compared)
         values["control"] = control.control(sets.generated, requests, scales=scales)
-    found = {}
+    counts, found = count(sets), {}
     if bootstrap:
+        counts["resamples"] = bootstrap
         found = intervals(
             sets,
             metrics.means(sets, suite=suite),
@@ -191,9 +172,6 @@ def evaluate_sets(
             resamples=bootstrap,
             work=work,
         )
-    counts = count(sets)
-    if bootstrap:
-        counts["resamples"] = bootstrap
     if unmeasurable:
         counts["not_measurable"] = list(unmeasurable)
     versions = {"molvae": __version__, "rdkit": rdkit.__version__}

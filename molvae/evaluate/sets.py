@@ -21,13 +21,9 @@ Columns = dict[str, np.ndarray]  # name -> values of N strings, NaN for a string
 
 
 class GuacaMol(NamedTuple):
-    """The comparison of GuacaMol: a sample of the training set, and the generated molecules.
+    """The first distinct molecules, and a sample of the training set.
 
-    Attributes:
-        training: descriptors of the sample.
-        generated: descriptors of the first distinct molecules.
-        chemnet: moments of ChemNet's activations on the generated molecules and on the sample,
-            if requested.
+    `chemnet` has moments of ChemNet's activations on the former and the latter, if requested.
     """
 
     training: Described
@@ -42,12 +38,10 @@ class Sets(NamedTuple):
         generated: the molecules under test, N of them.
         reference: molecules to compare distributions with.
         training: the training set of the generator.
-        seed: of any subset that a metric takes.
         tests: name -> test set, as MOSES names them: Test, TestSF.
         chemnet: moments of ChemNet's activations on four random quarters of the generated
             molecules; empty if not requested or with too few molecules.
         reference_given: rows of the reference; `reference` may be a subset.
-        guacamol: the comparison of that suite.
         similarities: test set -> largest Tanimoto similarity to it of each molecule of the sample.
         usage: ring systems and symbols of the training set, if requested.
         nearness: of the sample to the training set, if requested.
@@ -73,8 +67,7 @@ class Sets(NamedTuple):
 
     def sample(self) -> np.ndarray:
         """Return the fingerprints of the sample."""
-        fingerprints: np.ndarray = self.generated.fingerprints[self.sample_rows()]
-        return fingerprints
+        return np.asarray(self.generated.fingerprints[self.sample_rows()])
 
     def of_each(self, sampled: np.ndarray) -> np.ndarray:
         """Return values of the sample as values of the N strings, NaN outside it."""
@@ -84,12 +77,9 @@ class Sets(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric.
+    """A metric and its suites.
 
-    Attributes:
-        function: from the sets to named numbers.
-        suites: the collections it belongs to.
-        of_each: returns the values of the N strings, if the metric is a mean over strings.
+    `of_each` returns the values of the N strings, if the metric is a mean over strings.
     """
 
     function: Callable[[Sets], Numbers]

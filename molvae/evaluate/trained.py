@@ -19,10 +19,7 @@ SAID = ("title", "licence", "training_molecules", "trained", "health", "measured
 def trained_model(name: str, sha256: str, header: Mapping[str, Any]) -> dict[str, Any]:
     """Return a model's account of its training as plain values for JSON.
 
-    Args:
-        name: of the file.
-        sha256: of its content.
-        header: of a checkpoint; missing or invalid parts are left out.
+    Missing or invalid parts of the header of its file are left out.
     """
     provenance = header.get("provenance")
     provenance = provenance if isinstance(provenance, dict) else {}

@@ -30,19 +30,14 @@ class Training(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class KnownMolecules:
-    """A training set held as hashes of canonical SMILES.
+    """A training set held as hashes of canonical SMILES, and its number of invalid strings.
 
     A hash has 64 bits: with 1.5 million molecules, one new molecule in 10^13 is taken for a known
     one.
-
-    Attributes:
-        molecules: with stereo marks, uint64, sorted, each once.
-        flat: without; the same object if no molecule has any.
-        invalid: number of invalid strings.
     """
 
-    molecules: np.ndarray
-    flat: np.ndarray
+    molecules: np.ndarray  # with stereo marks, uint64, sorted, each once
+    flat: np.ndarray  # without; the same object if no molecule has any
     invalid: int = 0
 
     @classmethod
@@ -80,14 +75,9 @@ class KnownMolecules:
 
 @dataclass(frozen=True)
 class IndexedMolecules:
-    """The training set of a model, as the index in its checkpoint.
+    """The training set of a model, as the index of canonical SMILES in its checkpoint.
 
-    Molecules are standardized as in training before they are looked up.
-
-    Attributes:
-        index: hashes of the standardized canonical SMILES.
-        standardization: of the training set.
-        jobs: worker processes for looking up, or an executor; 0 works in this one.
+    Molecules are standardized as in training before they are looked up, by `jobs` workers.
     """
 
     index: BloomFilter

@@ -19,38 +19,23 @@ VERSION = 1  # of what is counted; another number makes cached counts unfindable
 
 
 class Used(NamedTuple):
-    """Ring systems, ring sizes and symbols of one molecule.
+    """Ring systems, ring sizes and symbols of one molecule."""
 
-    Attributes:
-        systems: its ring systems, each once.
-        sizes: of its rings, 8 standing for 8 or more.
-        symbols: of its SELFIES without stereo; empty if it cannot be encoded.
-    """
-
-    systems: tuple[str, ...] = ()
-    sizes: tuple[int, ...] = ()
-    symbols: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()  # each once
+    sizes: tuple[int, ...] = ()  # 8 stands for 8 or more
+    symbols: tuple[str, ...] = ()  # of its SELFIES without stereo; empty if it cannot be encoded
 
 
 @dataclass
 class Usage:
-    """Ring systems, ring sizes and symbols of a set of molecules.
-
-    Attributes:
-        molecules: number of molecules.
-        systems: ring system -> molecules that have it.
-        sizes: size of a ring -> rings.
-        symbols: SELFIES symbol -> occurrences.
-        holders: SELFIES symbol -> molecules that have it.
-        unwritten: molecules that cannot be encoded as SELFIES.
-    """
+    """Ring systems, ring sizes and symbols of a set of molecules."""
 
     molecules: int = 0
-    systems: Counter[str] = field(default_factory=Counter)
-    sizes: Counter[int] = field(default_factory=Counter)
-    symbols: Counter[str] = field(default_factory=Counter)
-    holders: Counter[str] = field(default_factory=Counter)
-    unwritten: int = 0
+    systems: Counter[str] = field(default_factory=Counter)  # -> molecules that have it
+    sizes: Counter[int] = field(default_factory=Counter)  # -> rings
+    symbols: Counter[str] = field(default_factory=Counter)  # -> occurrences
+    holders: Counter[str] = field(default_factory=Counter)  # symbol -> molecules that have it
+    unwritten: int = 0  # molecules that cannot be encoded as SELFIES
 
     def add(self, used: Used) -> None:
         """Add one molecule."""
@@ -63,12 +48,10 @@ class Usage:
 
 
 def used_by(mol: Chem.Mol, flat: str) -> Used:
-    """Return the ring systems, ring sizes and symbols of a molecule.
+    """Return the ring systems, ring sizes and symbols of a sanitized molecule.
 
-    Args:
-        mol: a sanitized molecule.
-        flat: its canonical SMILES without stereo, so that sets with and without stereo marks can
-            be compared.
+    `flat` is its canonical SMILES without stereo, so that sets with and without stereo marks can
+    be compared.
     """
     try:
         symbols = tuple(map(intern, encode(flat)))  # one object each, sent to others once
