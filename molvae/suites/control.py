@@ -86,7 +86,10 @@ class Control(NamedTuple):
             if points:
                 lines += ["", *_point_lines(title, points)]
         if self.grid_mean:
-            lines += ["", *self._grid_mean()]
+            mae, best = self.grid_mean["mae"], self.published
+            head = [f"mean of {self.grid_mean['targets']} targets", "MAE", "GCT-Plus, its best"]
+            rows = [[name, cell(mae[name]), cell(best.get(name))] for name in mae]
+            lines += ["", *aligned([head, *rows])]
         if self.calibration:
             keys = ("slope", "r2", "mae", "mae_scaled", "shuffled_ratio")
             heads = ["calibration", "slope", "R2", "MAE", "MAE/sd", "shuffled/own"]
@@ -101,15 +104,6 @@ class Control(NamedTuple):
             lines += ["", *aligned([head, *rows])]
         return lines
 
-    def _grid_mean(self) -> list[str]:
-        found = self.grid_mean
-        rows = [
-            [name, cell(found["mae"][name]), cell(self.published.get(name))]
-            for name in found["mae"]
-        ]
-        head = [f"mean of {found['targets']} targets", "MAE", "GCT-Plus, its best"]
-        return aligned([head, *rows])
-
 
 def judge_table(
     smiles: Sequence[str],
@@ -120,18 +114,10 @@ def judge_table(
     versions: Mapping[str, str],
     work: Work,
 ) -> Control:
-    """Compare the molecules of any generator with their targets.
+    """Compare the molecules of any generator with their targets, whose ranges are ignored.
 
     20 or more rows with the same request are one target of the grid; all other requests count as
     joint targets. A missing molecule is a miss.
-
-    Args:
-        smiles: N strings, as generated.
-        targets: property -> the target of each molecule; ranges are ignored.
-        training: the P properties of the training set, if it is known.
-        name: of the generator.
-        versions: that the numbers depend on.
-        work: workers and progress.
 
     Raises:
         InputError: without any target.
@@ -191,8 +177,7 @@ def _joint_answers(asked: np.ndarray, errors: np.ndarray, names: Sequence[str]) 
 def summarize_errors(errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return the number of molecules, and by property the MAE, its spread and the bias.
 
-    Args:
-        errors: property -> realized minus requested, NaN for a missing molecule, (N,).
+    Errors are realized minus requested values, NaN for a missing molecule, shape (N,).
     """
     came = {name: error[~np.isnan(error)] for name, error in errors.items()}
     return {
@@ -206,11 +191,7 @@ def summarize_errors(errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def summarize_joint(
     errors: Mapping[str, np.ndarray], scales: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Summarize N molecules with a request each.
-
-    Args:
-        errors: property -> realized minus requested, NaN for a missing molecule, (N,).
-        scales: property -> standard deviation.
+    """Summarize the errors of N molecules with a request each; scales are standard deviations.
 
     Returns:
         `molecules` (N), `found`, and by property `mae`, `mae_sd` and, for counts, `exact`: the
@@ -225,22 +206,14 @@ def summarize_joint(
         if name in COUNTS:
             figures[name]["exact"] = int((came < 0.5).sum()) / len(error)
     came_at_all = ~np.all([np.isnan(error) for error in errors.values()], axis=0)
-    return {
-        "molecules": len(came_at_all),
-        "found": int(came_at_all.sum()),
-        "properties": figures,
-    }
+    found = int(came_at_all.sum())
+    return {"molecules": len(came_at_all), "found": found, "properties": figures}
 
 
 def neighbors(
     asked: Mapping[str, float], names: Sequence[str], training: Training | None
 ) -> int | None:
     """Count the training molecules near a target; a count in a sample is scaled up.
-
-    Args:
-        asked: property -> value.
-        names: of the P columns.
-        training: properties (M, P), and the size of the training set.
 
     >>> neighbors({"LogP": 2.0}, ("LogP",), (np.array([[1.0], [1.9], [2.3]]), 6))
     4

@@ -29,32 +29,17 @@ TESTS = ("grid", "single", "calibration", "joint")
 
 
 class ControlTests(NamedTuple):
-    """The tests of a model.
+    """The tests of a model."""
 
-    Attributes:
-        n: molecules for each target of the grid, each single target and each calibration.
-        seed: of all randomness.
-        tests: names from `TESTS`.
-        training: the properties of the training set in the model's columns, if available.
-        held_out: molecules whose properties are the joint targets, if available.
-    """
-
-    n: int = 1000
+    n: int = 1000  # molecules for each target of the grid, single target and calibration
     seed: int = 1
     tests: Sequence[str] = TESTS
-    training: Training | None = None
-    held_out: TokenizedMolecules | None = None
+    training: Training | None = None  # in the model's columns
+    held_out: TokenizedMolecules | None = None  # their properties are the joint targets
 
 
 class PropertySampler(NamedTuple):
-    """A model and its settings.
-
-    Attributes:
-        generator: the model.
-        config: tier, temperature and the like.
-        executor: does the chemistry.
-        report: called with a stage, and its molecules done and in all.
-    """
+    """A model, its settings, and the executor that does the chemistry."""
 
     generator: MoleculeGenerator
     config: GenerateConfig
@@ -68,12 +53,6 @@ def run_control(
     """Generate molecules on request, and compare them with their targets.
 
     Targets with a property that the model was not trained on are left out.
-
-    Args:
-        sampler: the model.
-        tests: the tests to run.
-        name: of the model, to display.
-        versions: that the numbers depend on.
     """
     known = sampler.generator.measured
     grid, single = (

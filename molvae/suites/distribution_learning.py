@@ -26,43 +26,24 @@ Row = dict[str, float | None]
 
 
 class Sample(NamedTuple):
-    """The molecules of one seed.
-
-    Attributes:
-        name: of the seed or the file.
-        smiles: as generated; "" for a missing molecule.
-        account: for a molvae model: tier, acceptance, draws, settings.
-    """
+    """The molecules of one seed or file."""
 
     name: str
-    smiles: Sequence[str]
-    account: Mapping[str, Any]
+    smiles: Sequence[str]  # as generated; "" for a missing molecule
+    account: Mapping[str, Any]  # of a molvae model: tier, acceptance, draws, settings
 
 
 class Benchmark(NamedTuple):
-    """The results of a generator, and published results.
-
-    Attributes:
-        suite: whose metrics.
-        model: name of the generator.
-        molecules: N of each sample.
-        samples: their names.
-        metrics: name -> mean, sd (over samples, None for one sample) and values.
-        accounts: of the samples, for a molvae model.
-        health: figures of its latent space.
-        published: model -> metric -> value.
-        notes: limits of the numbers.
-        versions: that the numbers depend on.
-    """
+    """The results of a generator, and published results."""
 
     suite: str
     model: str
-    molecules: tuple[int, ...]
-    samples: tuple[str, ...]
-    metrics: Mapping[str, Mapping[str, Any]]
-    accounts: tuple[Mapping[str, Any], ...]
-    health: Mapping[str, Any]
-    published: Mapping[str, Row]
+    molecules: tuple[int, ...]  # N of each sample
+    samples: tuple[str, ...]  # their names
+    metrics: Mapping[str, Mapping[str, Any]]  # mean, sd (None for one sample) and values of each
+    accounts: tuple[Mapping[str, Any], ...]  # of the samples of a molvae model
+    health: Mapping[str, Any]  # of its latent space
+    published: Mapping[str, Row]  # model -> metric -> value
     notes: tuple[str, ...]
     versions: Mapping[str, str]
 
@@ -99,13 +80,7 @@ def generate_sample(
 ) -> Sample:
     """Generate a sample for evaluation: without targets, duplicates kept.
 
-    Args:
-        generator: the model.
-        n: molecules.
-        seed: of the sample.
-        config: tier and temperature; `unique` must be off.
-        executor: does the chemistry.
-        report: called with the number of molecules found so far.
+    `unique` of the settings must be off. `report` is called with the molecules found so far.
     """
     generation = generator.generate(n, config=config, seed=seed, executor=executor, report=report)
     smiles = [molecule.smiles for molecule in generation.molecules]
@@ -123,14 +98,9 @@ def run_suite(
     model: str,
     health: Mapping[str, Any] | None = None,
 ) -> Benchmark:
-    """Evaluate samples, and put their mean beside published results.
+    """Evaluate samples, one for each seed, and put their mean beside published results.
 
-    Args:
-        samples: one for each seed.
-        judge: `evaluate` with all sets to compare with.
-        suite: "moses" or "guacamol".
-        model: name of the generator.
-        health: figures of a molvae model's latent space.
+    `judge` is `evaluate` with all sets to compare with.
     """
     reports = [judge(sample.smiles) for sample in samples]
     rows = [

@@ -30,13 +30,8 @@ def linear_probe(
 ) -> dict[str, float | None]:
     """Predict each property linearly from the codes.
 
-    Ridge regression (Alain & Bengio 2016, arXiv 1610.01644) fitted to one half of the molecules.
-
-    Args:
-        codes: posterior means, shape (N, Z).
-        values: properties, NaN where unknown, shape (N, P).
-        names: of the properties.
-        seed: of the halves.
+    Ridge regression (Alain & Bengio 2016, arXiv 1610.01644) of values (N, P), NaN where unknown,
+    on codes (N, Z), fitted to one half of the molecules.
 
     Returns:
         R2 on the other half, by property; None if a half has no spread.
@@ -64,12 +59,7 @@ def two_sample_auc(first: np.ndarray, second: np.ndarray, *, seed: int) -> float
 
     Logistic regression on the codes, their squares and products, fitted to one half of each set
     and tested on the other (a classifier two-sample test, Lopez-Paz & Oquab 2017,
-    arXiv 1610.06545).
-
-    Args:
-        first: shape (N1, Z).
-        second: shape (N2, Z).
-        seed: of the halves.
+    arXiv 1610.06545). The sets have shapes (N1, Z) and (N2, Z).
 
     Returns:
         0.5 if they cannot be told apart, 1 if they always can.

@@ -25,24 +25,15 @@ LEVELS = (0.05, 0.95)  # quantiles of the training set between which requests ar
 class Calibration(NamedTuple):
     """The control of one property, without targets for the others.
 
-    Attributes:
-        molecules: N.
-        slope: of realized on requested values, by least squares; 1: the target is followed
-            exactly, 0: it is ignored.
-        r2: share of the realized variance that the request explains.
-        mae: mean absolute error in the property's unit.
-        mae_scaled: in standard deviations of the training set.
-        shuffled_ratio: mean absolute error against the requests shuffled, over `mae`.
-
     A figure that is undefined, without molecules or without any spread, is None.
     """
 
     molecules: int
-    slope: float | None
-    r2: float | None
-    mae: float | None
-    mae_scaled: float | None
-    shuffled_ratio: float | None
+    slope: float | None  # of realized on requested values; 1: followed exactly, 0: ignored
+    r2: float | None  # share of the realized variance that the request explains
+    mae: float | None  # mean absolute error in the property's unit
+    mae_scaled: float | None  # in standard deviations of the training set
+    shuffled_ratio: float | None  # mean absolute error against the requests shuffled, over `mae`
 
     @property
     def followed(self) -> bool:
@@ -63,13 +54,8 @@ def measure_card(
 ) -> dict[str, Any]:
     """Generate molecules, with and without targets, and return the figures as plain values.
 
-    Args:
-        generator: the model.
-        n: molecules without targets.
-        per_property: molecules for each property that can be computed.
-        seed: of all randomness.
-        executor: does the chemistry.
-        report: called with the number of molecules so far.
+    `n` molecules have no target, and `per_property` one for each property that can be computed.
+    `report` is called with the number of molecules so far.
     """
     config = without_selection(generator)
     free = generator.generate(n, config=config, seed=seed, executor=executor, report=report).summary

@@ -41,8 +41,6 @@ class Reconstruction(NamedTuple):
     """The result of the reconstruction benchmark.
 
     Attributes:
-        model: name of the generator.
-        source: file of the molecules.
         molecules: N, including molecules that the model cannot encode.
         left_out: these molecules, by reason.
         ways: for each of `WAYS`: share `exact`, by canonical SMILES, of all N; mean `tanimoto` to
@@ -54,8 +52,6 @@ class Reconstruction(NamedTuple):
             -log p(x given c) if the decoder was trained with noise, else its bound,
             reconstruction + KL; empty without a training set.
         passed: pass or fail by the name of each test.
-        seed: of all randomness.
-        versions: that the numbers depend on, and the machine.
     """
 
     model: str
@@ -114,15 +110,7 @@ def reconstruct(
     versions: Mapping[str, str],
     training: TokenizedMolecules | None = None,
 ) -> Reconstruction:
-    """Encode molecules, decode them, and measure the codes.
-
-    Args:
-        generator: the model.
-        held_out: molecules that it was not trained on.
-        name: of the model, to display.
-        seed: of all randomness.
-        versions: that the numbers depend on.
-        training: molecules that it was trained on.
+    """Encode held-out molecules, decode them, and measure the codes.
 
     Raises:
         InputError: for fewer than 100 molecules that the model can encode.

@@ -27,19 +27,12 @@ GIVEN = 1 / 3  # of the least excess, traded for fewer repairs and better contro
 
 
 class Trial(NamedTuple):
-    """One setting.
+    """One setting."""
 
-    Attributes:
-        noise: level, 0 to 1.
-        temperature: of decoding.
-        fcd: to held-out molecules; comparable within one search only.
-        acceptance: share of strings that need no repair.
-    """
-
-    noise: float
+    noise: float  # level, 0 to 1
     temperature: float
-    fcd: float
-    acceptance: float
+    fcd: float  # to held-out molecules; comparable within one search only
+    acceptance: float  # share of strings that need no repair
 
 
 def held_out_smiles(dataset: MoleculeDataset, *, split: str, seed: int) -> list[str]:
@@ -78,16 +71,8 @@ def search_settings(
 ) -> list[Trial]:
     """Generate `n` molecules at every setting, without targets, and compare with the reference.
 
-    Args:
-        generator: the model; without noise in training only level 0 is tried.
-        reference: moments of held-out molecules.
-        n: molecules, at least `fcd.MINIMUM`.
-        seed: of the draws.
-        jobs: worker processes for ChemNet.
-        levels: of noise.
-        temperatures: of decoding.
-        executor: does the chemistry.
-        report: called with each setting when it is done.
+    A model without noise in training is tried at level 0 only; `n` is at least `fcd.MINIMUM`.
+    `report` is called with each setting when it is done.
 
     Returns:
         All settings, the best first.
@@ -122,9 +107,7 @@ def training_distance(
 def choose_trial(found: Sequence[Trial], floor: float = 0.0) -> Trial:
     """Return the setting with the fewest repairs among those that are as good as the best.
 
-    Args:
-        found: all settings.
-        floor: distance of training molecules.
+    `floor` is the distance of training molecules.
     """
     nearest = min(tried.fcd for tried in found)
     limit = nearest + GIVEN * max(nearest - floor, 0.0)

@@ -24,33 +24,20 @@ from molvae.train.initialization import STANDARDIZATION
 
 
 class TokenizedMolecules(NamedTuple):
-    """Real molecules in a model's tokens.
+    """Real molecules in a model's tokens."""
 
-    Attributes:
-        dataset: N molecules in the model's tokens and columns, all in one split.
-        source: rows of that split, or of the table, from which the N were chosen.
-        left_out: molecules that the model cannot encode, by reason; not among the N.
-        name: of the file.
-    """
-
-    dataset: MoleculeDataset
-    source: int
-    left_out: Mapping[str, int]
-    name: str
+    dataset: MoleculeDataset  # N molecules in the model's tokens and columns, all in one split
+    source: int  # rows of that split, or of the table, from which the N were chosen
+    left_out: Mapping[str, int]  # not among the N since the model cannot encode them, by reason
+    name: str  # of the file
 
 
 def load_tokenized(
     path: Path, generator: MoleculeGenerator, *, split: str, limit: int, seed: int, work: Work
 ) -> TokenizedMolecules:
-    """Load the molecules of a file, at most `limit`, chosen with the seed.
+    """Load molecules, at most `limit`, chosen with the seed.
 
-    Args:
-        path: a dataset of `molvae prepare`, or a table of SMILES.
-        generator: the model.
-        split: of a dataset: train, validation or test; a table is taken whole.
-        limit: molecules.
-        seed: of the choice.
-        work: workers and progress.
+    The file is a dataset of `molvae prepare`, of which they are a split, or a table of SMILES.
 
     Raises:
         InputError: if no molecule is left.
@@ -71,18 +58,8 @@ def load_training_properties(
 ) -> tuple[np.ndarray, int]:
     """Return properties of a training set, and its number of molecules.
 
-    They are the properties of all molecules of a dataset, or of at most `limit` molecules of a
-    table, chosen with the seed.
-
-    Args:
-        path: a dataset of `molvae prepare`, or a table of SMILES.
-        names: the P properties.
-        limit: molecules of a table.
-        seed: of the choice.
-        work: workers and progress.
-
-    Returns:
-        Values in their units, shape (M, P), and the number of molecules in the whole set.
+    They are the P properties of all molecules of a dataset, or of at most `limit` molecules of a
+    table, chosen with the seed; in their units, shape (M, P).
     """
     if store.find_kind(path):
         dataset = MoleculeDataset.load(path)
@@ -90,8 +67,7 @@ def load_training_properties(
         return _columns(dataset, names)[members], len(members)
     smiles, source = _read_smiles(path, limit=limit, seed=seed)
     parsed = parse_molecules(smiles, names, work, stage="Measuring the training set")
-    values: np.ndarray = parsed.properties[parsed.valid]
-    return values, source
+    return parsed.properties[parsed.valid], source
 
 
 def _read_smiles(path: Path, *, limit: int, seed: int) -> tuple[list[str], int]:
