@@ -7,9 +7,11 @@ from click.testing import CliRunner, Result
 from molvae.cli.main import cli
 
 
-def invoke(*words: object, input: str | bytes | None = None) -> Result:
-    """Run a command: `invoke("generate", "-n", 3)`."""
-    return CliRunner().invoke(cli, [*map(str, words)], input=input, prog_name="molvae")
+def invoke(*words: object, input: str | bytes | None = None, code: int = 0) -> Result:
+    """Run a command, and check its exit code: `invoke("generate", "-n", 3)`."""
+    done = CliRunner().invoke(cli, [*map(str, words)], input=input, prog_name="molvae")
+    assert done.exit_code == code, done.stderr or done.exception
+    return done
 
 
 def rows_of(text: str, delimiter: str = ",") -> list[dict[str, str]]:

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from molvae.data import public_sets
 from molvae.data.public_sets import PublicFile, PublicSet
@@ -58,8 +58,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def data(*arguments: str) -> Result:
-    return invoke("data", *arguments)
+data = partial(invoke, "data")
 
 
 def start(server: Server, *arguments: str) -> "subprocess.Popen[str]":
@@ -77,7 +76,7 @@ def test_the_list_names_every_set_and_what_is_cached(server: Server) -> None:
     assert lines[0].split() == ["name", "rows", "MiB", "cached", "license", "what", "cite"]
     (moses,) = (line for line in lines if line.startswith("moses-train "))
     assert moses.split()[:5] == ["moses-train", "1,584,663", "64.8", "no", "MIT"]
-    assert data("get", "-q", "drugs-train").exit_code == 0
+    data("get", "-q", "drugs-train")
     (drugs,) = (line for line in data("list").stdout.splitlines() if "drugs-train" in line)
     assert drugs.split()[3] == "yes"
 
@@ -109,33 +108,31 @@ def test_a_mirror_is_asked_for_the_file_as_the_cache_names_it(
     cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = server.address.rpartition("/")[0]
-    assert data("get", "drugs-train", "--from", f"{base}/sets/").exit_code == 0
+    data("get", "drugs-train", "--from", f"{base}/sets/")
     monkeypatch.setenv("MOLVAE_MIRROR", f"{base}/other")
-    assert data("get", "drugs-test").exit_code == 0
+    data("get", "drugs-test")
     paths = [request.path for request in server.requests]
     assert paths == ["/sets/drugs_train.csv", "/other/drugs_test.csv"]
 
 
 @pytest.mark.usefixtures("cache", "server")
 def test_mistakes_are_one_line_and_a_code() -> None:
-    unknown = data("get", "mosess")
-    assert unknown.exit_code == 2
+    unknown = data("get", "mosess", code=2)
     assert unknown.stderr == (
         "Error: no public set is named 'mosess'; did you mean 'moses'? molvae data list shows"
         " all.\n"
     )
-    local = data("get", "drugs", "--from", "file:///tmp")
-    assert (local.exit_code, local.stdout) == (2, "")
+    local = data("get", "drugs", "--from", "file:///tmp", code=2)
+    assert local.stdout == ""
     assert "begins with https://" in local.stderr
-    assert data("gett").exit_code == 2
+    data("gett", code=2)
 
 
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/\x1b[31m", "ftp://x/\x9b31m"])
 def test_what_a_server_says_cannot_steer_the_terminal(server: Server, address: str) -> None:
     server.plan = [f"to {address}"] * 2
-    done = data("get", "drugs-train")
-    assert done.exit_code == 1
+    done = data("get", "drugs-train", code=1)
     assert not {"\x1b", "\x9b"} & set(done.stderr)
 
 

@@ -54,8 +54,7 @@ def test_an_option_of_another_name_can_say_the_output() -> None:
     for words in ([], ["--format", "sdf", "--output-format", "json"]):
         assert CliRunner().invoke(command, words).exit_code == 0
     assert seen == [("", ""), ("sdf", "json")]
-    done = invoke("evaluate", "x.csv", "--format", "xlsx")
-    assert done.exit_code == 2
+    done = invoke("evaluate", "x.csv", "--format", "xlsx", code=2)
     assert "'smi', 'csv', 'tsv', 'sdf', 'parquet', 'json', 'jsonl'" in done.stderr
 
 
@@ -125,7 +124,7 @@ def test_an_open_quote_costs_one_row_of_every_command(
         assert f"in.{kind}:3: a quote opens and does not close" in done.stderr, command
         found = json.loads(done.stdout)["rejected"]
         assert found == {"a quote opens and does not close": 2}, command
-        assert invoke(command, *words, "--strict", "--force").exit_code == 3, command
+        invoke(command, *words, "--strict", "--force", code=3)
     done = invoke("evaluate", path, "-j", "1", "--json")
     assert f"in.{kind}: 4 rows" in done.stderr
     assert f"in.{kind}: 2 rows are damaged and count as invalid." in done.stderr
@@ -152,7 +151,6 @@ def test_a_damaged_record_is_named_by_its_line_and_the_rest_is_kept(
 def test_evaluate_reads_stdin(kind: str) -> None:
     for more in ((), ("--format", kind)):
         done = invoke("evaluate", "-", "-j", 1, "--json", *more, input=content(kind))
-        assert done.exit_code == 0, done.stderr
         found = json.loads(done.stdout)
         assert (found["counts"]["generated"], found["values"]["validity"]) == (50, 1)
         assert "stdin: 50 rows, SMILES in column" in done.stderr
@@ -176,15 +174,15 @@ def test_what_cannot_be_meant_exits_2_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("drugs.csv").write_bytes(content("csv"))
-    done = invoke(*command.format(csv="drugs.csv").split())
-    assert (done.exit_code, message in done.stderr) == (2, True), done.stderr
+    done = invoke(*command.format(csv="drugs.csv").split(), code=2)
+    assert message in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["drugs.csv"]
 
 
 def test_without_pyarrow_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    done = invoke("generate", "no-such-model", "-o", tmp_path / "a.parquet")
-    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    done = invoke("generate", "no-such-model", "-o", tmp_path / "a.parquet", code=2)
+    assert done.stderr.count("\n") == 1
     assert "pip install 'molvae[parquet]'" in done.stderr
 
 
@@ -198,7 +196,7 @@ def test_generate_writes_the_same_molecules_in_every_format(
     expected = invoke(*words).stdout.splitlines()
     header, first = (line.split(",") for line in expected[:2])
     path = tmp_path / f"a.{kind}"
-    assert invoke(*words, "-o", path).exit_code == 0
+    invoke(*words, "-o", path)
     rows = list(open_table(path).rows)
     assert [row.id for row in rows] == [line.split(",")[0] for line in expected[1:]]
     assert canonicalize(rows[0].smiles, stereo=False) == canonicalize(first[1], stereo=False)
@@ -227,5 +225,4 @@ def test_a_pipe_of_two_commands_needs_no_file(tiny_model_file: Path) -> None:
     for more in (("--format", "sdf"), ("--json",), ("--format", "smi")):
         made = invoke(*words, *more)
         done = invoke("evaluate", STDIO, "-j", 1, "--json", "-q", input=made.stdout_bytes)
-        assert done.exit_code == 0, done.stderr
         assert json.loads(done.stdout)["counts"]["generated"] == 5

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from molvae.dataset import MoleculeDataset
-from tests.conftest import Run
+from tests.cli.running import invoke
 from tests.drugs import DRUGS
 
 QUICK = ("--properties", "MW,LogP", "-j", 1)
@@ -23,12 +23,10 @@ def drugs(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_table_becomes_a_dataset_and_every_bad_row_is_named(
-    molvae: Run, drugs: Path, tmp_path: Path
-) -> None:
+def test_a_table_becomes_a_dataset_and_every_bad_row_is_named(drugs: Path, tmp_path: Path) -> None:
     output, rejects = tmp_path / "drugs.molvae", tmp_path / "bad.csv"
-    done = molvae("prepare", drugs, "-o", output, *QUICK, "--label", "pka", "--rejects", rejects)
-    assert (done.returncode, done.stdout) == (0, "")
+    done = invoke("prepare", drugs, "-o", output, *QUICK, "--label", "pka", "--rejects", rejects)
+    assert done.stdout == ""
     line = len(DRUGS) + 2
     assert f"drugs.csv:{line}: not a molecule: ring 1 is opened" in done.stderr
     assert f"drugs.csv:{line + 1}: not a number: 'x'" in done.stderr
@@ -41,17 +39,15 @@ def test_a_table_becomes_a_dataset_and_every_bad_row_is_named(
     assert rejects.read_text().splitlines()[0] == "file,row,field,smiles,reason"
 
 
-def test_class_labels_are_told_with_their_conflicts_and_shown_by_info(
-    molvae: Run, tmp_path: Path
-) -> None:
+def test_class_labels_are_told_with_their_conflicts_and_shown_by_info(tmp_path: Path) -> None:
     path, output, conflicts = (tmp_path / name for name in ("a.csv", "a.molvae", "conflicts.csv"))
     rows = [(smiles, "Long" if len(smiles) > 40 else "short", 1) for _, smiles in DRUGS]
     rows += [(smiles, "long", 0) for smiles, size, _ in rows if size == "short"][:12]
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("smiles", "size", "assay"), *rows])
     labels = ("--label", "size", "--label", "assay:class")
-    done = molvae("prepare", path, "-o", output, *QUICK, *labels, "--conflicts", conflicts)
-    assert (done.returncode, done.stdout) == (0, "")
+    done = invoke("prepare", path, "-o", output, *QUICK, *labels, "--conflicts", conflicts)
+    assert done.stdout == ""
     first = len(DRUGS) + 2
     assert (
         f"a.csv:{first}: size Long, but short for the same molecule since a.csv:2;" in done.stderr
@@ -76,32 +72,31 @@ def test_class_labels_are_told_with_their_conflicts_and_shown_by_info(
     assert f"label size: classes {told}; without 12\n" in done.stderr
     assert "assay=0: too few molecules in the training split (0): left out" in done.stderr
     assert "assay does not vary over the training split: left out" in done.stderr
-    shown = [line.split() for line in molvae("info", output).stdout.splitlines()]
+    shown = [line.split() for line in invoke("info", output).stdout.splitlines()]
     for word, count in counts["size"]["classes"].items():
         assert next(line for line in shown if line[:2] == ["size", word])[-1] == str(count)
     assert not [line for line in shown if line[:1] == ["size=Long"]]
 
 
-def test_a_label_that_can_be_read_in_two_ways_is_a_usage_error(molvae: Run, tmp_path: Path) -> None:
+def test_a_label_that_can_be_read_in_two_ways_is_a_usage_error(tmp_path: Path) -> None:
     path, output = tmp_path / "a.csv", tmp_path / "a.molvae"
     path.write_text("smiles,y\nCCO,active\nCCN,2.5\nCCC,inactive\n")
-    done = molvae("prepare", path, "-o", output, *QUICK, "--label", "y")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    done = invoke("prepare", path, "-o", output, *QUICK, "--label", "y", code=2)
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
     assert "(a.csv:3: '2.5'), 2 are words (a.csv:2: 'active')" in done.stderr
     assert "--label 'y:class'" in done.stderr
     assert not output.exists()
 
 
-def test_classes_are_found_in_what_comes_from_a_pipe(molvae: Run, tmp_path: Path) -> None:
+def test_classes_are_found_in_what_comes_from_a_pipe(tmp_path: Path) -> None:
     rows = ["smiles,y", *(f"{'C' * size}O,{'ab'[size % 2]}" for size in range(1, 9))]
     options = ("--label", "y", "--validation", 0, "--test", 0)
-    done = molvae("prepare", "-", "-o", tmp_path / "a", *QUICK, *options, input="\n".join(rows))
-    assert done.returncode == 0, done.stderr
+    done = invoke("prepare", "-", "-o", tmp_path / "a", *QUICK, *options, input="\n".join(rows))
     assert "label y: classes a 4, b 4\n" in done.stderr
 
 
-def test_json_is_the_tally_and_quiet_is_quiet(molvae: Run, drugs: Path, tmp_path: Path) -> None:
-    done = molvae("prepare", drugs, "-o", tmp_path / "a.molvae", *QUICK, "--json", "-q")
+def test_json_is_the_tally_and_quiet_is_quiet(drugs: Path, tmp_path: Path) -> None:
+    done = invoke("prepare", drugs, "-o", tmp_path / "a.molvae", *QUICK, "--json", "-q")
     assert done.stderr == ""
     tally = json.loads(done.stdout)
     assert tally["rows"] == len(DRUGS) + 2
@@ -109,40 +104,36 @@ def test_json_is_the_tally_and_quiet_is_quiet(molvae: Run, drugs: Path, tmp_path
     assert len(tally["sha256"]) == 64
 
 
-def test_options_reach_the_configuration(molvae: Run, drugs: Path, tmp_path: Path) -> None:
+def test_options_reach_the_configuration(drugs: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.molvae"
     options = ("--split", "scaffold", "--stereo", "--seed", 7, "--test", 0.2, "-s", "SMILES")
-    assert molvae("prepare", drugs, "-o", output, *QUICK, *options).returncode == 0
+    invoke("prepare", drugs, "-o", output, *QUICK, *options)
     config = MoleculeDataset.load(output).provenance["data"]
     assert (config["split"], config["stereo"], config["seed"]) == ("scaffold", True, 7)
     assert (config["test"], config["properties"]) == (0.2, ["MW", "LogP"])
 
 
-def test_molecules_alone_are_prepared_by_the_word_none(
-    molvae: Run, drugs: Path, tmp_path: Path
-) -> None:
+def test_molecules_alone_are_prepared_by_the_word_none(drugs: Path, tmp_path: Path) -> None:
     """Left out, the option means its default, so an empty list needs a word."""
     output = tmp_path / "a.molvae"
-    done = molvae("prepare", drugs, "-o", output, "--properties", "none", "-j", 1)
-    assert done.returncode == 0
+    invoke("prepare", drugs, "-o", output, "--properties", "none", "-j", 1)
     assert MoleculeDataset.load(output).normalizer.names == ()
 
 
-def test_what_exists_is_overwritten_only_by_force(molvae: Run, drugs: Path, tmp_path: Path) -> None:
+def test_what_exists_is_overwritten_only_by_force(drugs: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.molvae"
     output.write_text("precious")
-    done = molvae("prepare", drugs, "-o", output, *QUICK)
-    assert (done.returncode, output.read_text()) == (2, "precious")
+    done = invoke("prepare", drugs, "-o", output, *QUICK, code=2)
+    assert output.read_text() == "precious"
     assert "exists; --force overwrites it." in done.stderr
-    assert molvae("prepare", drugs, "-o", output, *QUICK, "--force").returncode == 0
+    invoke("prepare", drugs, "-o", output, *QUICK, "--force")
     assert MoleculeDataset.load(output).size > 300 - 10
 
 
-def test_the_input_is_never_the_output(molvae: Run, drugs: Path, tmp_path: Path) -> None:
+def test_the_input_is_never_the_output(drugs: Path, tmp_path: Path) -> None:
     before = drugs.read_bytes()
     for options in (("-o", drugs), ("-o", tmp_path / "a", "--rejects", drugs)):
-        done = molvae("prepare", drugs, *options, *QUICK, "--force")
-        assert done.returncode == 2
+        invoke("prepare", drugs, *options, *QUICK, "--force", code=2)
     assert drugs.read_bytes() == before
 
 
@@ -158,21 +149,23 @@ def test_the_input_is_never_the_output(molvae: Run, drugs: Path, tmp_path: Path)
     ],
 )
 def test_what_cannot_be_meant_is_one_line(
-    molvae: Run, drugs: Path, tmp_path: Path, options: tuple[str, ...], code: int, message: str
+    drugs: Path, tmp_path: Path, options: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = molvae("prepare", drugs, "-o", tmp_path / "a.molvae", "-j", 1, "-q", "--force", *options)
-    assert (done.returncode, done.stderr.count("\n")) == (code, 1)
+    done = invoke(
+        "prepare", drugs, "-o", tmp_path / "a.molvae", "-j", 1, "-q", "--force", *options, code=code
+    )
+    assert done.stderr.count("\n") == 1
     assert message in done.stderr
     assert not (tmp_path / "a.molvae").exists()
 
 
-def test_a_file_that_is_no_table_exits_3(molvae: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_no_table_exits_3(tmp_path: Path) -> None:
     page = tmp_path / "zinc.csv"
     page.write_text("<html><body>moved</body></html>")
-    done = molvae("prepare", page, "-o", tmp_path / "a.molvae")
-    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    done = invoke("prepare", page, "-o", tmp_path / "a.molvae", code=3)
+    assert done.stderr.count("\n") == 1
     assert "a web page, not the data" in done.stderr
-    assert molvae("prepare", tmp_path / "no.csv", "-o", tmp_path / "a.molvae").returncode == 3
+    invoke("prepare", tmp_path / "no.csv", "-o", tmp_path / "a.molvae", code=3)
 
 
 def test_ctrl_c_ends_it_at_once_and_leaves_what_is_done_at_most(

@@ -1,8 +1,8 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from tests.cli.running import invoke
 from tests.drugs import DRUGS
@@ -18,10 +18,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 def evaluate():
     """Run the command within this process, which saves a start of Python for each test."""
 
-    def run(*arguments: object) -> Result:
-        return invoke("evaluate", *arguments, "-j", 1)
-
-    return run
+    return partial(invoke, "evaluate", "-j", 1)
 
 
 @pytest.fixture
@@ -36,7 +33,6 @@ def table(tmp_path: Path) -> Path:
 def test_the_page_holds_the_same_report_as_the_json(evaluate, table, tmp_path) -> None:
     out, page = tmp_path / "report.json", tmp_path / "report.html"
     done = evaluate(table, "--reference", table, "-o", out, "--report", page, "--seed", 5)
-    assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith("11 molecules, 10 valid")
     found = Page(page.read_text(encoding="utf-8"))
     assert found.record["report"] == json.loads(out.read_text())
@@ -48,8 +44,7 @@ def test_a_model_brings_its_training_curves_along(
     evaluate, table, tmp_path, tiny_model_file
 ) -> None:
     page = tmp_path / "report.html"
-    done = evaluate(table, "--training", tiny_model_file, "--report", page)
-    assert done.exit_code == 0, done.stderr
+    evaluate(table, "--training", tiny_model_file, "--report", page)
     found = Page(page.read_text(encoding="utf-8"))
     assert found.record["model"]["name"] == "model.safetensors"
     assert len(found.record["model"]["log"]) == 5
@@ -61,8 +56,7 @@ def test_names_from_strangers_stay_words(evaluate, tmp_path) -> None:
     path, page = tmp_path / f"{HOSTILE}.csv", tmp_path / "report.html"
     rows = ["CCO,1", f"{HOSTILE},1", f"CCN {HOSTILE},1"]
     path.write_text("\n".join([f"SMILES,target_{HOSTILE}", *rows]), encoding="utf-8")
-    done = evaluate(path, "--report", page)
-    assert done.exit_code == 0, done.stderr
+    evaluate(path, "--report", page)
     found = Page(page.read_text(encoding="utf-8"))
     assert found.all("img") == []
     assert found.record["files"]["generated"] == path.name
@@ -72,11 +66,10 @@ def test_names_from_strangers_stay_words(evaluate, tmp_path) -> None:
 def test_a_page_is_written_over_another_only_by_force(evaluate, table, tmp_path) -> None:
     page = tmp_path / "report.html"
     page.write_text("mine")
-    refused = evaluate(table, "--report", page)
-    assert refused.exit_code == 2
+    refused = evaluate(table, "--report", page, code=2)
     assert "--force" in refused.stderr
     assert page.read_text() == "mine"
-    assert evaluate(table, "--report", page, "--force").exit_code == 0
+    evaluate(table, "--report", page, "--force")
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
@@ -94,8 +87,7 @@ def test_a_place_that_cannot_be_is_refused_before_the_work(
     evaluate, table, tmp_path, arguments, words
 ) -> None:
     filled = [word.format(table=table, folder=tmp_path) for word in arguments]
-    done = evaluate(table, *filled)
-    assert done.exit_code == 2
+    done = evaluate(table, *filled, code=2)
     assert words in done.stderr
     assert "rows" not in done.stderr  # nothing was read
 
@@ -104,8 +96,7 @@ def test_without_the_extra_nothing_is_read(evaluate, table, tmp_path, monkeypatc
     from molvae.evaluate.page import render as page
 
     monkeypatch.setattr(page, "find_spec", lambda name: None)
-    done = evaluate(table, "--report", tmp_path / "report.html")
-    assert done.exit_code == 2
+    done = evaluate(table, "--report", tmp_path / "report.html", code=2)
     assert "pip install 'molvae[report]'" in done.stderr
     assert "rows" not in done.stderr
-    assert evaluate(table).exit_code == 0
+    evaluate(table)

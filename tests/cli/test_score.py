@@ -19,8 +19,8 @@ SCORES = (*("elbo", "nll_per_symbol", "reconstruction", "kl", "percentile", "ood
 def score(tiny_model_file: Path, table: Path) -> Scoring:
     """Run the command on the table and the tiny model."""
 
-    def run(*arguments: object, model: object = None) -> Result:
-        return invoke("score", table, model or tiny_model_file, "-j", 1, *arguments)
+    def run(*arguments: object, model: object = None, code: int = 0) -> Result:
+        return invoke("score", table, model or tiny_model_file, "-j", 1, *arguments, code=code)
 
     return run
 
@@ -29,7 +29,6 @@ def test_scores_stand_behind_the_columns_of_the_table(
     score: Scoring, tiny_model_file: Path
 ) -> None:
     done = score()
-    assert done.exit_code == 0, done.stderr
     rows = rows_of(done.stdout)
     assert list(rows[0]) == ["Compound", "potency", "smiles", *SCORES]
     assert [row["Compound"] for row in rows] == ["a", "b", "d"]
@@ -65,7 +64,6 @@ def test_a_model_that_does_not_say_has_no_percentile(
     del checkpoint.provenance["typicality"]
     checkpoint.save(tmp_path / "old.safetensors")
     done = score(model=tmp_path / "old.safetensors")
-    assert done.exit_code == 0
     assert "Note: this model holds no scores of held-out molecules" in done.stderr
     assert [row["percentile"] for row in rows_of(done.stdout)] == ["", "", ""]
     found = json.loads(score("--json", "-q", model=tmp_path / "old.safetensors").stdout)
@@ -76,4 +74,4 @@ def test_more_codes_change_the_elbo_alone(score: Scoring) -> None:
     few, more = rows_of(score("-k", 1).stdout)[0], rows_of(score("-k", 64).stdout)[0]
     assert few["elbo"] != more["elbo"]
     assert (few["kl"], few["percentile"]) == (more["kl"], more["percentile"])
-    assert score("-k", 0).exit_code == 2
+    score("-k", 0, code=2)

@@ -91,8 +91,8 @@ def test_head_gets_its_line() -> None:
 def test_what_is_no_model_is_told_in_a_sentence(name: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    done = invoke("info", str(path))
-    assert (done.exit_code, done.stdout) == (1, "")
+    done = invoke("info", str(path), code=1)
+    assert done.stdout == ""
     assert done.stderr.startswith(f"Error: {path}: not a molvae file")
     assert done.stderr.count("\n") == 1
 
@@ -101,8 +101,8 @@ def test_what_is_no_model_is_told_in_a_sentence(name: str, content: bytes, tmp_p
 def test_what_is_no_file_is_told_in_a_sentence(place: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    done = invoke("info", str(tmp_path / place))
-    assert (done.exit_code, done.stdout) == (3, "")
+    done = invoke("info", str(tmp_path / place), code=3)
+    assert done.stdout == ""
     assert "neither a file, a run folder, nor a bundled model" in done.stderr
     assert done.stderr.count("\n") == 1
     assert "\x1b" not in done.stderr
