@@ -2,6 +2,7 @@ import gzip
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,25 +24,16 @@ def table(tmp_path: Path):
     return write
 
 
-@pytest.fixture
-def evaluate():
-    """Run the command within this process, which saves a start of Python for each test."""
-
-    return partial(invoke, "evaluate")
+evaluate = partial(invoke, "evaluate", "-j", 1)
 
 
-@pytest.fixture
-def report(evaluate):
+def report(*arguments: object) -> dict[str, Any]:
     """Run the command with `--json` and return what it printed, read."""
-
-    def run(*arguments: object) -> dict:
-        done = evaluate(*arguments, "--json", "-j", 1)
-        return json.loads(done.stdout)
-
-    return run
+    found: dict[str, Any] = json.loads(evaluate(*arguments, "--json").stdout)
+    return found
 
 
-def test_rows_without_a_molecule_stay_in_the_denominator(report, table) -> None:
+def test_rows_without_a_molecule_stay_in_the_denominator(table) -> None:
     path = table("SMILES,ID", "CCO,1", ",2", "C1CC,3", "OCC,4", '"",5')
     found = report(path)
     assert found["counts"]["generated"] == 5
@@ -58,23 +50,23 @@ def test_rows_without_a_molecule_stay_in_the_denominator(report, table) -> None:
         ("g.smi", ("smiles\tid", "CCO\t1", "\t2", "", "CCN\t4", "", "C\t6")),
     ],
 )
-def test_a_blank_line_between_molecules_is_an_invalid_one(report, table, name, lines) -> None:
+def test_a_blank_line_between_molecules_is_an_invalid_one(table, name, lines) -> None:
     found = report(table(*lines, name=name))
     assert (found["counts"]["generated"], found["counts"]["valid"]) == (6, 3)
 
 
-def test_a_blank_line_in_a_table_of_several_columns_is_no_row(report, table) -> None:
+def test_a_blank_line_in_a_table_of_several_columns_is_no_row(table) -> None:
     assert report(table("SMILES,ID", "CCO,1", "", "CCN,2"))["counts"]["generated"] == 2
 
 
-def test_damaged_rows_count_as_invalid(evaluate, table) -> None:
+def test_damaged_rows_count_as_invalid(table) -> None:
     path = table("SMILES,ID", "CCO,1", "CCN,2,3")
-    done = evaluate(path, "--json", "-j", 1)
+    done = evaluate(path, "--json")
     assert json.loads(done.stdout)["values"]["validity"] == 1 / 2
     assert "1 rows are damaged" in done.stderr
 
 
-def test_target_columns_are_compared_with_what_the_molecules_are(report, table) -> None:
+def test_target_columns_are_compared_with_what_the_molecules_are(table) -> None:
     path = table(
         "SMILES,HeavyAtoms,target_heavyatoms,target_QED",
         "CCO,99,3,0..1",
@@ -90,7 +82,7 @@ def test_target_columns_are_compared_with_what_the_molecules_are(report, table) 
     assert control["joint"] == {"asked": 2, "hit_rate": 0.5}
 
 
-def test_target_columns_keep_their_rows_beside_blank_lines(report, table) -> None:
+def test_target_columns_keep_their_rows_beside_blank_lines(table) -> None:
     header = "smiles\ttarget_HeavyAtoms"
     path = table(header, "CC\t2", "", "CCC\t3", "", "", "CCCC\t4", name="g.smi")
     control = report(path)["values"]["control"]["HeavyAtoms"]
@@ -98,25 +90,25 @@ def test_target_columns_keep_their_rows_beside_blank_lines(report, table) -> Non
     assert control["slope"] == pytest.approx(1)
 
 
-def test_a_target_that_is_no_property_may_hold_anything(report, table) -> None:
+def test_a_target_that_is_no_property_may_hold_anything(table) -> None:
     found = report(table("SMILES,target_chembl_id,target_pIC50", "CCO,CHEMBL203,7"))
     assert found["counts"]["not_measurable"] == ["chembl_id", "pIC50"]
     assert "control" not in found["values"]
 
 
-def test_the_class_of_a_label_cannot_be_measured_and_is_passed_over(report, table) -> None:
+def test_the_class_of_a_label_cannot_be_measured_and_is_passed_over(table) -> None:
     found = report(table("SMILES,predicted_activity,target_activity", "CCO,CI,CI|CM", "CCN,CA,CA"))
     assert found["counts"]["not_measurable"] == ["activity"]
     assert "control" not in found["values"]
 
 
-def test_a_target_that_cannot_be_read_is_named_with_its_row(evaluate, table) -> None:
+def test_a_target_that_cannot_be_read_is_named_with_its_row(table) -> None:
     done = evaluate(table("SMILES,target_LogP", "CCO,1", "CCN,high"), code=3)
     assert "generated.csv:3: column 'target_LogP'" in done.stderr
     assert "'high'" in done.stderr
 
 
-def test_training_and_reference_tables_are_compared_with(report, table) -> None:
+def test_training_and_reference_tables_are_compared_with(table) -> None:
     path = table("SMILES", *SMILES[:20])
     training = table("C1=CC=CC=C1C", *SMILES[10:40], name="train.smi")
     found = report(path, "--training", training, "--reference", path)
@@ -125,13 +117,13 @@ def test_training_and_reference_tables_are_compared_with(report, table) -> None:
     assert found["counts"]["training"] == 31
 
 
-def test_a_compressed_table_is_read(report, tmp_path) -> None:
+def test_a_compressed_table_is_read(tmp_path) -> None:
     path = tmp_path / "g.smi.gz"
     path.write_bytes(gzip.compress(b"CCO\nCCN\n"))
     assert report(path)["counts"]["generated"] == 2
 
 
-def test_the_seed_is_passed_on_and_kept_in_the_report(report, table) -> None:
+def test_the_seed_is_passed_on_and_kept_in_the_report(table) -> None:
     path = table("SMILES", "CCO", "CCN")
     assert report(path, "--seed", 7)["seed"] == 7
     assert report(path)["seed"] == 0
@@ -146,32 +138,30 @@ def test_a_table_with_columns_and_notes_is_printed(molvae, table) -> None:
     assert "N = 2 is small" in done.stderr
 
 
-def test_quiet_says_nothing_beside_the_result(evaluate, table) -> None:
-    assert evaluate(table("SMILES", "CCO", "CCN"), "-q", "-j", 1).stderr == ""
+def test_quiet_says_nothing_beside_the_result(table) -> None:
+    assert evaluate(table("SMILES", "CCO", "CCN"), "-q").stderr == ""
 
 
-def test_the_report_is_written_whole_and_not_over_another(evaluate, table, tmp_path) -> None:
+def test_the_report_is_written_whole_and_not_over_another(table, tmp_path) -> None:
     path, out = table("SMILES", "CCO", "CCN"), tmp_path / "report.json"
-    first = evaluate(path, "-o", out, "-j", 1)
+    first = evaluate(path, "-o", out)
     assert first.stdout.startswith("2 molecules")
     written = json.loads(out.read_text())
     assert written["counts"]["generated"] == 2
     assert written["notes"]
     refused = evaluate(path, "-o", out, code=2)
     assert "--force" in refused.stderr
-    evaluate(path, "-o", out, "--force", "-j", 1)
+    evaluate(path, "-o", out, "--force")
     evaluate(path, "-o", path, "--force", code=2)
     assert path.read_text().startswith("SMILES")
 
 
-def test_a_column_that_is_not_there_is_a_usage_error_that_lists_those_that_are(
-    evaluate, table
-) -> None:
+def test_a_column_that_is_not_there_is_a_usage_error_that_lists_those_that_are(table) -> None:
     done = evaluate(table("SMILES,ID", "CCO,1"), "-s", "structure", code=2)
     assert "SMILES, ID" in done.stderr
 
 
-def test_the_smiles_column_can_be_named(report, table) -> None:
+def test_the_smiles_column_can_be_named(table) -> None:
     assert report(table("a,b", "CCO,CCN", "C,C1CC"), "-s", "B")["values"]["validity"] == 0.5
 
 
@@ -184,18 +174,18 @@ def test_the_smiles_column_can_be_named(report, table) -> None:
         (("{}", "-o", "/nowhere/report.json"), 2, "/nowhere"),
     ],
 )
-def test_what_cannot_be_done_ends_with_its_code(evaluate, table, arguments, code, words) -> None:
+def test_what_cannot_be_done_ends_with_its_code(table, arguments, code, words) -> None:
     path = table("SMILES", "CCO", "CCN")
     done = evaluate(*(argument.format(path) for argument in arguments), code=code)
     assert words in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.startswith("Error")]) == 1
 
 
-def test_a_table_without_rows_is_no_usable_input(evaluate, table) -> None:
+def test_a_table_without_rows_is_no_usable_input(table) -> None:
     evaluate(table("SMILES"), code=3)
 
 
-def test_a_table_without_a_valid_molecule_is_a_finding(report, table) -> None:
+def test_a_table_without_a_valid_molecule_is_a_finding(table) -> None:
     found = report(table("SMILES", "C1CC", "CC("))
     assert found["values"]["validity"] == 0
     assert found["values"]["IntDiv1"] is None
@@ -233,7 +223,7 @@ def checkpoint(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_model_stands_for_its_training_set(report, table, checkpoint) -> None:
+def test_a_model_stands_for_its_training_set(table, checkpoint) -> None:
     path = table("SMILES,target_LogP", *(f"{smiles},2" for smiles in SMILES[10:30]))
     found = report(path, "--training", checkpoint)
     assert found["values"]["novelty"] == pytest.approx(0.5, abs=0.05)
@@ -243,7 +233,7 @@ def test_a_model_stands_for_its_training_set(report, table, checkpoint) -> None:
     assert scale["tolerance"] == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_column_of_molecules_of_each_table_is_named(evaluate, table) -> None:
+def test_the_column_of_molecules_of_each_table_is_named(table) -> None:
     made = table("class,std_smiles", "CI,CCOC", "CM,CCNC", name="made.csv")
     others = [
         table("batch,drug", "C,CCOC(C)C", "N,CCCCCC", name=f"{name}.csv") for name in ("t", "r")

@@ -61,7 +61,7 @@ def test_what_cannot_be_drawn_is_refused_before_the_work(draw: Draw, tmp_path: P
     assert "a picture ends in .png or .svg" in gif.stderr
     draw("-o", tmp_path / "map.png", "--color", "sweetness", code=2)
     (tmp_path / "there.png").write_text("")
-    assert "--force overwrites it" in draw("-o", tmp_path / "there.png").stderr
+    assert "--force overwrites it" in draw("-o", tmp_path / "there.png", code=2).stderr
     (tmp_path / "one.smi").write_text("CCO\nCCO\nCCO\n")
     same = draw("-o", tmp_path / "one.png", file=tmp_path / "one.smi", code=3)
     assert "all have the same code" in same.stderr

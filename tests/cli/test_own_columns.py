@@ -99,8 +99,7 @@ def test_a_doubled_column_that_is_to_be_filled_in_is_refused(
 ) -> None:
     path = tmp_path / "in.csv"
     write_table(path, ("SMILES", "LOGP", "logp"), [(ASPIRIN, "", "1")])
-    words = ["predict", str(path), str(tiny_model_file), "-p", "LogP", "--fill", "-j", "1"]
-    done = invoke(*words, code=3)
+    done = invoke("predict", path, tiny_model_file, "-p", "LogP", "--fill", "-j", 1, code=3)
     assert "2 columns are named 'LogP': rename one." in done.stderr
 
 
@@ -113,8 +112,7 @@ def test_a_doubled_column_that_decode_reads_is_refused(
     table = open_table(codes)
     cells = [(*row.cells, "0") for row in table.rows]
     write_table(doubled, (*table.columns, heading), cells)
-    words = list(map(str, ["decode", doubled, tiny_model_file]))
-    done = invoke(*words, code=3)
+    done = invoke("decode", doubled, tiny_model_file, code=3)
     assert f"2 columns are named '{heading}': rename one." in done.stderr
     invoke("decode", codes, tiny_model_file)
 
@@ -157,8 +155,7 @@ def test_a_field_that_begins_too_late_for_a_column_is_named(
     monkeypatch.setattr(records, "PREVIEW", 1)
     path = tmp_path / "in.jsonl"
     path.write_text(f'{{"smiles": "{ASPIRIN}"}}\n{{"smiles": "{ETHANOL}", "pIC50": 5}}\n')
-    words = list(map(str, ["score", path, tiny_model_file, "-j", 1]))
-    done = invoke(*words)
+    done = invoke("score", path, tiny_model_file, "-j", 1)
     assert "in.jsonl: fields that begin behind its first rows are left out: pIC50." in done.stderr
 
 

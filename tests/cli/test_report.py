@@ -14,11 +14,7 @@ pytest.importorskip("jinja2", reason="needs the extra: pip install 'molvae[repor
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture
-def evaluate():
-    """Run the command within this process, which saves a start of Python for each test."""
-
-    return partial(invoke, "evaluate", "-j", 1)
+evaluate = partial(invoke, "evaluate", "-j", 1)
 
 
 @pytest.fixture
@@ -30,7 +26,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_page_holds_the_same_report_as_the_json(evaluate, table, tmp_path) -> None:
+def test_the_page_holds_the_same_report_as_the_json(table, tmp_path) -> None:
     out, page = tmp_path / "report.json", tmp_path / "report.html"
     done = evaluate(table, "--reference", table, "-o", out, "--report", page, "--seed", 5)
     assert done.stdout.startswith("11 molecules, 10 valid")
@@ -40,9 +36,7 @@ def test_the_page_holds_the_same_report_as_the_json(evaluate, table, tmp_path) -
     assert str(tmp_path) not in found.text
 
 
-def test_a_model_brings_its_training_curves_along(
-    evaluate, table, tmp_path, tiny_model_file
-) -> None:
+def test_a_model_brings_its_training_curves_along(table, tmp_path, tiny_model_file) -> None:
     page = tmp_path / "report.html"
     evaluate(table, "--training", tiny_model_file, "--report", page)
     found = Page(page.read_text(encoding="utf-8"))
@@ -52,7 +46,7 @@ def test_a_model_brings_its_training_curves_along(
     assert "Training curve: reconstruction" in page.read_text(encoding="utf-8")
 
 
-def test_names_from_strangers_stay_words(evaluate, tmp_path) -> None:
+def test_names_from_strangers_stay_words(tmp_path) -> None:
     path, page = tmp_path / f"{HOSTILE}.csv", tmp_path / "report.html"
     rows = ["CCO,1", f"{HOSTILE},1", f"CCN {HOSTILE},1"]
     path.write_text("\n".join([f"SMILES,target_{HOSTILE}", *rows]), encoding="utf-8")
@@ -63,7 +57,7 @@ def test_names_from_strangers_stay_words(evaluate, tmp_path) -> None:
     assert found.record["report"]["counts"]["not_measurable"] == [HOSTILE]
 
 
-def test_a_page_is_written_over_another_only_by_force(evaluate, table, tmp_path) -> None:
+def test_a_page_is_written_over_another_only_by_force(table, tmp_path) -> None:
     page = tmp_path / "report.html"
     page.write_text("mine")
     refused = evaluate(table, "--report", page, code=2)
@@ -84,7 +78,7 @@ def test_a_page_is_written_over_another_only_by_force(evaluate, table, tmp_path)
     ],
 )
 def test_a_place_that_cannot_be_is_refused_before_the_work(
-    evaluate, table, tmp_path, arguments, words
+    table, tmp_path, arguments, words
 ) -> None:
     filled = [word.format(table=table, folder=tmp_path) for word in arguments]
     done = evaluate(table, *filled, code=2)
@@ -92,7 +86,7 @@ def test_a_place_that_cannot_be_is_refused_before_the_work(
     assert "rows" not in done.stderr  # nothing was read
 
 
-def test_without_the_extra_nothing_is_read(evaluate, table, tmp_path, monkeypatch) -> None:
+def test_without_the_extra_nothing_is_read(table, tmp_path, monkeypatch) -> None:
     from molvae.evaluate.page import render as page
 
     monkeypatch.setattr(page, "find_spec", lambda name: None)
