@@ -97,6 +97,10 @@ class Request:
         """Return the request as the command line reads it: `LogP=2.5, QED=0.8..0.95`."""
         return ", ".join(f"{name}={format_range(wanted)}" for name, wanted in self.ranges.items())
 
+    def cells(self) -> dict[str, str]:
+        """Return the targets as cells of a table, under names such as `target_LogP`."""
+        return {f"target_{name}": format_range(wanted) for name, wanted in self.ranges.items()}
+
     @property
     def has_range(self) -> bool:
         """Whether a range or a class is asked for, and not only points."""

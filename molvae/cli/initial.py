@@ -23,9 +23,7 @@ CAPS = ("max_length", "max_heavy_atoms", "max_symbols")  # as it, unless a flag 
 def prepared_like(model: str, settings: Mapping[str, Any]) -> tuple[DataConfig, frozenset[str]]:
     """Return how a model's training set was prepared, and the symbols that the model knows.
 
-    Args:
-        model: as `find_model` takes it.
-        settings: the options of the command; labels and splits are free.
+    Labels and splits are free in `settings`, the options of the command.
 
     Raises:
         UsageError: for a setting that contradicts the model, naming it.

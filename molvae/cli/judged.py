@@ -19,29 +19,19 @@ TARGET_PREFIX = "target_"  # of the columns in which `molvae generate` writes th
 
 
 class Generated(NamedTuple):
-    """The molecules under test.
+    """The molecules under test."""
 
-    Attributes:
-        smiles: one for each row, "" for a row without.
-        targets: property -> the target of each row; empty for a name that is no property.
-    """
-
-    smiles: list[str]
+    smiles: list[str]  # one for each row, "" for a row without
+    # Property -> the target of each row; empty for a name that is no property.
     targets: dict[str, list[tuple[float, float] | None]]
 
 
 class TrainedOn(NamedTuple):
-    """The training set of a model, as its checkpoint describes it.
+    """The training set of a model, as its checkpoint describes it."""
 
-    Attributes:
-        molecules: an index of the molecules.
-        scales: property -> standard deviation.
-        account: the model's account of its training, for a page.
-    """
-
-    molecules: IndexedMolecules
-    scales: dict[str, float]
-    account: dict[str, Any]
+    molecules: IndexedMolecules  # an index of the molecules
+    scales: dict[str, float]  # property -> standard deviation
+    account: dict[str, Any]  # the model's account of its training, for a page
 
 
 def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Generated:
@@ -117,10 +107,13 @@ def _request(row: Row, cell: str, *, heading: str, name: str) -> tuple[float, fl
 
 def read_set(path: Path, *, quiet: bool) -> Source:
     """Return the molecules of a table, which is read only if their statistics are not cached."""
+    from molvae.data.tables.tables import open_table
     from molvae.evaluate.inputs import file_source
 
-    column = name_column(path, quiet=quiet)
-    return file_source(path, lambda: _read_smiles(path), column=column)
+    def read() -> list[str]:
+        return [row.smiles for row in open_table(path).rows if not row.fault]
+
+    return file_source(path, read, column=name_column(path, quiet=quiet))
 
 
 def name_column(path: Path, *, quiet: bool) -> str:
@@ -146,12 +139,6 @@ def name_columns(paths: Iterable[Path | None], *, quiet: bool) -> None:
     for path in paths:
         if path is not None and find_kind(path) is None:
             name_column(path, quiet=quiet)
-
-
-def _read_smiles(path: Path) -> list[str]:
-    from molvae.data.tables.tables import open_table
-
-    return [row.smiles for row in open_table(path).rows if not row.fault]
 
 
 def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:

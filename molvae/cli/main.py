@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from functools import partial
 from importlib import import_module
 from types import FrameType, TracebackType
 from typing import NoReturn
@@ -144,7 +145,8 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(os, "register_at_fork"):
         # A worker busy inside RDKit runs no Python handler: there, SIGTERM must simply kill.
-        os.register_at_fork(after_in_child=_restore_sigterm)
+        restore = partial(signal.signal, signal.SIGTERM, signal.SIG_DFL)
+        os.register_at_fork(after_in_child=restore)
     try:
         code = _run()
         sys.stdout.flush()
@@ -193,10 +195,6 @@ def _report_defect(
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     """Exit through every `finally` and `with`, so that finished work is kept."""
     sys.exit(TERMINATED)
-
-
-def _restore_sigterm() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _drop_output() -> None:

@@ -17,12 +17,7 @@ def is_device(path: Path) -> bool:
 
 
 def check_output(path: Path, *, force: bool, inputs: Iterable[Path | None] = ()) -> None:
-    """Check that a file can be written.
-
-    Args:
-        path: the file.
-        force: an existing one may be overwritten.
-        inputs: the other files of the same command.
+    """Check that a file can be written, and that it is none of the command's other files.
 
     Raises:
         UsageError: with the reason, and the flag that helps.
@@ -43,13 +38,7 @@ def check_output(path: Path, *, force: bool, inputs: Iterable[Path | None] = ())
 def check_table(
     path: Path, *, format: str = "", force: bool, inputs: Iterable[Path | None] = ()
 ) -> None:
-    """Check that a table of molecules can be written.
-
-    Args:
-        path: the file; `-` is stdout.
-        format: of the table; "" where the ending of the file decides.
-        force: an existing one may be overwritten.
-        inputs: the other files of the same command.
+    """Check that a table of molecules can be written; `-` is stdout.
 
     Raises:
         UsageError: as `check_output`; for an ending that names no format, an extra that is
@@ -66,13 +55,7 @@ def check_table(
 
 
 def tell_names(columns: Sequence[str], kind: str, *, quiet: bool) -> tuple[str, ...]:
-    """Return the names of columns in a format, and report on stderr those that change.
-
-    Args:
-        columns: their names.
-        kind: of the format.
-        quiet: say nothing.
-    """
+    """Return the names of columns in a format, and report on stderr those that change."""
     from molvae.data.tables.tables import names_in
 
     names = names_in(kind, columns)
@@ -89,21 +72,13 @@ def rounded(value: object) -> object:
 
 
 class TableOutput(NamedTuple):
-    """Where a command writes its table and its summary: the options of `table_output`.
+    """Where a command writes its table and its summary: the options of `table_output`."""
 
-    Attributes:
-        output: the file; `-` is stdout.
-        output_format: the format, "" where the ending of the file decides.
-        force: an existing file may be overwritten.
-        as_json: write the summary as JSON, and without a file the rows in it.
-        quiet: show errors only.
-    """
-
-    output: str
-    output_format: str
-    force: bool
-    as_json: bool
-    quiet: bool
+    output: str  # the file; `-` is stdout
+    output_format: str  # the format, "" where the ending of the file decides
+    force: bool  # an existing file may be overwritten
+    as_json: bool  # write the summary as JSON, and without a file the rows in it
+    quiet: bool  # show errors only
 
     @property
     def path(self) -> Path | None:
@@ -155,14 +130,9 @@ class TableOutput(NamedTuple):
     def write_records(
         self, records: Sequence[Mapping[str, object]], *, columns: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
-        """Write rows given as mappings from columns to cells.
+        """Write rows given as mappings from columns to cells; returns the same as `write`.
 
-        Args:
-            records: one for each row.
-            columns: in their order; those of the first row when not given.
-
-        Returns:
-            As `write`.
+        The columns are those of the first row unless they are given.
         """
         from molvae.data.tables.cells import plain
 

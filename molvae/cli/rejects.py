@@ -19,19 +19,12 @@ SHOWN = 10  # rejected rows shown on stderr; the table of --rejects lists all
 
 @dataclass
 class Rejects:
-    """The rejected rows of a run.
+    """The rejected rows of a run."""
 
-    Attributes:
-        path: the table to list them in, if any.
-        strict: the first rejected row ends the run.
-        rows: those so far.
-        counts: their numbers, by reason.
-    """
-
-    path: Path | None
-    strict: bool
-    rows: list["Reject"] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
+    path: Path | None  # the table to list them in, if any
+    strict: bool  # the first rejected row ends the run
+    rows: list["Reject"] = field(default_factory=list)  # those so far
+    counts: Counter[str] = field(default_factory=Counter)  # their numbers, by reason
 
     def add(self, row: "Row", cause: "Rejected") -> None:
         """Add a rejected row.

@@ -2,9 +2,9 @@
 
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import click
 
@@ -26,23 +26,14 @@ class Result(Protocol):
 
 
 class Reporting(NamedTuple):
-    """Where a benchmark or an evaluation runs and writes its result: the options of `reported`.
+    """Where a benchmark or an evaluation runs and writes its result: the options of `reported`."""
 
-    Attributes:
-        jobs: worker processes; None for one on each core.
-        device: where the networks run.
-        as_json: print JSON instead of a table.
-        output: file for the JSON; `-` or None writes to stdout only.
-        force: an existing file may be overwritten.
-        quiet: leave out the notes.
-    """
-
-    jobs: int | None
-    device: str
-    as_json: bool
-    output: str | None
-    force: bool
-    quiet: bool
+    jobs: int | None  # worker processes; None for one on each core
+    device: str  # where the networks run
+    as_json: bool  # print JSON instead of a table
+    output: str | None  # file for the JSON; `-` or None writes to stdout only
+    force: bool  # an existing file may be overwritten
+    quiet: bool  # leave out the notes
 
     @property
     def processes(self) -> int:
@@ -94,8 +85,3 @@ def versions() -> dict[str, str]:
 
     made_with = {name: version(name) for name in ("molvae", "rdkit", "selfies", "torch", "numpy")}
     return {**made_with, "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
-
-
-def given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that the user gave."""
-    return {name: value for name, value in settings.items() if value is not None and value != ()}

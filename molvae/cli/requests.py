@@ -68,13 +68,7 @@ def _read_targets(path: Path) -> Iterator["dict[str, Wanted]"]:
         raise InputError(f"{path}: no row of targets.")
 
 
-def warn_of_targets(
-    request: "Request",
-    *,
-    quiet: bool,
-    so: str = "",
-    of: str = "",
-) -> None:
+def warn_of_targets(request: "Request", *, quiet: bool, so: str = "", of: str = "") -> None:
     """Warn of targets outside the model's training range.
 
     Args:

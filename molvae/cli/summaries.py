@@ -30,13 +30,7 @@ def draws_of(summary: "Summary") -> str:
 def near_lines(
     found: "Generation[Neighbor] | Generation[Variant]", what: str, *, radius: float
 ) -> Iterator[str]:
-    """Yield the summary of molecules that are near given ones.
-
-    Args:
-        found: these molecules.
-        what: their name, with the given ones: "neighbors of CCO".
-        radius: the radius in latent space.
-    """
+    """Yield the summary of molecules near given ones; `what` is "neighbors of CCO"."""
     summary = found.summary
     yield f"{summary.found} of {summary.requested} {what}, {draws_of(summary)}"
     if found:

@@ -69,21 +69,14 @@ table_input = options.packed(
 
 
 class Layout(NamedTuple):
-    """The columns of the table that is written: new ones, and some of the table that is read.
+    """The columns of the table that is written: new ones, and some of the table that is read."""
 
-    Attributes:
-        columns: all names, in order.
-        smiles: the place of the column of molecules among them.
-        kept: the places of the columns that stay, in the table that is read.
-        new_first: whether the new columns stand before the kept ones.
-        spelled: the place of the column in which a mol block becomes SMILES, since only an SD file
-            has room for it; None where it stays.
-    """
-
-    columns: tuple[str, ...]
-    smiles: int
-    kept: tuple[int, ...] = ()
-    new_first: bool = True
+    columns: tuple[str, ...]  # all names, in order
+    smiles: int  # the place of the column of molecules among them
+    kept: tuple[int, ...] = ()  # the places of the columns that stay, in the table that is read
+    new_first: bool = True  # whether the new columns stand before the kept ones
+    # The place of the column in which a mol block becomes SMILES, since only an SD file has room
+    # for it; None where it stays.
     spelled: int | None = None
 
     def row(self, row: "Row", molecule: "PreparedMolecule", new: Iterable[object]) -> list[object]:
@@ -119,13 +112,6 @@ class Transform(Protocol[Used]):
 
 class TableCommand:
     """One run of a command that reads a table of molecules with a model.
-
-    Args:
-        file: the table.
-        model: as `generators.load` takes it.
-        device: where it runs.
-        source: how the table is read.
-        output: the table that is written.
 
     Attributes:
         generator: the model.
@@ -261,11 +247,7 @@ class TableCommand:
         return {"rejected": dict(self.rejects.counts), "model": self.title}
 
     def tell_rows(self, holds: str = "") -> None:
-        """Report the rows on stderr.
-
-        Args:
-            holds: as for `run`.
-        """
+        """Report the rows on stderr, and what the table `holds` if no SMILES."""
         quiet, table = self.output.quiet, self.table
         self.rejects.finish(quiet=quiet)
         holds = holds or f"SMILES in column '{table.smiles_column}'"
@@ -284,11 +266,7 @@ class TableCommand:
 
 
 def table_command(inside: str = "rows") -> options.Decorator:
-    """Add FILE, MODEL and the options of a `TableCommand`, as the parameter `run`.
-
-    Args:
-        inside: the name of the rows in the JSON summary.
-    """
+    """Add FILE, MODEL and the options of a `TableCommand`, as the parameter `run`."""
 
     def decorate(command: options.Command) -> options.Command:
         @wraps(command)

@@ -1,38 +1,14 @@
 import json
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from tests.cli.running import invoke
-from tests.drugs import DRUGS
 
-SMILES = [smiles for _, smiles in DRUGS]
-
-
-@pytest.fixture
-def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Run the command within this process, with a cache of its own."""
-    monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path / "cache"))
-
-    return partial(invoke, "benchmark")
+benchmark = partial(invoke, "benchmark")
 
 
-@pytest.fixture
-def tables(tmp_path: Path) -> dict[str, Path]:
-    paths = {}
-    for name, smiles in (
-        ("generated", [*SMILES[:40], "", "C1CC"]),
-        ("training", SMILES[20:80]),
-        ("test", SMILES[30:70]),
-        ("scaffolds", SMILES[80:120]),
-    ):
-        paths[name] = tmp_path / f"{name}.csv"
-        paths[name].write_text("\n".join(["SMILES", *smiles, ""]))
-    return paths
-
-
-def test_molecules_of_any_generator_are_judged(benchmark, tables, tmp_path) -> None:
+def test_molecules_of_any_generator_are_judged(tables, tmp_path) -> None:
     sets = ("--training", tables["training"], "--test", tables["test"])
     sets = (*sets, "--test-scaffolds", tables["scaffolds"], "-j", 1)
     out = tmp_path / "moses.json"
@@ -49,7 +25,7 @@ def test_molecules_of_any_generator_are_judged(benchmark, tables, tmp_path) -> N
     assert json.loads(again.stdout)["samples"] == ["generated.csv", "test.csv"]
 
 
-def test_a_model_is_drawn_from_and_judged(benchmark, tables, tiny_model_file) -> None:
+def test_a_model_is_drawn_from_and_judged(tables, tiny_model_file) -> None:
     done = benchmark(
         *("guacamol", tiny_model_file, "-n", 30, "--seeds", "1,2", "--tier", "raw"),
         *("--training", tables["training"], "--no-fcd", "--json", "-j", 1),
@@ -73,7 +49,7 @@ def test_a_model_is_drawn_from_and_judged(benchmark, tables, tiny_model_file) ->
         (("tdc",), "No such command 'tdc'"),
     ],
 )
-def test_what_cannot_be_meant_is_a_usage_error(benchmark, tables, arguments, words) -> None:
+def test_what_cannot_be_meant_is_a_usage_error(tables, arguments, words) -> None:
     named = {name: str(path) for name, path in tables.items()}
     given = [argument.format(**named) for argument in arguments]
     if "--seeds" in given:
@@ -82,7 +58,7 @@ def test_what_cannot_be_meant_is_a_usage_error(benchmark, tables, arguments, wor
     assert words in done.stderr
 
 
-def test_an_existing_result_is_kept(benchmark, tables, tmp_path) -> None:
+def test_an_existing_result_is_kept(tables, tmp_path) -> None:
     out = tmp_path / "there.json"
     out.write_text("{}")
     benchmark("guacamol", "--generated", tables["generated"], "-o", out, code=2)

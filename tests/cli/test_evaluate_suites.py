@@ -1,29 +1,9 @@
 import json
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from tests.cli.running import invoke
-from tests.drugs import DRUGS
-
-SMILES = [smiles for _, smiles in DRUGS]
-
-
-@pytest.fixture
-def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """Write three tables, and give the cache a place of its own."""
-    monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path / "cache"))
-    paths = {}
-    for name, smiles in (
-        ("generated", [*SMILES[:40], "", "C1CC"]),
-        ("training", SMILES[20:60]),
-        ("test", SMILES[30:60]),
-    ):
-        paths[name] = tmp_path / f"{name}.csv"
-        paths[name].write_text("\n".join(["SMILES", *smiles, ""]))
-    return paths
-
 
 run = partial(invoke, "evaluate", "-j", 1)
 

@@ -1,15 +1,13 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from molvae import checkpoint
 from tests.cli.running import invoke
 
-
-def models(*arguments: str) -> Result:
-    return invoke("models", *arguments)
+models = partial(invoke, "models")
 
 
 @pytest.fixture

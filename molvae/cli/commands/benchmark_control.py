@@ -11,7 +11,7 @@ import click
 from molvae.cli import fields, generators, options
 from molvae.cli.judged import name_columns, read_generated
 from molvae.cli.progress import stages
-from molvae.cli.reporting import Reporting, given, reported, versions
+from molvae.cli.reporting import Reporting, reported, versions
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError
 
@@ -112,7 +112,8 @@ def command(
             )
         else:
             generator = generators.load(model or "druglike", reporting.device)
-            config = generators.draw_settings(generator, {"tier": "raw"} | given(drawing))
+            drawing["tier"] = drawing["tier"] or "raw"
+            config = generators.draw_settings(generator, drawing)
             questions = ControlTests(
                 n=number,
                 seed=seed,

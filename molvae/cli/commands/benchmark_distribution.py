@@ -23,25 +23,15 @@ DRAWING = ("tier", "temperature", "top_p", "max_tries")  # what a benchmark may 
 
 
 class Samples(NamedTuple):
-    """The molecules under test, and how they are read or generated: options of `_shared`.
+    """The molecules under test, and how they are read or generated: options of `_shared`."""
 
-    Attributes:
-        model: the generator; None for the bundled one.
-        generated: tables of molecules to evaluate instead.
-        number: molecules of each sample that the model generates.
-        seeds: of these samples.
-        fcd: whether the Frechet ChemNet distance is computed.
-        smiles_column: of the tables; "" where it is found by name.
-        input_format: of the tables; "" where it is found from the ending.
-    """
-
-    model: str | None
-    generated: tuple[Path, ...]
-    number: int
-    seeds: str
-    fcd: bool
-    smiles_column: str
-    input_format: str
+    model: str | None  # the generator; None for the bundled one
+    generated: tuple[Path, ...]  # tables of molecules to evaluate instead
+    number: int  # molecules of each sample that the model generates
+    seeds: str  # of these samples
+    fcd: bool  # whether the Frechet ChemNet distance is computed
+    smiles_column: str  # of the tables; "" where it is found by name
+    input_format: str  # of the tables; "" where it is found from the ending
 
 
 _shared = options.chained(

@@ -81,18 +81,13 @@ def command(
 
 
 class _Columns(NamedTuple):
-    """The columns of codes and targets in a table.
+    """The columns of codes and targets in a table."""
 
-    Attributes:
-        names: of all its columns.
-        codes: the places of z1, z2, ..., in order.
-        asked: by place among the model's properties, the place of the column of its targets.
-        model: the place of the column that names the model which made the codes, None without one.
-    """
-
-    names: tuple[str, ...]
-    codes: tuple[int, ...]
+    names: tuple[str, ...]  # of all its columns
+    codes: tuple[int, ...]  # the places of z1, z2, ..., in order
+    # By place among the model's properties, the place of the column of its targets.
     asked: dict[int, int]
+    # The place of the column that names the model which made the codes, None without one.
     model: int | None
 
     @classmethod
@@ -161,25 +156,15 @@ class _Columns(NamedTuple):
 
 @dataclass
 class _Decoding:
-    """Decoded molecules, and their counts.
-
-    Attributes:
-        run: the command at work.
-        request: the targets of all rows.
-        temperature: 0 for the likeliest molecules.
-        seed: of the sampling, if there is any.
-        done: codes so far.
-        consistent: those with a molecule in which SELFIES had nothing to repair.
-        found: the molecules, as SMILES.
-    """
+    """Decoded molecules, and their counts."""
 
     run: TableCommand
-    request: "Request"
-    temperature: float
-    seed: int
-    done: int = 0
-    consistent: int = 0
-    found: set[str] = field(default_factory=set)
+    request: "Request"  # the targets of all rows
+    temperature: float  # 0 for the likeliest molecules
+    seed: int  # of the sampling, if there is any
+    done: int = 0  # codes so far
+    consistent: int = 0  # those with a molecule in which SELFIES had nothing to repair
+    found: set[str] = field(default_factory=set)  # the molecules, as SMILES
 
     @property
     def layout(self) -> Layout:
@@ -187,9 +172,8 @@ class _Decoding:
         generator = self.run.generator
         labels = (f"predicted_{name}" for name in generator.labels)
         random = ("temperature", "seed") if self.temperature else ()
-        asked = (f"target_{name}" for name in self.request.ranges)
         known = (*generator.measured, *labels, "consistent", "nll")
-        return Layout(("ID", "SMILES", *known, *asked, "model", *random), smiles=1)
+        return Layout(("ID", "SMILES", *known, *self.request.cells(), "model", *random), smiles=1)
 
     def rows(self, batch: "Sequence[tuple[Row, Code]]") -> Iterator[list[object]]:
         """Yield a row for each code."""
@@ -198,7 +182,6 @@ class _Decoding:
 
         from molvae.generation.decode import decode_molecules
         from molvae.presets import DrawSettings
-        from molvae.targets import format_range
 
         numbers, codes, points = zip(*(code for _, code in batch), strict=True)
         molecules = decode_molecules(
@@ -209,8 +192,8 @@ class _Decoding:
             seed=self.seed,
             slots=numbers,
         )
-        more: list[object] = [format_range(wanted) for wanted in self.request.ranges.values()]
-        more += [self.run.title, *((self.temperature, self.seed) if self.temperature else ())]
+        random = (self.temperature, self.seed) if self.temperature else ()
+        more = [*self.request.cells().values(), self.run.title, *random]
         for (row, _), molecule in zip(batch, molecules, strict=True):
             self.done += 1
             self.consistent += molecule.consistent

@@ -46,21 +46,13 @@ def command(run: TableCommand, deviations: bool) -> None:
 
 @dataclass
 class _Encoding:
-    """The latent codes of molecules, and their counts.
-
-    Attributes:
-        run: the command at work.
-        deviations: whether the posteriors' standard deviations are wanted too.
-        layout: of the table that is written.
-        done: molecules so far.
-        nats: the sum of their KL to N(0, I).
-    """
+    """The latent codes of molecules, and their counts."""
 
     run: TableCommand
-    deviations: bool
-    layout: Layout
-    done: int = 0
-    nats: float = 0.0
+    deviations: bool  # whether the posteriors' standard deviations are wanted too
+    layout: Layout  # of the table that is written
+    done: int = 0  # molecules so far
+    nats: float = 0.0  # the sum of their KL to N(0, I)
 
     def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row for each molecule."""

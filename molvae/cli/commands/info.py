@@ -1,7 +1,6 @@
 """`molvae info`: the content of a model or a dataset."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -42,17 +41,14 @@ def command(item: str, as_json: bool) -> None:
         classes = list(_classes(header))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
-    top = [("file", path.name), ("holds", kind), ("sha256", sha256), ("size", _size(path))]
+    size = f"{path.stat().st_size / 2**20:.1f} MiB"
+    top = [("file", path.name), ("holds", kind), ("sha256", sha256), ("size", size)]
     print_table(("", ""), [(name, _text(value)) for name, value in (*top, *rows)])
     click.echo()
     print_table(columns, properties)
     if classes:
         click.echo()
         print_table(("label", "class", "share", "molecules"), classes)
-
-
-def _size(path: Path) -> str:
-    return f"{path.stat().st_size / 2**20:.1f} MiB"
 
 
 def _dataset_rows(header: Mapping[str, Any]) -> Rows:
@@ -144,14 +140,8 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(
-            f"{name} {_text(item)}" for name, item in value.items() if _has_content(item)
-        )
+        shown = {name: item for name, item in value.items() if item not in ("", [], {})}
+        return ", ".join(f"{name} {_text(item)}" for name, item in shown.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return " ".join(_text(item) for item in value)
     return str(value)
-
-
-def _has_content(value: object) -> bool:
-    """Return whether there is anything to show: not for an empty list or text."""
-    return not (isinstance(value, str | Sequence | Mapping) and not value)

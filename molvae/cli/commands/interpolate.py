@@ -10,7 +10,6 @@ from molvae.cli.requests import warn_of_targets
 
 if TYPE_CHECKING:
     from molvae.generation.paths import Step
-    from molvae.targets import Request
 
 
 @click.command(epilog="Try: molvae interpolate CCOc1ccccc1 'Cc1ccc(C(=O)NC2CC2)cc1' -n 9")
@@ -66,7 +65,7 @@ def command(
         ends[0], ends[1], number, path=path, targets=request, search=search
     )
     title = generators.title_and_hash(model, generator)
-    more = _target_cells(request) | {"path": path, "model": title, "seed": seed}
+    more = request.cells() | {"path": path, "model": title, "seed": seed}
     rows = [_row(number, step) | more for number, step in enumerate(steps, 1)]
     met = {row["SMILES"] for row in rows} - {""}
     if distinct:
@@ -98,9 +97,3 @@ def _row(number: int, step: "Step") -> dict[str, Any]:
         **step.molecule.cells(),
         "noise": step.noise,
     }
-
-
-def _target_cells(request: "Request") -> dict[str, str]:
-    from molvae.targets import format_range
-
-    return {f"target_{name}": format_range(wanted) for name, wanted in request.ranges.items()}

@@ -108,19 +108,12 @@ def command(
 
 
 class _Colors(NamedTuple):
-    """The colors of the molecules.
+    """The colors of the molecules."""
 
-    Attributes:
-        name: of the property or column; "" for one color.
-        label: the same with the property's unit.
-        measured: the property, where it is measured.
-        place: of the column, None where it is none.
-    """
-
-    name: str
-    label: str
-    measured: tuple[str, ...]
-    place: int | None = None
+    name: str  # of the property or column; "" for one color
+    label: str  # the same with the property's unit
+    measured: tuple[str, ...]  # the property, where it is measured
+    place: int | None = None  # of the column, None where it is none
 
     @classmethod
     def of(cls, name: str, table: "Table") -> "_Colors":
@@ -171,10 +164,9 @@ def _dots(
 ) -> Generator[tuple["Row", _Dot | Rejected], None, None]:
     """Yield each row with its dot, or the reason why it has none."""
     for row, found in run.molecules(colors.measured, known_only=True):
-        if isinstance(found, Rejected):
-            yield row, found
-            continue
         try:
+            if isinstance(found, Rejected):
+                raise found
             yield row, _Dot(row.id or str(row.line), found, colors.value(row, found))
         except Rejected as rejected:
             yield row, rejected

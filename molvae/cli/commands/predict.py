@@ -101,26 +101,17 @@ def _value_and_certainty(prediction: "Prediction", name: str) -> tuple[object, f
 
 @dataclass
 class _Predicting:
-    """The predictions of molecules, and their counts.
-
-    Attributes:
-        run: the command at work.
-        names: the properties and labels that are predicted.
-        filled: the place of the column of each name to fill in, see `_filled`; nothing when
-            columns are added for all.
-        layout: of the table that is written.
-        done: rows with a prediction so far.
-        not_predicted: rows with symbols that the model does not know.
-        ood: rows unlike the training set, those included.
-    """
+    """The predictions of molecules, and their counts."""
 
     run: TableCommand
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the properties and labels that are predicted
+    # The place of the column of each name to fill in, see `_filled`; nothing when columns are added
+    # for all.
     filled: Mapping[str, int | None]
-    layout: Layout
-    done: int = 0
-    not_predicted: int = 0
-    ood: int = 0
+    layout: Layout  # of the table that is written
+    done: int = 0  # rows with a prediction so far
+    not_predicted: int = 0  # rows with symbols that the model does not know
+    ood: int = 0  # rows unlike the training set, those included
 
     def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield each row with its predictions."""

@@ -36,25 +36,15 @@ def command(run: TableCommand, alone: bool) -> None:
 
 @dataclass
 class _Reconstruction:
-    """Molecules decoded from their own codes, and their counts.
-
-    Attributes:
-        run: the command at work.
-        alone: the decoder does not get the properties.
-        layout: of the table that is written.
-        done: molecules so far.
-        exact: those that came back.
-        similarity: the sum of the similarities of molecules and reconstructions.
-        consistent: those of which SELFIES had nothing to repair.
-    """
+    """Molecules decoded from their own codes, and their counts."""
 
     run: TableCommand
-    alone: bool
-    layout: Layout
-    done: int = 0
-    exact: int = 0
-    similarity: float = 0.0
-    consistent: int = 0
+    alone: bool  # the decoder does not get the properties
+    layout: Layout  # of the table that is written
+    done: int = 0  # molecules so far
+    exact: int = 0  # those that came back
+    similarity: float = 0.0  # the sum of the similarities of molecules and reconstructions
+    consistent: int = 0  # those of which SELFIES had nothing to repair
 
     def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
         """Yield a row for each molecule."""

@@ -12,7 +12,6 @@ from molvae.cli.tables import Layout, TableCommand, table_command
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row
-    from molvae.generation.score import Score
 
 NATS = ("elbo", "nll_per_symbol", "reconstruction", "kl")
 COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
@@ -46,24 +45,15 @@ def command(run: TableCommand, codes: int) -> None:
 
 @dataclass
 class _Scoring:
-    """The scores of molecules, and their counts.
-
-    Attributes:
-        run: the command at work.
-        codes: latent codes drawn for each molecule.
-        layout: of the table that is written.
-        done: rows with scores so far.
-        not_scored: rows with symbols that the model does not know.
-        ood: out-of-distribution rows, those included.
-        sums: of each of `NATS`, over the rows with scores.
-    """
+    """The scores of molecules, and their counts."""
 
     run: TableCommand
-    codes: int
-    layout: Layout
-    done: int = 0
-    not_scored: int = 0
-    ood: int = 0
+    codes: int  # latent codes drawn for each molecule
+    layout: Layout  # of the table that is written
+    done: int = 0  # rows with scores so far
+    not_scored: int = 0  # rows with symbols that the model does not know
+    ood: int = 0  # out-of-distribution rows, those included
+    # Of each of `NATS`, over the rows with scores.
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(NATS, 0.0))
 
     def rows(self, batch: Sequence[tuple["Row", "PreparedMolecule"]]) -> Iterator[list[object]]:
@@ -73,19 +63,15 @@ class _Scoring:
         molecules = [molecule for _, molecule in batch]
         scores = score(self.run.generator.model, molecules, codes=self.codes)
         for (row, molecule), each in zip(batch, scores, strict=True):
-            self._count(each)
+            self.ood += bool(each.ood)
+            self.not_scored += each.elbo is None
+            if each.elbo is not None:
+                self.done += 1
+                for name in NATS:
+                    self.sums[name] += getattr(each, name)
             nats = (getattr(each, name) for name in NATS)
             new = (*nats, each.percentile, bool(each.ood), each.ood)
             yield self.layout.row(row, molecule, new)
-
-    def _count(self, score: "Score") -> None:
-        self.ood += bool(score.ood)
-        if score.elbo is None:
-            self.not_scored += 1
-            return
-        self.done += 1
-        for name in NATS:
-            self.sums[name] += getattr(score, name)
 
     def summary(self) -> tuple[dict[str, Any], list[str]]:
         """Return the counts, the means, and the held-out molecules of the percentile."""
