@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,43 @@ UNSAFE_MODULES |= {"yaml", "builtins"}
 UNSAFE = {"eval", "exec", "compile", "__import__", "__builtins__", "os.system", "os.popen"}
 UNSAFE |= {"torch.load", "torch.jit.load", "torch.hub.load", "numpy.load", "pandas.read_pickle"}
 UNSAFE_SWITCHES = {"shell", "allow_pickle"}  # of any call, unless they are False
+
+
+def test_the_root_stays_small() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 13, "give the file a room"
+
+
+MANY = 10  # parameters; more want a record
+# What users call: every argument has a default and a meaning of its own.
+PUBLIC = {"MoleculeGenerator.generate", "MoleculeGenerator.neighbors", "MoleculeGenerator.augment"}
+PUBLIC |= {"evaluate"}
+
+
+def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Yield every function with its name, that of its class before it."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield f"{prefix}{node.name}", node
+        inside = f"{node.name}." if isinstance(node, ast.ClassDef) else prefix
+        yield from functions(node, inside)
+
+
+def is_click_command(function: ast.FunctionDef) -> bool:
+    return any("click." in ast.unparse(each) for each in function.decorator_list)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_no_function_takes_more_arguments_than_a_reader_can_hold(path: Path) -> None:
+    many = []
+    for name, function in functions(ast.parse(path.read_text(encoding="utf-8"))):
+        arguments = function.args
+        given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        taken = sum(each.arg not in ("self", "cls") for each in given)
+        if taken > MANY and name not in PUBLIC and not is_click_command(function):
+            many.append(f"{name}: {taken}")
+    assert many == [], "give what goes together a record"
 
 
 def test_contributing_shows_the_floors() -> None:
