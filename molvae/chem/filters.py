@@ -14,7 +14,7 @@ from rdkit.Chem import FilterCatalog
 
 from molvae.chem.moses_filters import mcf_alert, moses_alert
 from molvae.chem.speed import Screen, read_environments
-from molvae.errors import UsageError
+from molvae.errors import UsageError, did_you_mean
 
 Filter = Callable[[Chem.Mol], str | None]
 
@@ -122,3 +122,18 @@ FILTERS: dict[str, Filter] = {
     "MCF": mcf_alert,  # Polykovskiy 2020, doi 10.3389/fphar.2020.565644
     "MOSES": moses_alert,  # MCF, PAINS and the other filters of MOSES
 }
+
+
+def resolve_filter(name: str) -> str:
+    """Return the name of a filter as `FILTERS` has it, whatever the case.
+
+    Raises:
+        UsageError: for an unknown name, listing the known ones.
+    """
+    by_lower = {known.lower(): known for known in FILTERS}
+    if name.lower() not in by_lower:
+        raise UsageError(
+            f"unknown filter '{name}'{did_you_mean(name, FILTERS) or '.'}"
+            f" Known: {', '.join(FILTERS)}."
+        )
+    return by_lower[name.lower()]

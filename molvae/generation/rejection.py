@@ -290,19 +290,9 @@ def _checks(model: LoadedModel, settings: DrawSettings) -> Checks:
             )
     return Checks(
         model.measured,
-        tuple(map(_known_filter, settings.filters)),
+        tuple(map(resolve_filter, settings.filters)),
         settings.smarts,
         settings.not_smarts,
         model.standardization,
         consistent_only=settings.tier == "consistent",
     )
-
-
-def _known_filter(name: str) -> str:
-    by_lower = {known.lower(): known for known in FILTERS}
-    if name.lower() not in by_lower:
-        raise UsageError(
-            f"unknown filter '{name}'{did_you_mean(name, FILTERS) or '.'}"
-            f" Known: {', '.join(FILTERS)}."
-        )
-    return by_lower[name.lower()]
