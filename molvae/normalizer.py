@@ -142,20 +142,6 @@ class PropertyNormalizer(NamedTuple):
         values: np.ndarray = conditions * self.scale + self.mean
         return values
 
-    def resolve(self, name: str) -> str:
-        """Return this model's spelling of the name of a property or label.
-
-        Raises:
-            UsageError: listing the known names and the nearest one.
-        """
-        by_lower = {known.lower(): known for known in self.quantities}
-        if name.lower() not in by_lower:
-            raise UsageError(
-                f"unknown property '{name}'{did_you_mean(name, self.quantities) or '.'}"
-                f" This model knows {', '.join(map(self.describe, self.quantities))}."
-            )
-        return by_lower[name.lower()]
-
     def resolve_class(self, label: str, word: str) -> str:
         """Return this model's spelling of a class; a number may be written in any way.
 
@@ -174,27 +160,6 @@ class PropertyNormalizer(NamedTuple):
     def describe(self, name: str) -> str:
         """Return a quantity's name, with the classes of a class label."""
         return f"{name} ({', '.join(self.classes[name])})" if name in self.classes else name
-
-    def vector(self, targets: Mapping[str, float | str]) -> np.ndarray:
-        """Return targets by name as one row of values, shape (P,), unnamed ones NaN.
-
-        Args:
-            targets: a finite number, or for a class label one of its classes.
-
-        Raises:
-            UsageError: for an unknown name or class, or a value that is not finite.
-        """
-        row = np.full(len(self.names), np.nan)
-        for name, value in targets.items():
-            known = self.resolve(name)
-            if known in self.classes:
-                word = self.resolve_class(known, str(value))
-                row[self.columns(known)] = [word == each for each in self.classes[known]]
-            elif isinstance(value, str) or not math.isfinite(value):
-                raise UsageError(f"target {name} = {value}: not a finite number.")
-            else:
-                row[self.names.index(known)] = value
-        return row
 
     def quantile(self, name: str, level: np.ndarray) -> np.ndarray:
         """Return the training split's values of one property at these levels, each in 0..1."""

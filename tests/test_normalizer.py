@@ -88,23 +88,6 @@ def test_level_of_a_count_is_the_share_below_it() -> None:
         assert NORMALIZER.level("HBD", count) == pytest.approx(share, abs=0.011)
 
 
-def test_names_are_found_in_any_case_and_unknown_ones_are_answered() -> None:
-    assert NORMALIZER.resolve("logp") == "LogP"
-    with pytest.raises(UsageError) as caught:
-        NORMALIZER.resolve("logd")
-    assert str(caught.value) == (
-        "unknown property 'logd'; did you mean 'LogP'? This model knows MW, LogP, HBD."
-    )
-
-
-def test_vector_leaves_unnamed_properties_unspecified() -> None:
-    row = NORMALIZER.vector({"hbd": 2, "MW": 300.0})
-    np.testing.assert_array_equal(row, [300.0, NAN, 2.0])
-    for value in (NAN, float("inf")):
-        with pytest.raises(UsageError, match="not a finite number"):
-            NORMALIZER.vector({"MW": value})
-
-
 def test_json_brings_it_back_exactly() -> None:
     again = PropertyNormalizer.from_dict(json.loads(json.dumps(NORMALIZER.to_dict())))
     assert again.names == NAMES
@@ -184,34 +167,6 @@ def test_scales_are_by_quantity_and_a_class_label_has_that_of_even_odds() -> Non
     assert list(scales) == ["LogP", "activity", "pIC50"]
     assert scales["pIC50"] == LABELLED.scale[4]
     assert scales["activity"] == 0.5
-
-
-def test_vector_writes_a_class_one_hot() -> None:
-    np.testing.assert_array_equal(LABELLED.vector({"Activity": "cm"}), [NAN, 0, 1, 0, NAN])
-    with pytest.raises(UsageError, match="not a finite number"):
-        LABELLED.vector({"pIC50": "high"})
-
-
-@pytest.mark.parametrize(
-    ("name", "word", "words"),
-    [
-        (
-            "activity",
-            "CIA",
-            "activity = CIA: no such class; did you mean 'CI'? Its classes are CI, CM, CA.",
-        ),
-        ("activity", "7", "activity = 7: no such class. Its classes are CI, CM, CA."),
-    ],
-)
-def test_an_unknown_class_is_answered_with_the_known_ones(name: str, word: str, words: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        LABELLED.vector({name: word})
-    assert words in str(caught.value)
-
-
-def test_the_columns_of_classes_cannot_be_asked_for_by_themselves() -> None:
-    with pytest.raises(UsageError, match=r"This model knows LogP, activity \(CI, CM, CA\), pIC50"):
-        LABELLED.resolve("activity=CA")
 
 
 @pytest.mark.parametrize(
