@@ -2,9 +2,9 @@
 
 import math
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from molvae.normalizer import PropertyNormalizer, Reading, class_key
 
 Range = tuple[float, float]  # low, high; equal for a point, infinite where an end is open
 Wanted = Range | str  # of a class label: a class, or several as `a|b`
-Ends = tuple[float | None, float | None]  # the same as people write it: None where it is open
+Ends = Sequence[float | None]  # the same as people write it: None where it is open
 Targets = Union[Mapping[str, float | Ends | str], "Request"]
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -241,33 +241,51 @@ def _parse_number(text: str, word: str) -> float:
     return number
 
 
-def _as_range(name: str, wanted: float | Ends | str) -> Range:
+def _as_range(name: str, wanted: object) -> Range:
+    """Return a value or two ends, also of numpy or in a list, as a range."""
     if isinstance(wanted, str):
         raise UsageError(
             f"target {name} = {wanted}: not a number, and {name} has no classes; a range is"
             " (1.0, 3.0), with None for an open end."
         )
-    low, high = _closed(wanted) if isinstance(wanted, tuple) else (wanted, wanted)
+    try:
+        low, high = _ends(wanted)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"target {name} = {wanted!r:.40}: give a number, or a range such as (1.0, 3.0) with"
+            f" None for an open end. Leave {name} out to leave it free."
+        ) from error
     if math.isnan(low) or math.isnan(high) or (low == high and math.isinf(low)):
         raise UsageError(f"target {name} = {format_range((low, high))}: not a finite number.")
     if low > high:
         raise UsageError(f"target {name} = {format_range((low, high))}: an empty range.")
-    return float(low), float(high)
+    return low, high
 
 
-def _closed(ends: Ends) -> Range:
-    low, high = ends
-    return -math.inf if low is None else low, math.inf if high is None else high
+def _ends(wanted: Any) -> Range:
+    """Return two floats, infinite where an end is None.
+
+    Raises:
+        TypeError: for what is no number, such as None for both ends.
+        ValueError: for more or fewer than two ends.
+    """
+    low, high = wanted if np.ndim(wanted) else (wanted, wanted)
+    if low is high is None:
+        raise TypeError
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
 
 
-def _as_classes(label: str, wanted: float | Ends | str, normalizer: PropertyNormalizer) -> str:
+def _as_classes(label: str, wanted: object, normalizer: PropertyNormalizer) -> str:
     """Return one or more classes in the model's spelling and order; a class may be a number."""
-    if isinstance(wanted, tuple) and (ends := _closed(wanted))[0] < ends[1]:
-        raise UsageError(
-            f"target {label} = {format_range(ends)}: a range; {label} has the classes"
-            f" {', '.join(normalizer.classes[label])}. Join several with |."
-        )
-    text = wanted if isinstance(wanted, str) else f"{_as_range(label, wanted)[0]:.17g}"
+    text = wanted if isinstance(wanted, str) else ""
+    if not isinstance(wanted, str):
+        low, high = _as_range(label, wanted)
+        if low < high:
+            raise UsageError(
+                f"target {label} = {format_range((low, high))}: a range; {label} has the classes"
+                f" {', '.join(normalizer.classes[label])}. Join several with |."
+            )
+        text = f"{low:.17g}"
     classes = normalizer.classes[label]
     is_one = class_key(text) in map(class_key, classes)
     words = [text] if is_one else [word.strip() for word in text.split("|")]

@@ -327,3 +327,18 @@ def test_a_model_is_found_by_its_folder_or_not_at_all(tiny_model_file: Path) -> 
     assert len(by_file.name) == 12
     with pytest.raises(InputError, match="neither a file, a run folder, nor a bundled model"):
         MoleculeGenerator.load("drug-like")
+
+
+@pytest.mark.parametrize("method", ["encode", "standardize", "predict", "score", "reconstruct"])
+def test_a_missing_cell_of_a_column_is_named(generator: MoleculeGenerator, method: str) -> None:
+    with pytest.raises(UsageError, match=rf"{method}: molecule 1 is nan, .*dropna"):
+        getattr(generator, method)([ASPIRIN, math.nan, CAFFEINE])
+
+
+def test_whole_numbers_may_be_of_numpy(generator: MoleculeGenerator) -> None:
+    one, other = (generator.generate(n, config=RAW, seed=n) for n in (2, np.int64(2)))
+    assert without_time(one) == without_time(other)
+    assert type(other.summary.seed) is int
+    for wrong in ({"seed": 1.5}, {"seed": "1"}):
+        with pytest.raises(UsageError, match=r"seed = .*: give a whole number"):
+            generator.generate(1, **wrong)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,10 @@ def test_points_and_ranges_are_spelled_as_the_model_does() -> None:
         ({"LogP": (3.0, 1.0)}, "LogP = 3..1: an empty range"),
         ({"LogP": (INF, 1.0)}, "an empty range"),
         ({"LogP": 1.0, "logp": 2.0}, "LogP: given twice"),
+        ({"LogP": None}, "LogP = None: give a number, or a range such as (1.0, 3.0)"),
+        ({"LogP": (None, None)}, "give a number, or a range"),
+        ({"LogP": [1.0, 2.0, 3.0]}, "give a number, or a range"),
+        ({"LogP": {"low": 1}}, "give a number, or a range"),
         ({"logd": 1.0}, "unknown property 'logd'; did you mean 'LogP'?"),
     ],
 )
@@ -69,6 +74,21 @@ def test_ranges_are_written_as_they_are_read(wanted: Range, text: str) -> None:
 def test_an_open_end_is_infinite_or_none() -> None:
     asked = request({"LogP": (None, 3.0), "HBD": (1, None)}).ranges
     assert asked == {"LogP": (-INF, 3.0), "HBD": (1.0, INF)}
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (np.float32(2.5), (2.5, 2.5)),
+        (np.int64(2), (2.0, 2.0)),
+        ([1, 3], (1.0, 3.0)),
+        ([None, 3], (-INF, 3.0)),
+        (np.array([1.0, 3.0]), (1.0, 3.0)),
+    ],
+)
+def test_numbers_of_numpy_and_lists_are_targets_too(given: Any, meant: Range) -> None:
+    assert request({"LogP": given}).ranges == {"LogP": meant}
+    assert [type(end) for end in request({"LogP": given}).ranges["LogP"]] == [float, float]
 
 
 def test_what_the_model_never_saw_is_named() -> None:

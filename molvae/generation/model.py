@@ -237,10 +237,16 @@ class LoadedModel:
 
         Raises:
             Rejected: for a string that is no molecule.
-            UsageError: for no molecules, or one string in place of a list.
+            UsageError: for no molecules, one string in place of a list, or a missing cell.
         """
         if isinstance(molecules, str) or not len(molecules):
             raise UsageError(f"{method}({molecules!r}): give a list of SMILES, such as ['CCO'].")
+        for place, molecule in enumerate(molecules):
+            if not isinstance(molecule, Molecule):
+                raise UsageError(
+                    f"{method}: molecule {place} is {molecule!r:.40}, and not a SMILES string."
+                    " Leave out the missing cells of a column with dropna()."
+                )
         texts = [molecule for molecule in molecules if isinstance(molecule, str)]
         properties = self.measured if measure else ()
         measured = iter(standardize_and_measure(self.standardization, properties, texts))

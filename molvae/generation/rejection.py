@@ -16,11 +16,18 @@ from typing import NamedTuple
 import numpy as np
 
 from molvae.chem.candidates import REPAIRED, Candidate, Checks, decode_and_check_all
-from molvae.chem.filters import FILTERS, asks_for_stereo
+from molvae.chem.filters import asks_for_stereo, resolve_filter
 from molvae.config import as_dict
-from molvae.errors import UsageError, did_you_mean
+from molvae.errors import UsageError
 from molvae.generation.model import LoadedModel
-from molvae.generation.proposals import POINTS, Codes, Proposal, propose, slot_random
+from molvae.generation.proposals import (
+    POINTS,
+    Codes,
+    Proposal,
+    propose,
+    slot_random,
+    whole_number,
+)
 from molvae.generation.results import Generated, Generation, Summary, control_errors, share
 from molvae.generation.tiles import TILE
 from molvae.normalizer import Reading
@@ -76,10 +83,10 @@ class RejectionSampler:
         excluded: Iterable[str] = (),
     ) -> None:
         self.model, self.requests, self.settings = model, requests, settings
-        self.n, self.excluded = n, frozenset(excluded)
-        self.seed = seed = secrets.randbelow(2**32) if seed is None else seed
+        self.n, self.excluded = whole_number("n", n), frozenset(excluded)
+        self.seed = secrets.randbelow(2**32) if seed is None else whole_number("seed", seed)
         self.ood = ood or [bool(request.unfamiliar) for request in requests]
-        self.propose = partial(propose, model, settings=settings, seed=seed, codes=codes)
+        self.propose = partial(propose, model, settings=settings, seed=self.seed, codes=codes)
         self.checks = _checks(model, settings)
         self.found: dict[int, Generated] = {}
         self.candidates: dict[int, list[Generated]] = {}
