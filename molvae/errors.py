@@ -1,7 +1,7 @@
 """What can go wrong, in words a chemist can act on.
 
     MolvaeError                 any failure of ours; the command line exits 1
-    ├── UsageError              a request that cannot be meant: unknown name, empty range (2)
+    ├── UsageError              an invalid request: unknown name, empty range (2)
     │   └── ConfigError         a configuration value out of its range or unknown (2)
     ├── InputError              a file that cannot be used, with the path and row (3)
     ├── ArtifactError           a dataset or checkpoint that is damaged, foreign or too new (1)
@@ -23,7 +23,7 @@ class MolvaeError(Exception):
 
 
 class UsageError(MolvaeError):
-    """A request that cannot be meant, such as an unknown property or an empty range."""
+    """An invalid request, such as an unknown property or an empty range."""
 
     exit_code = 2
 

@@ -49,7 +49,7 @@ class MoleculeGenerator:
     Methods that take molecules raise `Rejected` for a string that is no molecule or, where codes
     are needed, has a symbol that the model does not know, and `UsageError` for one string in place
     of a list. Methods that take targets, property to value, (low, high) or class, raise
-    `UsageError` for targets that cannot be meant.
+    `UsageError` for invalid targets.
 
     Args:
         checkpoint: the model; its SELFIES constraints must be those of this installation.
@@ -117,7 +117,8 @@ class MoleculeGenerator:
             config: tier, temperature, filters; None: `defaults`, found to be best for this model.
             seed: of all randomness; None draws one, which the summary reports.
             exclude: SMILES of molecules that are not wanted, as `standardize` spells them.
-            executor: does the chemistry, for example `pool.WorkerPool`; None does it here.
+            executor: runs the chemistry, for example a `molvae.parallel.pool.WorkerPool`; None
+                runs it here.
             batch_size: draws under way before their chemistry is done.
             report: called with the number of molecules found so far.
             should_stop: asked between batches; true returns what is found.
@@ -130,7 +131,8 @@ class MoleculeGenerator:
         if not requests:
             raise UsageError("the list of targets is empty.")
         if n < len(requests):
-            raise UsageError(f"n = {n}: ask for at least one molecule for each set of targets.")
+            each = f" for each of the {len(requests)} sets of targets" if len(requests) > 1 else ""
+            raise UsageError(f"n = {n}: ask for at least one molecule{each}.")
         sampler = RejectionSampler(
             self.model,
             requests,
@@ -143,7 +145,7 @@ class MoleculeGenerator:
         return sampler.run(executor, batch_size=batch_size, report=report, should_stop=should_stop)
 
     def draw(self, *args: Any, **kwargs: Any) -> Generation[Generated]:
-        """Call `generate`; this name goes with the next version."""
+        """Call `generate`; the next version removes this name."""
         warnings.warn("draw is called generate now", DeprecationWarning, stacklevel=2)
         return self.generate(*args, **kwargs)
 
@@ -239,7 +241,8 @@ class MoleculeGenerator:
         Returns:
             None where nothing is asked, or the model carries no sample of its training set.
         """
-        return None if self.model.sample is None else self.model.sample.judge(self.request(targets))
+        request = self.request(targets)
+        return None if self.model.sample is None else self.model.sample.judge(request)
 
     def is_ood(self, targets: Targets) -> bool:
         """Return whether the training set has nothing like what is asked, alone or together."""
@@ -307,7 +310,7 @@ class MoleculeGenerator:
             last: SMILES of the last end.
             n: molecules.
             path: "spherical" or "linear".
-            targets: properties that stay the same on all of the path; the others go along.
+            targets: properties to keep fixed; the others are interpolated.
             search: how the molecules between are looked for.
         """
         start, end = self.model.prepare([first, last], "interpolate")

@@ -224,7 +224,7 @@ def _class_columns(classes: Classes) -> dict[str, str]:
 
 
 def _fits(classes: Classes, names: Sequence[str]) -> bool:
-    """Tell whether every class has a column of its own, and no label the name of a column."""
+    """Return whether every class has a column of its own, and no label the name of a column."""
     columns = _class_columns(classes)
     return (
         len(columns) == sum(map(len, classes.values()))

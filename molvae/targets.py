@@ -1,4 +1,4 @@
-"""What is asked of a molecule: points, ranges and classes for any of a model's properties."""
+"""Targets of a molecule: points, ranges and classes for any of a model's properties."""
 
 import math
 import re
@@ -24,7 +24,7 @@ SPAN = re.compile(r"\d+(\.\d+)?-\d+(\.\d+)?", re.ASCII)  # how people write rang
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a molecule, checked against one model.
+    """The targets of a molecule, checked against one model.
 
     Attributes:
         ranges: property to (low, high), class label to the classes allowed as `a|b`; spelled as
@@ -207,7 +207,7 @@ def _possible(name: str, wanted: Range) -> Range:
 
 
 def _is_class(name: str, word: str) -> bool:
-    """Tell whether a word can be a class: no slip of a number, such as `nan`, `2,5` or `1_0`."""
+    """Return whether a word can be a class: no slip of a number, such as `nan`, `2,5` or `1_0`."""
     if ".." in word:
         return False
     try:
@@ -321,20 +321,19 @@ def _choose_value(
 
 
 def certainty(reading: Mapping[str, float], wanted: str) -> float:
-    """Return how much speaks for any of the classes wanted, about 0 to 1."""
+    """Return the certainty of the requested classes, about 0 to 1."""
     return sum(reading[word] for word in alternatives(wanted, reading))
 
 
 def likeliest(reading: Mapping[str, float]) -> str:
-    """Return the class that most speaks for."""
+    """Return the most likely class."""
     return max(reading, key=reading.__getitem__)
 
 
 def miss(got: Reading, wanted: Wanted) -> float:
-    """Return how far a property is from what was asked, in its unit, 0 inside; NaN of NaN.
+    """Return the distance of a value from its target, in its unit: 0 inside a range, NaN for NaN.
 
-    Of a class label that is how much is missing, at most 1, of full certainty that the molecule
-    is of a class that was asked for.
+    For a class label, the distance is 1 minus the certainty of the requested classes.
     """
     if isinstance(wanted, str):
         return max(1.0 - certainty(got, wanted), 0.0) if isinstance(got, Mapping) else math.nan
@@ -345,9 +344,9 @@ def miss(got: Reading, wanted: Wanted) -> float:
 
 
 def is_hit(got: Reading, wanted: Wanted, *, tolerance: float) -> bool:
-    """Tell whether a property is inside its range, or within `tolerance` of a point.
+    """Return whether a value is inside its range, or within `tolerance` of a point.
 
-    A class label hits when the likeliest class is one that was asked for.
+    A class label is a hit when the most likely class is a requested one.
     """
     if isinstance(wanted, str):
         return isinstance(got, Mapping) and likeliest(got) in alternatives(wanted, got)

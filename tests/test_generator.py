@@ -230,7 +230,7 @@ def test_numbers_that_cannot_be_meant_are_refused(generator: MoleculeGenerator) 
         generator.generate(0)
     with pytest.raises(UsageError, match="list of targets is empty"):
         generator.generate(1, [])
-    with pytest.raises(UsageError, match="at least one molecule for each set"):
+    with pytest.raises(UsageError, match="for each of the 3 sets"):
         generator.generate(2, [{"LogP": 1.0}, {"LogP": 2.0}, {}])
     with pytest.raises(ConfigError, match="temperature = -1"):
         generator.generate(1, config=GenerateConfig(temperature=-1))
@@ -342,3 +342,15 @@ def test_whole_numbers_may_be_of_numpy(generator: MoleculeGenerator) -> None:
     for wrong in ({"seed": 1.5}, {"seed": "1"}):
         with pytest.raises(UsageError, match=r"seed = .*: give a whole number"):
             generator.generate(1, **wrong)
+
+
+def test_settings_that_are_complete_are_taken_as_they_are(generator: MoleculeGenerator) -> None:
+    settings = generator.model.settings(RAW)
+    one, other = (generator.generate(2, config=each, seed=1) for each in (RAW, settings))
+    assert without_time(one) == without_time(other)
+
+
+def test_one_string_is_no_list_of_molecules(generator: MoleculeGenerator) -> None:
+    for method in (generator.encode, generator.augment, generator.score):
+        with pytest.raises(UsageError, match="give a list of SMILES"):
+            method("CCO")

@@ -75,7 +75,7 @@ def closeness(generator: MoleculeGenerator, targets: Targets) -> CountedObjectiv
         targets: property or label -> value, (low, high) or class, as in `generate`.
 
     Raises:
-        UsageError: for no targets, or targets that cannot be meant.
+        UsageError: for no targets, or invalid targets.
     """
     request = generator.request(targets)
     if not request:

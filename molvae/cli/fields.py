@@ -88,7 +88,7 @@ def _config_option(item: Field[Any], hint: Any, default: object) -> Decorator:
     elif hint is int:
         more["type"] = click.IntRange(low, high)
     elif hint in (float, float | None):
-        more |= {"type": click.FloatRange(low, high), "callback": _finite}
+        more |= {"type": click.FloatRange(low, high), "callback": finite}
     elif hint is str:
         more["type"] = click.Choice(choices) if choices else str
     else:
@@ -108,7 +108,8 @@ def _default_text(default: object) -> str:
     return "" if default == "" else f" (default {default})"
 
 
-def _finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+def finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse NaN, which click's range of floats lets through: a callback of an option."""
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value} is not a finite number.")
     return value

@@ -1,4 +1,4 @@
-"""Whether the training set has molecules with all the properties that are asked for together.
+"""Whether the training set has molecules that meet all targets at once.
 
 Every target may lie within its own range and their combination nowhere: polar and greasy at once.
 A model carries the properties of a sample of its training set to compare with.
@@ -13,9 +13,9 @@ import numpy as np
 from molvae.normalizer import PropertyNormalizer
 from molvae.targets import Request, Targets, Wanted, alternatives
 
-NEAR = 0.5  # standard deviations: what counts as having a property
-USUAL = 0.99  # share of molecules whose nearest other one is no farther than what is called usual
-ASKERS = 512  # molecules of the sample that this is found out from
+NEAR = 0.5  # standard deviations within which a molecule has a property
+USUAL = 0.99  # quantile of the distances between nearest neighbors that counts as usual
+ASKERS = 512  # molecules of the sample whose nearest neighbors are computed
 
 
 class Feasibility(NamedTuple):
@@ -55,7 +55,7 @@ class PropertySample:
         """Compare a request with the sample.
 
         Returns:
-            None where nothing is asked, or nothing is known of what is asked.
+            None without targets, or where the sample lacks their properties.
         """
         ranges = Request.for_model(targets, self.normalizer).ranges
         rows = self._of_class(ranges)

@@ -137,8 +137,8 @@ class LoadedModel:
         """
         if noise and not self.takes_noise:
             raise UsageError(
-                f"noise = {noise:g}: the decoder of this model was not taught noise; leave it out,"
-                " or train with --noise-conditional."
+                f"noise = {noise:g}: this model was trained without noise; leave --noise out, or"
+                " train a model with --noise-conditional."
             )
 
     def encode(self, molecules: Sequence[Sequence[str]]) -> Posterior:

@@ -174,6 +174,8 @@ def as_sources(model: LoadedModel, molecules: Sequence[Molecule | Source]) -> li
         Rejected: for a string that is no molecule.
         UsageError: for no molecules, or one string in place of a list.
     """
+    if isinstance(molecules, str):
+        molecules = model.prepare(molecules, "augment")  # which refuses it
     plain = [each.seen if isinstance(each, Source) else each for each in molecules]
     prepared = enumerate(model.prepare(plain, "augment"), 1)
     return [

@@ -33,10 +33,10 @@ class Step(NamedTuple):
 
     Attributes:
         at: how far it is: the share of a path, 0 to 1, or the value asked for.
-        molecule: what was written there.
+        molecule: the decoded molecule.
         tanimoto: its similarity to each molecule that the series was made from, by Morgan
             fingerprints of radius 2.
-        noise: share of it in the code that it was written from.
+        noise: fraction of noise in its latent code.
     """
 
     at: float
@@ -54,23 +54,22 @@ def interpolate(
     request: Request,
     search: Search = SEARCH,
 ) -> list[Step]:
-    """Write the molecules on a path between two molecules' codes.
+    """Return the molecules on a path between two molecules' codes.
 
     The decoder is given the properties of both ends, blended as the codes are. Between the ends,
-    the consistent molecule most similar to both stays, weighed by how near they are, and nearest to
-    the targets. It is neither an end nor a molecule that stood before, unless nothing else was
-    found.
+    the consistent molecule most similar to both ends and nearest to the targets is chosen; the
+    nearer end has more weight. Ends and earlier molecules are chosen only if there is no other.
 
     Args:
         model: the model.
         ends: with the properties `model.measured` as their values.
-        n: molecules, both ends included; at these stands what the model makes of their codes.
+        n: molecules, both ends included; the ends are decoded from their codes.
         path: one of `PATHS`.
-        request: properties that stay the same on all of the path.
+        request: properties to keep fixed on the whole path.
         search: how the molecules between are looked for.
 
     Raises:
-        UsageError: for a number or a path that cannot be meant.
+        UsageError: for an invalid number or path.
         Rejected: for a symbol that the model does not know.
     """
     if n < 2:

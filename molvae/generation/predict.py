@@ -76,8 +76,8 @@ def predict(model: LoadedModel, molecules: Sequence[PreparedMolecule]) -> list[P
 def unfamiliar(model: LoadedModel, molecule: PreparedMolecule) -> str:
     """Return how a molecule differs for certain from all of the training set, "" for nowhere.
 
-    Distances in latent space tell less: at a few nats a molecule, codes of what the model has
-    never seen lie among those of what it has.
+    Latent distances are no help: with a few nats per molecule, unfamiliar molecules have codes
+    among those of the training set.
     """
     normalizer, longest = model.normalizer, model.longest
     reasons = []

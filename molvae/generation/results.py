@@ -4,11 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
-import pandas as pd
-from rdkit import Chem
 
 from molvae.normalizer import Reading
 from molvae.targets import Wanted, certainty, format_range, is_hit, likeliest, miss
@@ -21,12 +19,13 @@ class Generated(NamedTuple):
         id: 1, 2, ...: together with model and seed, enough to draw it again.
         smiles: canonical.
         properties: measured, in their units, by name.
-        predicted: labels that cannot be computed from a structure, as the property head reads
-            them, by name: a number, or how much speaks for each class, about 0 to 1.
-        targets: what was asked, by name: (low, high), or classes such as `a|b`.
+        predicted: labels that cannot be computed from a structure, as the property head predicts
+            them, by name: a number, or the probability of each class, about 0 to 1.
+        targets: by name: (low, high), or classes such as `a|b`.
         novel: not in the training set (up to the index's stated error rate).
-        ood: a target lies outside the model's training range.
-        nll: -log p(x given z, c) in nats: how unlikely the decoder found what it wrote.
+        ood: a target lies outside the model's training range, or no training molecule is near all
+            targets together.
+        nll: -log p(x given z, c) of the string, nats.
     """
 
     id: int
@@ -74,18 +73,17 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 class Control(NamedTuple):
-    """Asked against got, for one property.
+    """Targets compared with results, for one property.
 
-    Of a class label the value got is how much speaks for the classes that were asked for, about
-    0 to 1, as the property head reads it; its unit is 1.
+    For a class label, the value is the predicted score of the requested classes, about 0 to 1.
 
     Attributes:
-        molecules: how many were asked for it and have a value.
+        molecules: the number with a target and a value.
         mae: mean distance to the target, 0 inside a range, in the property's unit.
         mae_scaled: the same in standard deviations of the training set.
-        mean: of the values got.
+        mean: of the values.
         hit_rate: share inside the range, within half a standard deviation of a point, or with a
-            class that was asked for as the likeliest one.
+            requested class as the most likely one.
     """
 
     molecules: int
@@ -140,6 +138,9 @@ class Summary(NamedTuple):
         return plain
 
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Molecule = TypeVar("Molecule", covariant=True)
 
 
@@ -173,7 +174,7 @@ class Generation(Sequence[Molecule], Generic[Molecule]):
 def control_errors(
     molecules: Sequence[Generated], scale: Mapping[str, float]
 ) -> dict[str, Control]:
-    """Compare what was asked with what came out, property by property.
+    """Compare targets with results, property by property.
 
     Args:
         molecules: with their targets.
@@ -210,7 +211,7 @@ def share(count: int, total: int) -> float:
     return count / total if total else math.nan
 
 
-def to_frame(molecules: Iterable[Generated]) -> pd.DataFrame:
+def to_frame(molecules: Iterable[Generated]) -> "pd.DataFrame":
     """Return molecules as a table, one a row, with the columns of `Generated.row`.
 
     A column `target_NAME` holds numbers when all of its requests are points, else text such as
@@ -220,6 +221,9 @@ def to_frame(molecules: Iterable[Generated]) -> pd.DataFrame:
     Args:
         molecules: from `MoleculeGenerator.generate`.
     """
+    import pandas as pd  # a third of a second that no other use needs
+    from rdkit import Chem
+
     molecules = list(molecules)
     rows = [molecule.row() for molecule in molecules]
     frame = pd.DataFrame(rows, columns=columns_of(rows))

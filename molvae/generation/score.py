@@ -26,7 +26,7 @@ class Score(NamedTuple):
     Attributes:
         elbo: lower bound on log p(x given c), nats: of the molecule, given its own properties, by
             importance weighting over some codes; log p(x given c) itself where the decoder was
-            taught noise.
+            trained with noise.
         nll_per_symbol: the same as a cost, nats a symbol, the end of the string counted as one.
         reconstruction: -log p(x given z, c), nats, mean over the codes.
         kl: KL(q(z given x) to N(0, I)), nats.

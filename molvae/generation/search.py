@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from molvae.config import GenerateConfig, check
 from molvae.errors import UsageError
 from molvae.generation.decode import Decoded, decode_molecules
 from molvae.generation.model import LoadedModel
@@ -79,6 +80,7 @@ def search_around(
         guidance: classifier-free guidance weight.
     """
     search.check(model)
+    check(GenerateConfig(guidance=guidance))
     furthest = SERIES_NOISE if search.noise is None else search.noise
     random = torch.Generator().manual_seed(search.seed)
     n, size = codes.mean.shape

@@ -276,5 +276,5 @@ def test_noise_is_for_models_that_were_taught_it(tiny_model_file: Path) -> None:
         lambda config: generator.augment([aspirin], 1, config=config),
         lambda config: generator.neighbors(aspirin.seen, 1, config=config),
     ):
-        with pytest.raises(UsageError, match="was not taught noise"):
+        with pytest.raises(UsageError, match="was trained without noise"):
             draw(GenerateConfig(noise=0.5))

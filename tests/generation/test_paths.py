@@ -157,7 +157,7 @@ def test_a_decoder_that_was_taught_no_noise_is_searched_within_the_posterior(
     generator = MoleculeGenerator.load(labelled_model_file)
     steps = generator.sweep(dict(DRUGS)["lidocaine"], "potency", [4.0, 6.0])
     assert {step.noise for step in steps} == {0.0}
-    with pytest.raises(UsageError, match="was not taught noise"):
+    with pytest.raises(UsageError, match="was trained without noise"):
         generator.sweep("CCO", "potency", [4.0], search=Search(noise=0.5))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from molvae.cli import options
+from molvae.cli import fields, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import warn_of_targets
 from molvae.cli.tables import Layout, TableCommand, TableInput
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     "--temperature",
     type=click.FloatRange(0.0, 10.0),
     default=0.0,
+    callback=fields.finite,
     show_default=True,
     help="Sampling temperature: 0 for the most likely molecule, 1 for the learned distribution.",
 )

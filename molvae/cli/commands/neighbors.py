@@ -54,9 +54,10 @@ def command(
 
     Neighbors are distinct, and molecules that SELFIES had to repair are sampled again. Each row has
     the similarity to the molecule (tanimoto, Morgan fingerprints of radius 2), the distance of the
-    latent codes in the unit of --radius, and the model, seed and ID that reproduce it. A larger
-    --noise keeps less of the structure; at 1 only the properties stay. `molvae augment` does the
-    same for a whole table.
+    latent codes in the unit of --radius, and the model, seed and ID that reproduce it. With a
+    noise-conditional model, a larger --noise keeps less of the structure; at 1 only the properties
+    stay. `molvae augment` generates variants of a whole table, as far from each molecule as its own
+    latent code is wide.
 
     The similarity depends on how much information the model's latent code holds: see kl, in nats,
     in `molvae info MODEL`. With little information, neighbors share properties and size rather than

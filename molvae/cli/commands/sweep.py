@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import fields, generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import MARKED, warn_of_targets
 from molvae.cli.summaries import similarities
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     "--guidance",
     type=click.FloatRange(0.0, 10.0),
     default=SWEEP_GUIDANCE,
+    callback=fields.finite,
     show_default=True,
     help="Classifier-free guidance weight; 1 is off, larger follows the value more closely.",
 )
