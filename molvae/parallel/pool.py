@@ -207,21 +207,15 @@ def _serve(connection: Connection, parent: Connection) -> None:
         while True:
             given, arguments = connection.recv()
             function = given or function
-            answer = (None, None) if given else _call(function, arguments)
+            answer: tuple[Any, MolvaeError | None] = (None, None)
             try:
+                try:
+                    answer = (None if given else function(*arguments), None)
+                except MolvaeError as error:
+                    answer = (None, error)
                 connection.send(answer)
-            except BaseException as error:  # it cannot be pickled, and nothing of it was sent
+            except BaseException as error:  # whatever it is: what cannot be pickled was not sent
                 connection.send((None, WorkerLost(*failure(error))))
-
-
-def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:
-    """Return a result, or what went wrong."""
-    try:
-        return function(*arguments), None
-    except MolvaeError as error:
-        return None, error
-    except BaseException as error:  # the process goes on, whatever it is
-        return None, WorkerLost(*failure(error))
 
 
 def failure(error: BaseException) -> Lost:

@@ -72,17 +72,14 @@ def test_a_model_of_log_p_is_learned_from_latent_codes() -> None:
     assert np.mean(error**2) < 0.5 * np.var(log_p[90:])
 
 
-def test_codes_are_those_of_the_model(druglike: MoleculeGenerator) -> None:
+def test_codes_are_those_of_the_model_and_lead_back_to_molecules(
+    druglike: MoleculeGenerator,
+) -> None:
     transformer = LatentTransformer(druglike).fit(SMILES)
     codes = transformer.transform(SMILES)
     np.testing.assert_array_equal(codes, druglike.encode(SMILES))
     assert codes.dtype == np.float32
     np.testing.assert_array_equal(LatentTransformer("druglike").fit_transform(SMILES), codes)
-
-
-def test_codes_lead_back_to_molecules(druglike: MoleculeGenerator) -> None:
-    transformer = LatentTransformer(druglike)
-    codes = transformer.transform(SMILES)
     back = transformer.inverse_transform(codes)
     assert (back.dtype, back.shape) == (object, (8,))
     assert back.tolist() == druglike.decode(codes)
@@ -132,11 +129,8 @@ def test_a_clone_has_the_same_arguments_and_codes(druglike: MoleculeGenerator) -
     other = clone(fitted)
     assert not hasattr(other, "generator_")
     np.testing.assert_array_equal(other.transform(SMILES), fitted.transform(SMILES))
-    assert clone(LatentTransformer("druglike")).get_params() == {
-        "model": "druglike",
-        "invalid": "error",
-        "device": "cpu",
-    }
+    arguments = {"model": "druglike", "invalid": "error", "device": "cpu"}
+    assert clone(LatentTransformer("druglike")).get_params() == arguments
 
 
 def test_arguments_are_changed_by_name() -> None:
@@ -157,15 +151,11 @@ def test_latent_dimensions_have_names(druglike: MoleculeGenerator) -> None:
     assert len(names) == druglike.checkpoint.model.config.latent_size
 
 
-def test_tags_say_that_it_reads_strings_and_needs_no_fit() -> None:
+def test_tags_have_every_field_that_scikit_learn_reads() -> None:
     tags = LatentTransformer().__sklearn_tags__()
     assert tags.input_tags.string
     asked = (tags.input_tags.sparse, tags.input_tags.pairwise, tags.target_tags.required)
     assert not any((*asked, tags.requires_fit))
-
-
-def test_tags_have_every_field_that_scikit_learn_reads() -> None:
-    tags = LatentTransformer().__sklearn_tags__()
     kinds = "estimator_type target_tags transformer_tags classifier_tags regressor_tags input_tags"
     switches = "array_api_support no_validation non_deterministic requires_fit _skip_test"
     shapes = "one_d_array two_d_array three_d_array sparse categorical string dict"

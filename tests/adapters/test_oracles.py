@@ -68,13 +68,10 @@ def test_molscore_builds_an_objective_of_molvaes() -> None:
     assert manager(["CCO"]) == [np.mean([measured("QED")(["CCO"])[0], 1.0])]
 
 
-def test_a_molscore_function_scores_what_is_no_molecule_with_zero() -> None:
+def test_a_molscore_function_scores_what_is_no_molecule_with_zero_and_has_a_prefix() -> None:
     rows = MolScoreFunction(measured("QED"))(["C1CC", "CCO"])
     assert [row["smiles"] for row in rows] == ["C1CC", "CCO"]
     assert rows[0]["molvae_score"] == 0.0 < rows[1]["molvae_score"]
-
-
-def test_a_molscore_function_has_a_prefix() -> None:
     with pytest.raises(UsageError, match="prefix is empty"):
         MolScoreFunction(measured("QED"), prefix=" ")
     assert "smiles" in inspect.signature(MolScoreFunction.__call__).parameters

@@ -25,6 +25,11 @@ def write(path: Path, *, kind: str = "dataset", format: int = 1) -> str:
     return store.write(path, ARRAYS, HEADER, kind=kind, format=format)
 
 
+def framed(text: bytes, length: int | None = None) -> bytes:
+    """Return a text behind its length, or behind another one."""
+    return (len(text) if length is None else length).to_bytes(8, "little") + text
+
+
 def foreign(path: Path, metadata: dict[str, str] | None) -> Path:
     path.write_bytes(safetensors.numpy.save({"x": np.ones(3)}, metadata=metadata))
     return path
@@ -82,7 +87,7 @@ def test_any_safetensors_reader_can_open_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrays["weights"], ARRAYS["weights"])
 
 
-def test_every_flipped_byte_is_refused(tmp_path: Path) -> None:
+def test_every_flipped_byte_and_every_truncation_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a"
     write(path)
     content = path.read_bytes()
@@ -93,14 +98,7 @@ def test_every_flipped_byte_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ArtifactError) as caught:
             store.read(path, kind="dataset", format=1)
         assert str(path) in str(caught.value), position
-
-
-def test_every_truncation_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    write(path)
-    content = path.read_bytes()
-    for length in range(len(content)):
-        path.write_bytes(content[:length])
+        path.write_bytes(content[:position])
         with pytest.raises(ArtifactError, match=r"damaged|not a molvae"):
             store.read(path, kind="dataset", format=1)
     path.write_bytes(content + b"x")
@@ -110,8 +108,7 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
 
 def headed(ours: str) -> bytes:
     """Return a file with this text where ours stands."""
-    text = json.dumps({"__metadata__": {"molvae": ours}}).encode()
-    return len(text).to_bytes(8, "little") + text
+    return framed(json.dumps({"__metadata__": {"molvae": ours}}).encode())
 
 
 @pytest.mark.parametrize(
@@ -122,16 +119,10 @@ def headed(ours: str) -> bytes:
         b"\x80\x04\x95" + bytes(100),  # a pickle
         b"PK\x03\x04" + bytes(100),  # a zip file, as torch.save writes it
         b"\xff" * 64,
-        (2**62).to_bytes(8, "little") + b"{}",
-        (2).to_bytes(8, "little") + b"{}",
-        (2).to_bytes(8, "little") + b"[]",
-        (4).to_bytes(8, "little") + b"null",
-        (20_000).to_bytes(8, "little") + b"[" * 20_000,
-        (21).to_bytes(8, "little") + b'{"__metadata__":null}',
-        (19).to_bytes(8, "little") + b'{"__metadata__":{}}',
-        (32).to_bytes(8, "little") + b'{"__metadata__":{"molvae":null}}',
-        (30).to_bytes(8, "little") + b'{"__metadata__":{"molvae":""}}',
-        (32).to_bytes(8, "little") + b'{"__metadata__":{"molvae":"[]"}}',
+        framed(b"{}", 2**62),
+        *map(framed, (b"{}", b"[]", b"null", b"[" * 20_000)),
+        *map(framed, (b'{"__metadata__":null}', b'{"__metadata__":{}}')),
+        *(framed(b'{"__metadata__":{"molvae":%s}}' % ours) for ours in (b"null", b'""', b'"[]"')),
         headed('{"header": {"kind": "dataset", "format": 1}}'),
         headed('{"header": {"kind": "dataset", "format": 1}, "sha256": 3}'),
         headed('{"header": [], "sha256": ""}'),
@@ -201,36 +192,33 @@ def declaring(*entries: str) -> bytes:
     """Return a file of ours, of no content, that declares these arrays besides."""
     ours = {"header": {"kind": "dataset", "format": 1}, "sha256": "0" * 64}
     metadata = json.dumps({"molvae": json.dumps(ours, sort_keys=True)})
-    text = ("{" + ",".join([f'"__metadata__":{metadata}', *entries]) + "}").encode()
-    return len(text).to_bytes(8, "little") + text + b"ab"
+    return framed(("{" + ",".join([f'"__metadata__":{metadata}', *entries]) + "}").encode()) + b"ab"
 
 
-ENTRY = '"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}'
+def entry(shape: str, end: int = 2, *, begin: int = 0, kind: str = "U8", name: str = "a") -> str:
+    """Return the declaration of an array."""
+    layout = f'"dtype":"{kind}","shape":{shape},"data_offsets":[{begin},{end}]'
+    return f'"{name}":{{{layout}}}'
+
+
+ENTRY = entry("[2]")
 
 
 @pytest.mark.parametrize(
     "entries",
     [
         (ENTRY, ENTRY),  # twice the same, which safetensors takes
-        (ENTRY, ENTRY.replace('"a"', '"b"')),  # two arrays in one place
-        ('"a":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,4398046511104]}',),
-        ('"a":{"dtype":"U8","shape":[4398046511104],"data_offsets":[0,2]}',),
-        ('"a":{"dtype":"U8","shape":[2],"data_offsets":[0,3]}',),
-        ('"a":{"dtype":"U8","shape":[2],"data_offsets":[2,0]}',),
-        ('"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}',),  # a gap
-        ('"a":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}',),
-        ('"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}',),
-        ('"a":{"dtype":"U8","shape":[NaN],"data_offsets":[0,2]}',),
-        ('"a":{"dtype":"U8","shape":[' + "9" * 5000 + '],"data_offsets":[0,2]}',),
-        ('"a":{"dtype":"F64","shape":[4611686018427387904,8],"data_offsets":[0,2]}',),
-        ('"a":{"dtype":"U8","shape":[4611686018427387904,0,8],"data_offsets":[0,0]}',),
-        ('"a":{"dtype":"U8","shape":' + "[" * 900 + "]" * 900 + ',"data_offsets":[0,2]}',),
-        ('"a":{"dtype":"U8","shape":"2","data_offsets":[0,2]}',),
-        ('"a":{"dtype":8,"shape":[2],"data_offsets":[0,2]}',),
-        ('"a":{"dtype":"U8","shape":[2]}',),
-        ('"a":[]',),
-        ('"\\ud800":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}',),
-        ('"a\\u0000b\\u001b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}',),
+        (ENTRY, entry("[2]", name="b")),  # two arrays in one place
+        (entry("[1]", begin=1),),  # a gap
+        *[(entry("[4398046511104]", end),) for end in (2, 4398046511104)],
+        *[(entry("[2]", end, begin=begin),) for begin, end in ((0, 3), (2, 0))],
+        *[(entry(shape),) for shape in ("[2.0]", "[-2]", "[NaN]", '"2"', f"[{'9' * 5000}]")],
+        (entry("[" * 900 + "]" * 900),),
+        (entry("[4611686018427387904,8]", kind="F64"),),
+        (entry("[4611686018427387904,0,8]", 0),),
+        *[(entry("[2]", name=name),) for name in ("\\ud800", "a\\u0000b\\u001b")],
+        (ENTRY.replace('"U8"', "8"),),
+        *[('"a":{"dtype":"U8","shape":[2]}',), ('"a":[]',)],
     ],
 )
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="looks at /proc")
@@ -266,14 +254,7 @@ def test_format_that_is_no_number_is_refused(version: object, tmp_path: Path) ->
 
 def test_array_type_that_numpy_lacks_is_refused(tmp_path: Path) -> None:
     """A file with a type such as BF16 opens in another library, and is still none of ours."""
-    ours = {"header": {"kind": "dataset", "format": 1}, "sha256": ""}
-    metadata = {"molvae": json.dumps(ours)}
     for kind in ("BF16", "F8_E4M3", "XYZ"):
-        layout = {
-            "__metadata__": metadata,
-            "x": {"dtype": kind, "shape": [2], "data_offsets": [0, 4]},
-        }
-        text = json.dumps(layout).encode()
-        (tmp_path / "a").write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+        (tmp_path / "a").write_bytes(declaring(entry("[2]", 4, kind=kind)) + b"cd")
         with pytest.raises(ArtifactError, match="damaged"):
             store.read(tmp_path / "a", kind="dataset", format=1)

@@ -135,21 +135,18 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_prepare_writes_the_same_when_a_worker_is_killed(
-    alike: Callable[..., None], table: Path
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ("prepare TABLE", {"output": "data.molvae", "rejects": "bad.csv"}),
+        ("evaluate TABLE --training druglike", {"output": "report.json"}),
+        ("generate -n 100 -t LogP=2..4 --seed 1", {"output": "drawn.csv"}),
+    ],
+)
+def test_a_command_writes_the_same_when_a_worker_is_killed(
+    words: str, written: dict[str, str], alike: Callable[..., None], table: Path
 ) -> None:
-    alike("prepare", table, output="data.molvae", rejects="bad.csv")
-
-
-def test_evaluate_writes_the_same_when_a_worker_is_killed(
-    alike: Callable[..., None], table: Path
-) -> None:
-    alike("evaluate", table, "--training", "druglike", output="report.json")
-
-
-def test_generate_writes_the_same_when_a_worker_is_killed(alike: Callable[..., None]) -> None:
-    words = ("-n", 100, "-t", "LogP=2..4", "--seed", 1)
-    alike("generate", *words, output="drawn.csv")
+    alike(*[table if word == "TABLE" else word for word in words.split()], **written)
 
 
 def test_a_worker_with_other_versions_is_named(cluster: Cluster, tmp_path: Path) -> None:
@@ -185,31 +182,27 @@ def test_a_scheduler_that_does_not_answer_is_told(
             stack.enter_context(dask_executor(f"dask://127.0.0.1:{port}"))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8786", "tcp://127.0.0.1:8786", "dask://here"])
-def test_an_address_is_spelled_one_way(address: str) -> None:
-    with ExitStack() as stack, pytest.raises(UsageError, match="write dask://HOST:PORT"):
-        stack.enter_context(dask_executor(address))
-
-
-def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:8786", "write dask://HOST:PORT"),
+        ("tcp://127.0.0.1:8786", "write dask://HOST:PORT"),
+        ("dask://here", "write dask://HOST:PORT"),
+        ("dask://127.0.0.1:9", r"pip install 'molvae\[dask\]'"),
+    ],
+)
+def test_a_wrong_address_and_a_missing_extra_are_named(
+    address: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with ExitStack() as stack, pytest.raises(UsageError, match=r"pip install 'molvae\[dask\]'"):
-        stack.enter_context(dask_executor("dask://127.0.0.1:9"))
+    with ExitStack() as stack, pytest.raises(UsageError, match=words):
+        stack.enter_context(dask_executor(address))
 
 
 @pytest.mark.parametrize("command", ["prepare", "evaluate"])
 def test_workers_are_here_or_there(command: str, table: Path, tmp_path: Path) -> None:
-    words = [
-        command,
-        str(table),
-        "-o",
-        str(tmp_path / "out"),
-        "-j",
-        "2",
-        "--executor",
-        "dask://a:1",
-    ]
-    result = CliRunner().invoke(cli, words)
+    words = f"{command} {table} -o {tmp_path / 'out'} -j 2 --executor dask://a:1"
+    result = CliRunner().invoke(cli, words.split())
     assert result.exit_code == 2
     assert "give only one of them" in result.stderr
 

@@ -78,13 +78,10 @@ def run(
 
 
 @pytest.mark.parametrize("jobs", [0, 1, 3])
-def test_every_item_comes_back_with_its_result_in_order(jobs: int) -> None:
-    pairs = list(map_chunks(double, range(100), jobs=jobs, chunk_size=7))
-    assert pairs == [(item, 2 * item) for item in range(100)]
-
-
-def test_no_items_need_no_worker() -> None:
-    assert list(map_chunks(double, [], jobs=2)) == []
+@pytest.mark.parametrize("items", [range(100), []])
+def test_every_item_comes_back_with_its_result_in_order(jobs: int, items: list[int]) -> None:
+    pairs = list(map_chunks(double, items, jobs=jobs, chunk_size=7))
+    assert pairs == [(item, 2 * item) for item in items]
 
 
 def test_a_slow_chunk_does_not_change_the_order() -> None:
@@ -92,38 +89,30 @@ def test_a_slow_chunk_does_not_change_the_order() -> None:
     assert [result for _, result in results] == list(range(20))
 
 
-@pytest.mark.parametrize(("way", "detail"), [("die", "exit 3"), ("crash", "exit -11")])
-def test_an_item_that_kills_its_worker_is_named_and_costs_no_other(way: str, detail: str) -> None:
-    expected: list[object] = list(range(60))
-    expected[21] = Lost("worker died", detail)
-    assert run({21: way}, 60) == expected
-
-
-def test_an_item_that_takes_too_long_is_named_and_costs_no_other() -> None:
-    expected: list[object] = list(range(40))
-    expected[5] = Lost("over its time", "1 s")
+@pytest.mark.parametrize(
+    ("way", "timeout", "lost"),
+    [
+        ("die", 30.0, Lost("worker died", "exit 3")),
+        ("crash", 30.0, Lost("worker died", "exit -11")),
+        ("sleep", 1.0, Lost("over its time", "1 s")),
+    ],
+)
+def test_a_guilty_item_is_named_and_costs_no_other(way: str, timeout: float, lost: Lost) -> None:
     start = time.monotonic()
-    assert run({5: "sleep"}, 40, timeout=1.0) == expected
+    assert run({21: way}, 60, timeout=timeout) == [*range(21), lost, *range(22, 60)]
     assert time.monotonic() - start < 30
 
 
 def test_every_item_of_a_chunk_may_be_guilty() -> None:
     guilty = {item: "die" for item in range(16, 20)} | {20: "fail"}
-    results = run(guilty, 32)
-    assert [place for place, result in enumerate(results) if isinstance(result, Lost)] == [
-        *range(16, 21)
-    ]
-
-
-def test_an_unforeseen_exception_costs_one_item_and_no_worker() -> None:
-    results = run({3: "fail"}, 20, jobs=1)
-    assert results[3] == Lost("worker failed", "ZeroDivisionError: one over zero")
-    assert results[:3] + results[4:] == [*range(3), *range(4, 20)]
+    lost = [place for place, found in enumerate(run(guilty, 32)) if isinstance(found, Lost)]
+    assert lost == [*range(16, 21)]
 
 
 @pytest.mark.parametrize(
     ("way", "detail"),
     [
+        ("fail", "ZeroDivisionError: one over zero"),
         ("exit", "SystemExit: enough"),
         ("interrupt", "KeyboardInterrupt:"),
         ("hunger", "MemoryError:"),
@@ -315,8 +304,8 @@ def test_an_ended_run_leaves_no_worker_behind(
     tmp_path: Path, way: signal.Signals, item: str, through: str
 ) -> None:
     with start(tmp_path, INTERRUPTED, through, item) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+        assert process.stdout
+        assert process.stderr
         assert process.stdout.readline() == "working\n"
         workers = {int(process.stderr.readline()) for _ in range(3)}
         assert len(workers) == 2
