@@ -8,15 +8,15 @@ import numpy as np
 
 from molvae.errors import ArtifactError, UsageError, did_you_mean
 
-LEVELS = np.concatenate([[0.001], np.linspace(0.01, 0.99, 99), [0.999]])  # (Q,) of the quantiles
-# The least scale of a class: that of 1 % of the molecules. Of one in 10,000 a single molecule
-# would stand a hundred standard deviations out, and training would be about it alone.
-LEAST_CLASS_SCALE = 0.1
-EVEN_ODDS = 0.5  # standard deviation of a class that half of the molecules have: the largest
+LEVELS = np.concatenate([[0.001], np.linspace(0.01, 0.99, 99), [0.999]])  # of the quantiles, (Q,)
+# The smallest scale of a class, that of 1 % of the molecules. With the scale of 1 in 10,000, one
+# molecule would lie a hundred standard deviations from the others and dominate the loss.
+MIN_CLASS_SCALE = 0.1
+EVEN_ODDS = 0.5  # standard deviation of a class that half of the molecules have, the largest
 
 Classes = Mapping[str, tuple[str, ...]]  # class label -> its classes
 NO_CLASSES: Classes = {}
-Reading = float | Mapping[str, float]  # a value, or how much speaks for each class, about 0 to 1
+Reading = float | Mapping[str, float]  # a number; for a class label a score a class, about 0 to 1
 
 
 def class_column(label: str, word: str) -> str:
@@ -25,7 +25,7 @@ def class_column(label: str, word: str) -> str:
 
 
 def class_key(word: str) -> str | float:
-    """Return what equal classes have in common: no matter the case, and `1.0` is `1`.
+    """Return a key that equal classes share: case does not matter, and `1.0` equals `1`.
 
     >>> class_key("Active") == class_key("active"), class_key("1.0") == class_key("1")
     (True, True)
@@ -45,10 +45,10 @@ class PropertyNormalizer(NamedTuple):
     Attributes:
         names: the P columns of conditions, in order: a property or numeric label has one; a class
             label L has `L=a`, `L=b`, ... with 1 for the class of a molecule and 0 for the others.
-        mean: shape (P,), in each property's unit; of a class, its share.
+        mean: shape (P,), in each property's unit; for a class, its frequency.
         scale: standard deviations, shape (P,).
         quantiles: of the training split at `LEVELS` (p0.1, p1 to p99, p99.9), shape (P, Q).
-        classes: of each class label.
+        classes: of each class label, in order.
     """
 
     names: tuple[str, ...]
@@ -65,13 +65,13 @@ class PropertyNormalizer(NamedTuple):
 
         Args:
             names: of the columns.
-            values: in their units; of classes 0 and 1.
-            classes: of the class labels, each with all of its columns among `names`.
+            values: in their units; 0 or 1 for a class.
+            classes: of the class labels; all of their columns are among `names`.
 
         Raises:
-            UsageError: for a property that never varies: there is nothing to condition on.
+            UsageError: for a property that does not vary: there is nothing to condition on.
         """
-        of_classes = _class_columns(classes)
+        class_columns = _class_columns(classes)
         quantiles = np.empty((len(names), len(LEVELS)))
         mean, scale = np.empty(len(names)), np.empty(len(names))
         for column, name in enumerate(names):
@@ -84,15 +84,15 @@ class PropertyNormalizer(NamedTuple):
             quantiles[column] = np.quantile(known, LEVELS)
             clipped = np.clip(known, quantiles[column, 0], quantiles[column, -1])
             mean[column], scale[column] = clipped.mean(), clipped.std() or known.std()
-            if name in of_classes:  # even the rarest class is no outlier
+            if name in class_columns:  # the rarest class is not an outlier either
                 quantiles[column, 0], quantiles[column, -1] = 0.0, 1.0
                 mean[column] = known.mean()
-                scale[column] = max(known.std(), LEAST_CLASS_SCALE)
+                scale[column] = max(known.std(), MIN_CLASS_SCALE)
         return cls(tuple(names), mean, scale, quantiles, dict(classes))
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """What can be asked for: properties and labels, a class label once, in order."""
+        """The properties and labels, each class label once, in order."""
         owner = _class_columns(self.classes)
         return tuple(dict.fromkeys(owner.get(name, name) for name in self.names))
 
@@ -105,7 +105,7 @@ class PropertyNormalizer(NamedTuple):
 
     @property
     def scales(self) -> dict[str, float]:
-        """The standard deviation of each quantity; of a class label that of even odds."""
+        """The standard deviation of each quantity; for a class label `EVEN_ODDS`."""
         scales = dict(zip(self.names, self.scale.tolist(), strict=True))
         return {name: scales.get(name, EVEN_ODDS) for name in self.quantities}
 
@@ -114,7 +114,7 @@ class PropertyNormalizer(NamedTuple):
         return [self.names.index(class_column(label, word)) for word in self.classes[label]]
 
     def reading(self, values: Mapping[str, float], name: str) -> Reading:
-        """Return what `values` by column say of a quantity: a number, or one for each class."""
+        """Return the value of a quantity from values by column: a number, or one for each class."""
         if name not in self.classes:
             return values[name]
         return {word: values[class_column(name, word)] for word in self.classes[name]}
@@ -143,7 +143,7 @@ class PropertyNormalizer(NamedTuple):
         return values
 
     def resolve_class(self, label: str, word: str) -> str:
-        """Return this model's spelling of a class; a number may be written in any way.
+        """Return a class as this model spells it; see `class_key`.
 
         Raises:
             UsageError: listing the known classes and the nearest one.
@@ -169,11 +169,11 @@ class PropertyNormalizer(NamedTuple):
     def level(self, name: str, value: float) -> float:
         """Return the share of the training split below `value`, clipped to 0.001..0.999."""
         known = self.quantiles[self.names.index(name)]
-        # A count such as HBD has many equal quantiles: just below `value` lie none of those.
+        # A count such as HBD has many equal quantiles: those equal to `value` are not below it.
         return float(np.interp(np.nextafter(value, -np.inf), known, LEVELS))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for a JSON header; without class labels, those of any version."""
+        """Return plain values for a JSON header; the first versions had no class labels."""
         plain = {
             "names": list(self.names),
             "mean": self.mean.tolist(),

@@ -1,4 +1,4 @@
-"""An index of the training set that answers "seen before?" in two bytes and a bit a molecule.
+"""An index of the training set: whether it contains a molecule, in 2.4 bytes a molecule.
 
 A Bloom filter (Bloom 1970, https://doi.org/10.1145/362686.362692): a molecule of the training set
 is always recognized; a new one is taken for a known one at the stated rate. Positions come from
@@ -20,7 +20,7 @@ def molecule_hash(smiles: Iterable[str]) -> np.ndarray:
 
 
 class BloomFilter(NamedTuple):
-    """A set of 64-bit hashes that can only be asked for membership.
+    """A set of 64-bit hashes that supports only tests of membership.
 
     Attributes:
         bits: the table, uint8, 8 positions a byte.
@@ -39,14 +39,14 @@ class BloomFilter(NamedTuple):
         return cls(np.zeros(size // 8, dtype=np.uint8), hashes).with_members(members)
 
     def with_members(self, more: np.ndarray) -> "BloomFilter":
-        """Return a filter of the same size that knows these members (N,) too, and errs more."""
+        """Return a filter of the same size with these members (N,) added, and more errors."""
         table = np.unpackbits(self.bits).astype(bool)
         for positions in _positions(more, self.hashes, len(table)):
             table[positions] = True
         return BloomFilter(np.packbits(table), self.hashes)
 
     def contains(self, candidates: np.ndarray) -> np.ndarray:
-        """Tell for each hash (N,) whether it is a member; false positives at the error rate."""
+        """Return whether each hash (N,) is a member; false positives occur at the error rate."""
         found = np.ones(len(candidates), dtype=bool)
         for positions in _positions(candidates, self.hashes, self.bits.size * 8):
             found &= (self.bits[positions >> 3] >> (7 - (positions & 7)).astype(np.uint8)) & 1 == 1

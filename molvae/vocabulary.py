@@ -10,7 +10,7 @@ from molvae.errors import ArtifactError
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
-# Brackets around visible ASCII that is none, or the dot between the fragments of a mixture.
+# Visible ASCII characters in brackets, or the dot between the fragments of a mixture.
 _SYMBOL = re.compile(r"\[[!-Z\\^-~]{1,30}\]|\.")
 
 _ATOM = re.compile(r"\[(?![=#/\\-]*(?:Branch|Ring))[=#/\\-]*\d*(?P<element>[A-Z][a-z]?)")
@@ -47,7 +47,7 @@ class Vocabulary:
 
     @property
     def elements(self) -> tuple[str, ...]:
-        """The elements that molecules can be written of, in alphabetical order.
+        """The elements in the symbols, in alphabetical order.
 
         >>> Vocabulary(["[=C]", "[Br]", "[Branch1]", "[NH1+1]", "[Ring1]"]).elements
         ('Br', 'C', 'N')
@@ -64,7 +64,7 @@ class Vocabulary:
         Args:
             counts: molecules by symbol.
             min_count: that a symbol needs.
-            known: symbols that need no more than one, since a model has learned them before.
+            known: symbols of an initial model, for which one molecule is enough.
 
         Returns:
             The vocabulary, and the symbols left out with their counts.

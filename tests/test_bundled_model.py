@@ -26,7 +26,7 @@ def druglike() -> MoleculeGenerator:
     return MoleculeGenerator.load("druglike")
 
 
-def test_molecules_come_as_ordered(druglike: MoleculeGenerator) -> None:
+def test_molecules_follow_their_targets(druglike: MoleculeGenerator) -> None:
     generation = druglike.generate(20, {"LogP": 2.5, "QED": 0.85}, seed=1)
     smiles = [molecule.smiles for molecule in generation.molecules]
     assert len(set(smiles)) == 20
@@ -41,7 +41,7 @@ def test_molecules_come_as_ordered(druglike: MoleculeGenerator) -> None:
 @pytest.mark.parametrize(
     ("name", "low", "high", "apart"), [("LogP", 1.0, 4.0, 2.0), ("TPSA", 40.0, 100.0, 35.0)]
 )
-def test_two_requests_bring_molecules_apart(
+def test_two_requests_give_different_molecules(
     druglike: MoleculeGenerator, name: str, low: float, high: float, apart: float
 ) -> None:
     means = [
@@ -72,7 +72,7 @@ def test_it_knows_the_default_properties_and_has_a_card(name: str) -> None:
     assert card["sha256"] == generator.checkpoint.sha256
 
 
-def test_molecules_like_those_of_moses_come_as_ordered() -> None:
+def test_molecules_like_those_of_moses_follow_their_targets() -> None:
     generator = MoleculeGenerator.load("moses")
     drawn = generator.generate(40, {"LogP": 2.0}, seed=1)
     assert len({molecule.smiles for molecule in drawn.molecules}) == 40
@@ -92,7 +92,7 @@ def texts(value: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", ["druglike", "moses"])
-def test_the_file_is_small_and_tells_no_path(name: str) -> None:
+def test_the_file_is_small_and_names_no_path(name: str) -> None:
     path = bundled_models()[name]
     assert path.stat().st_size <= 16 * 2**20
     header = read_header(path)

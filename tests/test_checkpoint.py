@@ -83,7 +83,9 @@ def test_half_precision_is_half_the_size_and_nearly_the_same(
         torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)
 
 
-def test_half_precision_keeps_what_it_cannot_hold(loaded: Checkpoint, tmp_path: Path) -> None:
+def test_half_precision_keeps_float32_where_float16_overflows(
+    loaded: Checkpoint, tmp_path: Path
+) -> None:
     weights = loaded.model.state_dict()
     large = copy.deepcopy(loaded.model)
     with torch.no_grad():
@@ -107,9 +109,7 @@ def test_weights_that_are_not_finite_are_not_written(loaded: Checkpoint, tmp_pat
     assert not (tmp_path / "a").exists()
 
 
-def test_figures_that_are_no_numbers_do_not_keep_a_model_from_loading(
-    loaded: Checkpoint, tmp_path: Path
-) -> None:
+def test_a_model_with_figures_that_are_not_finite_loads(loaded: Checkpoint, tmp_path: Path) -> None:
     measured = {"LogP": {"mae": float("nan")}}
     dataclasses.replace(loaded, provenance=measured).save(tmp_path / "a")
     assert np.isnan(Checkpoint.load(tmp_path / "a").provenance["LogP"]["mae"])
@@ -247,7 +247,7 @@ DAMAGES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_parts_that_cannot_be_are_refused_by_name(
+def test_invalid_parts_are_refused_by_name(
     name: str, tiny_model_file: Path, tmp_path: Path
 ) -> None:
     change, words = DAMAGES[name]
@@ -268,7 +268,7 @@ FLOW = {"prior": "flow", "flow_size": 256, "flow_steps": 5000, "integration_step
         ({"merges": [["[C]", "[C]"]]}, "byte-pair merges"),
     ],
 )
-def test_what_left_is_refused_with_the_last_version_that_reads_it(
+def test_retired_parts_are_refused_with_the_last_version_that_reads_them(
     changes: dict[str, Any], words: str, tiny_model_file: Path, tmp_path: Path
 ) -> None:
     path = rewritten(tiny_model_file, tmp_path / "older", lambda a, h: h.update(changes))
@@ -276,7 +276,7 @@ def test_what_left_is_refused_with_the_last_version_that_reads_it(
         Checkpoint.load(path)
 
 
-def test_a_header_that_names_what_left_without_using_it_loads(
+def test_a_header_that_names_retired_parts_without_using_them_loads(
     tiny_model_file: Path, tmp_path: Path
 ) -> None:
     changes = {"prior": FLOW | {"prior": "joint-gaussian"}, "merges": []}
@@ -308,9 +308,7 @@ def test_absurd_sizes_are_refused_at_once_and_without_memory(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024  # KiB
 
 
-def test_no_file_tells_of_paths_users_or_hosts(
-    tiny_model_file: Path, drug_dataset_file: Path
-) -> None:
+def test_no_file_names_paths_users_or_hosts(tiny_model_file: Path, drug_dataset_file: Path) -> None:
     private = [str(Path.home()), str(Path.cwd()), "/tmp", "drugs.csv/", platform.platform()]
     private += [str(path.parent) for path in (tiny_model_file, drug_dataset_file)]
     private += [name for name in (getpass.getuser(), socket.gethostname()) if len(name) > 4]
@@ -325,7 +323,7 @@ def test_no_file_tells_of_paths_users_or_hosts(
         assert [word for word in private if word in text] == []
 
 
-def test_index_knows_exactly_the_training_molecules(
+def test_index_holds_exactly_the_training_molecules_after_loading(
     tiny_model_file: Path, drug_dataset: MoleculeDataset
 ) -> None:
     index = read_training_index(tiny_model_file)

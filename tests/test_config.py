@@ -34,7 +34,7 @@ def test_presets_are_within_their_ranges(preset: str) -> None:
         check(config)
 
 
-def test_a_model_is_trained_further_briefly_and_for_what_it_was_trained_for() -> None:
+def test_fine_tuning_is_brief_and_keeps_the_objective() -> None:
     config = fine_tuning({"beta": 0.1, "free_nats": 20.0, "learning_rate": 0.5, "of": "later"})
     assert (config.beta, config.free_nats) == (0.1, 20.0)
     assert config == replace(FINE_TUNING, beta=0.1, free_nats=20.0)
@@ -81,7 +81,7 @@ def test_wrong_value_is_named_with_what_is_expected(config: Any, words: str) -> 
     assert words in str(caught.value)
 
 
-def test_unknown_key_is_answered_with_the_nearest_and_all_known() -> None:
+def test_unknown_key_is_refused_with_the_nearest_and_all_known() -> None:
     with pytest.raises(ConfigError) as caught:
         updated(TrainConfig(), {"batchsize": 3}, where="my.toml [train]")
     text = str(caught.value)
@@ -97,7 +97,7 @@ def test_changes_are_applied_and_checked() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_toml_brings_every_value_back(preset: str, tmp_path: Path) -> None:
+def test_toml_restores_every_value(preset: str, tmp_path: Path) -> None:
     settings = PRESETS[preset]
     settings = Preset(
         replace(settings.model, dropout=0.125, latent_size=17, film=True, noise_conditional=True),
@@ -127,9 +127,7 @@ def test_toml_brings_every_value_back(preset: str, tmp_path: Path) -> None:
         ("[train]\n# " + "x" * 2**20, "too large for a configuration"),
     ],
 )
-def test_toml_that_cannot_be_meant_is_refused_with_its_path(
-    text: str, words: str, tmp_path: Path
-) -> None:
+def test_invalid_toml_is_refused_with_its_path(text: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=words) as caught:
@@ -137,7 +135,7 @@ def test_toml_that_cannot_be_meant_is_refused_with_its_path(
     assert str(path) in str(caught.value)
 
 
-def test_toml_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+def test_toml_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     os.mkfifo(tmp_path / "pipe")
     for name, words in (
@@ -166,9 +164,7 @@ def test_toml_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
         ("\\u001b" * 200, "1"),
     ],
 )
-def test_value_that_training_cannot_take_is_refused_shortly(
-    key: str, text: str, tmp_path: Path
-) -> None:
+def test_invalid_value_of_training_is_refused_briefly(key: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_text(f'[train]\n"{key}" = {text}\n')
     with pytest.raises(ConfigError) as caught:

@@ -39,7 +39,7 @@ def test_every_molecule_is_in_one_split(drug_dataset: MoleculeDataset) -> None:
         drug_dataset.members("valid")
 
 
-def test_molecules_lie_end_to_end(drug_dataset: MoleculeDataset) -> None:
+def test_molecules_are_stored_end_to_end(drug_dataset: MoleculeDataset) -> None:
     molecules = [drug_dataset.molecule(index) for index in range(drug_dataset.size)]
     np.testing.assert_array_equal(np.concatenate(molecules), drug_dataset.ids)
     np.testing.assert_array_equal([len(ids) for ids in molecules], drug_dataset.lengths)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molvae.errors import ArtifactError, UsageError
-from molvae.normalizer import LEAST_CLASS_SCALE, LEVELS, PropertyNormalizer, class_key
+from molvae.normalizer import LEVELS, MIN_CLASS_SCALE, PropertyNormalizer, class_key
 
 NAMES = ("MW", "LogP", "HBD")
 NAN = float("nan")
@@ -95,7 +95,7 @@ def test_json_brings_it_back_exactly() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_nothing_to_condition_on_is_kept_as_nothing() -> None:
+def test_without_properties_it_is_empty() -> None:
     none = PropertyNormalizer.fit((), np.empty((7, 0)))
     again = PropertyNormalizer.from_dict(json.loads(json.dumps(none.to_dict())))
     assert again.names == ()
@@ -152,11 +152,11 @@ def test_a_class_label_is_one_quantity_of_several_columns() -> None:
     assert NORMALIZER.groups == (0, 1, 2)
 
 
-def test_even_a_rare_class_is_told_from_the_others_and_far_from_none() -> None:
+def test_even_a_rare_class_is_distinct_and_within_the_scale() -> None:
     conditions = LABELLED.normalize(with_classes())
     rare = conditions[100:, 3]
     assert np.unique(rare).size == 2  # the percentiles of the training set clip it away
-    assert np.ptp(rare) == pytest.approx(1 / LEAST_CLASS_SCALE)
+    assert np.ptp(rare) == pytest.approx(1 / MIN_CLASS_SCALE)
     restored = LABELLED.restore(conditions)[:, 1:4]
     np.testing.assert_allclose(restored, with_classes()[:, 1:4], atol=1e-6)
     assert LABELLED.mean[1:4].sum() == pytest.approx(1.0)
@@ -188,13 +188,13 @@ def test_classes_are_equal_whatever_their_case_and_the_form_of_a_number(
     assert (class_key(one) == class_key(other)) is same
 
 
-def test_what_is_read_of_a_class_label_is_a_number_for_each_class() -> None:
+def test_the_value_of_a_class_label_is_a_number_for_each_class() -> None:
     read = dict(zip(WITH_CLASSES, [2.0, 0.1, 0.2, 0.7, 6.0], strict=True))
     assert LABELLED.reading(read, "activity") == {"CI": 0.1, "CM": 0.2, "CA": 0.7}
     assert LABELLED.reading(read, "pIC50") == 6.0
 
 
-def test_json_brings_classes_back_and_says_nothing_where_there_are_none() -> None:
+def test_json_restores_classes_and_omits_them_where_there_are_none() -> None:
     again = PropertyNormalizer.from_dict(json.loads(json.dumps(LABELLED.to_dict())))
     assert (again.names, dict(again.classes)) == (WITH_CLASSES, CLASSES)
     assert again.groups == LABELLED.groups

@@ -35,7 +35,7 @@ def test_every_flipped_bit_is_refused(files: dict[str, Path], tmp_path: Path) ->
     assert Counter(case.outcome for case in found) == {"refused": 300}
 
 
-def test_a_reader_that_believes_a_file_is_found_out(
+def test_a_reader_that_trusts_a_file_is_detected(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one that checks no digest would be."""

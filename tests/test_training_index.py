@@ -32,7 +32,7 @@ def test_it_takes_little_more_than_two_bytes_a_molecule() -> None:
     assert BloomFilter.of(hashes("C", 10_000)).bits.nbytes < 2.5 * 10_000
 
 
-def test_members_that_join_are_known_beside_the_old_ones() -> None:
+def test_added_members_are_found_beside_the_old_ones() -> None:
     old, new, others = hashes("C", 10_000), hashes("N", 1_000), hashes("O", 50_000)
     before = BloomFilter.of(old)
     index = before.with_members(new)
@@ -49,7 +49,7 @@ def test_no_member_is_ever_missed(numbers: list[int]) -> None:
     assert BloomFilter.of(members).contains(members).all()
 
 
-def test_empty_index_knows_nobody() -> None:
+def test_empty_index_has_no_members() -> None:
     index = BloomFilter.of(np.empty(0, dtype=np.uint64))
     assert not index.contains(hashes("C", 100)).any()
     assert index.contains(np.empty(0, dtype=np.uint64)).shape == (0,)

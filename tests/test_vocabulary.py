@@ -28,7 +28,7 @@ def test_every_id_is_one_symbol(known: list[str]) -> None:
     assert vocabulary.decode(range(len(SPECIAL), len(vocabulary))) == known
 
 
-def test_decoding_stops_at_the_end_and_passes_over_padding() -> None:
+def test_decoding_stops_at_the_end_and_skips_padding() -> None:
     vocabulary = Vocabulary(["[C]", "[N]"])
     assert vocabulary.decode([BOS, PAD, UNK, 5, 4, EOS, 4]) == ["[N]", "[C]"]
 
@@ -72,7 +72,7 @@ def test_vocabularies_are_equal_when_their_symbols_are() -> None:
         ["[C].[O]"],
     ],
 )
-def test_what_are_no_symbols_in_order_are_refused(foreign: list[str]) -> None:
+def test_texts_that_are_no_symbols_or_out_of_order_are_refused(foreign: list[str]) -> None:
     with pytest.raises(ArtifactError, match="symbol"):
         Vocabulary(foreign)
 
@@ -82,7 +82,7 @@ def test_all_that_selfies_writes_are_symbols() -> None:
     assert Vocabulary(symbols).decode([4, 5, 2]) == symbols[:2]
 
 
-def test_what_a_model_knows_already_is_not_too_rare() -> None:
+def test_symbols_of_the_initial_model_are_never_too_rare() -> None:
     counts = {"[C]": 9, "[B]": 1, "[P]": 1}
     vocabulary, left_out = Vocabulary.from_counts(counts, min_count=2, known=("[P]", "[S]"))
     assert (vocabulary.symbols, left_out) == (("[C]", "[P]"), {"[B]": 1})

@@ -39,14 +39,9 @@ class Batch(NamedTuple):
 def order(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
     """Deal molecules into batches of similar length, shuffled anew each epoch.
 
-    Args:
-        lengths: symbols of each molecule, shape (N,).
-        batch_size: molecules in a batch; the last one may be smaller.
-        seed: of the training.
-        epoch: 0, 1, ...
-
     Returns:
-        Positions in `lengths`, one array a batch; together each molecule once.
+        Positions in `lengths` (N,), one array a batch; together each molecule once. The last batch
+        dealt may be smaller than `batch_size`.
     """
     random = np.random.default_rng((seed, epoch))
     shuffled = random.permutation(len(lengths))
@@ -79,9 +74,7 @@ class DrawnBatch(NamedTuple):
     """A batch with the random numbers of its loss: the loss of a part is the same in any division.
 
     Attributes:
-        ids: as in `Batch`, shape (B, T).
-        lengths: as in `Batch`, shape (B,).
-        conditions: as in `Batch`, shape (B, P).
+        ids, lengths, conditions: as in `Batch`.
         shown: the conditions that the decoder sees, NaN = hidden from it, shape (B, P).
         noise: standard normal, samples the codes from the posteriors, shape (B, Z).
         level: noise level of the codes that the decoder gets, shape (B,); 0 unless the model is
@@ -108,11 +101,7 @@ class DrawnBatch(NamedTuple):
     ) -> "DrawnBatch":
         """Draw the random numbers of a batch on the CPU: they are the same on every device.
 
-        Args:
-            batch: the molecules.
-            generator: source of all randomness.
-            model: its latent size Z, and whether it is noise-conditional.
-            groups: see `drop_conditions`.
+        For the groups of columns see `drop_conditions`.
         """
         shown = drop_conditions(batch.conditions, generator, groups=groups)
         noise = torch.randn(len(batch.ids), model.latent_size, generator=generator)

@@ -67,17 +67,10 @@ def validate(
     processes: Processes,
     pieces: int,
 ) -> Validation | None:
-    """Return the validation losses: as in training, one code each, a random subset of conditions.
+    """Return the validation losses of an `interruptible` model in evaluation mode.
 
-    Codes and subsets are the same in every epoch. Each process takes its share of the molecules.
-
-    Args:
-        model: in evaluation mode, `interruptible`.
-        dataset: its validation split is used.
-        config: weights of the terms, and the seed.
-        precision: of the passes.
-        processes: the processes that share the work.
-        pieces: parts that a batch is divided into, to save memory.
+    As in training, each molecule has one code and a random subset of its conditions; both are the
+    same in every epoch. Each process takes its share of the molecules, in so many pieces a batch.
 
     Returns:
         None when any process was asked to stop.
@@ -89,12 +82,8 @@ def validate(
     try:
         for begin in range(0, len(members), BATCH):
             batch = collate(dataset, members[begin : begin + BATCH])
-            drawn = DrawnBatch.draw(
-                batch,
-                generator,
-                model=model.config,
-                groups=dataset.normalizer.groups,
-            )
+            groups = dataset.normalizer.groups
+            drawn = DrawnBatch.draw(batch, generator, model=model.config, groups=groups)
             mine = drawn.rows(*processes.shard(len(batch.ids))).to(precision.device)
             for piece in mine.pieces(pieces):
                 sums += elbo(model, piece, precision).sums()

@@ -19,9 +19,8 @@ PER_SYMBOL = (  # weights with a row for each of V
 )
 PER_CONDITION = "conditions.layers.0.weight"  # (H, 2 P): values, then what is unspecified
 PER_PREDICTION = ("property_head.2.weight", "property_head.2.bias")  # a row for each of P
-APART = (
-    0.1  # of the standard deviation of similar symbols: noise, so that no two new rows are equal
-)
+# Noise, as a fraction of the standard deviation of similar symbols: no two new rows are equal.
+APART = 0.1
 
 
 def add_symbols(weights: dict[str, Tensor], before: Vocabulary, after: Vocabulary) -> None:
@@ -34,8 +33,8 @@ def add_symbols(weights: dict[str, Tensor], before: Vocabulary, after: Vocabular
             if symbol in own:
                 rows.append(weights[name][own[symbol]])
                 continue
-            kin = [own[other] for other in before.symbols if _kind(other) == _kind(symbol)]
-            like = weights[name][kin or list(own.values())[len(SPECIAL) :]]
+            similar = [own[other] for other in before.symbols if _kind(other) == _kind(symbol)]
+            like = weights[name][similar or list(own.values())[len(SPECIAL) :]]
             noise = torch.randn(like.shape[1:], generator=generator)
             rows.append(like.mean(dim=0) + APART * like.std(dim=0, correction=0) * noise)
         weights[name] = torch.stack(rows)
@@ -78,13 +77,13 @@ def relate_labels(weights: dict[str, Tensor], conditions: np.ndarray, before: in
         centered = rows - rows.mean(axis=0)
         label, others = centered[:, column], centered[:, known]
         # A few molecules correlate by chance: both slopes are shrunk by as many as there are K.
-        told_of_others = others.T @ label / (label @ label) * len(rows) / (len(rows) + before)
+        to_others = others.T @ label / (label @ label) * len(rows) / (len(rows) + before)
         gram = others.T @ others + before * np.eye(len(known))
-        told_by_others = np.linalg.solve(gram, others.T @ label)
-        offset = rows[:, column].mean() - rows[:, known].mean(axis=0) @ told_by_others
-        inward[:, 0, column] = inward[:, 0, known] @ _as_float(told_of_others)
-        outward[column] = _as_float(told_by_others) @ outward[known]
-        bias[column] = _as_float(told_by_others) @ bias[known] + float(offset)
+        from_others = np.linalg.solve(gram, others.T @ label)
+        offset = rows[:, column].mean() - rows[:, known].mean(axis=0) @ from_others
+        inward[:, 0, column] = inward[:, 0, known] @ _as_float(to_others)
+        outward[column] = _as_float(from_others) @ outward[known]
+        bias[column] = _as_float(from_others) @ bias[known] + float(offset)
 
 
 def _as_float(values: np.ndarray) -> Tensor:

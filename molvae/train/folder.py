@@ -72,22 +72,14 @@ def require_space(run: Path, *, weights: int, molecules: int) -> None:
     """Check that the disk has space for the training.
 
     A file is written beside the one that it replaces: for a moment the folder has the model and
-    two states.
-
-    Args:
-        run: the folder.
-        weights: numbers in the model.
-        molecules: in the training split; the model's index of them takes 2 bytes each.
+    two states. The model's index of the training molecules takes 2 bytes each.
 
     Raises:
         MolvaeError: naming the needed and the free space, in MiB.
     """
     state = 4 * 4 * weights  # float32: the weights, their average, and at most two moments
     model = 4 * weights + 2 * molecules
-    there = sum(
-        path.stat().st_size
-        for path in (run / name for name in (STATE_FILE, MODEL_FILE))
-        if path.is_file()
-    )
+    files = [run / STATE_FILE, run / MODEL_FILE]
+    there = sum(path.stat().st_size for path in files if path.is_file())
     needed = 2 * state + model - there
     atomic.require_space(run, needed, purpose="for this training", instead="name another folder")

@@ -33,15 +33,15 @@ class Initial(NamedTuple):
     def lines(self) -> list[str]:
         """Return what was done, as lines of text."""
         origin = self.checkpoint.provenance["init"]
-        told = [f"Begins with {origin['name']} {origin['sha256'][:12]}."]
+        lines = [f"Begins with {origin['name']} {origin['sha256'][:12]}."]
         for key, what in (
             ("symbols", "new symbols, which begin as the mean of those that bond like them"),
             ("columns", "new to the model"),
             ("missing", "not in the dataset, and left unspecified"),
         ):
             if origin[key]:
-                told.append(f"{what}: {', '.join(origin[key])}")
-        return told
+                lines.append(f"{what}: {', '.join(origin[key])}")
+        return lines
 
 
 def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -> Initial:
@@ -55,8 +55,8 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
 
     Args:
         checkpoint: the model; it is not changed.
-        dataset: what will be trained on.
-        name: of the model, for the provenance of what comes of it.
+        dataset: the molecules to train on.
+        name: of the model, for messages and provenance.
 
     Raises:
         UsageError: when the dataset was prepared with other settings than the model's, naming one.
@@ -67,7 +67,7 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
     symbols = sorted({*before.symbols, *dataset.vocabulary.symbols})
     vocabulary = Vocabulary(symbols)
     normalizer = merge(known, dataset.normalizer)
-    dataset = _in_form_of(vocabulary, normalizer, dataset)
+    dataset = _convert(vocabulary, normalizer, dataset)
     weights = {key: weight.clone() for key, weight in checkpoint.model.state_dict().items()}
     add_symbols(weights, before, vocabulary)
     add_columns(weights, len(known.names), len(normalizer.names))
@@ -83,11 +83,7 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
         "longest": checkpoint.provenance["longest"],
         "symbols": [symbol for symbol in vocabulary.symbols if symbol not in before.symbols],
         "columns": [column for column in normalizer.names if column not in known.names],
-        "missing": [
-            column
-            for column, values in zip(normalizer.names, training.T, strict=True)
-            if np.isnan(values).all()
-        ],
+        "missing": np.array(normalizer.names)[np.isnan(training).all(axis=0)].tolist(),
     }
     if "init" in checkpoint.provenance:  # where that model came from in its turn
         origin["init"] = checkpoint.provenance["init"]
@@ -110,9 +106,7 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
 def begin_again(checkpoint: Checkpoint, dataset: MoleculeDataset) -> Initial:
     """Return the start of a training, to resume it.
 
-    Args:
-        checkpoint: from `begin_with`, saved.
-        dataset: the same as then.
+    The checkpoint is the one of `begin_with`, saved; the dataset is the same as then.
 
     Raises:
         MolvaeError: when the dataset has symbols or columns that the initial model lacks.
@@ -128,7 +122,7 @@ def begin_again(checkpoint: Checkpoint, dataset: MoleculeDataset) -> Initial:
             f"the dataset is another one than this training began with: {', '.join(strange)} was"
             " not in it. Use the old one, or train in a new folder."
         )
-    dataset = _in_form_of(vocabulary, normalizer, dataset)
+    dataset = _convert(vocabulary, normalizer, dataset)
     provenance = {**dataset.provenance, "init": checkpoint.provenance["init"]}
     return Initial(checkpoint, dataset._replace(provenance=provenance))
 
@@ -177,12 +171,11 @@ def _spellings(known: PropertyNormalizer, other: PropertyNormalizer) -> dict[str
     for quantity in other.quantities:
         same = _same(known, quantity)
         if same in known.quantities and (same in known.classes) != (quantity in other.classes):
-            kinds = (
-                ("a class", "a number") if quantity in other.classes else ("a number", "a class")
-            )
+            kinds = ["a number", "a class"]
+            here = quantity in other.classes
             raise UsageError(
-                f"'{quantity}' is {kinds[0]} in the dataset and {kinds[1]} in the model: prepare it"
-                " under another name."
+                f"'{quantity}' is {kinds[here]} in the dataset and {kinds[not here]} in the model:"
+                " prepare it under another name."
             )
         if quantity not in other.classes:
             spelled[quantity] = same
@@ -196,8 +189,8 @@ def _spellings(known: PropertyNormalizer, other: PropertyNormalizer) -> dict[str
 
 def _check_alike(checkpoint: Checkpoint, dataset: MoleculeDataset, name: str) -> None:
     mine, theirs = checkpoint.provenance, dataset.provenance
-    told = (mine.get(key) for key in ("data", "constraints", "train"))
-    if not all(isinstance(each, Mapping) for each in told) or type(mine.get("longest")) is not int:
+    parts = (mine.get(key) for key in ("data", "constraints", "train"))
+    if not all(isinstance(part, Mapping) for part in parts) or type(mine.get("longest")) is not int:
         raise ArtifactError(f"{name}: damaged: it does not say how it was trained.")
     again = f"Prepare it again with --init {name}."
     for switch in STANDARDIZATION:
@@ -213,7 +206,7 @@ def _check_alike(checkpoint: Checkpoint, dataset: MoleculeDataset, name: str) ->
         )
 
 
-def _in_form_of(
+def _convert(
     vocabulary: Vocabulary, normalizer: PropertyNormalizer, dataset: MoleculeDataset
 ) -> MoleculeDataset:
     """Convert a dataset to another vocabulary and other columns."""

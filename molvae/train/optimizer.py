@@ -115,11 +115,7 @@ def make_optimizer(
     for weight in model.parameters():
         members.setdefault((blocks.get(weight, 0), weight.dim() > 1), []).append(weight)
     groups = [
-        {
-            "params": weights,
-            "weight_decay": config.weight_decay if decays else 0.0,
-            "blocks": count,
-        }
+        {"params": weights, "weight_decay": config.weight_decay * decays, "blocks": count}
         for (count, decays), weights in members.items()
     ]
     if not blocks:
@@ -146,11 +142,8 @@ def learning_rate(config: TrainConfig, progress: float) -> float:
 
     A constant rate does not depend on the number of epochs, so that a training can go on for as
     long as it pays; a short linear fall then brings what the cosine brings
-    (Hägele et al. 2024, https://arxiv.org/abs/2405.18392).
-
-    Args:
-        config: schedule, peak rate, warm-up and final share.
-        progress: of the training, 0 to 1.
+    (Hägele et al. 2024, https://arxiv.org/abs/2405.18392). `progress` is that of the training, 0
+    to 1.
     """
     if config.schedule == "constant":
         progress = min(progress * config.epochs, 1.0)  # of the first epoch
@@ -177,13 +170,10 @@ def kl_weight(config: TrainConfig, progress: float) -> float:
 def update_ema(
     averaged: Mapping[str, Tensor], model: nn.Module, *, decay: float, steps: int
 ) -> None:
-    """Update the exponential moving average of a model's weights, in place.
+    """Update the exponential moving average of a model's weights, by name, in place.
 
-    Args:
-        averaged: the average of each weight, by name.
-        model: with the new weights.
-        decay: share of the old average in the new one, after the first steps.
-        steps: taken so far. The share grows with them, so that the random start is soon forgotten.
+    The share of the old average grows with the steps taken, up to `decay`, so that the random start
+    is soon forgotten.
     """
     kept = min(decay, (1 + steps) / (10 + steps))
     with torch.no_grad():

@@ -35,8 +35,8 @@ def build_checkpoint(
         model: in evaluation mode.
         dataset: its training data.
         train: settings of the training.
-        trained: figures of the epoch with these weights.
-        log: figures of every epoch up to it.
+        trained: figures of the epoch with these weights; `log` has those of all epochs up to it.
+        log: see `trained`.
         earlier: index of the molecules of an earlier training, which are not novel either.
     """
     health = measure_health(model, dataset, split="validation", seed=train.seed)

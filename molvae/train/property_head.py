@@ -21,9 +21,7 @@ class Errors(NamedTuple):
     """Errors of the head's predictions of a number, over N held-out molecules.
 
     Attributes:
-        molecules: N.
-        mae: mean absolute error, in the property's unit.
-        rmse: root mean squared error, in the property's unit.
+        mae, rmse: mean absolute and root mean squared error, in the property's unit.
         r2: coefficient of determination, 1 at best, 0 for predicting the mean. None where all
             molecules have the same value.
     """
@@ -38,12 +36,11 @@ class ClassErrors(NamedTuple):
     """Errors of the head's predictions of a class label, over N held-out molecules.
 
     Attributes:
-        molecules: N.
         accuracy: share of molecules whose predicted class is their class.
         largest: share of the most frequent class: the accuracy of always predicting it.
-        auc: area under the ROC curve, the chance that a molecule of a class is read as more of it
-            than one of another class; mean over the classes that some have and some have not.
-            None where there is none.
+        auc: area under the ROC curve, the chance that the prediction for a class is higher for a
+            molecule of it than for another one; mean over the classes that some molecules have and
+            some do not. None where there is none.
     """
 
     molecules: int
@@ -55,14 +52,7 @@ class ClassErrors(NamedTuple):
 def evaluate_head(
     model: ConditionalVAE, dataset: MoleculeDataset, *, split: str, seed: int, limit: int = LIMIT
 ) -> dict[str, Any]:
-    """Compare the predictions from posterior means with the labels of held-out molecules.
-
-    Args:
-        model: in evaluation mode.
-        dataset: with labels that may be missing.
-        split: of it.
-        seed: of the choice of molecules, when there are more than `limit`.
-        limit: number of molecules.
+    """Compare predictions from posterior means with the labels of up to `limit` molecules.
 
     Returns:
         Plain values for a JSON header: the split, and the errors by property or label, without
@@ -73,24 +63,22 @@ def evaluate_head(
     means = encode(model, dataset, members, at_once=BATCH).means
     device = next(model.parameters()).device
     with torch.inference_mode():
-        parts = [
-            model.predict_properties(part.to(device)).cpu() for part in torch.split(means, BATCH)
-        ]
-    read = normalizer.restore(torch.cat(parts).double().numpy())
+        parts = [model.predict_properties(part.to(device)) for part in torch.split(means, BATCH)]
+    predicted = normalizer.restore(torch.cat(parts).double().cpu().numpy())
     errors: dict[str, dict[str, Any]] = {}
     for name in normalizer.quantities:
         in_classes = name in normalizer.classes
         columns = normalizer.columns(name) if in_classes else [normalizer.names.index(name)]
         rows = np.isfinite(known[:, columns]).all(axis=1)
         if rows.any():
-            judge = class_errors if in_classes else number_errors
-            errors[name] = judge(known[rows][:, columns], read[rows][:, columns])._asdict()
+            errors_of = class_errors if in_classes else number_errors
+            errors[name] = errors_of(known[rows][:, columns], predicted[rows][:, columns])._asdict()
     return {"split": split, "errors": errors}
 
 
-def number_errors(known: np.ndarray, read: np.ndarray) -> Errors:
+def number_errors(known: np.ndarray, predicted: np.ndarray) -> Errors:
     """Return the errors of predictions of a number, shapes (N, 1)."""
-    error = read - known
+    error = predicted - known
     squared, variance = float(np.square(error).mean()), float(known.var())
     return Errors(
         molecules=len(known),
@@ -100,14 +88,16 @@ def number_errors(known: np.ndarray, read: np.ndarray) -> Errors:
     )
 
 
-def class_errors(known: np.ndarray, read: np.ndarray) -> ClassErrors:
+def class_errors(known: np.ndarray, predicted: np.ndarray) -> ClassErrors:
     """Return the errors of predictions of a class label, one-hot, shapes (N, A)."""
     theirs = known.astype(bool)
     mixed = np.flatnonzero(theirs.any(axis=0) & ~theirs.all(axis=0))
-    areas = [area_under_curve(read[theirs[:, a], a], read[~theirs[:, a], a]) for a in mixed]
+    areas = [
+        area_under_curve(predicted[theirs[:, a], a], predicted[~theirs[:, a], a]) for a in mixed
+    ]
     return ClassErrors(
         molecules=len(known),
-        accuracy=float((known.argmax(axis=1) == read.argmax(axis=1)).mean()),
+        accuracy=float((known.argmax(axis=1) == predicted.argmax(axis=1)).mean()),
         largest=float(known.mean(axis=0).max()),
         auc=float(np.mean(areas)) if areas else None,
     )

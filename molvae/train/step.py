@@ -62,7 +62,7 @@ class Learner:
         Args:
             batch: the molecules of all processes.
             number: steps taken before.
-            progress: of the training, 0 to 1, for the schedules.
+            progress: of the training, 0 to 1.
 
         Returns:
             The sums of `Elbo.sums` over the batch, float64, shape (4,).
@@ -96,13 +96,8 @@ class Learner:
     def compute_gradients(self, batch: DrawnBatch, *, beta: float, seed: int) -> Tensor:
         """Compute in `.grad` the gradient of the mean loss over the whole batch.
 
-        The result does not depend on how many processes share the batch, nor on the pieces that
-        each process divides its part into. Only the noise of dropout differs.
-
-        Args:
-            batch: all molecules of the step, on the CPU.
-            beta: weight of the KL term.
-            seed: of the noise of dropout.
+        The result does not depend on how many processes share the batch, which is on the CPU, nor
+        on the pieces that each process divides its part into. Only the noise of dropout differs.
 
         Returns:
             The sums of `Elbo.sums` over the batch, float64, shape (4,), on the CPU.

@@ -30,7 +30,7 @@ def fit_typicality(
         model: in evaluation mode.
         dataset: with at least one molecule in the split.
         split: of it.
-        seed: of the choice of molecules, when there are more than `limit`.
+        seed: of the choice of molecules.
         codes: samples of the latent code for each molecule.
         limit: number of molecules.
     """

@@ -38,7 +38,7 @@ def test_hidden_value_has_no_influence(embedding: ConditionEmbedding) -> None:
         assert torch.equal(one, other)
 
 
-def test_hiding_keeps_a_uniform_number_and_every_property_as_often() -> None:
+def test_dropping_keeps_a_uniform_number_and_every_property_as_often() -> None:
     rows, count = 20_000, 4
     conditions = torch.arange(rows * count, dtype=torch.float32).view(rows, count)
     hidden = drop_conditions(conditions, torch.Generator().manual_seed(0))
@@ -51,7 +51,7 @@ def test_hiding_keeps_a_uniform_number_and_every_property_as_often() -> None:
     )
 
 
-def test_the_columns_of_a_class_label_are_hidden_together_and_count_as_one_property() -> None:
+def test_the_columns_of_a_class_label_are_dropped_together_and_count_as_one_property() -> None:
     rows, groups = 20_000, (0, 1, 1, 1, 2)
     conditions = torch.arange(rows * 5, dtype=torch.float32).view(rows, 5)
     hidden = drop_conditions(conditions, torch.Generator().manual_seed(0), groups=groups)
@@ -63,7 +63,7 @@ def test_the_columns_of_a_class_label_are_hidden_together_and_count_as_one_prope
     torch.testing.assert_close(shown.float().mean(dim=0), torch.full((5,), 0.5), atol=0.015, rtol=0)
 
 
-def test_without_class_labels_the_same_random_numbers_hide_the_same_as_ever() -> None:
+def test_without_class_labels_the_same_random_numbers_drop_the_same_columns() -> None:
     """A training is repeated exactly: neither the draws nor what comes after them may move."""
     conditions = torch.ones(4, 3)
     for groups in (None, (0, 1, 2)):
@@ -77,12 +77,12 @@ def test_without_class_labels_the_same_random_numbers_hide_the_same_as_ever() ->
         assert torch.equal(torch.rand(1, generator=generator), after)
 
 
-def test_nothing_to_hide_is_nothing_hidden() -> None:
+def test_without_properties_nothing_is_dropped() -> None:
     for groups in (None, ()):
         assert drop_conditions(torch.ones(3, 0), torch.Generator(), groups=groups).shape == (3, 0)
 
 
-def test_hiding_is_decided_by_the_generator_and_leaves_its_argument_alone() -> None:
+def test_dropping_depends_on_the_generator_and_leaves_its_argument_alone() -> None:
     conditions = torch.ones(50, 3)
     first, again, other = (
         drop_conditions(conditions, torch.Generator().manual_seed(s)) for s in (5, 5, 6)

@@ -124,7 +124,7 @@ def test_first_symbol_is_predicted_without_seeing_it(model: ConditionalVAE, batc
             assert float(changed[:, step + 1].abs().max()) > 1e-6
 
 
-def test_properties_are_read_off_the_code(memorized: Memorized) -> None:
+def test_properties_are_predicted_from_the_code(memorized: Memorized) -> None:
     batch = collate(memorized.dataset, memorized.dataset.members("validation"))
     with torch.no_grad():
         mean = memorized.model.encode(batch.ids, batch.lengths).mean

@@ -31,7 +31,7 @@ def test_step_by_step_equals_teacher_forcing(layers: int) -> None:
 @pytest.mark.parametrize("film", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @torch.no_grad()
-def test_what_is_written_by_steps_equals_teacher_forcing(layers: int, film: bool) -> None:
+def test_the_stepper_equals_teacher_forcing(layers: int, film: bool) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(layers)
         decoder = Decoder(replace(CONFIG, decoder_layers=layers, film=film), 11).eval()
@@ -54,7 +54,7 @@ def test_what_is_written_by_steps_equals_teacher_forcing(layers: int, film: bool
 
 
 @torch.no_grad()
-def test_code_and_conditions_are_in_sight_at_every_step() -> None:
+def test_code_and_conditions_enter_every_step() -> None:
     """A different code matters even for the state that is carried over from the same start."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

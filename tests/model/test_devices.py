@@ -47,7 +47,7 @@ def test_a_training_step_stays_on_its_device(
     optimizer: str, config: ModelConfig, drug_dataset: MoleculeDataset
 ) -> None:
     model, batch = on_meta(drug_dataset, config)
-    terms = elbo(model, batch, Precision("fp32", META, None))
+    terms = elbo(model, batch, Precision.choose("fp32", META))
     assert {term.device for term in (*terms, terms.sums())} == {META}
     terms.loss(TrainConfig(free_nats=1.0), beta=1.0).backward()
     make_optimizer(model, TrainConfig(optimizer=optimizer)).step()
@@ -116,7 +116,7 @@ def test_a_gpu_computes_the_loss_and_the_gradients_of_the_cpu(
     for device in map(torch.device, ("cuda", "cpu")):
         model = untrained(drug_dataset, config, seed=0).to(device)
         batch = drawn(drug_dataset, config).to(device)
-        terms = elbo(model, batch, Precision("fp32", device, None))
+        terms = elbo(model, batch, Precision.choose("fp32", device))
         terms.loss(TrainConfig(free_nats=1.0), beta=1.0).backward()
         results.append((terms, [weight.grad for weight in model.parameters()]))
     (terms, gradients), (expected, own) = results

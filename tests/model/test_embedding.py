@@ -8,7 +8,7 @@ from torch import nn
 from molvae.model.embedding import symbol_embedding
 
 
-def test_vectors_are_those_that_torch_draws() -> None:
+def test_vectors_equal_those_of_torch() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(3)
         ours, after = symbol_embedding(38, 64), torch.rand(3)

@@ -17,7 +17,7 @@ def encoder() -> Encoder:
 
 
 @torch.no_grad()
-def test_what_stands_after_the_end_has_no_influence(encoder: Encoder) -> None:
+def test_symbols_after_the_end_have_no_influence(encoder: Encoder) -> None:
     other = IDS.clone()
     other[0, 5:] = torch.tensor([8, 3])
     torch.testing.assert_close(encoder(IDS, LENGTHS), encoder(other, LENGTHS))
@@ -34,7 +34,7 @@ def test_every_symbol_has_influence(encoder: Encoder, position: int) -> None:
 
 
 @torch.no_grad()
-def test_backward_reader_reads_each_molecule_from_its_own_end(encoder: Encoder) -> None:
+def test_backward_lstm_starts_at_each_molecules_own_end(encoder: Encoder) -> None:
     """With both readers alike, a molecule and its mirror image have the same code but for order."""
     encoder.backwards.load_state_dict(encoder.forwards.state_dict())
     size = tiny.MODEL.encoder_size

@@ -57,18 +57,18 @@ def test_guidance_without_conditions_changes_nothing(model: ConditionalVAE) -> N
     assert torch.equal(draw(model, free, 1.0), draw(model, free, 3.0))
 
 
-def test_guidance_of_zero_forgets_the_conditions(model: ConditionalVAE) -> None:
+def test_guidance_of_zero_ignores_the_conditions(model: ConditionalVAE) -> None:
     free = torch.full((ROWS, 1), float("nan"))
     assert torch.equal(draw(model, torch.full((ROWS, 1), 2.0), 0.0), draw(model, free, 1.0))
 
 
-def test_more_guidance_leans_further_toward_the_conditions(model: ConditionalVAE) -> None:
+def test_more_guidance_follows_the_conditions_more_closely(model: ConditionalVAE) -> None:
     conditions = torch.full((ROWS, 1), 2.0)
     leanings = [log_odds(model, draw(model, conditions, w), conditions) for w in (0.0, 1.0, 3.0)]
     assert leanings[0] < leanings[1] < leanings[2]
 
 
-def test_guidance_never_writes_what_is_never_sampled(model: ConditionalVAE) -> None:
+def test_guidance_samples_no_special_symbols(model: ConditionalVAE) -> None:
     ids = draw(model, torch.full((ROWS, 1), 2.0), 5.0)
     assert not torch.isin(ids, torch.tensor([BOS, UNK])).any()
     assert not (ids[:, 0] == PAD).any()

@@ -10,7 +10,7 @@ from molvae.vocabulary import EOS, PAD
 NAN = float("nan")
 
 
-def test_reconstruction_is_in_nats_and_passes_over_padding() -> None:
+def test_reconstruction_is_in_nats_and_ignores_padding() -> None:
     """By hand: a molecule of probabilities 1/2 and 1/4, and one of 1/8; the rest is padding."""
     anything = [0.2] * 5
     p = torch.tensor(
@@ -24,7 +24,7 @@ def test_reconstruction_is_in_nats_and_passes_over_padding() -> None:
     torch.testing.assert_close(loss, torch.tensor([math.log(8.0), math.log(8.0)]))
 
 
-def test_property_loss_is_half_the_squared_error_of_what_is_known() -> None:
+def test_property_loss_is_half_the_squared_error_of_known_properties() -> None:
     predicted = torch.tensor([[1.0, 5.0], [0.0, 0.0]], requires_grad=True)
     loss = property_loss(predicted, torch.tensor([[3.0, NAN], [1.0, -2.0]]))
     assert loss.tolist() == pytest.approx([2.0, 2.5])
@@ -37,7 +37,7 @@ def test_property_loss_is_half_the_squared_error_of_what_is_known() -> None:
     ("free_nats", "mean_kl", "charged"),
     [(0.0, None, 8.0), (8.0, None, 8.0), (9.0, None, 9.0), (9.0, 9.5, 8.0), (7.0, 6.5, 7.0)],
 )
-def test_loss_is_the_weighed_sum_of_its_terms_and_free_nats_have_no_gradient(
+def test_loss_is_the_weighted_sum_of_its_terms_and_free_nats_have_no_gradient(
     free_nats: float, mean_kl: float | None, charged: float
 ) -> None:
     kl = torch.tensor([6.0, 10.0], requires_grad=True)

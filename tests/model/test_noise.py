@@ -1,4 +1,4 @@
-"""Codes blended with noise, and a decoder that is told how much of it there is."""
+"""Codes blended with noise, and a decoder with the noise level as an input."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def model(drug_dataset: MoleculeDataset) -> ConditionalVAE:
         ).eval()
 
 
-def test_guess_is_the_code_where_it_is_whole_and_zero_where_nothing_is_left() -> None:
+def test_estimate_is_the_code_at_level_0_and_zero_at_level_1() -> None:
     z, noise = torch.randn(2, 6, 3)
     whole, none = torch.zeros(6), torch.ones(6)
     assert torch.equal(corrupt(z, noise, whole), z)
@@ -40,7 +40,7 @@ def test_guess_is_the_code_where_it_is_whole_and_zero_where_nothing_is_left() ->
     assert not expected(z, none).any()
 
 
-def test_guess_is_the_regression_of_codes_on_blended_ones() -> None:
+def test_estimate_is_the_regression_of_codes_on_blended_ones() -> None:
     z, noise = torch.randn(2, 200_000, 1, generator=torch.Generator().manual_seed(0))
     for level in (0.2, 0.5, 0.8):
         share = torch.full((len(z),), level)
@@ -50,7 +50,7 @@ def test_guess_is_the_regression_of_codes_on_blended_ones() -> None:
 
 
 @torch.no_grad()
-def test_code_without_anything_left_changes_no_logit(model: ConditionalVAE, batch: Batch) -> None:
+def test_at_level_1_the_code_changes_no_logit(model: ConditionalVAE, batch: Batch) -> None:
     ones, zeros = torch.ones(12), torch.zeros(12)
     some, other = torch.randn(2, 12, TAUGHT.latent_size)
     decode = model.decode
@@ -63,7 +63,7 @@ def test_code_without_anything_left_changes_no_logit(model: ConditionalVAE, batc
 
 
 @torch.no_grad()
-def test_level_is_told_besides_what_it_does_to_the_code(
+def test_level_is_an_input_beside_its_effect_on_the_code(
     model: ConditionalVAE, batch: Batch
 ) -> None:
     nothing = torch.zeros(12, TAUGHT.latent_size)
@@ -72,7 +72,7 @@ def test_level_is_told_besides_what_it_does_to_the_code(
     assert not torch.allclose(whole, half)
 
 
-def test_training_meets_every_level_and_both_ends_often(batch: Batch) -> None:
+def test_training_draws_every_level_and_both_ends_often(batch: Batch) -> None:
     many = Batch(*(part.repeat_interleave(400, dim=0) for part in batch))
     level = DrawnBatch.draw(many, torch.Generator().manual_seed(0), model=TAUGHT).level
     shares = torch.histc(level, bins=4, min=0.0, max=1.0) / len(level)

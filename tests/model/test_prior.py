@@ -71,7 +71,7 @@ def test_missing_labels_cost_little(joint: tuple[Tensor, Tensor]) -> None:
     torch.testing.assert_close(holey.covariance, whole.covariance, rtol=0.1, atol=0.15)
 
 
-def test_label_known_for_a_few_molecules_hardly_moves_the_codes() -> None:
+def test_label_known_for_a_few_molecules_hardly_changes_the_codes() -> None:
     """Among 40 dimensions some correlate with any ten numbers by chance."""
     generator = torch.Generator().manual_seed(0)
     codes = torch.randn(2000, 40, generator=generator)
@@ -86,7 +86,7 @@ def test_label_known_for_a_few_molecules_hardly_moves_the_codes() -> None:
     assert lengths[1] < 0.25
 
 
-def test_each_row_is_conditioned_on_what_it_names(joint: tuple[Tensor, Tensor]) -> None:
+def test_each_row_is_conditioned_on_its_known_properties(joint: tuple[Tensor, Tensor]) -> None:
     z, c = joint
     prior = JointGaussian.fit(z, torch.zeros_like(z), c)
     asked = torch.tensor([[NAN, NAN], [1.0, NAN], [NAN, 2.0], [1.0, 2.0], [0.0, NAN]])
@@ -97,7 +97,7 @@ def test_each_row_is_conditioned_on_what_it_names(joint: tuple[Tensor, Tensor]) 
         torch.testing.assert_close(together[row : row + 1], alone)
 
 
-def test_estimates_that_contradict_each_other_still_make_a_gaussian() -> None:
+def test_inconsistent_estimates_still_give_a_gaussian() -> None:
     """Pairs seen in different molecules: correlations 1, 1 and -1 that no Gaussian has."""
     line = torch.linspace(-1, 1, 50)
     unknown = torch.full_like(line, NAN)
@@ -114,7 +114,7 @@ def test_estimates_that_contradict_each_other_still_make_a_gaussian() -> None:
     assert torch.isfinite(prior.sample(conditions, codes)).all()
 
 
-def test_arrays_bring_the_prior_back(joint: tuple[Tensor, Tensor]) -> None:
+def test_arrays_restore_the_prior(joint: tuple[Tensor, Tensor]) -> None:
     z, c = joint
     prior = JointGaussian.fit(z, torch.zeros_like(z), c)
     again = JointGaussian.from_arrays(prior.arrays(), latent_size=Z, n_conditions=P)
@@ -195,7 +195,7 @@ def test_one_class_too_many_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 50])
-def test_the_prior_stays_sound_with_any_number_of_classes(count: int) -> None:
+def test_the_prior_stays_valid_with_any_number_of_classes(count: int) -> None:
     """The rarest of fifty has 1 molecule in 2,000."""
     shares = [1.0] * (count - 1) + [0.02]
     codes, conditions, _ = labelled([share / sum(shares) for share in shares], rows=4000)

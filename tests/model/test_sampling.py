@@ -40,14 +40,14 @@ def test_greedy_needs_no_randomness(memorized: Memorized, batch: Batch, codes) -
     assert same(first, tiny)
 
 
-def test_model_whose_numbers_are_not_finite_writes_nothing(
+def test_model_with_numbers_that_are_not_finite_samples_nothing(
     memorized: Memorized, batch: Batch, codes
 ) -> None:
     with pytest.raises(ArtifactError, match="not finite"):
         sample(memorized.model, codes * 1e39, batch.conditions, uniforms(), temperature=1.0)
 
 
-def test_uniforms_decide_everything(memorized: Memorized, batch: Batch, codes) -> None:
+def test_uniforms_are_the_only_randomness(memorized: Memorized, batch: Batch, codes) -> None:
     first, again, other = (
         sample(memorized.model, codes, batch.conditions, uniforms(seed), temperature=1.0)
         for seed in (0, 0, 1)
@@ -57,7 +57,7 @@ def test_uniforms_decide_everything(memorized: Memorized, batch: Batch, codes) -
     assert not same(first, other)
 
 
-def test_molecule_does_not_depend_on_those_drawn_beside_it(
+def test_molecule_does_not_depend_on_the_rest_of_its_batch(
     memorized: Memorized, batch: Batch, codes
 ) -> None:
     together = sample(memorized.model, codes, batch.conditions, uniforms(), temperature=1.0)
@@ -73,7 +73,7 @@ def test_molecule_does_not_depend_on_those_drawn_beside_it(
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
 @pytest.mark.parametrize("live", [1, 3, 7, ROWS, 2 * ROWS])
-def test_strings_that_take_the_place_of_others_are_as_if_written_at_once(
+def test_strings_that_replace_ended_ones_are_the_same_as_at_once(
     memorized: Memorized, batch: Batch, codes, live: int, guidance: float
 ) -> None:
     together, in_turn = (
@@ -128,7 +128,7 @@ def test_special_symbols_are_never_sampled(
         assert set(ids[len(written) + 1 :]) <= {PAD}
 
 
-def test_ended_tells_which_molecules_have_an_end(memorized: Memorized, batch: Batch, codes) -> None:
+def test_ended_marks_molecules_with_an_end(memorized: Memorized, batch: Batch, codes) -> None:
     drawn = sample(memorized.model, codes, batch.conditions, uniforms()[:, :20], temperature=1.0)
     assert drawn.ids.shape == (ROWS, 20)
     assert torch.equal(drawn.ended, (drawn.ids == EOS).any(dim=1))
@@ -136,7 +136,7 @@ def test_ended_tells_which_molecules_have_an_end(memorized: Memorized, batch: Ba
 
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (0.7, 1.0), (1.3, 0.8)])
-def test_nll_is_the_teacher_forced_loss_of_what_was_written(
+def test_nll_is_the_teacher_forced_loss_of_the_sampled_symbols(
     memorized: Memorized, batch: Batch, codes, temperature: float, top_p: float
 ) -> None:
     drawn = sample(
@@ -178,7 +178,7 @@ def test_top_p_leaves_the_likeliest_symbols_of_that_mass(top_p: float, expected:
 
 
 @pytest.mark.parametrize("uniform", [0.0, 1 - 2**-24])
-def test_ends_of_the_unit_interval_draw_what_can_be_drawn(uniform: float) -> None:
+def test_ends_of_the_unit_interval_sample_possible_symbols(uniform: float) -> None:
     logits = torch.tensor([[float("-inf"), 0.0, 0.0, float("-inf")]])
     drawn = choose(logits, torch.tensor([uniform]), temperature=1.0, top_p=1.0)
     assert drawn.tolist() == [1 if uniform == 0.0 else 2]

@@ -1,4 +1,4 @@
-"""Trainings of a second, and how to tell whether two of them came to the same."""
+"""Trainings of a second, and a comparison of two of them."""
 
 import csv
 from dataclasses import replace

@@ -42,7 +42,7 @@ def held_elsewhere(run: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
-def test_second_training_in_a_folder_is_told_who_has_it(
+def test_second_training_in_a_folder_is_refused_and_names_the_first(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -80,7 +80,7 @@ def test_lock_is_held_until_the_outermost_block_ends(tmp_path: Path) -> None:
     assert other() == 0
 
 
-def test_folder_that_cannot_be_written_to_is_refused_in_words() -> None:
+def test_folder_that_cannot_be_written_to_is_refused() -> None:
     for run in (Path("/proc/run"), Path("/dev/null/run"), Path("/sys/run")):
         with (
             pytest.raises(MolvaeError, match=rf"{run}: cannot be written to: \w.*another folder"),
@@ -90,7 +90,7 @@ def test_folder_that_cannot_be_written_to_is_refused_in_words() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
-def test_read_only_folder_is_refused_in_words(tmp_path: Path) -> None:
+def test_read_only_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with (
         pytest.raises(MolvaeError, match=r"cannot be written to: Permission denied"),
@@ -99,7 +99,7 @@ def test_read_only_folder_is_refused_in_words(tmp_path: Path) -> None:
         pass
 
 
-def test_space_is_looked_at_before_training(
+def test_space_is_checked_before_training(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_space(tmp_path, weights=10**6, molecules=1000)
@@ -124,7 +124,7 @@ def no_file_larger_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_full_disk_costs_nothing_that_was_saved(
+def test_full_disk_keeps_the_saved_state(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     trainer(drug_dataset, tmp_path, stop_after=5).fit()

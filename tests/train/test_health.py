@@ -20,7 +20,7 @@ def validated(model: ConditionalVAE, memorized: Memorized) -> Health:
     return measure_health(model, memorized.dataset, split="validation")
 
 
-def test_molecules_known_by_heart_are_seen(memorized: Memorized) -> None:
+def test_memorized_molecules_pass(memorized: Memorized) -> None:
     health = validated(memorized.model, memorized)
     assert health.molecules == 32
     assert health.exact_from_mean >= 30 / 32
@@ -34,7 +34,7 @@ def test_molecules_known_by_heart_are_seen(memorized: Memorized) -> None:
 
 
 @torch.no_grad()
-def test_model_blind_to_its_code_fails(model: ConditionalVAE, memorized: Memorized) -> None:
+def test_model_that_ignores_its_code_fails(model: ConditionalVAE, memorized: Memorized) -> None:
     for layer in (model.decoder.at_start, model.decoder.at_input, model.decoder.at_output):
         layer.weight[:, : model.config.latent_size] = 0.0
     health = validated(model, memorized)
@@ -56,14 +56,16 @@ def test_collapsed_posterior_fails(model: ConditionalVAE, memorized: Memorized) 
 
 
 @torch.no_grad()
-def test_model_blind_to_its_conditions_fails(model: ConditionalVAE, memorized: Memorized) -> None:
+def test_model_that_ignores_its_conditions_fails(
+    model: ConditionalVAE, memorized: Memorized
+) -> None:
     model.conditions.layers[-1].weight.zero_()
     health = validated(model, memorized)
     assert health.shuffled_c == pytest.approx(0.0, abs=1e-4)
     assert not health.verdicts()["shuffled_c"]
 
 
-def test_a_model_without_properties_is_not_blamed_for_not_heeding_them(
+def test_a_model_without_properties_has_no_test_of_them(
     memorized: Memorized,
 ) -> None:
     nothing = np.full_like(memorized.dataset.properties, np.nan)
@@ -73,7 +75,7 @@ def test_a_model_without_properties_is_not_blamed_for_not_heeding_them(
 
 
 @torch.no_grad()
-def test_model_that_lives_on_its_conditions_passes(
+def test_model_that_depends_on_its_conditions_passes(
     model: ConditionalVAE, memorized: Memorized
 ) -> None:
     """A head start for the symbols that the properties name: wrong properties then cost."""
@@ -105,7 +107,7 @@ def test_limit_and_seed_choose_the_molecules(memorized: Memorized) -> None:
     assert first != other
 
 
-def test_single_molecule_can_be_examined(
+def test_single_molecule_can_be_measured(
     memorized: Memorized, drug_dataset: MoleculeDataset
 ) -> None:
     split = drug_dataset.split.copy()

@@ -33,7 +33,7 @@ def shown(run: Path) -> dict[str, list[tuple[int, float]]]:
     return {name: [(e.step, e.value) for e in found.Scalars(name)] for name in names}
 
 
-def test_tensorboard_shows_each_epoch_once_whatever_came_between(
+def test_tensorboard_shows_each_epoch_once_after_interruptions(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorboard")
@@ -57,7 +57,7 @@ def test_new_training_in_an_old_folder_shows_nothing_of_the_old_one(
     assert not list((tmp_path / "tensorboard").iterdir())
 
 
-def test_without_the_extra_it_is_named(
+def test_missing_extra_is_named(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "find_spec", lambda name: None)

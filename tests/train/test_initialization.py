@@ -1,4 +1,4 @@
-"""A trained model takes in what it did not know, and stays what it was."""
+"""A trained model gets new symbols and labels, and keeps what it has learned."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Prepare:
 
 
 def logp_of(dataset: MoleculeDataset) -> MoleculeDataset:
-    """Return the dataset with -2 LogP + 7 for a label: what is known of it in advance is all."""
+    """Return the dataset with -2 LogP + 7 as its label, which LogP determines."""
     values = dataset.properties.copy()
     values[:, -1] = 7 - 2 * values[:, 1]
     normalizer = dataset.normalizer.fit(dataset.normalizer.names, values[dataset.split == 0])
@@ -71,7 +71,7 @@ def test_a_model_extended_by_nothing_is_the_same_bit_for_bit(
     assert old == new
 
 
-def test_known_symbols_keep_their_weights_and_new_ones_begin_like_their_kin(
+def test_known_symbols_keep_their_weights_and_new_ones_begin_like_similar_ones(
     checkpoint: Checkpoint, small: Prepare
 ) -> None:
     initial = begin_with(checkpoint, small(), name="tiny")
@@ -108,7 +108,7 @@ def test_boronic_acids_and_silanes_extend_the_bundled_model(tmp_path: Path) -> N
     assert len(generator.generate(4, {"yield": 20.0}, config=RAW, seed=1)) == 4
 
 
-def test_molecules_and_values_stay_what_they_are(checkpoint: Checkpoint, small: Prepare) -> None:
+def test_molecules_and_values_do_not_change(checkpoint: Checkpoint, small: Prepare) -> None:
     dataset = small()
     found = begin_with(checkpoint, dataset, name="tiny").dataset
     for row in range(dataset.size):
@@ -134,14 +134,14 @@ def test_known_properties_keep_their_scale_and_the_range_is_that_of_both(
 
 
 def reading(initial: Initial) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the head reads of the label, and what it reads of LogP, standardized."""
+    """Return the head's predictions of the label and of LogP, standardized."""
     smiles = [smiles for _, smiles in DRUGS[:60]]
     codes = MoleculeGenerator(initial.checkpoint).encode(smiles)
     read = initial.checkpoint.model.predict_properties(torch.from_numpy(codes)).detach().numpy()
     return read[:, 4], read[:, 1]
 
 
-def test_a_label_begins_as_what_it_tells_of_the_known_properties(
+def test_a_label_begins_as_a_regression_on_the_known_properties(
     checkpoint: Checkpoint, small: Prepare
 ) -> None:
     initial = begin_with(checkpoint, logp_of(small()), name="tiny")
@@ -153,23 +153,23 @@ def test_a_label_begins_as_what_it_tells_of_the_known_properties(
     assert not columns[:, 1, 4].any(), "a molecule without the label is what it was"
 
 
-def test_a_label_that_is_mere_noise_begins_with_weights_near_zero(
+def test_a_label_of_noise_begins_with_weights_near_zero(
     checkpoint: Checkpoint, small: Prepare
 ) -> None:
     noise = np.random.default_rng(0).normal(size=100)
-    told, silent = (
+    related, unrelated = (
         begin_with(checkpoint, dataset, name="tiny").checkpoint.model.state_dict()
         for dataset in (logp_of(small()), small(lambda row: noise[row]))
     )
     for name, label in (("conditions.layers.0.weight", 4), ("property_head.2.weight", 4)):
         strong, weak = (
             w[name].view(-1, 2, 5)[:, 0, label] if name.startswith("cond") else w[name][label]
-            for w in (told, silent)
+            for w in (related, unrelated)
         )
         assert weak.norm() < 0.5 * strong.norm()
 
 
-def test_without_its_label_a_molecule_is_written_as_before(
+def test_without_its_label_a_molecule_is_embedded_as_before(
     checkpoint: Checkpoint, small: Prepare
 ) -> None:
     extended = begin_with(checkpoint, small(labels=()), name="tiny").checkpoint.model
@@ -182,16 +182,16 @@ def test_without_its_label_a_molecule_is_written_as_before(
     assert extended.state_dict()["conditions.layers.0.weight"].shape[1] == 8
 
 
-def test_what_the_dataset_lacks_stays_and_is_unspecified(
+def test_properties_that_the_dataset_lacks_stay_and_are_unspecified(
     checkpoint: Checkpoint, small: Prepare
 ) -> None:
     initial = begin_with(checkpoint, small(properties=("LogP", "Fsp3")), name="tiny")
     assert initial.dataset.normalizer.names == (*PROPERTIES, "Fsp3", "potency")
     assert np.isnan(initial.dataset.properties[:, [0, 2, 3]]).all()
-    told = "\n".join(initial.lines())
-    assert "new to the model: Fsp3, potency" in told
-    assert "left unspecified: MW, TPSA, QED" in told
-    assert "new symbols, which begin as the mean of those that bond like them: [Br]" in told
+    lines = "\n".join(initial.lines())
+    assert "new to the model: Fsp3, potency" in lines
+    assert "left unspecified: MW, TPSA, QED" in lines
+    assert "new symbols, which begin as the mean of those that bond like them: [Br]" in lines
 
 
 def test_classes_are_known_in_any_spelling_and_new_ones_join(
@@ -214,7 +214,7 @@ def test_classes_are_known_in_any_spelling_and_new_ones_join(
     assert not rows[known, 1].any(), "none of the new set is a 'no'"
 
 
-def test_a_number_cannot_go_on_as_a_class(checkpoint: Checkpoint, small: Prepare) -> None:
+def test_a_number_cannot_become_a_class(checkpoint: Checkpoint, small: Prepare) -> None:
     first = begin_with(checkpoint, small(), name="a").checkpoint
     with pytest.raises(UsageError, match=r"'potency' is a class in the dataset and a number in"):
         begin_with(first, small(lambda row: "high" if row % 2 else "low"), name="b")
@@ -225,7 +225,7 @@ def test_another_standardization_is_refused_by_name(checkpoint: Checkpoint, smal
         begin_with(checkpoint, small(stereo=True), name="tiny")
 
 
-def test_a_model_that_does_not_say_how_it_was_trained_is_refused(
+def test_a_model_without_its_training_settings_is_refused(
     tiny_model_file: Path, drug_dataset: MoleculeDataset
 ) -> None:
     for key, value in (("data", None), ("constraints", []), ("train", 5), ("longest", "long")):
@@ -254,7 +254,7 @@ def test_other_constraints_are_refused(checkpoint: Checkpoint, small: Prepare) -
         )
 
 
-def test_a_training_begins_again_with_what_it_began_with(
+def test_a_training_resumes_from_its_initial_model(
     checkpoint: Checkpoint, small: Prepare, tmp_path: Path
 ) -> None:
     dataset = small()
@@ -270,7 +270,7 @@ def test_a_training_begins_again_with_what_it_began_with(
         begin_again(first.checkpoint, small(properties=("LogP", "Fsp3")))
 
 
-def test_the_extended_model_draws_and_reads_before_its_first_step(
+def test_the_extended_model_generates_and_encodes_before_its_first_step(
     checkpoint: Checkpoint, small: Prepare
 ) -> None:
     generator = MoleculeGenerator(begin_with(checkpoint, small(), name="tiny").checkpoint)

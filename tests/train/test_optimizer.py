@@ -44,7 +44,7 @@ def steps_of(model: ConditionalVAE, train: TrainConfig) -> dict[str, Tensor]:
     return {name: weight.detach() - before[name] for name, weight in model.named_parameters()}
 
 
-def test_orthogonalizing_turns_no_direction_and_evens_out_their_lengths(
+def test_orthogonalizing_keeps_directions_and_equalizes_their_lengths(
     drug_dataset: MoleculeDataset,
 ) -> None:
     gradient = with_gradients(drug_dataset).decoder.lstms[0].weight_hh_l0.grad
@@ -60,7 +60,7 @@ def test_orthogonalizing_turns_no_direction_and_evens_out_their_lengths(
 
 
 @pytest.mark.parametrize("shape", [(1, 48, 16), (1, 16, 48), (4, 24, 24), (1, 8, 1)])
-def test_a_matrix_of_any_shape_comes_out_in_its_own(shape: tuple[int, int, int]) -> None:
+def test_orthogonalizing_keeps_the_shape(shape: tuple[int, int, int]) -> None:
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     found = orthogonalized(matrices)
     assert found.shape == shape
@@ -81,7 +81,7 @@ def test_narrow_matrices_and_those_of_nearly_one_direction_do_not_explode(
     assert torch.linalg.matrix_norm(orthogonalized(matrices, products), ord=2).max() < 1.6
 
 
-def test_bfloat16_goes_where_float32_goes(drug_dataset: MoleculeDataset) -> None:
+def test_bfloat16_gives_nearly_the_direction_of_float32(drug_dataset: MoleculeDataset) -> None:
     gradient = with_gradients(drug_dataset).decoder.lstms[0].weight_hh_l0.grad
     assert gradient is not None
     gates = gradient.view(4, -1, gradient.shape[1])
@@ -113,7 +113,7 @@ def test_matrices_step_as_far_as_adamw_takes_them_and_the_rest_as_adamw_does(
         assert 0.5 < ours[name].square().mean().sqrt() / (0.2 * TRAIN.learning_rate) < 1.6, name
 
 
-def test_a_gate_of_large_gradients_takes_nothing_from_the_others(
+def test_large_gradients_of_a_gate_do_not_change_the_steps_of_others(
     drug_dataset: MoleculeDataset,
 ) -> None:
     model = with_gradients(drug_dataset)
@@ -144,7 +144,7 @@ def test_a_weight_without_a_gradient_stays(drug_dataset: MoleculeDataset) -> Non
     assert not steps_of(model, TRAIN)["encoder.forwards.weight_hh_l0"].any()
 
 
-def test_every_weight_is_moved_by_one_of_the_two(drug_dataset: MoleculeDataset) -> None:
+def test_every_weight_belongs_to_one_group(drug_dataset: MoleculeDataset) -> None:
     model = untrained(drug_dataset, tiny.MODEL, seed=0)
     optimizer = make_optimizer(model, TRAIN)
     assert isinstance(optimizer, Muon)

@@ -25,7 +25,7 @@ def test_index_holds_exactly_the_training_molecules(
     np.testing.assert_array_equal(np.flatnonzero(known), dataset.members("train"))
 
 
-def test_what_the_model_was_trained_on_before_is_not_novel_either(memorized: Memorized) -> None:
+def test_molecules_of_an_earlier_training_are_not_novel_either(memorized: Memorized) -> None:
     model, dataset = memorized
     before = np.arange(10_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     packed = build_checkpoint(
@@ -37,7 +37,7 @@ def test_what_the_model_was_trained_on_before_is_not_novel_either(memorized: Mem
     assert packed.provenance["novel_against"].endswith("that of the model it began with")
 
 
-def test_an_index_too_small_for_both_sets_knows_the_new_one_alone(memorized: Memorized) -> None:
+def test_an_index_too_small_for_both_sets_holds_the_new_one_alone(memorized: Memorized) -> None:
     model, dataset = memorized
     packed = build_checkpoint(
         model, dataset, train=tiny.TRAIN, trained={}, earlier=BloomFilter.of(dataset.hashes[:9])
@@ -67,19 +67,19 @@ def test_few_molecules_are_enough_for_a_prior(memorized: Memorized) -> None:
     assert torch.isfinite(prior.sample(torch.zeros(20, 4), noise)).all()
 
 
-def test_provenance_tells_of_data_training_and_health(
+def test_provenance_describes_data_training_and_health(
     packed: Checkpoint, memorized: Memorized
 ) -> None:
-    told, dataset = packed.provenance, memorized.dataset
-    assert told["dataset"] == dataset.fingerprint
-    assert told["training_molecules"] == dataset.size - 32
-    assert told["longest"] == int(dataset.lengths[dataset.members("train")].max())
-    assert told["trained"] == {"epoch": 3}
-    assert told["train"]["batch_size"] == tiny.TRAIN.batch_size
-    assert told["constraints_hash"] == dataset.provenance["constraints_hash"]
-    assert told["health"]["molecules"] == 32
-    assert told["head"]["split"] == "validation"
-    assert told["head"]["errors"]["LogP"]["molecules"] == 32
-    assert told["novel_against"] == "the training set"
-    assert told["health"]["passed"]["kl"] is True
-    assert set(told["trainer_versions"]) == {"molvae", "torch", "numpy", "safetensors"}
+    provenance, dataset = packed.provenance, memorized.dataset
+    assert provenance["dataset"] == dataset.fingerprint
+    assert provenance["training_molecules"] == dataset.size - 32
+    assert provenance["longest"] == int(dataset.lengths[dataset.members("train")].max())
+    assert provenance["trained"] == {"epoch": 3}
+    assert provenance["train"]["batch_size"] == tiny.TRAIN.batch_size
+    assert provenance["constraints_hash"] == dataset.provenance["constraints_hash"]
+    assert provenance["health"]["molecules"] == 32
+    assert provenance["head"]["split"] == "validation"
+    assert provenance["head"]["errors"]["LogP"]["molecules"] == 32
+    assert provenance["novel_against"] == "the training set"
+    assert provenance["health"]["passed"]["kl"] is True
+    assert set(provenance["trainer_versions"]) == {"molvae", "torch", "numpy", "safetensors"}

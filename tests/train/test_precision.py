@@ -20,7 +20,7 @@ def test_auto_takes_bf16_only_where_the_cpu_has_units_for_it(
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16"])
-def test_what_is_asked_for_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_precision_is_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     precision = Precision.choose(name, CPU)
     assert (precision.name, precision.scaler.is_enabled()) == (name, False)
@@ -29,7 +29,7 @@ def test_what_is_asked_for_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) 
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind
 
 
-def test_what_the_cpu_has_no_units_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precision_without_units_in_the_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """There, torch cannot run an LSTM in bf16 at all, and says so in words of its own."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)

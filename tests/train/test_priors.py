@@ -27,7 +27,7 @@ def test_training_ends_with_the_prior_that_was_asked_for(
     assert found.config == config
 
 
-def test_another_prior_can_be_had_without_training_the_model_again(
+def test_the_prior_can_change_without_training_the_model_again(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     """The figures that the old prior gave go with it."""
@@ -46,7 +46,7 @@ def test_another_prior_can_be_had_without_training_the_model_again(
         np.testing.assert_array_equal(weight, after.model.state_dict()[name])
 
 
-def test_decoder_taught_noise_draws_at_any_level(
+def test_noise_conditional_decoder_samples_at_any_level(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     from molvae.config import GenerateConfig

@@ -105,10 +105,10 @@ def arrays_of(run: Path) -> dict[str, np.ndarray]:
     return store.read(run / "state.safetensors", kind="training state", format=1)[0]
 
 
-def test_two_processes_train_as_one_does(
+def test_two_processes_train_the_model_of_one(
     drug_dataset: MoleculeDataset, drug_dataset_file: Path, tmp_path: Path
 ) -> None:
-    """One of them is told to stop: both do, at the same step, and go on together later."""
+    """When one is asked to stop, both do at the same step; later they resume together."""
     alone = trainer(drug_dataset, tmp_path / "one")
     expected = first_gradients(alone)
     assert (
@@ -131,7 +131,9 @@ def test_two_processes_train_as_one_does(
     assert losses[0]["validation_loss"] == pytest.approx(losses[1]["validation_loss"], rel=1e-4)
 
 
-def test_death_of_one_ends_the_others_in_words(drug_dataset_file: Path, tmp_path: Path) -> None:
+def test_death_of_one_process_ends_the_others_with_a_message(
+    drug_dataset_file: Path, tmp_path: Path
+) -> None:
     (code, words), (died, _) = two_processes(drug_dataset_file, tmp_path / "run", "die")
     assert (code, died) == (1, 9)
     assert words.startswith("process 0 of 2 has lost the others: ")
@@ -144,7 +146,7 @@ def test_death_of_one_ends_the_others_in_words(drug_dataset_file: Path, tmp_path
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 7, 512])
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_rows_are_shared_out_each_once(size: int, rows: int) -> None:
+def test_each_row_is_in_one_shard(size: int, rows: int) -> None:
     shards = [Processes(rank, size).shard(rows) for rank in range(size)]
     assert [row for shard in shards for row in range(*shard)] == list(range(rows))
     assert max(end - first for first, end in shards) <= -(-rows // size)
@@ -167,7 +169,7 @@ def test_without_torchrun_a_process_is_alone() -> None:
         ({"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}, "cuda:1", "takes its own; say cuda"),
     ],
 )
-def test_what_makes_no_group_is_refused(
+def test_invalid_environment_is_refused(
     environment: dict[str, str], device: str, words: str
 ) -> None:
     with pytest.raises(UsageError, match=words), joined(environment, device):

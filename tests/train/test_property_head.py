@@ -1,4 +1,4 @@
-"""The property head's errors, compared with what is known of held-out molecules."""
+"""The property head's errors on held-out molecules."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.conftest import Memorized
 
 
 def read(model: ConditionalVAE, dataset: MoleculeDataset) -> np.ndarray:
-    """Return what the head reads of the 32 held-out molecules, in their units, shape (32, P)."""
+    """Return the predictions for the 32 held-out molecules, in their units, shape (32, P)."""
     batch = collate(dataset, dataset.members("validation"))
     with torch.inference_mode():
         values = model.predict_properties(model.encode(batch.ids, batch.lengths).mean)
@@ -31,7 +31,7 @@ def test_errors_are_in_the_units_of_the_properties(memorized: Memorized) -> None
         assert told["rmse"] == pytest.approx(np.sqrt((error[:, column] ** 2).mean()), rel=1e-4)
         residual = 1 - (error[:, column] ** 2).mean() / known[:, column].var()
         assert told["r2"] == pytest.approx(residual, abs=1e-4)
-    assert found["errors"]["LogP"]["r2"] > 0.8, "the model knows these molecules by heart"
+    assert found["errors"]["LogP"]["r2"] > 0.8, "the model has memorized these molecules"
 
 
 def with_label(dataset: MoleculeDataset, values: np.ndarray) -> MoleculeDataset:
@@ -55,7 +55,7 @@ def test_molecules_without_the_label_are_left_out(memorized: Memorized) -> None:
     assert "QED" not in found
 
 
-def test_where_all_are_alike_there_is_no_variance_to_read(memorized: Memorized) -> None:
+def test_equal_values_have_no_r2(memorized: Memorized) -> None:
     model, dataset = memorized
     alike = with_label(dataset, np.full(dataset.size, 0.5))
     found = evaluate_head(model, alike, split="validation", seed=0)["errors"]["QED"]
@@ -63,7 +63,7 @@ def test_where_all_are_alike_there_is_no_variance_to_read(memorized: Memorized) 
     assert found["mae"] > 0
 
 
-def test_classes_are_judged_by_the_likeliest_and_by_their_order() -> None:
+def test_classes_have_accuracy_and_area_under_the_curve() -> None:
     known = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 1]], dtype=float)
     read = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.5, 0.2], [0.1, 0.8]])
     found = class_errors(known, read)
@@ -72,13 +72,13 @@ def test_classes_are_judged_by_the_likeliest_and_by_their_order() -> None:
     assert found.auc == pytest.approx(5 / 6)
 
 
-def test_equal_readings_are_worth_half_and_one_class_alone_nothing() -> None:
+def test_equal_predictions_have_an_area_of_half_and_one_class_alone_has_none() -> None:
     known = np.array([[1, 0], [0, 1], [0, 1]], dtype=float)
     assert class_errors(known, np.full((3, 2), 0.5)).auc == 0.5
     assert class_errors(known[1:], np.full((2, 2), 0.5)).auc is None
 
 
-def test_a_rare_class_is_not_flattered() -> None:
+def test_the_frequent_class_alone_has_an_area_of_half() -> None:
     """Always naming the frequent class is right in 97 % and knows nothing."""
     known = np.zeros((100, 2))
     known[:, 0] = 1

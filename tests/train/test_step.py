@@ -96,7 +96,7 @@ def memory_for(monkeypatch: pytest.MonkeyPatch, rows: int) -> list[int]:
     return tries
 
 
-def test_too_little_memory_halves_the_batch_says_so_once_and_changes_no_gradient(
+def test_too_little_memory_halves_the_batch_with_one_notice_and_the_same_gradient(
     make: Make, batch: DrawnBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, expected = gradients_of(make(), batch)
@@ -119,7 +119,7 @@ def test_no_memory_for_a_single_molecule_is_an_error(
         gradients_of(make(), batch)
 
 
-def test_process_without_memory_asks_the_others_no_more_than_they_expect(
+def test_process_without_memory_joins_no_more_sums_than_the_others(
     make: Make, batch: DrawnBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They wait at the same three sums: of the KL, of the gradients, of the terms."""

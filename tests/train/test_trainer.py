@@ -26,7 +26,7 @@ from tests.drugs import DRUGS
 from tests.train.runs import MODEL, TRAIN, assert_same, state_of, trainer
 
 
-def test_training_resumed_after_every_step_is_the_one_never_interrupted(
+def test_training_resumed_after_every_step_equals_an_uninterrupted_one(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     steps = int(state_of(finished)[1]["state"]["step"])
@@ -39,7 +39,7 @@ def test_training_resumed_after_every_step_is_the_one_never_interrupted(
     assert_same(tmp_path, finished)
 
 
-def test_training_killed_and_resumed_is_the_one_never_interrupted(
+def test_training_killed_and_resumed_equals_an_uninterrupted_one(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     """A death without a word: what was done since the last save is done again."""
@@ -85,7 +85,7 @@ def test_run_folder_holds_all_that_is_needed(finished: Path) -> None:
     assert len((finished / "log.csv").read_text().splitlines()) == 1 + TRAIN.epochs
 
 
-def test_molecules_get_likelier(finished: Path) -> None:
+def test_losses_fall(finished: Path) -> None:
     log = [Epoch(*row) for row in state_of(finished)[1]["log"]]
     assert [epoch.epoch for epoch in log] == [1, 2, 3]
     assert [epoch.step for epoch in log] == [4, 8, 12]
@@ -170,7 +170,7 @@ def test_best_model_is_kept(
     assert (trained["epoch"], trained["validation_loss"]) == (2, 10.0)
 
 
-def test_training_ends_early_when_patience_does_and_goes_on_with_more_of_it(
+def test_training_ends_when_patience_runs_out_and_continues_with_more(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge(monkeypatch, 30.0, 10.0, 10.0, 20.0, 9.0)  # as good is not better
@@ -187,7 +187,7 @@ def test_training_ends_early_when_patience_does_and_goes_on_with_more_of_it(
     assert Checkpoint.load(tmp_path / "model.safetensors").provenance["trained"]["epoch"] == 5
 
 
-def test_loss_of_held_out_molecules_that_is_no_number_is_an_error(
+def test_validation_loss_that_is_not_finite_is_an_error(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge(monkeypatch, float("nan"))
@@ -195,7 +195,7 @@ def test_loss_of_held_out_molecules_that_is_no_number_is_an_error(
         trainer(drug_dataset, tmp_path).fit()
 
 
-def test_out_of_memory_is_said_in_words(
+def test_out_of_memory_is_an_error_with_advice(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_large(*arguments: object, **more: object) -> Validation:
@@ -249,7 +249,7 @@ def random_model(run: Path, seed: int) -> Checkpoint:
     return replace(checkpoint, model=model)
 
 
-def test_training_begins_from_the_weights_it_is_given(
+def test_training_begins_from_the_initial_weights(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     initial = random_model(finished, 1)
@@ -275,7 +275,7 @@ def test_weights_of_another_network_are_refused(
         trainer(drug_dataset, tmp_path, initial=initial)
 
 
-def test_what_auto_came_to_may_be_named_on_a_resume_and_nothing_else(
+def test_a_resume_accepts_the_precision_that_auto_chose_and_no_other(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine with units for bf16 takes up what one without them began."""
@@ -288,7 +288,9 @@ def test_what_auto_came_to_may_be_named_on_a_resume_and_nothing_else(
     assert trainer(drug_dataset, tmp_path, train=TRAIN, resume=True).state.step == 1
 
 
-def test_what_changes_no_weight_may_change(finished: Path, drug_dataset: MoleculeDataset) -> None:
+def test_settings_that_change_no_weight_may_change(
+    finished: Path, drug_dataset: MoleculeDataset
+) -> None:
     config = replace(TRAIN, epochs=5, save_every=5.0, accumulate=3, patience=9)
     assert trainer(drug_dataset, finished, resume=True, train=config).state.step == 12
 
@@ -304,7 +306,7 @@ def test_damaged_state_is_refused(
 
 
 @pytest.mark.parametrize("odd", [True, 1.5, None, [], "x", {}])
-def test_state_forged_to_say_something_odd_of_its_training_is_refused(
+def test_state_with_a_forged_identity_is_refused(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path, odd: object
 ) -> None:
     arrays, header = state_of(finished)
@@ -316,7 +318,7 @@ def test_state_forged_to_say_something_odd_of_its_training_is_refused(
         trainer(drug_dataset, tmp_path, resume=True)
 
 
-def test_loss_that_is_no_number_stops_with_advice_and_spares_the_saved_state(
+def test_loss_that_is_not_finite_stops_with_advice_and_keeps_the_saved_state(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     trainer(drug_dataset, tmp_path, stop_after=2).fit()
@@ -331,7 +333,7 @@ def test_loss_that_is_no_number_stops_with_advice_and_spares_the_saved_state(
     assert (tmp_path / "state.safetensors").read_bytes() == before
 
 
-def test_gradient_that_is_no_number_never_reaches_the_weights(
+def test_gradient_that_is_not_finite_never_reaches_the_weights(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def overflow(self: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
@@ -382,7 +384,7 @@ def test_molecules_with_missing_labels_can_be_trained_on(
     Precision.choose("auto", torch.device("cpu")).name != "bf16",
     reason="this CPU has no units for bf16",
 )
-def test_bf16_trains_to_nearly_the_same(
+def test_bf16_trains_to_nearly_the_same_loss(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     config = replace(TRAIN, precision="bf16", epochs=1, batch_size=128)

@@ -1,4 +1,4 @@
-"""How held-out molecules score, as a model stores it and as others are compared with it."""
+"""The scores of held-out molecules, in a model and in comparison with others."""
 
 import importlib.util
 from importlib.machinery import SourceFileLoader
@@ -18,20 +18,22 @@ from molvae.train.typicality import fit_typicality
 from tests.conftest import Memorized
 
 
-def test_a_trained_model_says_how_its_held_out_molecules_score(
+def test_a_trained_model_stores_the_scores_of_its_held_out_molecules(
     tiny_model_file: Path, drug_dataset: MoleculeDataset
 ) -> None:
     """The figures of the training are those of `score`, molecule by molecule."""
     generator = MoleculeGenerator.load(tiny_model_file)
-    told = typicality_of(generator.model)
-    assert told is not None
+    typicality = typicality_of(generator.model)
+    assert typicality is not None
     members = drug_dataset.members("validation")
-    assert (told.split, told.molecules) == ("validation", len(members))
-    assert told.given == generator.measured
+    assert (typicality.split, typicality.molecules) == ("validation", len(members))
+    assert typicality.given == generator.measured
     words = [drug_dataset.vocabulary.decode(drug_dataset.molecule(row)) for row in members]
-    scores = generator.score([decode_canonical(symbols) for symbols in words], codes=told.codes)
+    scores = generator.score(
+        [decode_canonical(symbols) for symbols in words], codes=typicality.codes
+    )
     points = np.array([(-s.elbo, s.nll_per_symbol, s.misreading) for s in scores])  # type: ignore[operator]
-    np.testing.assert_allclose(told.mean, points.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(typicality.mean, points.mean(axis=0), rtol=1e-4)
     assert np.median([s.percentile for s in scores]) == pytest.approx(50, abs=5)  # type: ignore[type-var]
 
 
@@ -42,12 +44,12 @@ def test_the_same_weights_give_the_same_figures(memorized: Memorized) -> None:
     assert (few.molecules, few.split) == (50, "train")
 
 
-def test_labels_and_what_is_not_known_of_all_are_not_told_the_decoder(
+def test_labels_and_incomplete_properties_are_no_conditions(
     memorized: Memorized,
 ) -> None:
     model, dataset = memorized
-    told = fit_typicality(model, dataset, split="validation", seed=0)
-    assert told.given == ("MW", "LogP", "TPSA", "QED")
+    typicality = fit_typicality(model, dataset, split="validation", seed=0)
+    assert typicality.given == ("MW", "LogP", "TPSA", "QED")
     labelled = dataset._replace(
         provenance={**dataset.provenance, "data": {"labels": ["QED"]}},
         properties=dataset.properties.copy(),
@@ -55,45 +57,45 @@ def test_labels_and_what_is_not_known_of_all_are_not_told_the_decoder(
     labelled.properties[dataset.members("validation")[3], 1] = np.nan
     fewer = fit_typicality(model, labelled, split="validation", seed=0)
     assert fewer.given == ("MW", "TPSA")
-    assert fewer.mean[0] > told.mean[0], "a molecule costs more where less is known of it"
+    assert fewer.mean[0] > typicality.mean[0], "fewer conditions cost more nats"
 
 
 def test_a_model_with_labels_is_compared_without_them(labelled_model_file: Path) -> None:
     checkpoint = Checkpoint.load(labelled_model_file)
-    told = typicality_of(LoadedModel(checkpoint))
-    assert told is not None
-    assert told.given == ("MW", "LogP", "TPSA", "QED")
+    typicality = typicality_of(LoadedModel(checkpoint))
+    assert typicality is not None
+    assert typicality.given == ("MW", "LogP", "TPSA", "QED")
     assert MoleculeGenerator(checkpoint).score(["CC(=O)Nc1ccc(O)cc1"])[0].percentile is not None
 
 
-def test_molecules_that_are_all_alike_still_have_a_distance() -> None:
-    told = Typicality.fit(np.ones((200, 3)), split="test", codes=1, given=())
-    near, far = told.distance(np.array([[1.0, 1.0, 1.0], [1.1, 1.0, 1.0]]))
+def test_equal_molecules_still_have_a_distance() -> None:
+    typicality = Typicality.fit(np.ones((200, 3)), split="test", codes=1, given=())
+    near, far = typicality.distance(np.array([[1.0, 1.0, 1.0], [1.1, 1.0, 1.0]]))
     assert (near, far > 10) == (0.0, True)
 
 
-def test_one_in_a_hundred_is_odder_than_the_limit_on_either_side() -> None:
+def test_one_in_a_hundred_is_beyond_the_limit_on_either_side() -> None:
     points = np.random.default_rng(0).standard_normal((5000, 3))
-    told = Typicality.fit(points, split="test", codes=4, given=("LogP",))
-    odd = told.is_odd(told.distance(points))
+    typicality = Typicality.fit(points, split="test", codes=4, given=("LogP",))
+    odd = typicality.is_odd(typicality.distance(points))
     assert odd.mean() == pytest.approx(1 - RARE, abs=0.001)
-    assert told.is_odd(
-        told.distance(np.array([[5.0, 0, 0], [-5.0, 0, 0], [0, 0, 1.0]]))
+    assert typicality.is_odd(
+        typicality.distance(np.array([[5.0, 0, 0], [-5.0, 0, 0], [0, 0, 1.0]]))
     ).tolist() == [
         *(True, True, False),
     ]
-    levels = told.level(told.distance(points))
+    levels = typicality.level(typicality.distance(points))
     np.testing.assert_allclose(np.quantile(levels, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.01)
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_json_restores_the_distribution() -> None:
     points = np.random.default_rng(0).standard_normal((50, 3))
-    told = Typicality.fit(points, split="test", codes=4, given=("LogP",))
-    again = Typicality.from_dict(told.to_dict())
-    assert again.to_dict() == told.to_dict()
+    typicality = Typicality.fit(points, split="test", codes=4, given=("LogP",))
+    again = Typicality.from_dict(typicality.to_dict())
+    assert again.to_dict() == typicality.to_dict()
 
 
-def test_a_packed_model_is_told_without_training_it_again(
+def test_a_packed_model_gets_its_typicality_without_training(
     tiny_model_file: Path, drug_dataset_file: Path, tmp_path: Path
 ) -> None:
     """As `scripts/train-bundled NAME --typicality` does with the model that ships."""
@@ -104,7 +106,7 @@ def test_a_packed_model_is_told_without_training_it_again(
     script = importlib.util.module_from_spec(spec)
     loader.exec_module(script)
     before = Checkpoint.load(tiny_model_file)
-    told = before.provenance.pop("typicality")
+    typicality = before.provenance.pop("typicality")
     packed, again = tmp_path / "packed.safetensors", tmp_path / "again.safetensors"
     before.save(packed, half=True)
     sha256 = script.add_typicality(packed, drug_dataset_file, again)
@@ -112,8 +114,8 @@ def test_a_packed_model_is_told_without_training_it_again(
     assert (after.sha256, Checkpoint.load(packed).provenance) == (sha256, before.provenance)
     found = after.provenance.pop("typicality")
     assert after.provenance == before.provenance
-    assert found["molecules"] == told["molecules"]
-    np.testing.assert_allclose(found["mean"], told["mean"], rtol=0.01)  # of weights in half
+    assert found["molecules"] == typicality["molecules"]
+    np.testing.assert_allclose(found["mean"], typicality["mean"], rtol=0.01)  # of weights in half
     halves = Checkpoint.load(packed).model.state_dict()
     for name, weight in after.model.state_dict().items():
         assert weight.equal(halves[name]), name
