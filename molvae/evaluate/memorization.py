@@ -58,11 +58,10 @@ def fingerprints_of(smiles: Sequence[str], work: Work) -> np.ndarray:
 
 
 def _fingerprint_all(smiles: list[str]) -> list[bytes]:
-    return [_fingerprint(text) for text in smiles]
-
-
-def _fingerprint(text: str) -> bytes:
-    try:
-        return bytes(fingerprints([canonical_molecule(text)[1]])[0])
-    except Rejected:
-        return b""
+    found = []
+    for text in smiles:
+        try:
+            found.append(bytes(fingerprints([canonical_molecule(text)[1]])[0]))
+        except Rejected:
+            found.append(b"")
+    return found

@@ -94,7 +94,7 @@ class IndexedMolecules:
 
         A molecule that the standardization refuses is not.
         """
-        work = partial(_standard_all, standardization=self.standardization)
+        work = partial(_standardize_all, standardization=self.standardization)
         forms = [
             "" if isinstance(form, Lost) else form
             for _, form in map_chunks(work, molecules, jobs=self.jobs)
@@ -105,25 +105,24 @@ class IndexedMolecules:
 
 
 def _hash_all(smiles: list[str]) -> list[tuple[int, int] | None]:
-    return [_hashes(text) for text in smiles]
+    """Return the hashes of each molecule with and without stereo marks, None if invalid."""
+    hashes: list[tuple[int, int] | None] = []
+    for text in smiles:
+        try:
+            canonical = canonicalize(text)
+            with_stereo, flat = molecule_hash([canonical, without_stereo(canonical)])
+            hashes.append((int(with_stereo), int(flat)))
+        except Rejected:
+            hashes.append(None)
+    return hashes
 
 
-def _hashes(text: str) -> tuple[int, int] | None:
-    """Return the hashes of a molecule with and without stereo marks, None if invalid."""
-    try:
-        canonical = canonicalize(text)
-        with_stereo, flat = molecule_hash([canonical, without_stereo(canonical)])
-    except Rejected:
-        return None
-    return int(with_stereo), int(flat)
-
-
-def _standard_all(smiles: list[str], standardization: Standardization) -> list[str]:
-    return [_standard(text, standardization) for text in smiles]
-
-
-def _standard(text: str, standardization: Standardization) -> str:
-    try:
-        return standardize(text, standardization)[0]
-    except Rejected:
-        return ""
+def _standardize_all(smiles: list[str], standardization: Standardization) -> list[str]:
+    """Return each molecule in a standard form, "" if it is refused."""
+    forms = []
+    for text in smiles:
+        try:
+            forms.append(standardize(text, standardization)[0])
+        except Rejected:
+            forms.append("")
+    return forms

@@ -88,12 +88,11 @@ def distance(one: Mapping[Any, int], other: Mapping[Any, int]) -> float | None:
 
 
 def _used_by_all(smiles: list[str]) -> list[Used | None]:
-    return [_used_by(text) for text in smiles]
-
-
-def _used_by(text: str) -> Used | None:
-    try:
-        canonical, mol = canonical_molecule(text)
-        return used_by(mol, canonicalize(canonical, stereo=False))
-    except Rejected:
-        return None
+    found: list[Used | None] = []
+    for text in smiles:
+        try:
+            canonical, mol = canonical_molecule(text)
+            found.append(used_by(mol, canonicalize(canonical, stereo=False)))
+        except Rejected:
+            found.append(None)
+    return found

@@ -6,7 +6,6 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
-from molvae.errors import UsageError
 from molvae.evaluate import metrics
 from molvae.evaluate import sets as sets_module
 from molvae.evaluate.parsed import parse_molecules
@@ -166,11 +165,6 @@ def test_the_order_of_the_molecules_does_not_matter() -> None:
     forward = metrics.measure(sets(generated, training=SMILES[:5]))
     backward = metrics.measure(sets(generated[::-1], training=SMILES[:5][::-1]))
     assert backward == pytest.approx(forward, abs=1e-6)
-
-
-def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"unknown suite 'all'.*basic"):
-        metrics.measure(sets(["CCO"]), suite="all")
 
 
 def test_a_metric_is_a_function_and_a_line(monkeypatch) -> None:

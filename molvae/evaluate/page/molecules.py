@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from rdkit import Chem, rdBase
@@ -26,18 +26,7 @@ COLORS: dict[str, tuple[int, ...]] = {
 }
 
 
-class Shown(NamedTuple):
-    """A molecule on a page.
-
-    Attributes:
-        number: its place among the N molecules, from 1.
-        smiles: canonical.
-        requests: property -> `asked`, as a request is written, and `realized`.
-    """
-
-    number: int
-    smiles: str
-    requests: dict[str, dict[str, Any]]
+Shown = dict[str, Any]  # a molecule on a page; see `_shown`
 
 
 def random_molecules(parsed: Parsed, *, seed: int) -> list[Shown]:
@@ -50,16 +39,10 @@ def random_molecules(parsed: Parsed, *, seed: int) -> list[Shown]:
 def worst_controlled(
     parsed: Parsed, requests: Mapping[str, Requests], scores: Mapping[str, Mapping[str, float]]
 ) -> list[Shown]:
-    """Return the distinct molecules that are furthest from their targets.
+    """Return the distinct molecules that miss a target by most, and more than its tolerance.
 
-    Args:
-        parsed: the molecules.
-        requests: property -> the targets of the molecules.
-        scores: the table `control` of the report, whose tolerances make properties comparable.
-
-    Returns:
-        Molecules that miss a target by more than the tolerance, the furthest first; the distance
-        is the largest over the properties, in tolerances.
+    The distance of a molecule is the largest over the properties, in the tolerances that the table
+    `control` of the report has.
     """
     furthest = np.zeros(len(parsed))
     for name, wanted in requests.items():
@@ -80,16 +63,15 @@ def _first_rows(parsed: Parsed) -> np.ndarray:
 
 
 def _shown(parsed: Parsed, requests: Mapping[str, Requests], row: int) -> Shown:
+    """Return the number of a molecule, from 1, its canonical SMILES, and its requests."""
     met = {}
     for name, wanted in requests.items():
         value = float(parsed.measured(name)[row])
         if wanted.asked[row] and not np.isnan(value):
             asked = format_range((float(wanted.low[row]), float(wanted.high[row])))
-            met[name] = {
-                "asked": asked,
-                "realized": int(value) if PROPERTIES[name].integer else value,
-            }
-    return Shown(int(row) + 1, parsed.canonical[row], met)
+            realized = int(value) if PROPERTIES[name].integer else value
+            met[name] = {"asked": asked, "realized": realized}
+    return {"number": int(row) + 1, "smiles": parsed.canonical[row], "requests": met}
 
 
 def depict(smiles: str) -> str | None:

@@ -73,10 +73,8 @@ def render(
 ) -> str:
     """Return a report as an HTML page, the same for the same report.
 
-    Args:
-        evaluation: the report and its molecules.
-        files: use of each file -> its name; `generated` gives the page its title.
-        model: `trained_model` of the model that stands for the training set.
+    `files` has the name of each file by its use, of which `generated` is the title of the page,
+    and `model` is the `trained_model` that stands for the training set.
 
     Raises:
         UsageError: if the extra is missing.
@@ -125,14 +123,13 @@ def _record(
     """Return everything on the page, as JSON holds it."""
     report, sets, requests = evaluation
     scores = report.values.get("control", {})
-    chosen = {
-        "random": molecules.random_molecules(sets.generated, seed=report.seed),
-        "worst": molecules.worst_controlled(sets.generated, requests, scores),
-    }
     return {
         "report": json.loads(report.to_json()),
         "files": dict(files),
-        "molecules": {use: [one._asdict() for one in some] for use, some in chosen.items()},
+        "molecules": {
+            "random": molecules.random_molecules(sets.generated, seed=report.seed),
+            "worst": molecules.worst_controlled(sets.generated, requests, scores),
+        },
         "model": model,
     }
 

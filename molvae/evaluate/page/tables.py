@@ -19,17 +19,11 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Cell(NamedTuple):
-    """One cell of a table.
-
-    Attributes:
-        text: as shown.
-        pointer: the place of a number in the record; "" for words.
-        value: the number as JSON.
-    """
+    """One cell of a table."""
 
     text: str
-    pointer: str = ""
-    value: str = ""
+    pointer: str = ""  # the place of a number in the record; "" for words
+    value: str = ""  # the number as JSON
 
 
 class Table(NamedTuple):
@@ -75,14 +69,9 @@ def listing(
     names: Names = NONE,
     intervals: Mapping[str, Any] = NONE,
 ) -> Table:
-    """Return a table of names and values, without the parts that are tables themselves.
+    """Return a table of a part of the record at `place`, without the parts that are tables too.
 
-    Args:
-        title: of the table.
-        values: a part of the record.
-        place: its pointer.
-        names: titles of its keys.
-        intervals: name -> the two ends of the interval of its value.
+    `names` has titles of its keys, `intervals` the two ends of the interval of each value.
     """
     rows = [
         [
@@ -106,12 +95,7 @@ def grid(
 ) -> Table:
     """Return a table of records, a row each, with a column for every key of any record.
 
-    Args:
-        title: of the table.
-        table: name -> record.
-        place: its pointer.
-        columns: keys that come first, with their titles.
-        names: titles of the rows.
+    `columns` has the keys that come first, with their titles, and `names` titles of the rows.
     """
     present = dict.fromkeys(key for row in table.values() for key in row)
     keys = [key for key in columns if key in present]
