@@ -56,52 +56,32 @@ class Molecule(NamedTuple):
 
 
 class Structures(NamedTuple):
-    """Fragments, scaffolds and alerts, counted over the valid molecules.
+    """Fragments, scaffolds and alerts, counted over the valid molecules."""
 
-    Attributes:
-        fragments: BRICS fragment -> occurrences.
-        scaffolds: Murcko scaffold of two rings or more -> molecules.
-        alerts: first reason for which MOSES leaves a molecule out -> molecules.
-    """
-
-    fragments: Counter[str]
-    scaffolds: Counter[str]
-    alerts: Counter[str]
+    fragments: Counter[str]  # BRICS fragment -> occurrences
+    scaffolds: Counter[str]  # Murcko scaffold of two rings or more -> molecules
+    alerts: Counter[str]  # first reason for which MOSES leaves a molecule out -> molecules
 
 
 @dataclass(frozen=True)
 class Parsed:
     """N strings and the molecules that they are; invalid ones keep their place.
 
-    Attributes:
-        canonical: canonical SMILES with stereo, "" if invalid; N of them.
-        flat: the same without stereo.
-        reasons: why a string is invalid, "" if it is valid; N of them.
-        names: the P properties that were measured.
-        properties: in the units of `PROPERTIES`, NaN if invalid or if the calculator
-            failed, shape (N, P).
-        fingerprints: Morgan, radius 2, 1024 bits, packed, zero if invalid, shape (N, 128).
-        shapes: as `SHAPES` lists them, NaN if invalid, shape (N, S).
-        structures: empty if not requested.
-        alerted: whether MOSES would leave it out, False if not requested, shape (N,).
-        usage: ring systems and SELFIES symbols; None if not requested.
-        system_counts: number of different ring systems of each, shape (N,).
-        system_numbers: these ring systems, string by string, as indices into `usage.systems`,
-            shape (sum of `system_counts`,).
+    Structures, alerts and usage are empty, False and None if not requested.
     """
 
-    canonical: tuple[str, ...]
-    flat: tuple[str, ...]
-    reasons: tuple[str, ...]
-    names: tuple[str, ...]
-    properties: np.ndarray
-    fingerprints: np.ndarray
-    shapes: np.ndarray
+    canonical: tuple[str, ...]  # canonical SMILES with stereo, "" if invalid
+    flat: tuple[str, ...]  # the same without stereo
+    reasons: tuple[str, ...]  # why a string is invalid, "" if it is valid
+    names: tuple[str, ...]  # of the P properties that were measured
+    properties: np.ndarray  # (N, P), units of `PROPERTIES`; NaN if invalid or a calculator failed
+    fingerprints: np.ndarray  # Morgan, radius 2, 1024 bits, packed, zero if invalid, shape (N, 128)
+    shapes: np.ndarray  # as `SHAPES` lists them, NaN if invalid, shape (N, S)
     structures: Structures
-    alerted: np.ndarray
+    alerted: np.ndarray  # whether MOSES would leave it out, shape (N,)
     usage: Usage | None
-    system_counts: np.ndarray
-    system_numbers: np.ndarray
+    system_counts: np.ndarray  # number of different ring systems of each, shape (N,)
+    system_numbers: np.ndarray  # these, string by string, as indices into `usage.systems`
 
     def __len__(self) -> int:
         """Return the number of strings, invalid ones included."""

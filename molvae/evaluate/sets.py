@@ -32,34 +32,23 @@ class GuacaMol(NamedTuple):
 
 
 class Sets(NamedTuple):
-    """The input of a metric.
+    """The input of a metric; parts are missing that its suite does not need."""
 
-    Attributes:
-        generated: the molecules under test, N of them.
-        reference: molecules to compare distributions with.
-        training: the training set of the generator.
-        tests: name -> test set, as MOSES names them: Test, TestSF.
-        chemnet: moments of ChemNet's activations on four random quarters of the generated
-            molecules; empty if not requested or with too few molecules.
-        reference_given: rows of the reference; `reference` may be a subset.
-        similarities: test set -> largest Tanimoto similarity to it of each molecule of the sample.
-        usage: ring systems and symbols of the training set, if requested.
-        nearness: of the sample to the training set, if requested.
-        control: the same for molecules of the reference.
-    """
-
-    generated: Parsed
+    generated: Parsed  # N molecules
     reference: Parsed | Reference | None = None
     training: Training | None = None
     seed: int = 0
-    tests: Mapping[str, Reference] = MappingProxyType({})
+    tests: Mapping[str, Reference] = MappingProxyType({})  # as MOSES names them: Test, TestSF
+    # Moments of ChemNet's activations on four random quarters of the generated molecules; empty if
+    # not requested or with too few molecules.
     chemnet: tuple[Moments, ...] = ()
-    reference_given: int = 0
+    reference_given: int = 0  # rows; `reference` may be a subset
     guacamol: GuacaMol | None = None
+    # Test set -> largest Tanimoto similarity to it of each molecule of the sample.
     similarities: Mapping[str, np.ndarray] = MappingProxyType({})
-    usage: Usage | None = None
-    nearness: Nearness | None = None
-    control: Nearness | None = None
+    usage: Usage | None = None  # of the training set
+    nearness: Nearness | None = None  # of the sample to the training set
+    control: Nearness | None = None  # of molecules of the reference to the training set
 
     def sample_rows(self) -> np.ndarray:
         """Return the rows of the sample: all valid ones, or 30,000 chosen with the seed."""

@@ -48,32 +48,22 @@ Training = tuple[np.ndarray, int]  # properties (M, P), and how many molecules t
 class Control(NamedTuple):
     """The result of the control benchmark.
 
-    Attributes:
-        model: name of the generator.
-        settings: of the generation.
-        grid, single: one entry a target: the request, molecules, MAE and standard deviation of
-            the absolute error by property, acceptance rate, neighbors.
-        grid_mean: MAE by property over the targets with enough neighbors, and their number.
-        calibration: by property; see `model_card.Calibration`.
-        joint: by property: MAE, MAE in standard deviations of the training set (of the requests,
-            for a table), share exact.
-        neighbors: the method of counting.
-        published: results of GCT-Plus on its best targets.
-        seed: of all randomness; None for a table.
-        versions: that the numbers depend on, and the machine.
+    An entry of `grid` and `single` is a target: the request, molecules, MAE and standard deviation
+    of the absolute error by property, acceptance rate, neighbors. `joint` has, by property, MAE,
+    MAE in standard deviations of the training set (of the requests, for a table), share exact.
     """
 
     model: str
     settings: Mapping[str, Any]
     grid: Sequence[Mapping[str, Any]]
     single: Sequence[Mapping[str, Any]]
-    grid_mean: Mapping[str, Any]
-    calibration: Mapping[str, Mapping[str, Any]]
+    grid_mean: Mapping[str, Any]  # MAE by property over targets with enough neighbors; their number
+    calibration: Mapping[str, Mapping[str, Any]]  # by property; see `model_card.Calibration`
     joint: Mapping[str, Any]
-    neighbors: str
-    published: Mapping[str, float]
-    seed: int | None
-    versions: Mapping[str, str]
+    neighbors: str  # the method of counting
+    published: Mapping[str, float]  # GCT-Plus on its best targets
+    seed: int | None  # None for a table
+    versions: Mapping[str, str]  # and the machine
 
     def to_json(self) -> str:
         """Return everything as JSON text; undefined numbers are null."""

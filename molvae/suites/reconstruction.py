@@ -40,32 +40,24 @@ WAYS = {
 class Reconstruction(NamedTuple):
     """The result of the reconstruction benchmark.
 
-    Attributes:
-        molecules: N, including molecules that the model cannot encode.
-        left_out: these molecules, by reason.
-        ways: for each of `WAYS`: share `exact`, by canonical SMILES, of all N; mean `tanimoto` to
-            the original (Morgan, radius 2, 1024 bits; 1 if exact, 0 if it cannot be encoded).
-        health: see `train.health.Health`; nats per molecule.
-        probe: R2 of each property, linearly from the posterior mean.
-        prior: see `latent_space.prior_gap`.
-        memorization: loss on training molecules and on these, and the difference, in nats:
-            -log p(x given c) if the decoder was trained with noise, else its bound,
-            reconstruction + KL; empty without a training set.
-        passed: pass or fail by the name of each test.
+    `ways` has for each of `WAYS` the share `exact`, by canonical SMILES, of all N, and the mean
+    `tanimoto` to the original (Morgan, radius 2, 1024 bits; 1 if exact, 0 if it cannot be encoded).
+    `memorization` has the loss on training molecules and on these, and the difference, in nats:
+    -log p(x given c) if the decoder was trained with noise, else its bound, reconstruction + KL.
     """
 
     model: str
-    source: str
-    molecules: int
-    left_out: Mapping[str, int]
+    source: str  # file of the molecules
+    molecules: int  # N, including molecules that the model cannot encode
+    left_out: Mapping[str, int]  # these molecules, by reason
     ways: Mapping[str, Mapping[str, float]]
-    health: Mapping[str, Any]
-    probe: Mapping[str, float | None]
-    prior: Mapping[str, float]
-    memorization: Mapping[str, float]
-    passed: Mapping[str, bool]
+    health: Mapping[str, Any]  # see `train.health.Health`; nats per molecule
+    probe: Mapping[str, float | None]  # R2 of each property, linearly from the posterior mean
+    prior: Mapping[str, float]  # see `latent_space.prior_gap`
+    memorization: Mapping[str, float]  # empty without a training set
+    passed: Mapping[str, bool]  # by the name of each test
     seed: int
-    versions: Mapping[str, str]
+    versions: Mapping[str, str]  # and the machine
 
     def to_json(self) -> str:
         """Return everything as JSON text."""

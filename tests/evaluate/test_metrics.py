@@ -1,5 +1,6 @@
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,19 +44,18 @@ def test_what_rdkit_reads_as_another_molecule_is_invalid(text: str) -> None:
     assert validity(sets([text]))["validity"] == 0
 
 
-def test_copies_of_one_molecule_are_hardly_unique_and_not_diverse() -> None:
-    copies = sets([ASPIRIN] * 20)
-    assert metrics.uniqueness(copies) == {"uniqueness": 1 / 20}
-    assert metrics.internal_diversity(copies) == {"IntDiv1": 0, "IntDiv2": 0}
-
-
-def test_uniqueness_ignores_how_a_molecule_is_written_and_what_is_invalid() -> None:
-    spellings = sets([ASPIRIN, ASPIRIN_KEKULE, "", "CCO", "OCC", "C1CC", "CCN", "NCC"])
-    assert metrics.uniqueness(spellings) == {"uniqueness": 3 / 6}
-
-
-def test_mirror_images_are_two_molecules() -> None:
-    assert metrics.uniqueness(sets([L_ALANINE, D_ALANINE, ALANINE])) == {"uniqueness": 1}
+@pytest.mark.parametrize(
+    ("smiles", "share"),
+    [
+        pytest.param([ASPIRIN] * 20, 1 / 20, id="copies"),
+        pytest.param(
+            [ASPIRIN, ASPIRIN_KEKULE, "", "CCO", "OCC", "C1CC", "CCN", "NCC"], 3 / 6, id="spellings"
+        ),
+        pytest.param([L_ALANINE, D_ALANINE, ALANINE], 1, id="mirror images"),
+    ],
+)
+def test_uniqueness_is_a_share_of_the_valid_molecules(smiles: list[str], share: float) -> None:
+    assert metrics.uniqueness(sets(smiles)) == {"uniqueness": share}
 
 
 def test_uniqueness_at_k_looks_at_the_first_k_valid_molecules_in_order() -> None:
@@ -71,31 +71,23 @@ def test_uniqueness_at_k_of_fewer_than_k_valid_molecules_is_left_out() -> None:
     assert "uniqueness@1000" in metrics.uniqueness(sets(["CCO"] * 1000))
 
 
-def test_a_copy_of_the_training_set_has_no_novelty() -> None:
-    numbers = metrics.novelty(sets(SMILES[:50], training=SMILES[:50]))
-    assert set(numbers.values()) == {0}
-
-
-def test_novelty_ignores_how_a_molecule_is_written() -> None:
-    assert metrics.novelty(sets([ASPIRIN_KEKULE], training=[ASPIRIN])) == {"novelty": 0}
-    assert metrics.novelty(sets([ASPIRIN], training=[ASPIRIN_KEKULE])) == {"novelty": 0}
-
-
-def test_novelty_is_a_share_of_the_distinct_valid_molecules() -> None:
-    generated = ["CCO", "OCC", "CCO", "CCN", "", "C1CC", "CCF"]
-    assert metrics.novelty(sets(generated, training=["CCO", "CCCC"])) == {"novelty": 2 / 3}
-
-
-def test_a_molecule_without_its_stereo_marks_is_new_only_by_name() -> None:
-    numbers = metrics.novelty(sets([ALANINE, "CCO"], training=[L_ALANINE]))
-    assert numbers == {"novelty": 1, "novelty_without_stereo": 0.5}
-    numbers = metrics.novelty(sets([L_ALANINE, D_ALANINE], training=[ALANINE]))
-    assert numbers == {"novelty": 1, "novelty_without_stereo": 0}
-
-
-def test_novelty_needs_a_training_set_and_a_molecule() -> None:
-    assert metrics.novelty(sets(["CCO"])) == {}
-    assert metrics.novelty(sets(["", "C1CC"], training=["CCO"])) == {"novelty": None}
+@pytest.mark.parametrize(
+    ("generated", "training", "expected"),
+    [
+        ([ASPIRIN_KEKULE], [ASPIRIN], {"novelty": 0}),
+        ([ASPIRIN], [ASPIRIN_KEKULE], {"novelty": 0}),
+        (["CCO", "OCC", "CCO", "CCN", "", "C1CC", "CCF"], ["CCO", "CCCC"], {"novelty": 2 / 3}),
+        ([ALANINE, "CCO"], [L_ALANINE], {"novelty": 1, "novelty_without_stereo": 0.5}),
+        ([L_ALANINE, D_ALANINE], [ALANINE], {"novelty": 1, "novelty_without_stereo": 0}),
+        (SMILES[:50], SMILES[:50], {"novelty": 0, "novelty_without_stereo": 0}),
+        (["", "C1CC"], ["CCO"], {"novelty": None}),
+        (["CCO"], None, {}),
+    ],
+)
+def test_novelty_is_a_share_of_the_distinct_valid_molecules(
+    generated: list[str], training: list[str] | None, expected: Numbers
+) -> None:
+    assert metrics.novelty(sets(generated, training=training)) == expected
 
 
 def test_novelty_reports_how_often_the_training_set_errs() -> None:
@@ -145,19 +137,17 @@ def test_diversity_of_many_molecules_is_that_of_a_seeded_subset(monkeypatch) -> 
     assert first == pytest.approx(naive_diversity(SMILES[:120], 1), abs=0.02)
 
 
-def test_one_molecule_has_numbers_and_none_has_undefined_ones() -> None:
-    assert metrics.measure(sets(["CCO"])) == {
-        "validity": 1,
-        "uniqueness": 1,
-        "IntDiv1": 0,
-        "IntDiv2": 0,
-    }
-    assert metrics.measure(sets(["", "C1CC"])) == {
-        "validity": 0,
-        "uniqueness": None,
-        "IntDiv1": None,
-        "IntDiv2": None,
-    }
+@pytest.mark.parametrize(
+    ("smiles", "values"),
+    [
+        (["CCO"], (1, 1, 0, 0)),
+        (["", "C1CC"], (0, None, None, None)),
+        ([ASPIRIN] * 20, (1, 1 / 20, 0, 0)),
+    ],
+)
+def test_small_sets_have_numbers_or_undefined_ones(smiles: list[str], values: Any) -> None:
+    names = ("validity", "uniqueness", "IntDiv1", "IntDiv2")
+    assert metrics.measure(sets(smiles)) == dict(zip(names, values, strict=True))
 
 
 def test_the_order_of_the_molecules_does_not_matter() -> None:

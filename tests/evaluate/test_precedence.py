@@ -50,12 +50,6 @@ def test_without_a_training_set_that_can_be_read_there_is_no_precedence() -> Non
     assert any("ring precedence needs the training set itself" in note for note in found.notes)
 
 
-def test_of_no_molecule_everything_is_undefined() -> None:
-    found = evaluate(["", "C1CC"], training=SMILES[:5]).values
-    for name in ("ring_precedence", "symbol_distance", "symbols_missing", "ring_size_distance"):
-        assert found[name] is None
-
-
 def test_symbols_are_those_of_selfies_without_stereo() -> None:
     usage = usage_of(["C[C@H](N)C(=O)O", "OCC", "C1CC"])
     assert usage.molecules == 2
