@@ -1,14 +1,15 @@
 """The control benchmark of a molvae model: generate on request and measure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from molvae.config import GenerateConfig, as_dict
 from molvae.evaluate.work import Progress
-from molvae.generation.results import Generated
+from molvae.generation.results import Generated, Generation
 from molvae.generator import MoleculeGenerator
 from molvae.suites.control import (
     GRID,
@@ -45,6 +46,11 @@ class PropertySampler(NamedTuple):
     config: GenerateConfig
     executor: Executor | None = None
     report: Progress = lambda stage, done, total: None
+
+    @property
+    def generate(self) -> Callable[..., Generation[Generated]]:
+        """`MoleculeGenerator.generate` with these settings."""
+        return partial(self.generator.generate, config=self.config, executor=self.executor)
 
 
 def run_control(
@@ -84,13 +90,7 @@ def _points(
     """Generate `n` molecules for each target."""
     points: list[dict[str, Any]] = []
     for target in targets if title in tests.tests else ():
-        generation = sampler.generator.generate(
-            tests.n,
-            target,
-            config=sampler.config,
-            seed=tests.seed + len(points),
-            executor=sampler.executor,
-        )
+        generation = sampler.generate(tests.n, target, seed=tests.seed + len(points))
         points.append(
             {
                 "asked": dict(target),
@@ -133,14 +133,7 @@ def _joint(
     def tell(done: int) -> None:
         sampler.report("Joint targets", done, len(requests))
 
-    generation = sampler.generator.generate(
-        len(requests),
-        requests,
-        config=sampler.config,
-        seed=tests.seed,
-        executor=sampler.executor,
-        report=tell,
-    )
+    generation = sampler.generate(len(requests), requests, seed=tests.seed, report=tell)
     missing = len(requests) - len(generation.molecules)
     errors = {
         name: np.append(_errors(generation.molecules, name), np.full(missing, np.nan))

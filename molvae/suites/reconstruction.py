@@ -14,7 +14,7 @@ import torch
 
 from molvae.chem.selfies import decode_canonical
 from molvae.chem.similarity import tanimoto
-from molvae.dataset import SPLIT_NAMES
+from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import InputError, Rejected
 from molvae.evaluate.text import aligned, cell
 from molvae.files.plain import plain
@@ -107,25 +107,23 @@ def reconstruct(
     Raises:
         InputError: for fewer than 100 molecules that the model can encode.
     """
-    dataset, checkpoint = held_out.dataset, generator.checkpoint
+    dataset = held_out.dataset
     count = dataset.size + sum(held_out.left_out.values())
     if dataset.size < MINIMUM:
         raise InputError(
             f"{held_out.name}: {dataset.size} of {count} molecules can be encoded; at least"
             f" {MINIMUM} are needed."
         )
-    symbols = [
-        checkpoint.vocabulary.decode(dataset.molecule(row).tolist()) for row in range(dataset.size)
-    ]
+    symbols = [generator.vocabulary.decode(dataset.molecule(r)) for r in range(dataset.size)]
     posterior = generator.model.encode(symbols)
     posterior = Posterior(posterior.mean.cpu(), posterior.log_var.cpu())
     own = torch.from_numpy(generator.normalizer.normalize(dataset.properties))
     originals = [decode_canonical(molecule) for molecule in symbols]
     back = _written(generator, posterior, dataset.properties, seed=seed)
-    health = _health(generator, held_out, seed=seed)
+    health = _health(generator, dataset, seed=seed)
     memorization = {}
     if training is not None:
-        of_training = _health(generator, training, seed=seed)
+        of_training = _health(generator, training.dataset, seed=seed)
         nats = {"training": _nats(of_training), "held_out": _nats(health)}
         memorization = {**nats, "gap": nats["held_out"] - nats["training"]}
     gap = prior_gap(generator, posterior, own, seed=seed)
@@ -155,14 +153,9 @@ def _written(
 ) -> dict[str, list[str]]:
     """Decode molecules in each of `WAYS`, with or without their properties (N, P)."""
     noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(seed))
-    nothing = np.full_like(own, np.nan)
-    mean, z = posterior.mean, posterior.sample(noise)
-    return {
-        "from_mean": _write(generator, mean, own),
-        "from_sample": _write(generator, z, own),
-        "from_mean_alone": _write(generator, mean, nothing),
-        "from_sample_alone": _write(generator, z, nothing),
-    }
+    mean, sample, nothing = posterior.mean, posterior.sample(noise), np.full_like(own, np.nan)
+    settings = ((mean, own), (sample, own), (mean, nothing), (sample, nothing))
+    return {way: _write(generator, *each) for way, each in zip(WAYS, settings, strict=True)}
 
 
 def _write(generator: MoleculeGenerator, z: torch.Tensor, points: np.ndarray) -> list[str]:
@@ -184,11 +177,11 @@ def _alike(originals: list[str], written: list[str], count: int) -> dict[str, fl
     return {"exact": float(exact.sum()) / count, "tanimoto": float(similar.sum()) / count}
 
 
-def _health(generator: MoleculeGenerator, known: TokenizedMolecules, *, seed: int) -> Health:
-    dataset = known.dataset
+def _health(generator: MoleculeGenerator, dataset: MoleculeDataset, *, seed: int) -> Health:
     split = SPLIT_NAMES[int(dataset.split[0])]
-    model = generator.checkpoint.model
-    return measure_health(model, dataset, split=split, limit=dataset.size, seed=seed)
+    return measure_health(
+        generator.checkpoint.model, dataset, split=split, limit=dataset.size, seed=seed
+    )
 
 
 def _nats(health: Health) -> float:

@@ -97,11 +97,9 @@ def _load(path: Path, generator: MoleculeGenerator) -> MoleculeDataset:
 def _columns(dataset: MoleculeDataset, names: Sequence[str]) -> np.ndarray:
     """Return P of a dataset's properties, shape (N, P), NaN for a property that it lacks."""
     theirs = {name.lower(): column for column, name in enumerate(dataset.normalizer.names)}
-    values = np.full((dataset.size, len(names)), np.nan, dtype=np.float32)
-    for column, name in enumerate(names):
-        if name.lower() in theirs:
-            values[:, column] = dataset.properties[:, theirs[name.lower()]]
-    return values
+    unknown = np.full((dataset.size, 1), np.nan, dtype=np.float32)
+    values = np.hstack([dataset.properties, unknown])
+    return values[:, [theirs.get(name.lower(), -1) for name in names]]
 
 
 def _of_dataset(
