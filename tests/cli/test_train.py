@@ -125,7 +125,7 @@ def test_a_training_older_than_a_setting_goes_on_as_it_began(
     train("-o", tmp_path, "--epochs", 2, "-q", "--resume")
     trained = Checkpoint.load(tmp_path / "model.safetensors").provenance["train"]
     assert trained[setting] == before
-    refused = train("-o", tmp_path, "--epochs", 3, "--resume", f"--{setting}", now)
+    refused = train("-o", tmp_path, "--epochs", 3, "--resume", f"--{setting}", now, code=1)
     assert f"train.{setting}: {before} then, {now} now" in refused.stderr
 
 
@@ -144,7 +144,7 @@ def test_a_training_from_before_merges_and_flow_left_goes_on_unless_it_needs_the
         header["identity"]["train"]["merges"] = merges
         header["identity"]["prior"] = flow | {"prior": prior}
         store.write(state, arrays, header, kind="training state", format=1)
-        code = 1 if words else 0
+        code = 2 if words else 0
         done = train("-o", tmp_path, "--epochs", 2, "-q", "--resume", code=code)
         assert words in done.stderr
 

@@ -88,8 +88,9 @@ def command(
     if model and generated:
         raise UsageError("a model or --generated, not both.")
     reporting.check((generated, training, test))
-    name_columns((training, test), quiet=reporting.quiet)
-    with stages(quiet=reporting.quiet) as tell:
+    quiet = reporting.quiet
+    name_columns((training, test), quiet=quiet)
+    with stages(quiet=quiet) as tell:
         work = Work(reporting.processes, progress=tell)
 
         def values(names: Sequence[str]) -> Any:
@@ -98,9 +99,7 @@ def command(
             return load_training_properties(training, names, limit=SAMPLE, seed=seed, work=work)
 
         if generated:
-            rows = read_generated(
-                generated, smiles_column, format=input_format, quiet=reporting.quiet
-            )
+            rows = read_generated(generated, smiles_column, format=input_format, quiet=quiet)
             targets = {resolve(name).name: asked for name, asked in rows.targets.items() if asked}
             found = judge_table(
                 rows.smiles,
@@ -114,16 +113,17 @@ def command(
             generator = generators.load(model or "druglike", reporting.device)
             drawing["tier"] = drawing["tier"] or "raw"
             config = generators.draw_settings(generator, drawing)
+            held_out = None
+            if test is not None:
+                held_out = load_tokenized(
+                    test, generator, split="test", limit=joint, seed=seed, work=work
+                )
             questions = ControlTests(
                 n=number,
                 seed=seed,
                 tests=only or TESTS,
                 training=values(generator.normalizer.names),
-                held_out=None
-                if test is None
-                else load_tokenized(
-                    test, generator, split="test", limit=joint, seed=seed, work=work
-                ),
+                held_out=held_out,
             )
             with generators.chemists(number, reporting.jobs) as executor:
                 asked = PropertySampler(generator, config, executor, tell)

@@ -1,5 +1,6 @@
 """`molvae sweep`: a series of similar molecules along one property."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -89,11 +90,7 @@ def command(
         _row(number, name, step, ood=generator.is_ood(own | {name: step.at})) | more
         for number, step in enumerate(steps, 1)
     ]
-    gaps = [
-        abs(got - step.at)
-        for step in steps
-        if step.molecule.smiles and isinstance(got := step.molecule.value(name), float)
-    ]
+    mean_error = _mean_error(name, steps)
     summary = {
         "smiles": start.smiles,
         "property": name,
@@ -105,7 +102,7 @@ def command(
         "ood": sum(row["ood"] for row in rows),
         "guidance": guidance,
         **search._asdict(),
-        "mean_error": sum(gaps) / len(gaps) if gaps else None,
+        "mean_error": mean_error,
         "model": title,
     }
     lines = [
@@ -113,10 +110,20 @@ def command(
         f" {summary['distinct']} molecules, {summary['consistent']} of {len(steps)} consistent,"
         f" model {title}",
     ]
-    if gaps:
+    if mean_error is not None:
         similar = similarities(step.tanimoto[0] for step in steps)
-        lines.append(f"{name}: mean error {summary['mean_error']:.3g}; {similar}")
+        lines.append(f"{name}: mean error {mean_error:.3g}; {similar}")
     output.finish(summary, lines, rows={"rows": output.write_records(rows)})
+
+
+def _mean_error(name: str, steps: Sequence["Step"]) -> float | None:
+    """Return the mean distance of the values from their targets; None where there is no value."""
+    gaps = [
+        abs(got - step.at)
+        for step in steps
+        if step.molecule.smiles and isinstance(got := step.molecule.value(name), float)
+    ]
+    return sum(gaps) / len(gaps) if gaps else None
 
 
 def _row(number: int, name: str, step: "Step", *, ood: bool) -> dict[str, Any]:
