@@ -148,8 +148,8 @@ def test_every_subcommand_has_what_every_command_has(subcommand: str) -> None:
 @pytest.mark.usefixtures("server")
 def test_debug_shows_where_an_error_came_from(cache: Path) -> None:
     cache.parent.write_text("in the way")
-    assert "Traceback" not in data("get", "drugs").stderr
-    assert "Traceback" in data("get", "--debug", "drugs").stderr
+    assert "Traceback" not in data("get", "drugs", code=1).stderr
+    assert "Traceback" in data("get", "--debug", "drugs", code=1).stderr
 
 
 def wait_for(path: Path, size: int) -> None:
