@@ -36,7 +36,8 @@ class Elbo(NamedTuple):
         """
         kl = self.kl.mean()
         free = config.free_nats
-        charged = torch.where((kl if mean_kl is None else mean_kl) >= free, kl, free)
+        is_free = (kl if mean_kl is None else mean_kl) < free  # false for NaN, which stays visible
+        charged = torch.where(is_free, free, kl)
         error = self.property_error.mean()
         return self.reconstruction.mean() + beta * charged + config.property_weight * error
 

@@ -7,6 +7,7 @@ answer. When a worker dies or exceeds its time, the next task gets a new one; th
 `concurrent.futures` breaks instead.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, NamedTuple
@@ -67,7 +69,7 @@ class WorkerPool(Executor):
     Args:
         size: worker processes, started as tasks come.
         module: imported once for all workers.
-        timeout: seconds for a task.
+        timeout: seconds for a task: of CPU time, where the system tells it.
     """
 
     def __init__(self, size: int, *, module: str, timeout: float = 60.0) -> None:
@@ -80,18 +82,31 @@ class WorkerPool(Executor):
         ]
         for thread in self._threads:
             thread.start()
+        self._closing, self._closed = Lock(), False
+        atexit.register(self.shutdown)  # else the interpreter's end could wait for a frozen thread
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> "Future[Any]":  # type: ignore[override]
         """Queue a call; the function must be defined in a module, because workers import it.
 
         A worker keeps the last function, so a large `functools.partial` is sent once.
+
+        Raises:
+            RuntimeError: after `shutdown`, as of any executor.
         """
         future: Future[Any] = Future()
-        self._tasks.put(_Task(future, function, arguments))
+        with self._closing:
+            if self._closed:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            self._tasks.put(_Task(future, function, arguments))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
-        """Kill all workers at once, whatever they work on."""
+        """Kill all workers at once, whatever they work on; a second call does nothing."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        atexit.unregister(self.shutdown)
         for worker in self._workers:
             worker.close()
         with suppress(Empty):
@@ -164,13 +179,35 @@ class _Worker:
         with _PROCESSES:
             if self.closed:
                 raise WorkerLost(DIED, "its pool was closed")
-            if self.process is None:
-                self.connection, theirs = self.context.Pipe()
-                self.process = self.context.Process(
-                    target=_serve, args=(theirs, self.lifeline), daemon=True
-                )
-                self.process.start()
+            if self.process is not None:
+                return
+            self.connection, theirs = self.context.Pipe()
+            process = self.context.Process(target=_serve, args=(theirs, self.lifeline), daemon=True)
+            try:
+                process.start()
+            except (AssertionError, OSError) as error:  # in a daemonic process, or a full machine
+                self.connection.close()
+                raise MolvaeError(
+                    f"worker processes cannot be started ({error}). Say jobs=0 to work in this"
+                    " process, without protection against molecules that end it."
+                ) from error
+            finally:
                 theirs.close()
+            self.process = process
+
+    def _answers_within(self, seconds: float) -> bool:
+        """Wait for an answer while the process is at work, for so many seconds of its CPU time.
+
+        On a busy machine the clock runs faster: it alone would take good molecules for hung ones.
+        """
+        assert self.process is not None
+        begun, left = _cpu_seconds(self.process.pid)[0], seconds
+        while not self.connection.poll(left):
+            now, busy = _cpu_seconds(self.process.pid)
+            left = seconds - (now - begun)
+            if not busy or left <= 0.0:
+                return False
+        return True
 
     def _ask(self, message: tuple[object, object], seconds: float) -> Any:
         """Send a function, or arguments for the last one, and return the answer.
@@ -181,7 +218,7 @@ class _Worker:
         reason, detail = "over its time", f"{seconds:g} s"
         try:
             self.connection.send(message)
-            if self.connection.poll(seconds):
+            if self._answers_within(seconds):
                 return self.connection.recv()
         except (EOFError, OSError):  # also in the middle of an answer
             reason = DIED
@@ -195,6 +232,16 @@ class _Worker:
             process.join()
             self.connection.close()
         raise WorkerLost(reason, detail)
+
+
+def _cpu_seconds(pid: int | None) -> tuple[float, bool]:
+    """Return the CPU time of a process, and whether it has work to do; (0, False) if unknown."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        ticks = int(fields[11]) + int(fields[12])  # in user and in system mode
+        return ticks / os.sysconf("SC_CLK_TCK"), fields[0] == "R"
+    except (OSError, ValueError, IndexError):  # no such file on this system
+        return 0.0, False
 
 
 def _serve(connection: Connection, parent: Connection) -> None:

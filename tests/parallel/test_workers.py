@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from molvae.errors import MolvaeError, Rejected, UsageError
-from molvae.parallel.pool import FALSE_STARTS, Lost
+from molvae.parallel.pool import FALSE_STARTS, Lost, WorkerPool
 from molvae.parallel.workers import CHUNKS_AHEAD, map_chunks
 
 
@@ -101,6 +101,40 @@ def test_a_guilty_item_is_named_and_costs_no_other(way: str, timeout: float, los
     start = time.monotonic()
     assert run({21: way}, 60, timeout=timeout) == [*range(21), lost, *range(22, 60)]
     assert time.monotonic() - start < 30
+
+
+def test_a_worker_that_waits_for_a_core_is_not_over_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a machine that is busy with other work: the clock runs, the process hardly does."""
+    monkeypatch.setattr("molvae.parallel.pool._cpu_seconds", lambda pid: (0.0, True))
+    assert run({5: "nap"}, 12, timeout=0.2) == list(range(12))
+
+
+def test_a_closed_pool_takes_no_work_and_may_be_closed_again() -> None:
+    with WorkerPool(1, module=__name__) as pool:
+        assert pool.submit(abs, -1).result(timeout=60) == 1
+    pool.shutdown()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(abs, -1)
+
+
+def test_the_interpreter_ends_while_results_are_still_held(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from functools import partial\n"
+        "from molvae.parallel.workers import map_chunks\n"
+        "if __name__ == '__main__':\n"
+        "    results = map_chunks(partial(map, abs), range(1000), jobs=1, chunk_size=5)\n"
+        "    next(results)\n"
+        "    raise ValueError('mine')\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("mine")
 
 
 def test_every_item_of_a_chunk_may_be_guilty() -> None:
