@@ -1,8 +1,23 @@
-"""A table as tests look at it: column by column."""
+"""Tables as tests write them and look at them."""
 
 from pathlib import Path
 
+from molvae.data.tables.records import Row
 from molvae.data.tables.tables import open_table
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file; return its path."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def rows(path: Path, *, smiles_column: str = "") -> list[Row]:
+    """Return the rows of a table."""
+    return list(open_table(path, smiles_column=smiles_column).rows)
 
 
 def column(path: Path, name: str) -> list[str]:

@@ -13,9 +13,11 @@ from molvae.data.tables.files import STDIO
 from molvae.data.tables.tables import READERS, open_table, write_table
 from molvae.errors import InputError, UsageError
 from tests.drugs import DRUGS
+from tests.tables import rows, write
 
 TEXTS = [kind for kind in READERS if kind != "parquet"]
 SOME = DRUGS[:20]
+NAMES = [name for name, _ in SOME]
 
 
 def content(kind: str) -> bytes:
@@ -47,7 +49,7 @@ def test_stdin_tells_its_format_and_compression(pipe, kind: str, said: bool, pac
     fed = gzip.compress(content(kind)) if packed else content(kind)
     pipe(fed)
     format = kind if said else ""
-    assert ids(STDIO, format=format) == [name for name, _ in SOME]
+    assert ids(STDIO, format=format) == NAMES
     table = open_table(STDIO, format=format)  # and again: some work takes two passes
     assert {row.file for row in table.rows} == {"stdin"}
     assert table.file.sha256 == hashlib.sha256(fed).hexdigest()
@@ -84,24 +86,23 @@ def test_line_ends_marks_and_gzip_members_change_nothing(
     tmp_path: Path, kind: str, end: str, encoding: str
 ) -> None:
     path = tmp_path / f"a.{kind}"
-    text = content(kind).decode().replace("\n", end).removesuffix(end)
-    stored = text.encode(encoding)
-    path.write_bytes(gzip.compress(stored[:150]) + gzip.compress(stored[150:]))
-    assert ids(path) == [name for name, _ in SOME]
-    starts = [row.line for row in open_table(path).rows]
-    path.write_bytes(content(kind))
-    assert [row.line for row in open_table(path).rows] == starts
+    starts = [row.line for row in rows(write(path, content(kind)))]
+    text = content(kind).decode().replace("\n", end)
+    for stored in (text.encode(encoding), text.removesuffix(end).encode(encoding)):
+        write(path, gzip.compress(stored[:150]) + gzip.compress(stored[150:]))
+        table = open_table(path)
+        assert [(row.id, row.line) for row in table.rows] == list(zip(NAMES, starts, strict=True))
+        assert table.file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_a_byte_that_is_no_utf_8_costs_its_row_whatever_the_format(
     tmp_path: Path, kind: str
 ) -> None:
-    path = tmp_path / f"a.{kind}"
-    path.write_bytes(content(kind).replace(b"ibuprofen", b"ibuprof\xe8ne"))
-    found = [(row.id, row.fault) for row in open_table(path).rows]
+    spoiled = content(kind).replace(b"ibuprofen", b"ibuprof\xe8ne")
+    found = [(row.id, row.fault) for row in rows(write(tmp_path / f"a.{kind}", spoiled))]
     assert found.pop(2) == ("ibuprof\udce8ne", "not UTF-8")
-    assert found == [(name, "") for name, _ in (*SOME[:2], *SOME[3:])]
+    assert found == [(name, "") for name in (*NAMES[:2], *NAMES[3:])]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in READERS if kind != "sdf"])
@@ -149,7 +150,7 @@ def test_a_named_pipe_is_read_like_a_file(tmp_path: Path, name: str) -> None:
     os.mkfifo(path)
     writer = threading.Thread(target=path.write_bytes, args=(content("smi"),))
     writer.start()
-    assert ids(path) == [name for name, _ in SOME]
+    assert ids(path) == NAMES
     writer.join()
     assert len(ids(path)) == 20
 
@@ -167,7 +168,7 @@ def test_a_file_whose_name_fills_the_folder_entry_is_no_matter(tmp_path: Path, k
     name = "ü" * 100 + "x" * (250 - 200 - len(kind) - 4) + f".{kind}.gz"
     assert len(name.encode()) == 250
     write_table(tmp_path / name, ("ID", "SMILES"), SOME)
-    assert ids(tmp_path / name) == [name for name, _ in SOME]
+    assert ids(tmp_path / name) == NAMES
 
 
 PAGE = b"\n<!DOCTYPE html><html><body>404</body></html>"
@@ -192,10 +193,8 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
 def test_what_is_never_a_table_is_named_whatever_the_format(
     tmp_path: Path, kind: str, fed: bytes, cause: str
 ) -> None:
-    path = tmp_path / f"a.{kind}"
-    path.write_bytes(fed)
     with pytest.raises(InputError, match=cause):
-        list(open_table(path).rows)
+        rows(write(tmp_path / f"a.{kind}", fed))
 
 
 @pytest.mark.parametrize("kind", TEXTS)
@@ -203,15 +202,13 @@ def test_what_is_never_a_table_is_named_whatever_the_format(
 def test_a_gzip_cut_off_is_named_whatever_the_format(tmp_path: Path, kind: str, at: int) -> None:
     path = tmp_path / f"a.{kind}.gz"
     write_table(path, ("ID", "SMILES"), SOME)
-    path.write_bytes(path.read_bytes()[:at])
     with pytest.raises(InputError, match="truncated: the gzip data ends too early"):
-        list(open_table(path).rows)
+        rows(write(path, path.read_bytes()[:at]))
 
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path, kind: str) -> None:
     head = {"json": b'[{"smiles":"', "jsonl": b'{"smiles":"'}.get(kind, b"smiles\n")
-    path = tmp_path / f"a.{kind}.gz"
-    path.write_bytes(gzip.compress(head + b"C" * (70 << 20), compresslevel=1))
+    path = write(tmp_path / f"a.{kind}.gz", gzip.compress(head + b"C" * (70 << 20), 1))
     with pytest.raises(InputError, match=r"a line of over|of over 64 MiB is not read whole"):
-        list(open_table(path).rows)
+        rows(path)

@@ -7,23 +7,12 @@ import pytest
 
 from molvae.data.tables import json_records
 from molvae.data.tables.cells import number
-from molvae.data.tables.records import Row, find_column
+from molvae.data.tables.records import find_column
 from molvae.data.tables.tables import open_table, write_table
 from molvae.errors import InputError, Rejected
-from tests.tables import column
+from tests.tables import ASPIRIN, CAFFEINE, column, rows, write
 
-ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
-CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 TWO = [{"smiles": ASPIRIN, "pIC50": 5.5}, {"smiles": CAFFEINE, "pIC50": None}]
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
-
-
-def rows(path: Path) -> list[Row]:
-    return list(open_table(path).rows)
 
 
 def found(path: Path) -> list[tuple[int, str, str]]:
@@ -107,22 +96,6 @@ def test_a_damaged_line_costs_that_line(tmp_path: Path, line: str, fault: str) -
     good = json.dumps(TWO[0])
     path = write(tmp_path / "a.jsonl", f"{good}\n{line}\n{good}")
     assert [(row.line, row.fault) for row in rows(path)] == [(1, ""), (2, fault), (3, "")]
-
-
-def test_a_byte_that_is_no_utf_8_costs_its_line(tmp_path: Path) -> None:
-    text = "".join(f'{{"smiles":"C","name":"{name}"}}\n' for name in ("a", "caf\xe9", "b"))
-    path = write(tmp_path / "a.jsonl", text.encode("latin-1"))
-    assert [row.fault for row in rows(path)] == ["", "not UTF-8", ""]
-    path = write(tmp_path / "a.json", f"[{','.join(text.splitlines())}]".encode("latin-1"))
-    assert [row.fault for row in rows(path)] == ["", "not UTF-8", ""]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
-def test_encodings_change_nothing(tmp_path: Path, name: str, encoding: str) -> None:
-    text = json.dumps(TWO) if name == "a.json" else "\r\n".join(map(json.dumps, TWO))
-    path = write(tmp_path / name, text.encode(encoding))
-    assert [row.smiles for row in rows(path)] == [ASPIRIN, CAFFEINE]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molvae.data.tables.records import Row, find_column
+from molvae.data.tables.records import find_column
 from molvae.data.tables.tables import open_table, write_table
 from molvae.errors import InputError, MolvaeError, UsageError
-from tests.tables import column
+from tests.tables import ASPIRIN, CAFFEINE, column, rows
 
-ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
-CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 COLUMNS = ("ID", "SMILES", "LogP", "HBD", "novel", "note")
 TABLE = [
     ("m1", ASPIRIN, 1.25, 1, True, None),
@@ -26,10 +24,6 @@ TABLE = [
 @pytest.fixture(autouse=True)
 def _pyarrow() -> None:
     pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
-
-
-def rows(path: Path) -> list[Row]:
-    return list(open_table(path).rows)
 
 
 def test_what_is_written_pandas_reads_with_its_types(tmp_path: Path) -> None:

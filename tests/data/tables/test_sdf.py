@@ -10,29 +10,19 @@ from rdkit.Chem import rdDepictor
 from molvae.chem.molblock import as_smiles
 from molvae.chem.smiles import canonicalize
 from molvae.data.tables import sdf
-from molvae.data.tables.records import Row, find_column
+from molvae.data.tables.records import find_column
 from molvae.data.tables.sdf import draw
 from molvae.data.tables.tables import open_table, write_table
 from molvae.errors import InputError, UsageError
 from tests.drugs import DRUGS
-from tests.tables import column
+from tests.tables import ASPIRIN, column, rows, write
 
-ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 ZWITTERION = "[NH3+][C@@H](C)C(=O)[O-]"
 LABELLED = "[13CH3]C(=O)/C=C/[N+](C)(C)C.[Br-]"
 
 
 def record(smiles: str, *, title: str = "", fields: str = "", end: str = "$$$$\n") -> str:
     return f"{title}{draw(smiles)}{fields}{end}"
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
-
-
-def rows(path: Path, *, smiles_column: str = "") -> list[Row]:
-    return list(open_table(path, smiles_column=smiles_column).rows)
 
 
 def smiles_of(path: Path) -> list[str]:
@@ -133,12 +123,6 @@ def test_a_damaged_record_costs_that_record(tmp_path: Path, damaged: str, fault:
     path = write(tmp_path / "a.sdf", BROKEN.format(damaged))
     assert [row.fault for row in rows(path)] == ["", fault, ""]
     assert [row.id for row in rows(path) if not row.fault] == ["whole", "after"]
-
-
-def test_a_byte_that_is_no_utf_8_costs_its_record(tmp_path: Path) -> None:
-    fields = "> <dose>\n5 \xb5M\n\n"
-    path = write(tmp_path / "a.sdf", BROKEN.format(record("C", fields=fields)).encode("latin-1"))
-    assert [row.fault for row in rows(path)] == ["", "not UTF-8", ""]
 
 
 @pytest.mark.parametrize(
