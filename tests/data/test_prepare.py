@@ -1,6 +1,6 @@
 import csv
 import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 L_ALANINE, D_ALANINE = "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"
 QUICK = DataConfig(properties=("MW", "LogP"), min_count=1)
+ALL = {"validation": 0.0, "test": 0.0}  # are trained on
+Make = Callable[..., Prepared]
 WHOLE = Standardization(largest_fragment=False)
 
 
@@ -52,6 +54,17 @@ def run(path: Path, config: DataConfig = QUICK, *, jobs: int = 0, strict: bool =
     return prepared
 
 
+@pytest.fixture
+def prepared_from(tmp_path: Path) -> Make:
+    """Prepare the rows of a table that is made of them; properties are MW unless given."""
+
+    def make(columns: Sequence[str], rows: Iterable[Sequence[Any]], **settings: Any) -> Prepared:
+        config = DataConfig(**({"properties": ("MW",)} | settings))
+        return run(table(tmp_path / "a.csv", columns, list(rows)), config)
+
+    return make
+
+
 def smiles_of(dataset: MoleculeDataset) -> list[str]:
     return [
         selfies.decode_canonical(dataset.vocabulary.decode(dataset.molecule(index)))
@@ -72,14 +85,11 @@ def test_drugs_come_out_as_the_molecules_that_went_in(drugs: Path, tmp_path: Pat
     assert MoleculeDataset.load(tmp_path / "drugs.molvae").size == len(expected)
 
 
-def test_mixtures_may_stay_whole(tmp_path: Path) -> None:
+def test_mixtures_may_stay_whole(prepared_from: Make) -> None:
     """The dot between fragments is a symbol of its own."""
     mixtures = ["CCO.c1ccccc1", "CCO", "CCCO", "CCCCO", "O=C=O"]
-    path = table(tmp_path / "a.csv", ["smiles"], [[smiles] for smiles in mixtures])
-    config = DataConfig(
-        largest_fragment=False, min_count=1, validation=0.0, test=0.0, properties=("MW",)
-    )
-    dataset = run(path, config).dataset
+    rows = [[smiles] for smiles in mixtures]
+    dataset = prepared_from(["smiles"], rows, largest_fragment=False, **ALL).dataset
     assert smiles_of(dataset) == [standardize(m, WHOLE)[0] for m in mixtures]
     assert "." in dataset.vocabulary.symbols
     assert all(len(symbol) < 12 for symbol in dataset.vocabulary.symbols)
@@ -131,10 +141,9 @@ def test_every_row_is_kept_merged_or_rejected_with_its_reason(tmp_path: Path) ->
     )
 
 
-def test_labels_of_equal_molecules_are_averaged_and_conflicts_named(tmp_path: Path) -> None:
+def test_labels_of_equal_molecules_are_averaged_and_conflicts_named(prepared_from: Make) -> None:
     rows = [(ASPIRIN, 1), (CAFFEINE, 5), ("OC(=O)c1ccccc1OC(C)=O", 4), (ASPIRIN, ""), ("CCO", "")]
-    path = table(tmp_path / "a.csv", ("smiles", "pIC50"), rows)
-    prepared = run(path, DataConfig(properties=(), labels=("PIC50",), validation=0.0, test=0.0))
+    prepared = prepared_from(("smiles", "pIC50"), rows, properties=(), labels=("PIC50",), **ALL)
     assert prepared.dataset.normalizer.names == ("PIC50",)
     assert np.array_equal(prepared.dataset.properties[:, 0], [2.5, 5, np.nan], equal_nan=True)
     assert prepared.tally.conflicts == 1
@@ -143,29 +152,22 @@ def test_labels_of_equal_molecules_are_averaged_and_conflicts_named(tmp_path: Pa
     ]
 
 
-def test_a_conflict_names_the_row_that_had_the_label_first(tmp_path: Path) -> None:
+def test_a_conflict_names_the_row_that_had_the_label_first(prepared_from: Make) -> None:
     """Not the molecule's first row, when that one says nothing."""
     rows = [(ASPIRIN, "", ""), (ASPIRIN, 1, "b"), (ASPIRIN, "", "a"), (ASPIRIN, 4, "b")]
-    path = table(tmp_path / "a.csv", ("smiles", "y", "assay"), [*rows, ("CCO", 2, "a")])
-    config = DataConfig(properties=("MW",), labels=("y", "assay"), validation=0.0, test=0.0)
-    assert [conflict[:-1] for conflict in run(path, config).conflicts] == [
+    columns, labels = ("smiles", "y", "assay"), ("y", "assay")
+    prepared = prepared_from(columns, [*rows, ("CCO", 2, "a")], labels=labels, **ALL)
+    assert [conflict[:-1] for conflict in prepared.conflicts] == [
         ("assay", "a.csv", 4, "a", "a.csv", 3, "b"),
         ("y", "a.csv", 5, "4", "a.csv", 3, "1"),
     ]
 
 
-def test_classes_are_columns_of_0_and_1_in_a_fixed_order(tmp_path: Path) -> None:
-    rows = [
-        (ASPIRIN, "acid"),
-        (CAFFEINE, "Base"),
-        ("CCO", ""),
-        ("CCN", "base"),
-        ("CCC(=O)O", "acid"),
-    ]
-    for name, order in (("a.csv", rows), ("b.csv", rows[::-1])):
-        path = table(tmp_path / name, ("smiles", "kind"), order)
-        config = DataConfig(properties=("MW",), labels=("kind",), validation=0.0, test=0.0)
-        dataset = run(path, config).dataset
+def test_classes_are_columns_of_0_and_1_in_a_fixed_order(prepared_from: Make) -> None:
+    bases = [(CAFFEINE, "Base"), ("CCN", "base")]
+    rows = [(ASPIRIN, "acid"), *bases, ("CCO", ""), ("CCC(=O)O", "acid")]
+    for order in (rows, rows[::-1]):
+        dataset = prepared_from(("smiles", "kind"), order, labels=("kind",), **ALL).dataset
         assert [n.lower() for n in dataset.normalizer.names] == ["mw", "kind=acid", "kind=base"]
         assert list(dataset.normalizer.classes) == ["kind"]
         by_smiles = dict(zip(smiles_of(dataset), dataset.properties[:, 1:].tolist(), strict=True))
@@ -223,27 +225,24 @@ def test_of_classes_that_disagree_most_rows_win_and_a_tie_leaves_none(tmp_path: 
 
 
 def test_conflicts_of_molecules_that_are_left_out_are_not_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared_from: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("molvae.data.merging.FULL_MIN_COUNT", 2)
     rows = [("CBr", 1), ("BrC", 2), ("CO", 1), ("OC", 2), ("CCO", 3)]
-    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
-    config = DataConfig(properties=("MW",), labels=("y",), min_count=2, validation=0, test=0)
-    prepared = run(path, config)
+    prepared = prepared_from(("smiles", "y"), rows, labels=("y",), min_count=2, **ALL)
     assert prepared.tally.rejected == {"rare symbol": 2}
     assert [conflict.row for conflict in prepared.conflicts] == [5]
     assert prepared.tally.conflicts == 1
 
 
-def test_every_molecule_has_a_class_or_is_counted_without(tmp_path: Path) -> None:
+def test_every_molecule_has_a_class_or_is_counted_without(prepared_from: Make) -> None:
     rows = [
         *((f"{'C' * size}O", "a") for size in range(1, 6)),
         *((f"{'C' * size}N", "b") for size in range(1, 4)),
         ("CCS", ""),
         ("no molecule", "a"),
     ]
-    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
-    prepared = run(path, DataConfig(properties=("MW",), labels=("y",)))
+    prepared = prepared_from(("smiles", "y"), rows, labels=("y",))
     count = prepared.tally.labels["y"]
     assert count == LabelCount(8, 1, {"a": 5, "b": 3})
     assert count.molecules + count.missing == prepared.tally.kept
@@ -251,16 +250,11 @@ def test_every_molecule_has_a_class_or_is_counted_without(tmp_path: Path) -> Non
     assert prepared.dataset.provenance["tally"]["labels"]["y"]["classes"] == {"a": 5, "b": 3}
 
 
-def test_a_class_of_one_molecule_is_named_and_left_out(tmp_path: Path) -> None:
+def test_a_class_of_one_molecule_is_named_and_left_out(prepared_from: Make) -> None:
     sides = ["train"] * 5 + ["test"] * 2
-    rows = zip(
-        [f"{'C' * size}O" for size in range(1, 8)],
-        ["a", "a", "b", "c", "b", "c", "c"],
-        sides,
-        strict=True,
-    )
-    path = table(tmp_path / "a.csv", ("smiles", "y", "side"), list(rows))
-    prepared = run(path, DataConfig(properties=("MW",), labels=("y",), split="side"))
+    alcohols = [f"{'C' * size}O" for size in range(1, 8)]
+    rows = zip(alcohols, "aabcbcc", sides, strict=True)
+    prepared = prepared_from(("smiles", "y", "side"), rows, labels=("y",), split="side")
     assert prepared.dataset.normalizer.classes == {"y": ("a", "b")}
     assert prepared.tally.labels["y"] == LabelCount(4, 3, {"a": 2, "b": 2})
     assert prepared.tally.notes == (
@@ -272,12 +266,11 @@ def test_a_class_of_one_molecule_is_named_and_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cells", [["a"] * 4, ["a", "a", "a", "b"], ["a", "b", "", ""], ["7"] * 4])
 def test_a_column_that_does_not_vary_is_named_and_left_out(
-    tmp_path: Path, cells: list[str]
+    prepared_from: Make, cells: list[str]
 ) -> None:
     rows = [(f"{'C' * size}O", cell) for size, cell in enumerate(cells, 1)]
-    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
-    config = DataConfig(properties=("MW", "HBD"), labels=("y",), validation=0.0, test=0.0)
-    prepared = run(path, config)
+    names = ("MW", "HBD")
+    prepared = prepared_from(("smiles", "y"), rows, properties=names, labels=("y",), **ALL)
     assert prepared.dataset.normalizer.names == ("MW",)
     assert prepared.dataset.normalizer.classes == {}
     assert prepared.dataset.properties.shape == (4, 1)
@@ -287,22 +280,19 @@ def test_a_column_that_does_not_vary_is_named_and_left_out(
     assert prepared.tally.labels == {}
 
 
-def test_numbers_that_look_like_classes_are_said_to(tmp_path: Path) -> None:
+def test_numbers_that_look_like_classes_are_said_to(prepared_from: Make) -> None:
     rows = [(f"{'C' * size}O", size % 2) for size in range(1, 9)]
-    path = table(tmp_path / "a.csv", ("smiles", "Active"), rows)
-    config = DataConfig(properties=("MW",), labels=("Active",), validation=0.0, test=0.0)
-    tally = run(path, config).tally
+    tally = prepared_from(("smiles", "Active"), rows, labels=("Active",), **ALL).tally
     assert tally.lines()[-2:] == [
         "label Active: numbers 8",
         "Active: 0 and 1; --label Active:class makes classes of it",
     ]
 
 
-def test_a_label_that_is_no_number_costs_its_row(tmp_path: Path) -> None:
+def test_a_label_that_is_no_number_costs_its_row(prepared_from: Make) -> None:
     odd = ["1,5", "inf", "1e400", "1_0", "True", "nan"]
     rows = [(ASPIRIN, "1"), *((CAFFEINE, cell) for cell in odd), ("CCN", "2")]
-    path = table(tmp_path / "a.csv", ("smiles", "pIC50"), rows)
-    prepared = run(path, DataConfig(properties=(), labels=("pIC50",), validation=0.0, test=0.0))
+    prepared = prepared_from(("smiles", "pIC50"), rows, properties=(), labels=("pIC50",), **ALL)
     assert prepared.tally.rejected == {"not a number": len(odd)}
     assert [reject.row for reject in prepared.rejects] == [3, 4, 5, 6, 7, 8]
     assert "1,5" in prepared.rejects[0].reason
@@ -310,7 +300,7 @@ def test_a_label_that_is_no_number_costs_its_row(tmp_path: Path) -> None:
     assert {reject.field for reject in prepared.rejects} == {"pIC50"}
 
 
-def test_a_named_split_is_kept_and_the_most_held_out_row_wins(tmp_path: Path) -> None:
+def test_a_named_split_is_kept_and_the_most_held_out_row_wins(prepared_from: Make) -> None:
     rows = [
         (L_ALANINE, "train"),  # equal to a test molecule once stereo is dropped
         (ASPIRIN, "Train"),
@@ -319,17 +309,15 @@ def test_a_named_split_is_kept_and_the_most_held_out_row_wins(tmp_path: Path) ->
         (CAFFEINE, "train"),
         ("CCO", "train"),
     ]
-    path = table(tmp_path / "a.csv", ("smiles", "Side"), rows)
-    dataset = run(path, DataConfig(properties=("MW",), split="side")).dataset
+    dataset = prepared_from(("smiles", "Side"), rows, split="side").dataset
     assert split_of(dataset, L_ALANINE) == "test"
     assert split_of(dataset, CAFFEINE) == "validation"
     assert split_of(dataset, ASPIRIN) == "train"
 
 
-def test_stereo_kept_leaves_mirror_images_apart(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", ["smiles"], [[L_ALANINE], [D_ALANINE], [ASPIRIN]])
-    config = DataConfig(properties=("MW",), stereo=True, validation=0.0, test=0.0)
-    assert run(path, config).tally.kept == 3
+def test_stereo_kept_leaves_mirror_images_apart(prepared_from: Make) -> None:
+    rows = [[L_ALANINE], [D_ALANINE], [ASPIRIN]]
+    assert prepared_from(["smiles"], rows, stereo=True, **ALL).tally.kept == 3
 
 
 def test_scaffolds_are_held_out_whole(drugs: Path) -> None:
@@ -339,10 +327,9 @@ def test_scaffolds_are_held_out_whole(drugs: Path) -> None:
     assert split_of(dataset, "CC(=O)Nc1ccc(O)cc1") == "train"
 
 
-def test_a_split_word_that_means_nothing_is_named_with_its_row(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", ("smiles", "side"), [(ASPIRIN, "train"), ("CCO", "maybe")])
+def test_a_split_word_that_means_nothing_is_named_with_its_row(prepared_from: Make) -> None:
     with pytest.raises(InputError, match=r"a\.csv:3: 'maybe' names no split"):
-        run(path, DataConfig(split="side"))
+        prepared_from(("smiles", "side"), [(ASPIRIN, "train"), ("CCO", "maybe")], split="side")
 
 
 @pytest.mark.parametrize("jobs", [0, 2])
@@ -369,38 +356,38 @@ def test_a_small_table_is_not_thinned_out_by_the_default_min_count(drugs: Path) 
     assert (prepared.tally.min_count, prepared.tally.left_out) == (1, {})
 
 
-def test_long_molecules_are_rejected(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", ["smiles"], [["C" * size] for size in (5, 6, 9, 10)])
-    prepared = run(path, DataConfig(properties=("MW",), max_symbols=9, validation=0, test=0))
+def test_long_molecules_are_rejected(prepared_from: Make) -> None:
+    rows = [["C" * size] for size in (5, 6, 9, 10)]
+    prepared = prepared_from(["smiles"], rows, max_symbols=9, **ALL)
     assert prepared.tally.rejected == {"too many symbols": 1}
 
 
-def test_the_scale_is_fitted_to_the_training_split_only(tmp_path: Path) -> None:
+def test_the_scale_is_fitted_to_the_training_split_only(prepared_from: Make) -> None:
     rows = [("CCO", 1.0, "train"), ("CCCO", 3.0, "train"), ("CCCCO", 1000.0, "test")]
-    path = table(tmp_path / "a.csv", ("smiles", "y", "side"), rows)
-    normalizer = run(
-        path, DataConfig(properties=(), labels=("y",), split="side")
-    ).dataset.normalizer
+    settings = {"properties": (), "labels": ("y",), "split": "side"}
+    normalizer = prepared_from(("smiles", "y", "side"), rows, **settings).dataset.normalizer
     assert normalizer.mean[0] == pytest.approx(2.0)
     assert normalizer.high[0] <= 3.0
 
 
-def test_strict_stops_at_the_first_bad_row(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", ["smiles"], [[ASPIRIN], ["C1CC"], ["nothing"]])
-    with pytest.raises(InputError, match=r"a\.csv:3: not a molecule"):
-        run(path, strict=True)
+@pytest.mark.parametrize(
+    ("cells", "labels", "message"),
+    [
+        ([(ASPIRIN, 1), ("C1CC", 2), ("nothing", 3)], (), "not a molecule"),
+        ([("CCO", 1), ("CCN", "1,5"), ("C1CC", 2)], ("y",), "not a number"),
+    ],
+)
+def test_strict_stops_at_the_first_bad_row(
+    tmp_path: Path, cells: list[tuple[str, Any]], labels: tuple[str, ...], message: str
+) -> None:
+    path = table(tmp_path / "a.csv", ("smiles", "y"), cells)
+    with pytest.raises(InputError, match=rf"a\.csv:3: {message}"):
+        run(path, DataConfig(labels=labels), strict=True)
 
 
-def test_strict_stops_at_a_bad_label_before_a_later_bad_molecule(tmp_path: Path) -> None:
-    path = table(tmp_path / "a.csv", ("smiles", "y"), [("CCO", 1), ("CCN", "1,5"), ("C1CC", 2)])
-    with pytest.raises(InputError, match=r"a\.csv:3: not a number"):
-        run(path, DataConfig(labels=("y",)), strict=True)
-
-
-def test_a_row_with_a_bad_label_is_not_the_first_of_its_molecule(tmp_path: Path) -> None:
+def test_a_row_with_a_bad_label_is_not_the_first_of_its_molecule(prepared_from: Make) -> None:
     rows = [("CCO", "?"), ("CCN", 1), ("OCC", 2), ("CCO", 3), ("C1CC", "x"), ("CCC", 4)]
-    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
-    prepared = run(path, DataConfig(properties=("MW",), labels=("y",), validation=0, test=0))
+    prepared = prepared_from(("smiles", "y"), rows, labels=("y",), **ALL)
     assert smiles_of(prepared.dataset) == ["CCN", "CCO", "CCC"]
     assert prepared.dataset.properties[:, 1].tolist() == [1, 2.5, 4]
     assert [(reject.row, reject.smiles, reject.field) for reject in prepared.rejects] == [
