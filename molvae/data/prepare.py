@@ -96,12 +96,7 @@ def prepare(
     scaffolds = config.split == "scaffold"
     recipe = Recipe(Standardization(**form), computed, config.max_symbols, scaffolds)
     collection, recalled = _collect(
-        inputs,
-        recipe,
-        jobs=jobs,
-        progress=progress,
-        strict=strict,
-        unfinished=unfinished,
+        inputs, recipe, jobs=jobs, progress=progress, strict=strict, unfinished=unfinished
     )
     labels = _labels(collection, computed)
     merged = merge(collection, labels, min_count=config.min_count, known=known_symbols)

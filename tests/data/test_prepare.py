@@ -148,7 +148,7 @@ def test_labels_of_equal_molecules_are_averaged_and_conflicts_named(prepared_fro
     assert np.array_equal(prepared.dataset.properties[:, 0], [2.5, 5, np.nan], equal_nan=True)
     assert prepared.tally.conflicts == 1
     assert list(map(str, prepared.conflicts)) == [
-        "a.csv:4: PIC50 4, but 1 for the same molecule since a.csv:2; 2.5 is kept",
+        "a.csv:4: PIC50 4, but 1 for the same molecule since a.csv:2; 2.5 is kept"
     ]
 
 

@@ -6,8 +6,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +28,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data" / "labelled"
 
 # About 1.3 MB: many more bytes than a socket holds, so that a server can stop in the middle.
 CONTENT = "".join(f"{smiles},{name}\n" for name, smiles in DRUGS * 100).encode()
+OTHER = b"C,methane\n" * (len(CONTENT) // 10)
 EXPECTED = Expected(len(CONTENT), f"sha256:{hashlib.sha256(CONTENT).hexdigest()}")
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:49fe1aae\nsize 67916778\n"
 PAGE = b"<!DOCTYPE html><html><body>Please sign in.</body></html>"
@@ -82,6 +85,40 @@ def test_what_broke_off_is_gone_on_with(server: Server, target: Path) -> None:
     assert server.sent < 1.1 * len(CONTENT)  # no byte twice, but for those lost in a socket
 
 
+@pytest.mark.parametrize(
+    ("changes", "plan", "statuses", "ranges"),
+    [
+        # The server cannot begin in the middle.
+        ({"ranges": False}, ["break"], [200, 200], [False, True]),
+        # Nothing proves that it is the same file.
+        ({"tag": 'W/"weak"'}, ["break"], [200, 200], [False, False]),
+        ({"tag": ""}, ["break"], [200, 200], [False, False]),
+        # The file changes between two tries.
+        (
+            {"content": OTHER, "tag": '"old"', "change_to": (CONTENT, '"new"')},
+            ["break", "change"],
+            [200, 200],
+            [False, True],
+        ),
+        # The server cannot continue this part.
+        ({}, ["break", "416"], [200, 416, 200], [False, True, False]),
+    ],
+    ids=["no ranges", "weak tag", "no tag", "changed", "416"],
+)
+def test_what_cannot_be_continued_begins_anew(
+    server: Server,
+    target: Path,
+    changes: dict[str, Any],
+    plan: list[str],
+    statuses: list[int],
+    ranges: list[bool],
+) -> None:
+    vars(server).update(changes, plan=plan.copy())
+    fetch(server, target)
+    assert [request.status for request in server.requests] == statuses
+    assert [request.range != "" for request in server.requests] == ranges
+
+
 def test_a_new_process_goes_on_where_the_last_one_gave_up(server: Server, target: Path) -> None:
     server.plan = ["break", *["503"] * 4]
     with pytest.raises(MolvaeError, match=r"503.*given up after 5 tries.*the same command goes on"):
@@ -89,32 +126,6 @@ def test_a_new_process_goes_on_where_the_last_one_gave_up(server: Server, target
     assert 0 < target.with_name("drugs.csv.part").stat().st_size < len(CONTENT)
     assert fetch(server, target) == []
     assert server.requests[-1].status == 206
-
-
-def test_a_server_that_cannot_begin_in_the_middle_begins_anew(server: Server, target: Path) -> None:
-    server.ranges = False
-    server.plan = ["break"]
-    fetch(server, target)
-    assert [request.status for request in server.requests] == [200, 200]
-
-
-@pytest.mark.parametrize("tag", ['W/"weak"', ""])
-def test_without_proof_that_it_is_the_same_file_nothing_is_joined(
-    server: Server, target: Path, tag: str
-) -> None:
-    server.tag = tag
-    server.plan = ["break"]
-    fetch(server, target)
-    assert [request.range for request in server.requests] == ["", ""]
-
-
-def test_a_file_that_changes_between_two_tries_is_not_joined(server: Server, target: Path) -> None:
-    server.content, server.tag = b"C,methane\n" * (len(CONTENT) // 10), '"old"'
-    server.plan = ["break", "change"]
-    server.change_to = CONTENT, '"new"'
-    fetch(server, target)
-    assert [request.status for request in server.requests] == [200, 200]
-    assert server.requests[1].range != ""
 
 
 def test_another_address_does_not_go_on_from_the_first_ones_part(
@@ -138,12 +149,6 @@ def test_a_part_longer_than_the_file_is_dropped(server: Server, target: Path) ->
     target.with_name("drugs.csv.part.json").write_text(json.dumps(note))
     fetch(server, target)
     assert server.requests[0].range == ""
-
-
-def test_a_part_that_the_server_cannot_continue_is_dropped(server: Server, target: Path) -> None:
-    server.plan = ["break", "416"]
-    fetch(server, target)
-    assert [request.range != "" for request in server.requests] == [False, True, False]
 
 
 @pytest.mark.parametrize("note", ["", "[]", "{", '{"address": 1}', '"x"', "\0"])
@@ -230,18 +235,12 @@ def test_another_content_is_refused_with_what_it_is_and_not_kept(
         assert len(server.requests) == 1
 
 
-def test_a_server_that_never_ends_is_cut_off(server: Server, target: Path) -> None:
-    server.plan = ["flood"]
+@pytest.mark.parametrize("plan", ["flood", "lie"])
+def test_an_answer_longer_than_the_file_is_cut_off(server: Server, target: Path, plan: str) -> None:
+    server.plan = [plan]
     with pytest.raises(MolvaeError, match=r"has not the .* bytes expected"):
         fetch(server, target)
     assert server.sent < len(CONTENT) + (16 << 20)  # what was on its way in sockets
-    assert leftovers(target) == set()
-
-
-def test_a_length_that_is_a_lie_brings_no_more_than_a_look(server: Server, target: Path) -> None:
-    server.plan = ["lie"]
-    with pytest.raises(MolvaeError, match=r"has not the .* bytes expected"):
-        fetch(server, target)
     assert leftovers(target) == set()
 
 
@@ -311,16 +310,9 @@ def test_a_damaged_file_is_fetched_again(server: Server, target: Path) -> None:
 def test_two_at_once_fetch_it_once(server: Server, target: Path) -> None:
     server.plan = ["slow"]
     said: list[str] = []
-    others = [
-        threading.Thread(
-            target=download, args=(server.address, target, EXPECTED), kwargs={"notify": said.append}
-        )
-        for _ in range(4)
-    ]
-    for other in others:
-        other.start()
-    for other in others:
-        other.join()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(download, server.address, target, EXPECTED, notify=said.append)
     assert target.read_bytes() == CONTENT
     assert len(server.requests) == 1
     assert sum("another process is fetching it" in line for line in said) == 3
@@ -347,13 +339,9 @@ def test_every_set_is_told_apart_and_can_be_verified() -> None:
 
 
 def test_a_name_is_a_set_or_one_of_its_files() -> None:
-    assert [file.name for file in named("moses")] == [
-        "moses-train",
-        "moses-test",
-        "moses-test-scaffolds",
-    ]
-    assert [file.name for file in named("MOSES-test")] == ["moses-test"]
-    assert [file.name for file in named("esol")] == ["esol"]
+    moses = ["moses-train", "moses-test", "moses-test-scaffolds"]
+    for name, files in (("moses", moses), ("MOSES-test", ["moses-test"]), ("esol", ["esol"])):
+        assert [file.name for file in named(name)] == files
     with pytest.raises(UsageError, match="did you mean 'guacamol'"):
         named("guacamole")
 

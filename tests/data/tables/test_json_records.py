@@ -36,10 +36,7 @@ def test_what_is_written_pandas_reads(tmp_path: Path) -> None:
     columns = ("smiles", "pIC50", "n", "novel")
     write_table(tmp_path / "a.json", columns, table)
     write_table(tmp_path / "a.jsonl", columns, table)
-    frames = [
-        pd.read_json(tmp_path / "a.json"),
-        pd.read_json(tmp_path / "a.jsonl", lines=True),
-    ]
+    frames = [pd.read_json(tmp_path / "a.json"), pd.read_json(tmp_path / "a.jsonl", lines=True)]
     for frame in frames:
         assert [str(kind) for kind in frame.dtypes[1:]] == ["float64", "int64", "bool"]
         assert frame["smiles"].tolist() == [ASPIRIN, CAFFEINE]
@@ -64,15 +61,7 @@ def test_missing_keys_are_empty_cells_and_late_ones_columns(tmp_path: Path) -> N
 
 
 def test_numbers_stay_the_text_they_are(tmp_path: Path) -> None:
-    words = [
-        "1e400",
-        "-2.180",
-        "Infinity",
-        "NaN",
-        "null",
-        "9" * 30,
-        '"1,5"',
-    ]
+    words = ["1e400", "-2.180", "Infinity", "NaN", "null", "9" * 30, '"1,5"']
     path = write(tmp_path / "a.jsonl", "".join(f'{{"smiles":"C","x":{w}}}\n' for w in words))
     cells = column(path, "x")
     assert cells == ["1e400", "-2.180", "Infinity", "", "", words[5], "1,5"]
