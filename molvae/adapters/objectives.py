@@ -7,19 +7,19 @@ objective(["CCO", "c1ccccc1O"])     # array of 2 numbers, NaN for a string that 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import cast
 
 from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.properties import measure, resolve
 from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
-from molvae.data.molecules import PreparedMolecule, standardize_and_measure
+from molvae.data.molecules import standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.predict import predict
 from molvae.generator import MoleculeGenerator
 from molvae.normalizer import Reading
-from molvae.targets import Request, Targets
+from molvae.targets import Targets
 
 Readings = Mapping[str, Reading]  # property or label -> value
 
@@ -58,7 +58,11 @@ def predicted(
     if known in generator.normalizer.classes:
         words = ", ".join(generator.normalizer.classes[known])
         raise UsageError(f"{known} has the classes {words}: use closeness() to one of them.")
-    scorer = partial(_predict_each, generator, known)
+
+    def score(_: Readings, predictions: Readings) -> float:
+        return cast(float, predictions[known])  # of no label with classes
+
+    scorer = partial(_score_each, generator, score, True)
     return CountedObjective(scorer, name=f"predicted {known}", minimize=minimize)
 
 
@@ -80,9 +84,14 @@ def closeness(generator: MoleculeGenerator, targets: Targets) -> CountedObjectiv
     request = generator.request(targets)
     if not request:
         raise UsageError("closeness to nothing: name at least one target, such as LogP=2.5.")
-    return CountedObjective(
-        partial(_close_each, generator, request), name=f"closeness to {', '.join(request.ranges)}"
-    )
+    by_head = not request.ranges.keys() <= set(generator.measured)
+
+    def score(measurements: Readings, predictions: Readings) -> float:
+        distance = request.distance({**predictions, **measurements})
+        return math.exp(-0.5 * distance / len(request.ranges))
+
+    scorer = partial(_score_each, generator, score, by_head)
+    return CountedObjective(scorer, name=f"closeness to {', '.join(request.ranges)}")
 
 
 def _measure_each(name: str, smiles: list[str]) -> list[Score]:
@@ -96,43 +105,25 @@ def _measure(name: str, text: str) -> Score:
         return rejected
 
 
-def _predict_each(generator: MoleculeGenerator, name: str, smiles: list[str]) -> list[Score]:
-    readings = _read_each(
-        generator, standardize_and_measure(generator.standardization, generator.measured, smiles)
-    )
-    # `predicted` refuses labels with classes, whose readings are no numbers.
-    return [each if isinstance(each, Rejected) else cast(float, each[name]) for each in readings]
-
-
-def _close_each(generator: MoleculeGenerator, request: Request, smiles: list[str]) -> list[Score]:
+def _score_each(
+    generator: MoleculeGenerator,
+    score: Callable[[Readings, Readings], float],
+    by_head: bool,
+    smiles: list[str],
+) -> list[Score]:
+    """Score molecules by what is measured and, where asked for, by what the head predicts."""
     found = standardize_and_measure(generator.standardization, generator.measured, smiles)
-    of_labels: Sequence[Readings | Rejected] = [{}] * len(found)
-    if not request.ranges.keys() <= set(generator.measured):
-        of_labels = _read_each(generator, found)
+    molecules = [each for each in found if not isinstance(each, Rejected)]
+    predictions = iter(predict(generator.model, molecules) if by_head else ())
     scores: list[Score] = []
-    for seen, read in zip(found, of_labels, strict=True):
-        if isinstance(seen, Rejected):
-            scores.append(seen)
-        elif isinstance(read, Rejected):
-            scores.append(read)
-        else:
-            known = {**read, **dict(zip(generator.measured, seen.values, strict=True))}
-            scores.append(math.exp(-0.5 * request.distance(known) / len(request.ranges)))
-    return scores
-
-
-def _read_each(
-    generator: MoleculeGenerator, found: Sequence[PreparedMolecule | Rejected]
-) -> list[Readings | Rejected]:
-    """Return the predictions of the property head for each molecule."""
-    molecules = [seen for seen in found if not isinstance(seen, Rejected)]
-    predictions = iter(predict(generator.model, molecules))
-    readings: list[Readings | Rejected] = []
-    for seen in found:
-        if isinstance(seen, Rejected):
-            readings.append(seen)
+    for each in found:
+        if isinstance(each, Rejected):
+            scores.append(each)
             continue
-        prediction = next(predictions)
-        unknown = Rejected("symbol unknown to the model", prediction.ood)
-        readings.append(prediction.values or unknown)
-    return readings
+        measurements = dict(zip(generator.measured, each.values, strict=True))
+        prediction = next(predictions, None)
+        if prediction is not None and not prediction.values:
+            scores.append(Rejected("symbol unknown to the model", prediction.ood))
+        else:
+            scores.append(score(measurements, prediction.values if prediction else {}))
+    return scores
