@@ -26,22 +26,15 @@ class Checks(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """One sample.
+    """One sample."""
 
-    Attributes:
-        smiles: canonical; "" when the symbols decode to no molecule.
-        consistent: the symbols encode this molecule and were not repaired (Skinnider 2024,
-            https://doi.org/10.1038/s42256-024-00821-x).
-        values: the properties asked for, in their units.
-        refusal: why it is no molecule, or the filter that refuses it; "" for an accepted one.
-        identity: this molecule's SMILES as the training set spells it, for novelty.
-    """
-
-    smiles: str
+    smiles: str  # canonical; "" when the symbols decode to no molecule
+    # The symbols encode this molecule and were not repaired (Skinnider 2024,
+    # https://doi.org/10.1038/s42256-024-00821-x).
     consistent: bool
-    values: tuple[float, ...] = ()
-    refusal: str = ""
-    identity: str = ""
+    values: tuple[float, ...] = ()  # the properties asked for, in their units
+    refusal: str = ""  # why it is no molecule, or the filter that refuses it; "" if accepted
+    identity: str = ""  # its SMILES as the training set spells it, for novelty
 
 
 def decode_and_check(symbols: Sequence[str], checks: Checks) -> Candidate:

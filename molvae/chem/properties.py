@@ -25,31 +25,18 @@ _FAILURES = (RuntimeError, ValueError, ArithmeticError, LookupError, TypeError)
 
 
 class Property(NamedTuple):
-    """One number that can be computed for every molecule.
+    """One number that can be computed for every molecule."""
 
-    Attributes:
-        name: as written in targets and tables.
-        unit: unit of the values, "" for a bare number.
-        definition: what is computed, in one phrase.
-        function: molecule, and where there are `parts` their values, to value.
-        source: where the definition was published.
-        aliases: other names that mean this one, RDKit's among them.
-        low: smallest value that the definition allows.
-        high: largest value that the definition allows; infinite when it has no end.
-        integer: values are counts.
-        parts: properties that this one is computed from.
-    """
-
-    name: str
-    unit: str
-    definition: str
-    function: Callable[..., float]
-    source: str
-    aliases: tuple[str, ...] = ()
-    low: float = 0.0
-    high: float = math.inf
-    integer: bool = False
-    parts: tuple[str, ...] = ()
+    name: str  # as written in targets and tables
+    unit: str  # of the values, "" for a bare number
+    definition: str  # what is computed, in one phrase
+    function: Callable[..., float]  # molecule, and the values of the `parts` if any, to value
+    source: str  # where the definition was published
+    aliases: tuple[str, ...] = ()  # other names that mean this one, RDKit's among them
+    low: float = 0.0  # smallest value that the definition allows
+    high: float = math.inf  # largest value that the definition allows
+    integer: bool = False  # values are counts
+    parts: tuple[str, ...] = ()  # properties that this one is computed from
 
     def __str__(self) -> str:
         """Name with unit, as error messages list it: `TPSA (A^2)`."""

@@ -16,8 +16,6 @@ import importlib.metadata
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 import selfies
 from rdkit import Chem, rdBase
@@ -232,23 +230,11 @@ def symbol_is_allowed(symbol: str, table: Mapping[str, int]) -> bool:
         symbol: one SELFIES symbol.
         table: bonds by atom, as from `constraints`.
     """
-    atom = _atom(symbol)
+    atom = _ATOM.fullmatch(symbol)
     if atom is None:
         return symbol == "." or _BRANCH_OR_RING.fullmatch(symbol) is not None
-    return atom.key != "?" and atom.hydrogens <= table.get(atom.key, -1)
-
-
-class _Atom(NamedTuple):
-    key: str  # as in the constraint table: "N+1"
-    hydrogens: int
-
-
-@lru_cache(maxsize=4096)
-def _atom(symbol: str) -> _Atom | None:
-    match = _ATOM.fullmatch(symbol)
-    if match is None:
-        return None
-    return _Atom(match["element"] + (match["charge"] or ""), int(match["hydrogens"] or 0))
+    key = atom["element"] + (atom["charge"] or "")  # as in the table: "N+1"
+    return int(atom["hydrogens"] or 0) <= table.get(key, -1)
 
 
 def _canonical_once(smiles: str) -> str:

@@ -31,25 +31,15 @@ _ODD_BOND = re.compile(r"[~$:<>]")
 
 
 class Standardization(NamedTuple):
-    """How a molecule is standardized before training, and the largest one accepted.
+    """How a molecule is standardized before training, and the largest one accepted."""
 
-    Attributes:
-        stereo: keep tetrahedral and double-bond stereochemistry.
-        largest_fragment: keep one fragment of a salt or mixture (see `_main_fragment`).
-        uncharge: add or remove protons until the molecule is neutral where it can be.
-        isotopes: keep isotope labels.
-        max_length: characters of the string as given.
-        max_heavy_atoms: heavy atoms, after the fragment is chosen.
-        max_rings: rings of the smallest set of smallest rings.
-    """
-
-    stereo: bool = False
-    largest_fragment: bool = True
-    uncharge: bool = True
-    isotopes: bool = False
-    max_length: int = 400
-    max_heavy_atoms: int = 150
-    max_rings: int = 60
+    stereo: bool = False  # keep tetrahedral and double-bond stereochemistry
+    largest_fragment: bool = True  # keep one fragment of a salt or mixture (see `_main_fragment`)
+    uncharge: bool = True  # add or remove protons until the molecule is neutral where it can be
+    isotopes: bool = False  # keep isotope labels
+    max_length: int = 400  # characters of the string as given
+    max_heavy_atoms: int = 150  # after the fragment is chosen
+    max_rings: int = 60  # of the smallest set of smallest rings
 
     def left_out(self, text: str) -> list[str]:
         """Return the features of a molecule, given as SMILES, that this form drops.

@@ -6,15 +6,11 @@ from typing import NamedTuple
 
 
 class Expected(NamedTuple):
-    """The expected size and content of a file.
+    """The expected size and content of a file."""
 
-    Attributes:
-        size: bytes.
-        checksum: `sha256:`, `md5:` or `git:` and hexadecimal digits; `git` is the name that git
-            gives to the content, the sha1 of `blob SIZE NUL CONTENT`.
-    """
-
-    size: int
+    size: int  # bytes
+    # `sha256:`, `md5:` or `git:` and hexadecimal digits; `git` is the name that git gives to the
+    # content, the sha1 of `blob SIZE NUL CONTENT`.
     checksum: str
 
 

@@ -134,12 +134,7 @@ def _fetch(
 
 
 def _try(address: str, part: Path, expected: Expected, progress: Callable[[int], None]) -> None:
-    """Request the missing bytes once, and keep those that arrive.
-
-    Raises:
-        _Broken: when not all of them arrive.
-        MolvaeError: when the server sends another file or none.
-    """
+    """Request the missing bytes once, and keep those that arrive; `_Broken` if not all do."""
     have, validator = _kept(part, address, expected.size)
     headers = {"User-Agent": f"molvae/{__version__}", "Accept-Encoding": "identity"}
     if have:

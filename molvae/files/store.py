@@ -78,24 +78,17 @@ def write(
 
 
 class Stored(NamedTuple):
-    """A file of molvae of which only the header has been read.
-
-    Attributes:
-        path: the file.
-        header: as it was written with the arrays.
-        sha256: of header and arrays, as written; `load` checks it.
-        layout: each array's type, in the words of safetensors ("F32"), and shape, as declared.
-        exact: the header is spelled as `write` spells it. A flipped bit can leave its meaning, as
-            in the last digit of a number, and so its digest.
-        stamp: identifies the file, so that one put in its place meanwhile is noticed.
-    """
+    """A file of molvae of which only the header has been read."""
 
     path: Path
-    header: dict[str, Any]
-    sha256: str
+    header: dict[str, Any]  # as it was written with the arrays
+    sha256: str  # of header and arrays, as written; `load` checks it
+    # Each array's type, in the words of safetensors ("F32"), and shape, as declared.
     layout: dict[str, tuple[str, tuple[int, ...]]]
+    # The header is spelled as `write` spells it. A flipped bit can leave its meaning, as in the
+    # last digit of a number, and so its digest.
     exact: bool
-    stamp: tuple[int, ...]
+    stamp: tuple[int, ...]  # identifies the file, so that one put in its place is noticed
 
 
 def look(path: Path, *, kind: str, format: int) -> Stored:
