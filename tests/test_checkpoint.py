@@ -95,9 +95,8 @@ def test_half_precision_keeps_float32_where_float16_overflows(
     assert again["decoder.output.bias"][0] == 65_520.0
     torch.testing.assert_close(again["decoder.output.bias"][1:], weights["decoder.output.bias"][1:])
     layout = store.look(tmp_path / "half", kind="checkpoint", format=1).layout
-    assert [name for name, (kind, _) in layout.items() if kind == "F32"] == [
-        "model.decoder.output.bias"
-    ]
+    whole = [name for name, (kind, _) in layout.items() if kind == "F32"]
+    assert whole == ["model.decoder.output.bias"]
 
 
 def test_weights_that_are_not_finite_are_not_written(loaded: Checkpoint, tmp_path: Path) -> None:
@@ -113,26 +112,6 @@ def test_a_model_with_figures_that_are_not_finite_loads(loaded: Checkpoint, tmp_
     measured = {"LogP": {"mae": float("nan")}}
     dataclasses.replace(loaded, provenance=measured).save(tmp_path / "a")
     assert np.isnan(Checkpoint.load(tmp_path / "a").provenance["LogP"]["mae"])
-
-
-def test_every_flipped_byte_is_refused(tiny_model_file: Path, tmp_path: Path) -> None:
-    """200 positions: the length, the header, every part of the weights."""
-    content = tiny_model_file.read_bytes()
-    header = 8 + int.from_bytes(content[:8], "little")
-    random = np.random.default_rng(0)
-    positions = [
-        *range(8),
-        *random.integers(8, header, 92),
-        *np.linspace(header, len(content) - 1, 100).astype(int),
-    ]
-    path = tmp_path / "damaged"
-    for position in positions:
-        damaged = bytearray(content)
-        damaged[position] ^= 0xFF
-        path.write_bytes(damaged)
-        with pytest.raises(ArtifactError) as caught:
-            Checkpoint.load(path)
-        assert str(path) in str(caught.value), position
 
 
 def test_every_flipped_bit_of_the_header_is_refused(tiny_model_file: Path, tmp_path: Path) -> None:
@@ -191,24 +170,15 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "missing weight": (lambda a, h: a.pop(WEIGHT), "decoder.output.weight"),
     "extra weight": (lambda a, h: a.update({"model.more": a[WEIGHT]}), "more"),
     "misshapen weight": (lambda a, h: a.update({WEIGHT: a[WEIGHT].T}), "has shape"),
-    "weights of another type": (
-        lambda a, h: a.update({WEIGHT: a[WEIGHT].astype(np.int32)}),
-        "output.weight",
-    ),
+    "integers": (lambda a, h: a.update({WEIGHT: a[WEIGHT].astype(np.int32)}), "output.weight"),
     "no model": (lambda a, h: h.pop("model"), "model"),
     "model that is a list": (lambda a, h: h.update(model=[]), "damaged"),
     "model that is a number": (lambda a, h: h.update(model=3), "damaged"),
     "unknown size": (lambda a, h: h["model"].update(heads=8), "heads"),
     "size of another type": (lambda a, h: h["model"].update(latent_size="8"), "latent_size"),
-    "weights of doubles": (
-        lambda a, h: a.update({WEIGHT: a[WEIGHT].astype(np.float64)}),
-        "type F64",
-    ),
+    "doubles": (lambda a, h: a.update({WEIGHT: a[WEIGHT].astype(np.float64)}), "type F64"),
     "array of no part": (lambda a, h: a.update(more=a[WEIGHT]), "unexpected weights: more"),
-    "prior of more parts": (
-        lambda a, h: a.update({"prior.more": a[WEIGHT]}),
-        "its prior holds 'more' besides",
-    ),
+    "more in the prior": (lambda a, h: a.update({"prior.more": a[WEIGHT]}), "prior holds 'more'"),
     "other sizes": (lambda a, h: h["model"].update(latent_size=9), "has shape"),
     "unknown prior": (lambda a, h: h.update(prior="mixture"), "mixture"),
     "prior that is a list": (lambda a, h: h.update(prior=[]), "damaged"),
@@ -312,11 +282,8 @@ def test_no_file_names_paths_users_or_hosts(tiny_model_file: Path, drug_dataset_
     private = [str(Path.home()), str(Path.cwd()), "/tmp", "drugs.csv/", platform.platform()]
     private += [str(path.parent) for path in (tiny_model_file, drug_dataset_file)]
     private += [name for name in (getpass.getuser(), socket.gethostname()) if len(name) > 4]
-    for path in (
-        tiny_model_file,
-        tiny_model_file.with_name("state.safetensors"),
-        drug_dataset_file,
-    ):
+    state = tiny_model_file.with_name("state.safetensors")
+    for path in (tiny_model_file, state, drug_dataset_file):
         content = path.read_bytes()
         text = content[: 8 + int.from_bytes(content[:8], "little")].decode("latin-1")
         assert "drugs.csv" in text or "state" in path.name

@@ -9,6 +9,8 @@ from molvae.model.sampling import sample
 from molvae.vocabulary import BOS, PAD, UNK
 
 VOCABULARY, ROWS, STEPS = 12, 64, 8
+ASKED = torch.full((ROWS, 1), 2.0)
+FREE = torch.full((ROWS, 1), float("nan"))
 
 
 @pytest.fixture
@@ -31,53 +33,47 @@ def draw(model: ConditionalVAE, conditions: torch.Tensor, guidance: float) -> to
     return sample(model, z, conditions, uniforms, temperature=1.0, guidance=guidance).ids
 
 
-def log_odds(model: ConditionalVAE, ids: torch.Tensor, conditions: torch.Tensor) -> float:
+def log_odds(model: ConditionalVAE, ids: torch.Tensor) -> float:
     """How much likelier the first symbols are with the conditions than without."""
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(ROWS, 4, generator=generator)
     with torch.inference_mode():
         given, free = (
             model.decode(z, c, ids[:, :1])[:, 0].log_softmax(1).gather(1, ids[:, :1]).mean()
-            for c in (conditions, torch.full_like(conditions, float("nan")))
+            for c in (ASKED, FREE)
         )
     return float(given - free)
 
 
 def test_guidance_of_one_changes_nothing(model: ConditionalVAE) -> None:
-    conditions = torch.full((ROWS, 1), 2.0)
     z, uniforms = torch.zeros(ROWS, 4), torch.full((ROWS, STEPS), 0.4, dtype=torch.float64)
-    plain = sample(model, z, conditions, uniforms, temperature=1.0)
-    assert torch.equal(
-        plain.ids, sample(model, z, conditions, uniforms, temperature=1.0, guidance=1.0).ids
-    )
+    plain = sample(model, z, ASKED, uniforms, temperature=1.0)
+    guided = sample(model, z, ASKED, uniforms, temperature=1.0, guidance=1.0)
+    assert torch.equal(plain.ids, guided.ids)
 
 
 def test_guidance_without_conditions_changes_nothing(model: ConditionalVAE) -> None:
-    free = torch.full((ROWS, 1), float("nan"))
-    assert torch.equal(draw(model, free, 1.0), draw(model, free, 3.0))
+    assert torch.equal(draw(model, FREE, 1.0), draw(model, FREE, 3.0))
 
 
 def test_guidance_of_zero_ignores_the_conditions(model: ConditionalVAE) -> None:
-    free = torch.full((ROWS, 1), float("nan"))
-    assert torch.equal(draw(model, torch.full((ROWS, 1), 2.0), 0.0), draw(model, free, 1.0))
+    assert torch.equal(draw(model, ASKED, 0.0), draw(model, FREE, 1.0))
 
 
 def test_more_guidance_follows_the_conditions_more_closely(model: ConditionalVAE) -> None:
-    conditions = torch.full((ROWS, 1), 2.0)
-    leanings = [log_odds(model, draw(model, conditions, w), conditions) for w in (0.0, 1.0, 3.0)]
+    leanings = [log_odds(model, draw(model, ASKED, w)) for w in (0.0, 1.0, 3.0)]
     assert leanings[0] < leanings[1] < leanings[2]
 
 
 def test_guidance_samples_no_special_symbols(model: ConditionalVAE) -> None:
-    ids = draw(model, torch.full((ROWS, 1), 2.0), 5.0)
+    ids = draw(model, ASKED, 5.0)
     assert not torch.isin(ids, torch.tensor([BOS, UNK])).any()
     assert not (ids[:, 0] == PAD).any()
 
 
 def test_the_likelihood_reported_is_the_models_own(model: ConditionalVAE) -> None:
-    conditions = torch.full((ROWS, 1), 2.0)
     z, uniforms = torch.zeros(ROWS, 4), torch.rand(ROWS, STEPS, dtype=torch.float64)
-    plain = sample(model, z, conditions, uniforms, temperature=0.0)
-    guided = sample(model, z, conditions, uniforms, temperature=0.0, guidance=1.0 + 1e-9)
+    plain = sample(model, z, ASKED, uniforms, temperature=0.0)
+    guided = sample(model, z, ASKED, uniforms, temperature=0.0, guidance=1.0 + 1e-9)
     assert torch.equal(plain.ids, guided.ids)
     torch.testing.assert_close(plain.nll, guided.nll)

@@ -20,6 +20,12 @@ def joint() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(values[:, :Z]).float(), torch.from_numpy(values[:, Z:]).float()
 
 
+@pytest.fixture(scope="module")
+def prior(joint: tuple[Tensor, Tensor]) -> JointGaussian:
+    z, c = joint
+    return JointGaussian.fit(z, torch.zeros_like(z), c)
+
+
 def regression(z: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """Return the coefficients of z on (1, c) by least squares, and the residuals' covariance."""
     design = torch.cat([torch.ones(len(c), 1), c], dim=1).double()
@@ -30,10 +36,9 @@ def regression(z: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("named", [[0, 1], [0], [1]])
 def test_conditional_is_that_of_a_regression(
-    joint: tuple[Tensor, Tensor], named: list[int]
+    joint: tuple[Tensor, Tensor], prior: JointGaussian, named: list[int]
 ) -> None:
     z, c = joint
-    prior = JointGaussian.fit(z, torch.zeros_like(z), c)
     coefficients, residual = regression(z, c[:, named])
     asked = torch.full((4, P), NAN)
     asked[:, named] = torch.tensor([[-2.0], [0.0], [1.0], [7.0]]).expand(4, len(named))
@@ -44,9 +49,8 @@ def test_conditional_is_that_of_a_regression(
     torch.testing.assert_close(factor @ factor.T, residual, rtol=1e-3, atol=1e-3)
 
 
-def test_unspecified_is_the_marginal(joint: tuple[Tensor, Tensor]) -> None:
-    z, c = joint
-    prior = JointGaussian.fit(z, torch.zeros_like(z), c)
+def test_unspecified_is_the_marginal(joint: tuple[Tensor, Tensor], prior: JointGaussian) -> None:
+    z, _ = joint
     noise = torch.randn(N, Z, generator=torch.Generator().manual_seed(0))
     drawn = prior.sample(torch.full((N, P), NAN), noise)
     assert drawn.dtype == torch.float32
@@ -54,21 +58,19 @@ def test_unspecified_is_the_marginal(joint: tuple[Tensor, Tensor]) -> None:
     torch.testing.assert_close(drawn.T.cov(), z.T.cov(), rtol=0.05, atol=0.05)
 
 
-def test_posterior_variance_widens_the_prior(joint: tuple[Tensor, Tensor]) -> None:
+def test_posterior_variance_widens_it(joint: tuple[Tensor, Tensor], prior: JointGaussian) -> None:
     z, c = joint
-    narrow = JointGaussian.fit(z, torch.zeros_like(z), c)
     wide = JointGaussian.fit(z, torch.tensor([0.5, 1.0, 2.0]).expand(N, Z), c)
     expected = torch.diag(torch.tensor([0.5, 1.0, 2.0, 0.0, 0.0])).double()
-    torch.testing.assert_close(wide.covariance - narrow.covariance, expected, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(wide.covariance - prior.covariance, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_missing_labels_cost_little(joint: tuple[Tensor, Tensor]) -> None:
+def test_missing_labels_cost_little(joint: tuple[Tensor, Tensor], prior: JointGaussian) -> None:
     z, c = joint
-    whole = JointGaussian.fit(z, torch.zeros_like(z), c)
     missing = torch.rand(c.shape, generator=torch.Generator().manual_seed(0)) < 0.3
     holey = JointGaussian.fit(z, torch.zeros_like(z), c.masked_fill(missing, NAN))
-    torch.testing.assert_close(holey.mean, whole.mean, rtol=0, atol=0.1)
-    torch.testing.assert_close(holey.covariance, whole.covariance, rtol=0.1, atol=0.15)
+    torch.testing.assert_close(holey.mean, prior.mean, rtol=0, atol=0.1)
+    torch.testing.assert_close(holey.covariance, prior.covariance, rtol=0.1, atol=0.15)
 
 
 def test_label_known_for_a_few_molecules_hardly_changes_the_codes() -> None:
@@ -86,9 +88,7 @@ def test_label_known_for_a_few_molecules_hardly_changes_the_codes() -> None:
     assert lengths[1] < 0.25
 
 
-def test_each_row_is_conditioned_on_its_known_properties(joint: tuple[Tensor, Tensor]) -> None:
-    z, c = joint
-    prior = JointGaussian.fit(z, torch.zeros_like(z), c)
+def test_each_row_is_conditioned_on_its_known_properties(prior: JointGaussian) -> None:
     asked = torch.tensor([[NAN, NAN], [1.0, NAN], [NAN, 2.0], [1.0, 2.0], [0.0, NAN]])
     noise = torch.randn(5, Z, generator=torch.Generator().manual_seed(0))
     together = prior.sample(asked, noise)
@@ -101,22 +101,16 @@ def test_inconsistent_estimates_still_give_a_gaussian() -> None:
     """Pairs seen in different molecules: correlations 1, 1 and -1 that no Gaussian has."""
     line = torch.linspace(-1, 1, 50)
     unknown = torch.full_like(line, NAN)
-    conditions = torch.cat(
-        [
-            torch.stack([line, line, unknown], dim=1),
-            torch.stack([unknown, line, line], dim=1),
-            torch.stack([line, unknown, -line], dim=1),
-        ]
-    )
+    rows = ([line, line, unknown], [unknown, line, line], [line, unknown, -line])
+    conditions = torch.cat([torch.stack(columns, dim=1) for columns in rows])
     codes = torch.randn(150, 2, generator=torch.Generator().manual_seed(0))
     prior = JointGaussian.fit(codes, torch.ones_like(codes), conditions)
     assert float(torch.linalg.eigvalsh(prior.covariance).min()) > 0
     assert torch.isfinite(prior.sample(conditions, codes)).all()
 
 
-def test_arrays_restore_the_prior(joint: tuple[Tensor, Tensor]) -> None:
+def test_arrays_restore_the_prior(joint: tuple[Tensor, Tensor], prior: JointGaussian) -> None:
     z, c = joint
-    prior = JointGaussian.fit(z, torch.zeros_like(z), c)
     again = JointGaussian.from_arrays(prior.arrays(), latent_size=Z, n_conditions=P)
     assert torch.equal(again.sample(c[:9], z[:9]), prior.sample(c[:9], z[:9]))
 
@@ -135,12 +129,9 @@ def test_arrays_restore_the_prior(joint: tuple[Tensor, Tensor]) -> None:
     ],
 )
 def test_damaged_arrays_are_refused(mean: np.ndarray, covariance: np.ndarray) -> None:
+    arrays = {"mean": mean, "covariance": covariance}
     with pytest.raises(ArtifactError, match="prior inside is damaged"):
-        JointGaussian.from_arrays(
-            {"mean": mean, "covariance": covariance},
-            latent_size=Z,
-            n_conditions=P,
-        )
+        JointGaussian.from_arrays(arrays, latent_size=Z, n_conditions=P)
 
 
 def labelled(shares: list[float], rows: int = N) -> tuple[Tensor, Tensor, Tensor]:
@@ -200,16 +191,13 @@ def test_the_prior_stays_valid_with_any_number_of_classes(count: int) -> None:
     shares = [1.0] * (count - 1) + [0.02]
     codes, conditions, _ = labelled([share / sum(shares) for share in shares], rows=4000)
     prior = JointGaussian.fit(codes, torch.full_like(codes, 0.05), conditions)
-    again = JointGaussian.from_arrays(
-        prior.arrays(),
-        latent_size=Z,
-        n_conditions=conditions.shape[1],
-    )
+    columns = conditions.shape[1]
+    again = JointGaussian.from_arrays(prior.arrays(), latent_size=Z, n_conditions=columns)
     known = conditions[~conditions.isnan().any(dim=1)]
     noise = torch.randn(len(known), Z, generator=torch.Generator().manual_seed(0))
     drawn = again.sample(known, noise)
     assert torch.isfinite(drawn).all()
     assert float(drawn.abs().max()) < 2 * float(codes.abs().max())
-    gain, factor = again.given(torch.arange(conditions.shape[1]))
+    gain, factor = again.given(torch.arange(columns))
     assert float(gain.abs().max()) < 100
     assert float(factor.diagonal().min()) > 0.1

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
@@ -7,6 +10,8 @@ from molvae.model.sampling import NEVER_SAMPLED, Sampled, choose, sample
 from molvae.train.batches import Batch, collate
 from molvae.vocabulary import BOS, EOS, PAD, UNK
 from tests.conftest import Memorized
+
+Draw = Callable[..., Sampled]
 
 ROWS, STEPS = 16, 60
 P = torch.tensor([[0.3, 0.05, 0.5, 0.15]])
@@ -27,13 +32,26 @@ def uniforms(seed: int = 0) -> torch.Tensor:
     return torch.rand(ROWS, STEPS, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.fixture
+def draw(memorized: Memorized, batch: Batch, codes: torch.Tensor) -> Draw:
+    """A function that samples the rows, all by default, with uniforms of a seed."""
+
+    def drawn(
+        seed: int = 0, rows: Any = slice(None), steps: int = STEPS, **settings: Any
+    ) -> Sampled:
+        given = (codes[rows], batch.conditions[rows], uniforms(seed)[rows, :steps])
+        return sample(memorized.model, *given, **{"temperature": 1.0, **settings})
+
+    return drawn
+
+
 def same(one: Sampled, other: Sampled) -> bool:
     return torch.equal(one.ids, other.ids)
 
 
-def test_greedy_needs_no_randomness(memorized: Memorized, batch: Batch, codes) -> None:
+def test_greedy_needs_no_randomness(draw: Draw) -> None:
     first, second, tiny = (
-        sample(memorized.model, codes, batch.conditions, uniforms(seed), temperature=temperature)
+        draw(seed, temperature=temperature)
         for seed, temperature in ((0, 0.0), (1, 0.0), (2, 1e-300))
     )
     assert same(first, second)
@@ -47,25 +65,17 @@ def test_model_with_numbers_that_are_not_finite_samples_nothing(
         sample(memorized.model, codes * 1e39, batch.conditions, uniforms(), temperature=1.0)
 
 
-def test_uniforms_are_the_only_randomness(memorized: Memorized, batch: Batch, codes) -> None:
-    first, again, other = (
-        sample(memorized.model, codes, batch.conditions, uniforms(seed), temperature=1.0)
-        for seed in (0, 0, 1)
-    )
+def test_uniforms_are_the_only_randomness(draw: Draw) -> None:
+    first, again, other = draw(0), draw(0), draw(1)
     assert same(first, again)
     assert torch.equal(first.nll, again.nll)
     assert not same(first, other)
 
 
-def test_molecule_does_not_depend_on_the_rest_of_its_batch(
-    memorized: Memorized, batch: Batch, codes
-) -> None:
-    together = sample(memorized.model, codes, batch.conditions, uniforms(), temperature=1.0)
+def test_molecule_does_not_depend_on_the_rest_of_its_batch(draw: Draw) -> None:
+    together = draw()
     for row in range(0, ROWS, 5):
-        one = slice(row, row + 1)
-        alone = sample(
-            memorized.model, codes[one], batch.conditions[one], uniforms()[one], temperature=1.0
-        )
+        alone = draw(rows=[row])
         width = alone.ids.shape[1]
         assert torch.equal(together.ids[row, :width], alone.ids[0])
         assert bool((together.ids[row, width:] == PAD).all())
@@ -74,51 +84,33 @@ def test_molecule_does_not_depend_on_the_rest_of_its_batch(
 @pytest.mark.parametrize("guidance", [1.0, 1.5])
 @pytest.mark.parametrize("live", [1, 3, 7, ROWS, 2 * ROWS])
 def test_strings_that_replace_ended_ones_are_the_same_as_at_once(
-    memorized: Memorized, batch: Batch, codes, live: int, guidance: float
+    draw: Draw, live: int, guidance: float
 ) -> None:
-    together, in_turn = (
-        sample(
-            memorized.model,
-            codes,
-            batch.conditions,
-            uniforms()[:, :30],  # some end, some are cut off
-            temperature=1.0,
-            guidance=guidance,
-            live=rows,
-        )
-        for rows in (None, live)
-    )
+    # Some end, some are cut off.
+    together, in_turn = (draw(steps=30, guidance=guidance, live=rows) for rows in (None, live))
     assert 0 < int(together.ended.sum()) < ROWS
     assert same(together, in_turn)
     assert torch.equal(together.ended, in_turn.ended)
     torch.testing.assert_close(together.nll, in_turn.nll, rtol=1e-4, atol=1e-4)
 
 
-def test_with_one_size_of_products_a_string_is_the_same_to_the_last_bit(
-    memorized: Memorized, batch: Batch, codes
-) -> None:
-    def drawn(rows: list[int]) -> Sampled:
-        given = (codes[rows], batch.conditions[rows], uniforms()[rows])
-        return sample(memorized.model, *given, temperature=1.0, live=8)
-
-    together, backwards = drawn(list(range(ROWS))), drawn(list(range(ROWS))[::-1])
+def test_with_one_size_of_products_a_string_is_the_same_to_the_last_bit(draw: Draw) -> None:
+    together, backwards = draw(live=8), draw(rows=list(range(ROWS))[::-1], live=8)
     assert torch.equal(together.nll, backwards.nll.flip(0))
     for row in range(0, ROWS, 5):
-        assert torch.equal(drawn([row]).nll, together.nll[row : row + 1])
+        assert torch.equal(draw(rows=[row], live=8).nll, together.nll[row : row + 1])
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 5.0])
 def test_special_symbols_are_never_sampled(
-    memorized: Memorized, batch: Batch, codes, temperature: float
+    memorized: Memorized, draw: Draw, temperature: float
 ) -> None:
     bias = memorized.model.decoder.output.bias
     before = bias.detach().clone()
     try:
         with torch.no_grad():
             bias[NEVER_SAMPLED] += 50.0
-        drawn = sample(
-            memorized.model, codes, batch.conditions, uniforms(), temperature=temperature
-        )
+        drawn = draw(temperature=temperature)
     finally:
         with torch.no_grad():
             bias.copy_(before)
@@ -128,8 +120,8 @@ def test_special_symbols_are_never_sampled(
         assert set(ids[len(written) + 1 :]) <= {PAD}
 
 
-def test_ended_marks_molecules_with_an_end(memorized: Memorized, batch: Batch, codes) -> None:
-    drawn = sample(memorized.model, codes, batch.conditions, uniforms()[:, :20], temperature=1.0)
+def test_ended_marks_molecules_with_an_end(draw: Draw) -> None:
+    drawn = draw(steps=20)
     assert drawn.ids.shape == (ROWS, 20)
     assert torch.equal(drawn.ended, (drawn.ids == EOS).any(dim=1))
     assert 0 < int(drawn.ended.sum()) < ROWS
@@ -137,11 +129,9 @@ def test_ended_marks_molecules_with_an_end(memorized: Memorized, batch: Batch, c
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (0.7, 1.0), (1.3, 0.8)])
 def test_nll_is_the_teacher_forced_loss_of_the_sampled_symbols(
-    memorized: Memorized, batch: Batch, codes, temperature: float, top_p: float
+    memorized: Memorized, batch: Batch, codes, draw: Draw, temperature: float, top_p: float
 ) -> None:
-    drawn = sample(
-        memorized.model, codes, batch.conditions, uniforms(), temperature=temperature, top_p=top_p
-    )
+    drawn = draw(temperature=temperature, top_p=top_p)
     with torch.no_grad():
         logits = memorized.model.decode(codes, batch.conditions, drawn.ids)
     logits[:, :, NEVER_SAMPLED] = -1e9

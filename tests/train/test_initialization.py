@@ -241,17 +241,13 @@ def test_other_constraints_are_refused(checkpoint: Checkpoint, small: Prepare) -
     dataset = small()
     fewer = {k: v for k, v in dataset.provenance["constraints"].items() if k != "S"}
     more = {**dataset.provenance["constraints"], "Xx": 4}
-    begin_with(
-        checkpoint,
-        dataset._replace(provenance={**dataset.provenance, "constraints": more}),
-        name="tiny",
+    wider, narrower = (
+        dataset._replace(provenance={**dataset.provenance, "constraints": constraints})
+        for constraints in (more, fewer)
     )
+    begin_with(checkpoint, wider, name="tiny")
     with pytest.raises(UsageError, match="other SELFIES constraints"):
-        begin_with(
-            checkpoint,
-            dataset._replace(provenance={**dataset.provenance, "constraints": fewer}),
-            name="tiny",
-        )
+        begin_with(checkpoint, narrower, name="tiny")
 
 
 def test_a_training_resumes_from_its_initial_model(

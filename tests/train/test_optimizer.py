@@ -160,23 +160,21 @@ SCHEDULED = TrainConfig(
 STEPS = [step / 1000 for step in range(1001)]
 
 
-def test_learning_rate_rises_in_a_line_and_falls_in_a_cosine() -> None:
-    assert learning_rate(SCHEDULED, 0.05) == pytest.approx(0.005)
-    assert learning_rate(SCHEDULED, 0.1) == pytest.approx(0.01)
-    assert learning_rate(SCHEDULED, 0.55) == pytest.approx(0.01 * (0.02 + 0.98 / 2))
-    assert learning_rate(SCHEDULED, 1.0) == pytest.approx(0.0002)
-    rates = [learning_rate(SCHEDULED, progress) for progress in STEPS]
-    assert rates[:100] == sorted(rates[:100])
-    assert rates[100:] == sorted(rates[100:], reverse=True)
-    assert min(rates) > 0
-
-
-def test_a_linear_schedule_falls_in_a_line() -> None:
-    config = replace(SCHEDULED, schedule="linear")
-    assert learning_rate(config, 0.05) == pytest.approx(0.005)
-    assert learning_rate(config, 0.55) == pytest.approx(0.01 * (0.02 + 0.98 / 2))
-    assert learning_rate(config, 0.775) == pytest.approx(0.01 * (0.02 + 0.98 / 4))
-    assert learning_rate(config, 1.0) == pytest.approx(0.0002)
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("cosine", {0.05: 0.005, 0.1: 0.01, 0.55: 0.01 * (0.02 + 0.98 / 2), 1.0: 0.0002}),
+        ("linear", {0.05: 0.005, 0.55: 0.01 * (0.02 + 0.98 / 2), 0.775: 0.01 * (0.02 + 0.98 / 4)}),
+    ],
+)
+def test_learning_rate_rises_in_a_line_and_falls(schedule: str, rates: dict[float, float]) -> None:
+    config = replace(SCHEDULED, schedule=schedule)
+    for progress, rate in {**rates, 1.0: 0.0002}.items():
+        assert learning_rate(config, progress) == pytest.approx(rate), progress
+    found = [learning_rate(config, progress) for progress in STEPS]
+    assert found[:100] == sorted(found[:100])
+    assert found[100:] == sorted(found[100:], reverse=True)
+    assert min(found) > 0
 
 
 @pytest.mark.parametrize("epochs", [2, 1000])

@@ -79,11 +79,8 @@ def test_one_in_a_hundred_is_beyond_the_limit_on_either_side() -> None:
     typicality = Typicality.fit(points, split="test", codes=4, given=("LogP",))
     odd = typicality.is_odd(typicality.distance(points))
     assert odd.mean() == pytest.approx(1 - RARE, abs=0.001)
-    assert typicality.is_odd(
-        typicality.distance(np.array([[5.0, 0, 0], [-5.0, 0, 0], [0, 0, 1.0]]))
-    ).tolist() == [
-        *(True, True, False),
-    ]
+    three = typicality.distance(np.array([[5.0, 0, 0], [-5.0, 0, 0], [0, 0, 1.0]]))
+    assert typicality.is_odd(three).tolist() == [True, True, False]
     levels = typicality.level(typicality.distance(points))
     np.testing.assert_allclose(np.quantile(levels, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.01)
 
