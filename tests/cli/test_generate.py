@@ -243,7 +243,8 @@ def test_nothing_found_is_an_empty_table_and_exits_4(generate: Generate) -> None
     assert done.stdout.strip() == "ID,SMILES"
     assert "without [U]" in done.stderr
     assert re.search(r"The model knows only the elements .*N, O, .*S\.", done.stderr)
-    found = json.loads(generate("-n", 2, "--smarts", "[U]", "--max-tries", 2, "--json").stdout)
+    as_json = generate("-n", 2, "--smarts", "[U]", "--max-tries", 2, "--json", code=4)
+    found = json.loads(as_json.stdout)
     assert (found["found"], found["molecules"], found["novelty"]) == (0, [], None)
 
 

@@ -5,15 +5,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from rdkit import Chem
 
-from molvae.cli.main import cli
 from molvae.config import DataConfig, GenerateConfig
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
@@ -69,10 +68,7 @@ def generator(run: Path) -> MoleculeGenerator:
     return MoleculeGenerator.load(run)
 
 
-def generate(run: Path, *arguments: object) -> Result:
-    return CliRunner().invoke(
-        cli, ["generate", str(run), "--tier", "raw", "--seed", "1", *map(str, arguments)]
-    )
+generate = partial(invoke, "generate", "--tier", "raw", "--seed", 1)
 
 
 def test_labels_by_structure_make_the_classes_they_should(dataset: MoleculeDataset) -> None:
