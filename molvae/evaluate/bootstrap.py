@@ -8,7 +8,7 @@ between distributions cannot fall below 0, and each resample adds the distance b
 sample, so the interval of a small distance lies somewhat high.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from molvae.evaluate.work import Work
 
 LEVELS = (0.025, 0.975)  # of a 95 % interval
 
-Statistic = Callable[[np.ndarray], float]  # of weights, shape (N,)
-Interval = tuple[float, float]
+Statistic = Callable[[np.ndarray], Sequence[float | None]]  # of weights, shape (N,)
+Named = Iterator[tuple[str, np.ndarray]]  # metrics, and the N values that each is the mean of
 
 
 def intervals(
@@ -33,51 +33,44 @@ def intervals(
     scales: Mapping[str, float],
     resamples: int,
     work: Work,
-) -> dict[str, Interval]:
-    """Compute 95 % intervals.
+) -> dict[str, tuple[float, float]]:
+    """Compute 95 % intervals of metrics; those in tables have the name "table.row.column".
 
-    Args:
-        sets: the molecules.
-        columns: name -> values of the N strings whose mean is a metric, NaN where a string does
-            not count.
-        requests: property -> the targets of the N strings.
-        scales: property -> standard deviation of the reference.
-        resamples: number of resamples, drawn with the seed of the sets.
-        work: reports the progress.
-
-    Returns:
-        Metric -> (low, high); in tables under "table.row.column". Undefined metrics are left out.
+    `columns` has, for metrics that are means, the values of the N strings, NaN where a string does
+    not count. Metrics that are undefined are left out.
     """
-    statistics = {name: mean_of(column) for name, column in columns.items()}
-    statistics |= dict(_compared(sets)) | dict(_controlled(sets, requests, scales))
-    if "Test" in sets.tests:
-        for name, ours in moses.WASSERSTEIN.items():
-            statistics[name] = statistics[f"properties.{ours}.wasserstein"]
-    samples = np.empty((resamples, len(statistics)))
-    count = len(sets.generated)
-    rng = np.random.default_rng(sets.seed)
+    means = {**columns, **dict(_of_tables(sets)), **dict(_of_control(sets, requests, scales))}
+    distances = dict(_distances(sets))
+    names, statistics = [*means, *distances], [means_of(means.values()), *distances.values()]
+    for name, wanted in requests.items():
+        names += [f"control.{name}.slope", f"control.{name}.r2"]
+        statistics.append(_line_of(wanted, sets.generated.measured(name)))
+    samples = np.empty((resamples, len(names)))
+    count, rng = len(sets.generated), np.random.default_rng(sets.seed)
     for done, row in enumerate(samples, start=1):
         weights = np.bincount(rng.integers(count, size=count), minlength=count).astype(np.float64)
-        row[:] = [statistic(weights) for statistic in statistics.values()]
+        row[:] = [value for statistic in statistics for value in statistic(weights)]
         work.report("Resampling", done, resamples)
     found = {}
-    for name, values in zip(statistics, samples.T, strict=True):
+    for name, values in zip(names, samples.T, strict=True):
         if (values := known(values)).size:
             low, high = np.quantile(values, LEVELS)
             found[name] = (float(low), float(high))
     return found
 
 
-def mean_of(column: np.ndarray) -> Statistic:
-    """Return the weighted mean of the values of a column, shape (N,), that are not NaN."""
-    counted = ~np.isnan(column)
-    values, counts = np.where(counted, column, 0.0), counted.astype(np.float32)
+def means_of(columns: Iterable[np.ndarray]) -> Statistic:
+    """Return the weighted means of columns, shape (N,), each over its values that are not NaN."""
+    values = np.stack(list(columns))
+    counted = (~np.isnan(values)).astype(np.float32)
+    values[np.isnan(values)] = 0.0
 
-    def mean(weights: np.ndarray) -> float:
-        total = float(weights @ counts)
-        return float(weights @ values) / total if total else np.nan
+    def means(weights: np.ndarray) -> list[float]:
+        totals = counted @ weights
+        with np.errstate(invalid="ignore"):  # of columns without any value
+            return list((values @ weights) / totals)
 
-    return mean
+    return means
 
 
 def wasserstein_of(column: np.ndarray, reference: np.ndarray) -> Statistic:
@@ -89,79 +82,75 @@ def wasserstein_of(column: np.ndarray, reference: np.ndarray) -> Statistic:
     rows = rows[np.argsort(column[rows], kind="stable")]
     values, others = column[rows], np.sort(known(reference))
     if not (values.size and others.size):
-        return lambda weights: np.nan
+        return lambda weights: [np.nan]
     points = np.unique(np.concatenate([values, others]))
     widths = np.diff(points)
     below = np.searchsorted(values, points[:-1], side="right")
     theirs = np.searchsorted(others, points[:-1], side="right") / others.size
 
-    def distance(weights: np.ndarray) -> float:
+    def distance(weights: np.ndarray) -> list[float]:
         total = np.concatenate([[0.0], np.cumsum(weights[rows])])
         if not total[-1]:
-            return np.nan
-        return float(np.abs(total[below] / total[-1] - theirs) @ widths)
+            return [np.nan]
+        return [float(np.abs(total[below] / total[-1] - theirs) @ widths)]
 
     return distance
 
 
-def _line_of(x: np.ndarray, y: np.ndarray, figure: int) -> Statistic:
-    """Return the slope (figure 0) or R2 (figure 1) of y on x, both shape (N,)."""
-    rows = np.flatnonzero(~np.isnan(x + y))
+def _line_of(wanted: Requests, realized: np.ndarray) -> Statistic:
+    """Return slope and R2 of realized on requested values, both shape (N,)."""
+    rows = np.flatnonzero(wanted.points & ~np.isnan(realized))
 
-    def line(weights: np.ndarray) -> float:
+    def line(weights: np.ndarray) -> tuple[float | None, float | None]:
         drawn = np.repeat(rows, weights[rows].astype(int))
-        value = fit_line(x[drawn], y[drawn])[figure]
-        return np.nan if value is None else value
+        return fit_line(wanted.low[drawn], realized[drawn])
 
     return line
 
 
-def _shifted(statistic: Statistic, by: float, scale: float = 1.0) -> Statistic:
-    return lambda weights: (statistic(weights) - by) / scale
-
-
-def _compared(sets: Sets) -> Iterator[tuple[str, Statistic]]:
-    """Yield the statistics of the tables `rings` and `properties`."""
-    reference = sets.reference
+def _of_tables(sets: Sets) -> Named:
+    """Yield the means in the tables `rings` and `properties`."""
+    generated, reference = sets.generated, sets.reference
     for column, name in enumerate(SHAPES):
-        values = sets.generated.shapes[:, column]
-        yield f"rings.{name}.generated", mean_of(values)
-        if reference is not None:
-            others = known(reference.shapes[:, column])
-            if others.size:
-                yield f"rings.{name}.difference", _shifted(mean_of(values), float(others.mean()))
-            if name in MEASURED:
-                yield f"rings.{name}.wasserstein", wasserstein_of(values, others)
-    for name in sets.generated.names:
-        values = sets.generated.measured(name)
-        yield f"properties.{name}.mean", mean_of(values)
+        values = generated.shapes[:, column]
+        yield f"rings.{name}.generated", values
+        if reference is not None and (others := known(reference.shapes[:, column])).size:
+            yield f"rings.{name}.difference", values - float(others.mean())
+    for name in generated.names:
+        values = generated.measured(name)
+        yield f"properties.{name}.mean", values
         if reference is not None and name in reference.names:
             others = known(reference.measured(name))
-            yield f"properties.{name}.wasserstein", wasserstein_of(values, others)
             if others.size and others.std() > 0:
-                shift = _shifted(mean_of(values), float(others.mean()), float(others.std()))
-                yield f"properties.{name}.shift", shift
+                yield f"properties.{name}.shift", (values - others.mean()) / others.std()
 
 
-def _controlled(
-    sets: Sets, requests: Mapping[str, Requests], scales: Mapping[str, float]
-) -> Iterator[tuple[str, Statistic]]:
-    """Yield the statistics of the table `control`."""
+def _of_control(sets: Sets, requests: Mapping[str, Requests], scales: Mapping[str, float]) -> Named:
+    """Yield the means in the table `control`."""
     for name, wanted in requests.items():
-        if not wanted.asked.any():
-            continue
-        realized, scale = sets.generated.measured(name), scales.get(name)
-        error = wanted.error(realized)
-        near = np.where(wanted.points, tolerance(name, scale), 0.0)
-        mae = mean_of(np.abs(error))
-        yield f"control.{name}.mae", mae
-        yield f"control.{name}.bias", mean_of(error)
-        yield (
-            f"control.{name}.hit_rate",
-            mean_of(np.where(wanted.asked, np.abs(error) <= near, np.nan)),
-        )
+        scale = scales.get(name)
+        error = wanted.error(sets.generated.measured(name))
+        hits = np.abs(error) <= np.where(wanted.points, tolerance(name, scale), 0.0)
+        yield f"control.{name}.mae", np.abs(error)
+        yield f"control.{name}.bias", error
+        yield f"control.{name}.hit_rate", np.where(wanted.asked, hits, np.nan)
         if scale:
-            yield f"control.{name}.mae_sd", _shifted(mae, 0.0, scale)
-        targets = np.where(wanted.points, wanted.low, np.nan)
-        for figure, title in enumerate(("slope", "r2")):
-            yield f"control.{name}.{title}", _line_of(targets, realized, figure)
+            yield f"control.{name}.mae_sd", np.abs(error) / scale
+
+
+def _distances(sets: Sets) -> Iterator[tuple[str, Statistic]]:
+    """Yield the Wasserstein distances from the reference."""
+    generated, reference = sets.generated, sets.reference
+    if reference is None:
+        return
+    for column, name in enumerate(SHAPES):
+        if name in MEASURED:
+            values, others = generated.shapes[:, column], reference.shapes[:, column]
+            yield f"rings.{name}.wasserstein", wasserstein_of(values, others)
+    of_moses = {ours: name for name, ours in moses.WASSERSTEIN.items() if "Test" in sets.tests}
+    for name in generated.names:
+        if name in reference.names:
+            distance = wasserstein_of(generated.measured(name), reference.measured(name))
+            yield f"properties.{name}.wasserstein", distance
+            if name in of_moses:
+                yield of_moses[name], distance

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from molvae.evaluate import metrics
-from molvae.evaluate.bootstrap import mean_of, wasserstein_of
+from molvae.evaluate.bootstrap import means_of, wasserstein_of
 from molvae.evaluate.gather import gather
 from molvae.evaluate.inputs import Inputs
 from molvae.evaluate.report import evaluate
@@ -57,15 +57,15 @@ def test_weights_of_one_give_the_number_itself() -> None:
     column[[3, 7]] = np.nan
     known = column[~np.isnan(column)]
     ones = np.ones(50)
-    assert mean_of(column)(ones) == pytest.approx(known.mean())
+    assert means_of([column, column + 1])(ones) == pytest.approx([known.mean(), known.mean() + 1])
     expected = wasserstein_distance(known, reference)
-    assert wasserstein_of(column, reference)(ones) == pytest.approx(expected)
+    assert wasserstein_of(column, reference)(ones) == pytest.approx([expected])
     weights = rng.integers(0, 4, size=50).astype(float)
     repeated = np.repeat(column, weights.astype(int))
     repeated = repeated[~np.isnan(repeated)]
-    assert mean_of(column)(weights) == pytest.approx(repeated.mean())
+    assert means_of([column])(weights) == pytest.approx([repeated.mean()])
     expected = wasserstein_distance(repeated, reference)
-    assert wasserstein_of(column, reference)(weights) == pytest.approx(expected)
+    assert wasserstein_of(column, reference)(weights) == pytest.approx([expected])
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
