@@ -135,8 +135,7 @@ METRICS: Mapping[str, Metric] = {
     "ring precedence": Metric(
         precedence.ring_precedence, of_each=precedence.ring_precedence_of_each
     ),
-    "ring sizes": Metric(precedence.ring_size_distance),
-    "symbol use": Metric(precedence.symbol_use),
+    "ring sizes and symbols": Metric(precedence.usage_distances),
     "memorization": Metric(
         memorization, ("basic", "moses", "guacamol"), of_each=memorization_of_each
     ),

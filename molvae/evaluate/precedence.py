@@ -41,18 +41,19 @@ def _has_precedent(parsed: Parsed, training: Usage) -> np.ndarray:
     return np.where(parsed.valid, unknown == 0, np.nan)
 
 
-def symbol_use(sets: Sets) -> Numbers:
-    """Difference in SELFIES symbols from the reference, or else from the training set.
+def usage_distances(sets: Sets) -> Numbers:
+    """Difference in ring sizes and SELFIES symbols from the reference, or else the training set.
 
-    `symbol_distance` is the total variation distance between the shares of the symbols: 0 the
-    same, 1 no symbol in common. `symbols_missing` counts the symbols that at least 0.1 % of the
-    compared molecules have and no generated one. Stereo marks are ignored.
+    `ring_size_distance` and `symbol_distance` are total variation distances between the shares of
+    ring sizes and symbols: 0 the same, 1 none in common. `symbols_missing` counts the symbols that
+    at least 0.1 % of the compared molecules have and no generated one. Stereo marks are ignored.
     """
     pair = _compared(sets)
     if pair is None:
         return {}
     generated, other = pair
     return {
+        "ring_size_distance": distance(generated.sizes, other.sizes),
         "symbol_distance": distance(generated.symbols, other.symbols),
         "symbols_missing": len(missing_symbols(sets)) if generated.symbols else None,
     }
@@ -67,12 +68,6 @@ def missing_symbols(sets: Sets) -> list[str]:
     least = COMMON * (other.molecules - other.unwritten)
     common = [symbol for symbol, count in other.holders.most_common() if count >= least]
     return [symbol for symbol in common if symbol not in generated.symbols]
-
-
-def ring_size_distance(sets: Sets) -> Numbers:
-    """Total variation distance between the shares of ring sizes, from the same set as symbols."""
-    pair = _compared(sets)
-    return {} if pair is None else {"ring_size_distance": distance(pair[0].sizes, pair[1].sizes)}
 
 
 def _compared(sets: Sets) -> tuple[Usage, Usage] | None:

@@ -54,7 +54,9 @@ class Benchmark(NamedTuple):
     def table(self) -> list[str]:
         """Return the results and the published ones as columns of text, a metric a line."""
         others = list(self.published)
-        lines = [["", f"{self.model}{self._mark()}", "sd", *others]]
+        other_size = set(self.molecules) != {PUBLISHED_SIZE.get(self.suite)}
+        mark = "*" if self.suite in PUBLISHED_SIZE and other_size else ""
+        lines = [["", f"{self.model}{mark}", "sd", *others]]
         for name, found in self.metrics.items():
             theirs = [self.published[model].get(name) for model in others]
             shown = ["" if value is None else cell(value) for value in theirs]
@@ -63,10 +65,6 @@ class Benchmark(NamedTuple):
         head = f"{self.suite}, {len(self.samples)} samples of {' or '.join(sizes)} molecules"
         said = [_account(account) for account in self.accounts[:1]]
         return [head, *said, *_health(self.health), "", *aligned(lines)]
-
-    def _mark(self) -> str:
-        size = PUBLISHED_SIZE.get(self.suite)
-        return "*" if size and set(self.molecules) != {size} else ""
 
 
 def generate_sample(
