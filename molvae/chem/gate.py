@@ -14,8 +14,6 @@ costs milliseconds. RDKit can still be killed, so chemistry on foreign molecules
 processes of `molvae.parallel.workers`.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from rdkit import Chem
@@ -23,26 +21,24 @@ from rdkit import Chem
 from molvae.chem.selfies import encode_checked
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standardize
 
-REASONS: Mapping[str, str] = MappingProxyType(
-    {
-        "empty": "nothing but white space",
-        "too long": "more characters than the cap",
-        "not SMILES characters": "a character that SMILES does not have, such as a look-alike",
-        "more than one record": "a line end or white space inside: two fields, or none of SMILES",
-        "odd bracket atom": "the text between [ and ] describes no single atom",
-        "number out of range": "a charge, isotope, atom map or ring number that RDKit may misread",
-        "not a molecule": "RDKit refuses its syntax, valences or aromaticity",
-        "no heavy atom": "nothing but hydrogen",
-        "too many heavy atoms": "more than the cap, after the fragment is chosen",
-        "too many rings": "more than the cap",
-        "unknown atom": "a placeholder",
-        "unsupported bond": "neither single, double, triple nor aromatic in a ring",
-        "no stable spelling": "RDKit's canonical SMILES changes whenever it is read",
-        "cannot be written as SELFIES": "selfies fails, or an atom is not in the constraint table",
-        "SELFIES changes the molecule": "its symbols decode to another one",
-        "property failed": "a calculator fails on it or gives no finite number",
-    }
-)
+REASONS = {
+    "empty": "nothing but white space",
+    "too long": "more characters than the cap",
+    "not SMILES characters": "a character that SMILES does not have, such as a look-alike",
+    "more than one record": "a line end or white space inside: two fields, or none of SMILES",
+    "odd bracket atom": "the text between [ and ] describes no single atom",
+    "number out of range": "a charge, isotope, atom map or ring number that RDKit may misread",
+    "not a molecule": "RDKit refuses its syntax, valences or aromaticity",
+    "no heavy atom": "nothing but hydrogen",
+    "too many heavy atoms": "more than the cap, after the fragment is chosen",
+    "too many rings": "more than the cap",
+    "unknown atom": "a placeholder",
+    "unsupported bond": "neither single, double, triple nor aromatic in a ring",
+    "no stable spelling": "RDKit's canonical SMILES changes whenever it is read",
+    "cannot be written as SELFIES": "selfies fails, or an atom is not in the constraint table",
+    "SELFIES changes the molecule": "its symbols decode to another one",
+    "property failed": "a calculator fails on it or gives no finite number",
+}
 """Every reason why a string is `Rejected` here, in the order of the gate."""
 
 

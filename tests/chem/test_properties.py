@@ -29,10 +29,6 @@ SAME_IN_RDKIT = {
 }
 
 
-def test_the_properties_are_the_documented_ones() -> None:
-    assert list(PROPERTIES) == NAMES
-
-
 def test_values_are_those_of_rdkit_to_the_last_bit() -> None:
     for name, smiles in DRUGS[:60]:
         mol = Chem.MolFromSmiles(smiles)
@@ -68,11 +64,14 @@ def test_values_of_drugs_stay_in_the_range_of_the_definition() -> None:
 
 
 def test_every_property_says_what_it_is_and_where_it_comes_from() -> None:
+    assert list(PROPERTIES) == NAMES
     for name, known in PROPERTIES.items():
         assert known.name == name
         assert known.definition
         assert known.source
         assert known.low < known.high
+    words = [w.lower() for known in PROPERTIES.values() for w in (known.name, *known.aliases)]
+    assert len(words) == len(set(words))
     assert str(PROPERTIES["TPSA"]) == "TPSA (A^2)"
     assert str(PROPERTIES["LogP"]) == "LogP"
 
@@ -88,11 +87,6 @@ def test_every_property_says_what_it_is_and_where_it_comes_from() -> None:
 def test_names_are_found_whatever_the_case_and_by_the_names_of_rdkit(word: str, name: str) -> None:
     assert resolve(word) is PROPERTIES[name]
     assert measure(ASPIRIN, [word]) == measure(ASPIRIN, [name])
-
-
-def test_no_two_properties_share_a_name() -> None:
-    words = [w.lower() for known in PROPERTIES.values() for w in (known.name, *known.aliases)]
-    assert len(words) == len(set(words))
 
 
 def test_an_unknown_name_lists_the_known_ones_with_units_and_the_nearest() -> None:

@@ -43,15 +43,8 @@ def test_similarities_are_those_of_rdkit() -> None:
     for row, vector in zip(matrix, vectors, strict=True):
         theirs = DataStructs.BulkTanimotoSimilarity(vector, vectors[:150])
         np.testing.assert_allclose(row, theirs, rtol=1e-6)
-
-
-def test_similarity_is_symmetric_and_one_with_itself() -> None:
-    matrix = similarity_matrix(PACKED, PACKED)
-    np.testing.assert_array_equal(matrix, matrix.T)
+    np.testing.assert_array_equal(matrix[:150], matrix[:150].T)
     np.testing.assert_array_equal(np.diag(matrix), 1)
-
-
-def test_fingerprints_without_a_bit_are_similar_to_nothing() -> None:
     empty = np.zeros((1, 128), dtype=np.uint8)
     assert similarity_matrix(empty, empty) == 0
     assert DataStructs.TanimotoSimilarity(*[DataStructs.ExplicitBitVect(8)] * 2) == 0

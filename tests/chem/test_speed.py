@@ -28,15 +28,9 @@ def everything() -> list[object]:
     found: list[object] = []
     for smiles in SMILES:
         passed = validate(smiles)
-        alerts = [alert(passed.mol) for alert in FILTERS.values()]
-        values = measure(passed.mol, list(PROPERTIES)).tolist()
-        found += [
-            passed.smiles,
-            passed.symbols,
-            alerts,
-            values,
-            decode_and_check(passed.symbols, checks),
-        ]
+        found += [passed.smiles, passed.symbols, decode_and_check(passed.symbols, checks)]
+        found += [alert(passed.mol) for alert in FILTERS.values()]
+        found += measure(passed.mol, list(PROPERTIES)).tolist()
     return found
 
 

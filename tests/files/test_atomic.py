@@ -83,23 +83,18 @@ def test_what_goes_wrong_while_writing_keeps_its_name(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_nothing_shows_before_the_block_ends(tmp_path: Path) -> None:
+def test_nothing_shows_before_the_block_ends_and_writers_share_no_temporary(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with atomic.replacing(path) as file:
-        file.write(b"new")
-        file.flush()
-        assert path.read_bytes() == b"old"
-    assert path.read_bytes() == b"new"
-
-
-def test_writers_of_one_file_do_not_share_a_temporary(tmp_path: Path) -> None:
-    path = tmp_path / "a"
     with atomic.replacing(path) as one:
         one.write(b"one")
+        one.flush()
+        assert path.read_bytes() == b"old"
         with atomic.replacing(path) as two:  # nor does it sweep away the one that is alive
             two.write(b"two")
-            assert len(os.listdir(tmp_path)) == 2
+            assert len(os.listdir(tmp_path)) == 3
         assert path.read_bytes() == b"two"
     assert path.read_bytes() == b"one"
     assert os.listdir(tmp_path) == ["a"]
