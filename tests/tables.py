@@ -1,12 +1,21 @@
 """Tables as tests write them and look at them."""
 
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from molvae.data.tables.records import Row
 from molvae.data.tables.tables import open_table
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
+PARQUET = pytest.param(  # the kind of a table, where it can be tested
+    "parquet",
+    marks=pytest.mark.skipif(
+        find_spec("pyarrow") is None, reason="the extra `parquet` is not installed"
+    ),
+)
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -30,6 +30,7 @@ RESULTS: list[Molecule | Rejected | Lost] = [
     Rejected("rare", "", field=""),
     Molecule(0, [], (), 0),
 ]
+PAIRS = list(zip(ROWS, RESULTS, strict=True))
 # molvae prepare, which tells its parent when rows are saved, and then takes its time.
 SLOW = """
 import sys, time
@@ -91,6 +92,10 @@ def cut_short(table: Path, after: int) -> Path:
     with pytest.raises(KeyboardInterrupt):
         run(table, unfinished=kept, progress=stop)
     return kept
+
+
+def kept_in(folder: Path) -> Journal:
+    return Journal(folder / "kept", identity="a")
 
 
 def same(one: Prepared, other: Prepared, folder: Path) -> bool:
@@ -171,10 +176,10 @@ def test_damage_costs_work_and_nothing_else(
 
 
 def test_every_kind_of_result_comes_back_as_it_was(tmp_path: Path) -> None:
-    first = Journal(tmp_path / "kept", identity="a")
-    first.keep(0, list(zip(ROWS, RESULTS, strict=True)))
+    first = kept_in(tmp_path)
+    first.keep(0, PAIRS)
     first.close()
-    second = Journal(tmp_path / "kept", identity="a")
+    second = kept_in(tmp_path)
     found = second.recall(0, ROWS)
     second.close()
     assert repr(found) == repr(RESULTS)  # NaN is not equal to itself, rejections are neither
@@ -182,21 +187,15 @@ def test_every_kind_of_result_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_another_run_has_open_is_left_to_it(tmp_path: Path) -> None:
-    first = Journal(tmp_path / "kept", identity="a")
-    first.keep(0, list(zip(ROWS, RESULTS, strict=True)))
+    first = kept_in(tmp_path)
+    first.keep(0, PAIRS)
     with pytest.raises(MolvaeError, match="another run has it open"):
-        Journal(tmp_path / "kept", identity="a")
+        kept_in(tmp_path)
     first.close()
-
-
-def test_of_two_runs_that_go_on_with_one_file_the_second_is_refused(tmp_path: Path) -> None:
-    first = Journal(tmp_path / "kept", identity="a")
-    first.keep(0, list(zip(ROWS, RESULTS, strict=True)))
-    first.close()
-    again = Journal(tmp_path / "kept", identity="a")  # which has written nothing yet
+    again = kept_in(tmp_path)  # which has written nothing yet
     with pytest.raises(MolvaeError, match="another run has it open"):
-        Journal(tmp_path / "kept", identity="a")
-    again.keep(1, list(zip(ROWS, RESULTS, strict=True)))
+        kept_in(tmp_path)
+    again.keep(1, PAIRS)
     again.close()
 
 
@@ -206,12 +205,10 @@ def test_a_lost_row_is_tried_again_and_what_follows_it_is_recalled(
     spied = prepare.prepare_rows
 
     def losing(recipe: Recipe, given: Sequence[Row]) -> list[Any]:
-        results: list[Any] = spied(recipe, given)
-        results[:] = [
+        return [
             Lost("worker died", "") if row.line == 20 else result
-            for row, result in zip(given, results, strict=True)
+            for row, result in zip(given, spied(recipe, given), strict=True)
         ]
-        return results
 
     monkeypatch.setattr(prepare, "prepare_rows", losing)
     kept = cut_short(table, 55)
@@ -224,31 +221,30 @@ def test_a_lost_row_is_tried_again_and_what_follows_it_is_recalled(
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    kept = Journal(tmp_path / "kept", identity="a")
-    kept.keep(0, list(zip(ROWS, RESULTS, strict=True)))
+    kept = kept_in(tmp_path)
+    kept.keep(0, PAIRS)
     assert kept._file is not None
     kept._file.execute("PRAGMA max_page_count = 1")  # no page more, as where there is no room
     many = [(Row("a.csv", n, "C", "", ()), Rejected("a", os.urandom(99).hex())) for n in range(400)]
     with pytest.raises(MolvaeError, match=r"kept: 0\.1 MiB could not be written: .*full"):
         kept.keep(1, many)
     kept.close()  # which tries nothing more
-    assert sqlite3.connect(tmp_path / "kept").execute("SELECT number FROM chunk").fetchall() == [
-        (0,)
-    ]
+    chunks = sqlite3.connect(tmp_path / "kept").execute("SELECT number FROM chunk").fetchall()
+    assert chunks == [(0,)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files there")
 def test_a_disk_that_is_full_from_the_beginning_is_told_and_left_as_it_was(tmp_path: Path) -> None:
     import resource
 
-    kept = Journal(tmp_path / "kept", identity="a")
+    kept = kept_in(tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         with pytest.raises(
             MolvaeError, match=r"kept: 0\.1 MiB could not be written: .* MiB are free"
         ):
-            kept.keep(0, list(zip(ROWS, RESULTS, strict=True)))
+            kept.keep(0, PAIRS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
@@ -290,6 +286,5 @@ def test_a_killed_command_is_gone_on_with_and_leaves_nothing_behind(
     expected = run(table)
     expected.dataset.save(tmp_path / "expected")
     assert out.read_bytes() == (tmp_path / "expected").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("drugs.csv", "expected", "out.molvae", "slow.py")
-    ]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["drugs.csv", "expected", "out.molvae", "slow.py"]

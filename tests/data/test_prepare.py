@@ -179,21 +179,12 @@ def test_classes_are_columns_of_0_and_1_in_a_fixed_order(prepared_from: Make) ->
 def test_of_classes_that_disagree_most_rows_win_and_a_tie_leaves_none(tmp_path: Path) -> None:
     two, three, four, five = "CCO", "CCCO", "CCCCO", "CCCCCO"
     rows = [
-        (two, "a"),
-        (three, "a"),
+        *((two, "a"), (three, "a")),
         (two, "b"),  # a tie
-        (three, "b"),
-        (three, "B"),  # two to one
-        (four, "a"),
-        (four, ""),  # says nothing, so that it is no tie
-        (five, "b"),
-        (five, "c"),
-        (five, "a"),
-        (five, "c"),
-        ("CCN", "c"),
-        ("CCCN", "c"),
-        ("CCCCN", "a"),
-        ("CCCCCN", "b"),
+        *((three, "b"), (three, "B")),  # two to one
+        *((four, "a"), (four, "")),  # says nothing, so that it is no tie
+        *((five, cell) for cell in "bcac"),
+        *(("CCN", "c"), ("CCCN", "c"), ("CCCCN", "a"), ("CCCCCN", "b")),
     ]
     path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
     conflicts = tmp_path / "conflicts.csv"
@@ -212,9 +203,8 @@ def test_of_classes_that_disagree_most_rows_win_and_a_tie_leaves_none(tmp_path: 
     ]
     found = [(c.row, c.value, c.first_row, c.first_value, c.kept) for c in prepared.conflicts]
     assert found == expected
-    assert str(prepared.conflicts[0]).endswith(
-        "same molecule since a.csv:2; a tie, so none is kept"
-    )
+    told = "same molecule since a.csv:2; a tie, so none is kept"
+    assert str(prepared.conflicts[0]).endswith(told)
     with conflicts.open(newline="", encoding="utf-8") as file:
         written = list(csv.DictReader(file))
     assert [(int(row["row"]), row["value"], row["kept"]) for row in written] == [
@@ -342,12 +332,8 @@ def test_rare_symbols_are_left_out_with_every_row_that_holds_them(
     prepared = run(path, DataConfig(properties=("MW",), min_count=3), jobs=jobs)
     assert prepared.tally.left_out == {"[=S]": 1, "[Br]": 2}
     assert prepared.tally.rejected == {"rare symbol": 4}
-    assert [(reject.row, reject.smiles) for reject in prepared.rejects] == [
-        (2, "CCBr"),
-        (3, "CCBr"),
-        (4, "C=S"),
-        (19, "CBr"),
-    ]
+    rejected = [(reject.row, reject.smiles) for reject in prepared.rejects]
+    assert rejected == [(2, "CCBr"), (3, "CCBr"), (4, "C=S"), (19, "CBr")]
     assert prepared.tally.merged == 0
 
 
@@ -390,10 +376,8 @@ def test_a_row_with_a_bad_label_is_not_the_first_of_its_molecule(prepared_from: 
     prepared = prepared_from(("smiles", "y"), rows, labels=("y",), **ALL)
     assert smiles_of(prepared.dataset) == ["CCN", "CCO", "CCC"]
     assert prepared.dataset.properties[:, 1].tolist() == [1, 2.5, 4]
-    assert [(reject.row, reject.smiles, reject.field) for reject in prepared.rejects] == [
-        (2, "CCO", "y"),
-        (6, "C1CC", "y"),
-    ]
+    rejected = [(reject.row, reject.smiles, reject.field) for reject in prepared.rejects]
+    assert rejected == [(2, "CCO", "y"), (6, "C1CC", "y")]
     assert [(c.row, c.first_row) for c in prepared.conflicts] == [(5, 4)]
 
 
@@ -424,10 +408,7 @@ def test_nothing_left_says_why_and_still_lists_the_rows(tmp_path: Path) -> None:
         (DataConfig(properties=("LogP", "MolLogP")), "'logp' is asked for twice"),
         (DataConfig(labels=("logp",)), "'logp' is asked for twice"),
         (DataConfig(labels=("pIC50", "pic50:class")), "'pic50' is asked for twice"),
-        (
-            DataConfig(properties=("MW",), labels=("logp",)),
-            "'logp': that is the name of a property",
-        ),
+        (DataConfig(properties=("MW",), labels=("logp",)), "'logp': that is the name of a prop"),
     ],
 )
 def test_names_that_mean_nothing_are_usage_errors(
@@ -442,13 +423,9 @@ def test_a_second_file_without_the_column_is_found_before_the_work(tmp_path: Pat
     first = table(tmp_path / "a.csv", ("smiles", "y"), [(ASPIRIN, 1)])
     second = table(tmp_path / "b.csv", ("smiles", "z"), [(CAFFEINE, 1)])
     done: list[int] = []
+    config = DataConfig(labels=("y",))
     with pytest.raises(UsageError, match=r"b\.csv: no column 'y'"):
-        prepare(
-            [first, second],
-            DataConfig(labels=("y",)),
-            jobs=0,
-            progress=lambda rows, read: done.append(rows),
-        )
+        prepare([first, second], config, jobs=0, progress=lambda rows, read: done.append(rows))
     assert done == []
 
 
@@ -458,10 +435,8 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
     second.write_bytes(gzip.compress(f"{CAFFEINE} 1\nCCO 2\n{ASPIRIN} 3\ny 4\n".encode()))
     prepared = prepare([first, second], QUICK, jobs=0)
     assert (prepared.tally.kept, prepared.tally.merged) == (3, 1)
-    assert [(reject.file, reject.row) for reject in prepared.rejects] == [
-        ("a.csv", 3),
-        ("b.smi.gz", 4),
-    ]
+    rejected = [(reject.file, reject.row) for reject in prepared.rejects]
+    assert rejected == [("a.csv", 3), ("b.smi.gz", 4)]
 
 
 def test_provenance_says_where_from_and_how_but_not_where_it_lay(drugs: Path) -> None:

@@ -13,7 +13,7 @@ from molvae.data.tables.files import STDIO
 from molvae.data.tables.tables import READERS, open_table, write_table
 from molvae.errors import InputError, UsageError
 from tests.drugs import DRUGS
-from tests.tables import rows, write
+from tests.tables import PARQUET, rows, write
 
 TEXTS = [kind for kind in READERS if kind != "parquet"]
 SOME = DRUGS[:20]
@@ -42,10 +42,8 @@ def ids(path: Path, *, format: str = "") -> list[str]:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("said", [False, True])
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("kind", [*TEXTS, PARQUET])
 def test_stdin_tells_its_format_and_compression(pipe, kind: str, said: bool, packed: bool) -> None:
-    if kind == "parquet":
-        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     fed = gzip.compress(content(kind)) if packed else content(kind)
     pipe(fed)
     format = kind if said else ""
@@ -105,10 +103,8 @@ def test_a_byte_that_is_no_utf_8_costs_its_row_whatever_the_format(
     assert found == [(name, "") for name in (*NAMES[:2], *NAMES[3:])]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in READERS if kind != "sdf"])
+@pytest.mark.parametrize("kind", ["smi", "csv", "tsv", PARQUET, "json", "jsonl"])
 def test_words_that_pandas_takes_for_missing_stay_words(tmp_path: Path, kind: str) -> None:
-    if kind == "parquet":
-        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     words = ["N", "NO", "[Na]", "NA", "nan", "null", "None", "NaN"]
     write_table(tmp_path / f"a.{kind}", ("smiles",), [[word] for word in words])
     assert [row.smiles for row in open_table(tmp_path / f"a.{kind}").rows] == words

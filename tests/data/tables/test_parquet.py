@@ -13,17 +13,14 @@ from molvae.data.tables.tables import open_table, write_table
 from molvae.errors import InputError, MolvaeError, UsageError
 from tests.tables import ASPIRIN, CAFFEINE, column, rows
 
+pyarrow = pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+parquet = pytest.importorskip("pyarrow.parquet")
 COLUMNS = ("ID", "SMILES", "LogP", "HBD", "novel", "note")
 TABLE = [
     ("m1", ASPIRIN, 1.25, 1, True, None),
     ("m2", CAFFEINE, math.nan, 0, False, None),
     ("m3", "N", None, 2, None, "a \ud800"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _pyarrow() -> None:
-    pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
 
 
 def test_what_is_written_pandas_reads_with_its_types(tmp_path: Path) -> None:
@@ -83,37 +80,28 @@ def test_the_digest_is_that_of_the_file_as_stored(tmp_path: Path) -> None:
 
 
 def test_a_byte_that_is_no_utf_8_costs_its_row(tmp_path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
     texts = [b"a", "caf\xe9".encode("latin-1"), b"b"]
     ends = b"".join(len(b"".join(texts[:n])).to_bytes(4, "little") for n in range(4))
     buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(texts))]
     names = pyarrow.Array.from_buffers(pyarrow.string(), 3, buffers)
     table = pyarrow.table({"smiles": ["C", "CC", "N"], "name": names})
-    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    parquet.write_table(table, tmp_path / "a.parquet")
     assert [row.fault for row in rows(tmp_path / "a.parquet")] == ["", "not UTF-8", ""]
 
 
 def test_nan_is_a_missing_label_as_null_is(tmp_path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
     values = pyarrow.array([1.5, math.nan, None, math.inf])
     table = pyarrow.table({"smiles": ["C", "N", "O", "nan"], "x": values})
-    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    parquet.write_table(table, tmp_path / "a.parquet")
     back = rows(tmp_path / "a.parquet")
     assert column(tmp_path / "a.parquet", "x") == ["1.5", "", "", "inf"]
     assert back[3].smiles == "nan"
 
 
 def test_a_column_that_stands_twice_is_refused_when_it_matters(tmp_path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
     arrays = [pyarrow.array(["CCO"]), pyarrow.array([1]), pyarrow.array([2])]
     table = pyarrow.Table.from_arrays(arrays, names=["smiles", "x", "x"])
-    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    parquet.write_table(table, tmp_path / "a.parquet")
     opened = open_table(tmp_path / "a.parquet")
     with pytest.raises(InputError, match="2 columns are named 'x'"):
         find_column(opened, "x")

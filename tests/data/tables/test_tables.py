@@ -16,7 +16,7 @@ from molvae.data.tables.records import find_column
 from molvae.data.tables.sdf import draw
 from molvae.data.tables.tables import names_in, open_table, write_table
 from molvae.errors import InputError, Rejected, UsageError
-from tests.tables import ASPIRIN, CAFFEINE, column, rows, write
+from tests.tables import ASPIRIN, CAFFEINE, PARQUET, column, rows, write
 
 PARACETAMOL = "CC(=O)Nc1ccc(O)cc1"
 
@@ -96,13 +96,11 @@ def cells_of(lines: list[str]) -> list[list[str]]:
     return [line.format(**words).split(",") for line in lines]
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "json", "jsonl"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", PARQUET, "json", "jsonl"])
 @pytest.mark.parametrize(("header", "lines", "taken"), COLUMN_CHOICES)
 def test_the_column_of_molecules_is_the_one_that_a_reader_would_take(
     tmp_path: Path, kind: str, header: str, lines: list[str], taken: str
 ) -> None:
-    if kind == "parquet":
-        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     write_table(tmp_path / f"a.{kind}", header.split(","), cells_of(lines))
     assert open_table(tmp_path / f"a.{kind}").smiles_column == taken
 
@@ -466,14 +464,12 @@ OWN_COLUMNS = st.lists(HEADINGS, min_size=1, max_size=6).flatmap(
 )
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl", "parquet", "sdf"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl", PARQUET, "sdf"])
 @hypothesis.given(table=OWN_COLUMNS)
 @hypothesis.settings(max_examples=50)
 def test_each_cell_comes_back_under_its_heading_or_one_that_differs(
     kind: str, table: tuple[tuple[str, ...], list[tuple[str, ...]]]
 ) -> None:
-    if kind == "parquet":
-        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     columns, cells = table
     written = [(ASPIRIN, *row) for row in cells]
     names = names_in(kind, columns)
