@@ -68,20 +68,19 @@ class Checkpoint:
         Raises:
             MolvaeError: when a weight is not finite, or the file cannot be written.
         """
-        arrays = {
-            f"model.{name}": _stored(tensor, half)
+        arrays: dict[str, np.ndarray] = {
+            f"model.{name}": tensor.detach().cpu().numpy().astype(np.float32)
             for name, tensor in self.model.state_dict().items()
         }
-        arrays |= {
-            f"prior.{name}": _halved(array) if half else array
-            for name, array in self.prior.arrays().items()
-        }
+        arrays |= {f"prior.{name}": array for name, array in self.prior.arrays().items()}
         arrays["index.bits"] = self.index.bits
-        unsound = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise MolvaeError(f"{path}: not written, because {name} is not finite.")
         if self.sample is not None:
-            arrays[SAMPLE] = _halved(self.sample) if half else self.sample
-        if unsound:
-            raise MolvaeError(f"{path}: not written, because {unsound[0]} is not finite.")
+            arrays[SAMPLE] = self.sample
+        if half:
+            arrays = {name: _halved(array) for name, array in arrays.items()}
         header = {
             "model": as_dict(self.model.config),
             "prior": as_dict(self.prior.config),
@@ -132,14 +131,8 @@ class Checkpoint:
         )
 
 
-def _stored(weight: torch.Tensor, half: bool) -> np.ndarray:
-    """Return a weight as it is saved, in float32 where float16 (at most 65,504) would overflow."""
-    array: np.ndarray = weight.detach().cpu().numpy().astype(np.float32)
-    return _halved(array) if half else array
-
-
 def _halved(array: np.ndarray) -> np.ndarray:
-    """Return float32 numbers as float16 unless one overflows; float64 arrays stay as they are."""
+    """Return float32 numbers as float16 unless one is above 65,504; other types stay."""
     fits = np.abs(array).max(initial=0.0) <= np.finfo(np.float16).max
     return array.astype(np.float16) if fits and array.dtype == np.float32 else array
 

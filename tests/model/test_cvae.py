@@ -11,6 +11,7 @@ from molvae.model.cvae import ConditionalVAE
 from molvae.model.losses import Elbo, property_loss, reconstruction_loss
 from molvae.model.sampling import sample
 from molvae.train.batches import Batch, collate
+from molvae.train.step import untrained
 from molvae.vocabulary import PAD
 from tests import tiny
 from tests.conftest import Memorized
@@ -26,13 +27,7 @@ def batch(drug_dataset: MoleculeDataset) -> Batch:
 @pytest.fixture
 def model(drug_dataset: MoleculeDataset) -> ConditionalVAE:
     """A model of two decoder layers with random weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return ConditionalVAE(
-            replace(tiny.MODEL, decoder_layers=2),
-            len(drug_dataset.vocabulary),
-            len(drug_dataset.normalizer.names),
-        ).eval()
+    return untrained(drug_dataset, replace(tiny.MODEL, decoder_layers=2), seed=0).eval()
 
 
 @torch.no_grad()

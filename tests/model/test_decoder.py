@@ -1,7 +1,9 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from molvae.model.decoder import Decoder
 from tests import tiny
@@ -9,14 +11,30 @@ from tests import tiny
 CONFIG = tiny.MODEL
 
 
+def made(
+    seed: int = 0, *, rows: int = 2, trained: bool = False, **changes: Any
+) -> tuple[Decoder, Tensor, Tensor]:
+    """Return a decoder of 11 symbols, latent codes and embedded conditions, all random."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        decoder = Decoder(replace(CONFIG, **changes), 11).eval()
+        if trained:  # the norms scale and shift, and FiLM does something
+            for name, weight in decoder.named_parameters():
+                if name.startswith(("norms", "film")):
+                    torch.nn.init.normal_(weight)
+        z, embedded = (torch.randn(rows, n) for n in (CONFIG.latent_size, CONFIG.condition_size))
+    return decoder, z, embedded
+
+
+def random_ids(seed: int) -> Tensor:
+    return torch.randint(0, 11, (3, 9), generator=torch.Generator().manual_seed(seed))
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @torch.no_grad()
 def test_step_by_step_equals_teacher_forcing(layers: int) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(layers)
-        decoder = Decoder(replace(CONFIG, decoder_layers=layers), 11).eval()
-        z, embedded = torch.randn(3, CONFIG.latent_size), torch.randn(3, CONFIG.condition_size)
-        ids = torch.randint(0, 11, (3, 9))
+    decoder, z, embedded = made(layers, rows=3, decoder_layers=layers)
+    ids = random_ids(layers)
     state, context = decoder.start(z, embedded)
     whole, last = decoder(state, context, ids)
     steps = []
@@ -32,16 +50,8 @@ def test_step_by_step_equals_teacher_forcing(layers: int) -> None:
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @torch.no_grad()
 def test_the_stepper_equals_teacher_forcing(layers: int, film: bool) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(layers)
-        decoder = Decoder(replace(CONFIG, decoder_layers=layers, film=film), 11).eval()
-        for norm in decoder.norms:  # as after training: they scale and shift
-            torch.nn.init.normal_(norm.weight)
-            torch.nn.init.normal_(norm.bias)
-        if decoder.film is not None:
-            torch.nn.init.normal_(decoder.film.weight)
-        z, embedded = torch.randn(3, CONFIG.latent_size), torch.randn(3, CONFIG.condition_size)
-        ids = torch.randint(0, 11, (3, 9))
+    decoder, z, embedded = made(layers, rows=3, trained=True, decoder_layers=layers, film=film)
+    ids = random_ids(layers)
     state, context = decoder.start(z, embedded)
     whole, last = decoder(state, context, ids)
     stepper = decoder.stepper()
@@ -56,10 +66,7 @@ def test_the_stepper_equals_teacher_forcing(layers: int, film: bool) -> None:
 @torch.no_grad()
 def test_code_and_conditions_enter_every_step() -> None:
     """A different code matters even for the state that is carried over from the same start."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        decoder = Decoder(CONFIG, 11).eval()
-        z, embedded = torch.randn(2, CONFIG.latent_size), torch.randn(2, CONFIG.condition_size)
+    decoder, z, embedded = made()
     ids = torch.full((2, 4), 5)
     state, context = decoder.start(z, embedded)
     plain, _ = decoder(state, context, ids)
@@ -72,10 +79,7 @@ def test_code_and_conditions_enter_every_step() -> None:
 
 @torch.no_grad()
 def test_film_begins_as_a_decoder_without_it_and_then_scales_each_unit() -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        plain = Decoder(CONFIG, 11).eval()
-        z, embedded = torch.randn(2, CONFIG.latent_size), torch.randn(2, CONFIG.condition_size)
+    plain, z, embedded = made()
     film = Decoder(replace(CONFIG, film=True), 11).eval()
     film.load_state_dict(plain.state_dict(), strict=False)
     assert film.film is not None
@@ -83,7 +87,8 @@ def test_film_begins_as_a_decoder_without_it_and_then_scales_each_unit() -> None
     state, context = plain.start(z, embedded)
     before, _ = plain(state, context, ids)
     torch.testing.assert_close(film(state, context, ids)[0], before, rtol=0, atol=0)
-    torch.nn.init.normal_(film.film.weight, std=0.1)
+    generator = torch.Generator().manual_seed(1)
+    torch.nn.init.normal_(film.film.weight, std=0.1, generator=generator)
     written, _ = plain.lstms[0](plain.embedding(ids) + plain.at_input(context)[:, None], state[0])
     scaled = written * (1.0 + context @ film.film.weight.T)[:, None]
     expected = plain.output(scaled) + plain.at_output(context)[:, None]
@@ -93,14 +98,12 @@ def test_film_begins_as_a_decoder_without_it_and_then_scales_each_unit() -> None
 
 @torch.no_grad()
 def test_dropout_is_for_training_only() -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        decoder = Decoder(replace(CONFIG, decoder_layers=2, dropout=0.5), 11)
-        z, embedded = torch.randn(2, CONFIG.latent_size), torch.randn(2, CONFIG.condition_size)
-        ids = torch.full((2, 6), 5)
-        start = decoder.start(z, embedded)
-        first, second = (decoder(*start, ids)[0] for _ in range(2))
-        assert not torch.equal(first, second)
-        decoder.eval()
-        first, second = (decoder(*start, ids)[0] for _ in range(2))
+    decoder, z, embedded = made(decoder_layers=2, dropout=0.5)
+    ids = torch.full((2, 6), 5)
+    start = decoder.start(z, embedded)
+    decoder.train()
+    first, second = (decoder(*start, ids)[0] for _ in range(2))
+    assert not torch.equal(first, second)
+    decoder.eval()
+    first, second = (decoder(*start, ids)[0] for _ in range(2))
     assert torch.equal(first, second)

@@ -12,9 +12,10 @@ from molvae.model.latent import corrupt, expected
 from molvae.model.likelihood import likelihood, without_code
 from molvae.model.losses import reconstruction_loss
 from molvae.train.batches import Batch, DrawnBatch, collate
+from molvae.train.step import untrained
 from tests import tiny
 
-TAUGHT = replace(tiny.MODEL, noise_conditional=True)
+NOISE_CONDITIONAL = replace(tiny.MODEL, noise_conditional=True)
 
 
 @pytest.fixture
@@ -24,11 +25,7 @@ def batch(drug_dataset: MoleculeDataset) -> Batch:
 
 @pytest.fixture
 def model(drug_dataset: MoleculeDataset) -> ConditionalVAE:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return ConditionalVAE(
-            TAUGHT, len(drug_dataset.vocabulary), len(drug_dataset.normalizer.names)
-        ).eval()
+    return untrained(drug_dataset, NOISE_CONDITIONAL, seed=0).eval()
 
 
 def test_estimate_is_the_code_at_level_0_and_zero_at_level_1() -> None:
@@ -52,7 +49,7 @@ def test_estimate_is_the_regression_of_codes_on_blended_ones() -> None:
 @torch.no_grad()
 def test_at_level_1_the_code_changes_no_logit(model: ConditionalVAE, batch: Batch) -> None:
     ones, zeros = torch.ones(12), torch.zeros(12)
-    some, other = torch.randn(2, 12, TAUGHT.latent_size)
+    some, other = torch.randn(2, 12, NOISE_CONDITIONAL.latent_size)
     decode = model.decode
     at_end = decode(some, batch.conditions, batch.ids, ones)
     assert torch.equal(at_end, decode(other, batch.conditions, batch.ids, ones))
@@ -66,7 +63,7 @@ def test_at_level_1_the_code_changes_no_logit(model: ConditionalVAE, batch: Batc
 def test_level_is_an_input_beside_its_effect_on_the_code(
     model: ConditionalVAE, batch: Batch
 ) -> None:
-    nothing = torch.zeros(12, TAUGHT.latent_size)
+    nothing = torch.zeros(12, NOISE_CONDITIONAL.latent_size)
     levels = (torch.zeros(12), torch.full((12,), 0.5))
     whole, half = (model.decode(nothing, batch.conditions, batch.ids, level) for level in levels)
     assert not torch.allclose(whole, half)
@@ -74,7 +71,7 @@ def test_level_is_an_input_beside_its_effect_on_the_code(
 
 def test_training_draws_every_level_and_both_ends_often(batch: Batch) -> None:
     many = Batch(*(part.repeat_interleave(400, dim=0) for part in batch))
-    level = DrawnBatch.draw(many, torch.Generator().manual_seed(0), model=TAUGHT).level
+    level = DrawnBatch.draw(many, torch.Generator().manual_seed(0), model=NOISE_CONDITIONAL).level
     shares = torch.histc(level, bins=4, min=0.0, max=1.0) / len(level)
     assert ((level == 0).float().mean() - 1 / 6).abs() < 0.02
     assert ((level == 1).float().mean() - 1 / 6).abs() < 0.02
@@ -87,11 +84,11 @@ def test_training_draws_every_level_and_both_ends_often(batch: Batch) -> None:
 def test_likelihood_is_exact_where_the_decoder_needs_no_code(
     model: ConditionalVAE, batch: Batch
 ) -> None:
-    noise = torch.randn(3, 12, TAUGHT.latent_size)
+    noise = torch.randn(3, 12, NOISE_CONDITIONAL.latent_size)
     found = likelihood(model, batch.ids, batch.lengths, batch.conditions, noise)
     exact = without_code(model, batch.conditions, batch.ids)
     for codes in (1, 3):
         torch.testing.assert_close(found.nll(codes), exact)
-    z = torch.randn(12, TAUGHT.latent_size)  # whatever it is
+    z = torch.randn(12, NOISE_CONDITIONAL.latent_size)  # whatever it is
     logits = model.decode(z, batch.conditions, batch.ids, torch.ones(12))
     torch.testing.assert_close(exact, reconstruction_loss(logits, batch.ids))

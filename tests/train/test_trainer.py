@@ -13,13 +13,13 @@ from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, InputError, MolvaeError
 from molvae.files import store
 from molvae.generator import MoleculeGenerator
-from molvae.model.cvae import ConditionalVAE
 from molvae.presets import read_toml
 from molvae.train import precision
 from molvae.train.evaluation import Validation
 from molvae.train.history import Epoch
 from molvae.train.precision import Precision
 from molvae.train.state import read_settings
+from molvae.train.step import untrained
 from molvae.train.trainer import Progress, Trainer
 from tests import tiny
 from tests.drugs import DRUGS
@@ -239,27 +239,23 @@ def test_resuming_with_other_data_is_refused(finished: Path, drug_dataset: Molec
         trainer(fewer, finished, resume=True)
 
 
-def random_model(run: Path, seed: int) -> Checkpoint:
+def random_model(run: Path, dataset: MoleculeDataset, seed: int) -> Checkpoint:
     """Return the model of a run with random weights."""
     checkpoint = Checkpoint.load(run / "model.safetensors")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        names = checkpoint.normalizer.names
-        model = ConditionalVAE(MODEL, len(checkpoint.vocabulary), len(names))
-    return replace(checkpoint, model=model)
+    return replace(checkpoint, model=untrained(dataset, MODEL, seed=seed))
 
 
 def test_training_begins_from_the_initial_weights(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    initial = random_model(finished, 1)
+    initial = random_model(finished, drug_dataset, 1)
     begun = trainer(drug_dataset, tmp_path, initial=initial, stop_after=1)
     for name, weight in initial.model.state_dict().items():
         assert torch.equal(begun.learner.model.state_dict()[name], weight), name
         assert torch.equal(begun.learner.averaged[name], weight), name
     begun.fit()
     assert trainer(drug_dataset, tmp_path, initial=initial, resume=True).state.step == 1
-    other = random_model(finished, 2)
+    other = random_model(finished, drug_dataset, 2)
     with pytest.raises(MolvaeError, match=r"from the model \w{12} then, from the model \w{12} now"):
         trainer(drug_dataset, tmp_path, initial=other, resume=True)
     with pytest.raises(MolvaeError, match=r"from the model \w{12} then, from random weights now"):
@@ -269,7 +265,7 @@ def test_training_begins_from_the_initial_weights(
 def test_weights_of_another_network_are_refused(
     finished: Path, drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
-    initial = random_model(finished, 1)
+    initial = random_model(finished, drug_dataset, 1)
     initial.model.property_head[0].bias = torch.nn.Parameter(torch.zeros(3))
     with pytest.raises(MolvaeError, match=r"another network: .*property_head.0.bias"):
         trainer(drug_dataset, tmp_path, initial=initial)

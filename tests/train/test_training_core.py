@@ -32,14 +32,13 @@ except ImportError:
 """
 
 
+def run_script(script: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 def test_training_needs_no_chemistry(drug_dataset_file: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, drug_dataset_file, tmp_path / "run"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_script(SCRIPT, drug_dataset_file, tmp_path / "run")
     assert done.stderr == ""
     assert done.stdout == "trained\n"
 
@@ -75,13 +74,7 @@ def test_the_short_list_of_requirements_is_enough_to_train(
     assert {"rdkit", "selfies", "pandas", "scipy"} <= blocked
     sizes = ("--symbol-size", "8", "--encoder-size", "8", "--decoder-size", "16")
     arguments = ("train", drug_dataset_file, "-o", tmp_path / "run", "--epochs", "1", *sizes)
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND, " ".join(blocked), *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_script(COMMAND, " ".join(blocked), *arguments)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "model.safetensors").is_file()
     imported = {package_name(package) for package in done.stdout.split()}
