@@ -99,38 +99,18 @@ def output(help: str, *, default: str | None = None, required: bool = False) -> 
     )
 
 
-table_output = output(
-    "Output table: .csv, .tsv, .smi, .sdf, .parquet, .json or .jsonl; - is stdout.", default="-"
-)
-
-
-def json_summary(inside: str = "rows") -> Decorator:
-    """`--json`: the parameter `as_json`.
-
-    Args:
-        inside: the name of the rows in the summary, where no table is written.
-    """
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help=f"Write the summary to stdout as JSON, with the {inside} unless -o is given.",
-    )
-
-
 def _or_nothing(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str:
     return value or ""
 
 
-def input_format(flag: str = "--format") -> Decorator:
-    """`--format`: the parameter `input_format`, "" when not given."""
-    return click.option(
-        flag,
-        "input_format",
-        type=click.Choice(FORMATS),
-        callback=_or_nothing,
-        help="Format of the input; found from the file's ending, or from the content of stdin.",
-    )
+# The parameter `input_format`, "" when not given.
+input_format = click.option(
+    "--format",
+    "input_format",
+    type=click.Choice(FORMATS),
+    callback=_or_nothing,
+    help="Format of the input; found from the file's ending, or from the content of stdin.",
+)
 
 
 def output_format(flag: str = "--format") -> Decorator:

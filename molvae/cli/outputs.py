@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
 from molvae.cli import options
 from molvae.cli.terminal import print_json, say
 from molvae.errors import UsageError
@@ -176,9 +178,17 @@ def table_output(flag: str = "--format", *, inside: str = "rows") -> options.Dec
     return options.packed(
         TableOutput,
         "output",
-        options.table_output,
+        options.output(
+            "Output table: .csv, .tsv, .smi, .sdf, .parquet, .json or .jsonl; - is stdout.",
+            default="-",
+        ),
         options.output_format(flag),
         options.force,
-        options.json_summary(inside),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help=f"Write the summary to stdout as JSON, with the {inside} unless -o is given.",
+        ),
         options.quiet,
     )

@@ -60,7 +60,7 @@ class TableInput(NamedTuple):
 table_input = options.packed(
     TableInput,
     "source",
-    options.input_format(),
+    options.input_format,
     options.smiles_column,
     options.rejects,
     options.strict,

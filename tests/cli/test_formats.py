@@ -46,7 +46,7 @@ def test_an_option_of_another_name_can_say_the_output() -> None:
     seen = []
 
     @click.command()
-    @options.input_format()
+    @options.input_format
     @options.output_format("--output-format")
     def command(input_format: str, output_format: str) -> None:
         seen.append((input_format, output_format))

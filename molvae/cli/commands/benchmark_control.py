@@ -55,7 +55,7 @@ SAMPLE = 30_000  # molecules of a training table that are measured, to count nei
 @fields.config_options(GenerateConfig, only=ASKING)
 @options.seed("Seed of all randomness.", default=1)
 @options.smiles_column
-@options.input_format()
+@options.input_format
 @reported
 def command(
     model: str | None,

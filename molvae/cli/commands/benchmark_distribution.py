@@ -54,7 +54,7 @@ _shared = options.chained(
         ),
         click.option("--fcd/--no-fcd", default=True, help="Compute the Frechet ChemNet distance."),
         options.smiles_column,
-        options.input_format(),
+        options.input_format,
     ),
     reported,
 )

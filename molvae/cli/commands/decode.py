@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Sampling temperature: 0 for the most likely molecule, 1 for the learned distribution.",
 )
-@options.input_format()
+@options.input_format
 @options.rejects
 @options.strict
 @options.seed("Seed of the sampling; drawn and reported when not given.")

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     help="Compute 95 % intervals from B resamples of the molecules, for example 1000.",
 )
 @options.smiles_column
-@options.input_format()
+@options.input_format
 @options.executor
 @options.seed("Seed of the subsets of large sets.", default=0)
 @click.option(

@@ -28,7 +28,7 @@ NOT_A_NUMBER = "not a number"
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
 @options.output("Dataset to write.", required=True)
-@options.input_format()
+@options.input_format
 @fields.config_options(DataConfig)
 @click.option(
     "--init",
