@@ -1,6 +1,8 @@
 """The command line within this process, and the tables that it writes."""
 
 import csv
+from collections.abc import Iterable
+from pathlib import Path
 
 from click.testing import CliRunner, Result
 
@@ -17,3 +19,9 @@ def invoke(*words: object, input: str | bytes | None = None, code: int = 0) -> R
 def rows_of(text: str, delimiter: str = ",") -> list[dict[str, str]]:
     """Return the rows of a table."""
     return list(csv.DictReader(text.splitlines(), delimiter=delimiter))
+
+
+def write_rows(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write a .csv table."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)

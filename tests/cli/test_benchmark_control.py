@@ -1,13 +1,12 @@
 """`molvae benchmark control` and `reconstruction`, within this process."""
 
-import csv
 import json
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import invoke
+from tests.cli.running import invoke, write_rows
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
@@ -47,9 +46,8 @@ def test_a_model_is_asked_and_its_answers_are_written(
 @pytest.mark.parametrize("heading", ["target_LogP", "target_logp", "TARGET_MolLogP"])
 def test_anyones_molecules_are_judged_by_their_target_columns(tmp_path: Path, heading: str) -> None:
     path = tmp_path / "theirs.csv"
-    with path.open("w", newline="") as file:
-        rows = [(smiles, 2.0, "active") for smiles in SMILES[:30]]
-        csv.writer(file).writerows([("SMILES", heading, "target_activity"), *rows])
+    rows = [(smiles, 2.0, "active") for smiles in SMILES[:30]]
+    write_rows(path, [("SMILES", heading, "target_activity"), *rows])
     done = benchmark("control", "--generated", path, "--json", "-j", 1)
     (point,) = json.loads(done.stdout)["single"]
     assert point["asked"] == {"LogP": 2.0}

@@ -1,6 +1,5 @@
 """`--init MODEL`: a model is trained further on a small set with a label of one's own."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from click.testing import Result
 from molvae.chem.properties import measure
 from molvae.chem.smiles import standardize
 from molvae.dataset import MoleculeDataset
-from tests.cli.running import invoke
+from tests.cli.running import invoke, write_rows
 from tests.drugs import DRUGS
 
 BROMIDES = ("Brc1ccccc1", "Cc1ccc(Br)cc1", "OC(=O)c1ccc(Br)cc1", "CC(C)C(Br)C(=O)NC(N)=O")
@@ -20,12 +19,11 @@ BROMIDES = ("Brc1ccccc1", "Cc1ccc(Br)cc1", "OC(=O)c1ccc(Br)cc1", "CC(C)C(Br)C(=O
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared small set: 60 drugs and 4 bromides, with a potency that falls with LogP."""
     folder = tmp_path_factory.mktemp("small")
-    with (folder / "small.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("smiles", "potency"))
-        for smiles in (*(smiles for _, smiles in DRUGS[:60]), *BROMIDES):
-            (logp,) = measure(standardize(smiles)[1], ["LogP"])
-            writer.writerow((smiles, f"{7 - logp:.2f}"))
+    rows = [("smiles", "potency")]
+    for smiles in (*(smiles for _, smiles in DRUGS[:60]), *BROMIDES):
+        (logp,) = measure(standardize(smiles)[1], ["LogP"])
+        rows.append((smiles, f"{7 - logp:.2f}"))
+    write_rows(folder / "small.csv", rows)
     invoke(
         *("prepare", folder / "small.csv", "-o", folder / "small.molvae", "--label", "potency"),
         *("--properties", "MW,LogP,TPSA,QED", "--min-count", 1, "--validation", 0.2, "-j", 1, "-q"),

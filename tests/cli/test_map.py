@@ -1,4 +1,3 @@
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ import pytest
 from click.testing import Result
 
 from molvae.generator import MoleculeGenerator
-from tests.cli.running import invoke
+from tests.cli.running import invoke, rows_of
 from tests.drugs import DRUGS
 
 Draw = Callable[..., Result]
@@ -46,8 +45,7 @@ def test_a_map_is_drawn_with_its_property_and_unit(draw: Draw, tmp_path: Path) -
 def test_the_table_holds_the_coordinates_of_the_codes(draw: Draw, tmp_path: Path) -> None:
     draw("-o", tmp_path / "map.png", "--table", tmp_path / "map.csv")
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
-    with (tmp_path / "map.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of((tmp_path / "map.csv").read_text(encoding="utf-8"))
     assert list(rows[0]) == ["ID", "SMILES", "PC1", "PC2", "model"]
     assert [row["ID"] for row in rows] == [name for name, _ in DRUGS[:30]]
     codes = MoleculeGenerator.load("druglike").encode([row["SMILES"] for row in rows])
@@ -78,16 +76,16 @@ def test_without_matplotlib_the_extra_is_named(
 def test_a_column_of_numbers_colors_the_map_too(draw: Draw, tmp_path: Path) -> None:
     table, picture = tmp_path / "assay.csv", tmp_path / "map.svg"
     cells = ["5.5", "", ">7", *(str(number) for number in range(7))]
-    rows = [f"{name},{smiles},{cell}" for (name, smiles), cell in zip(DRUGS, cells, strict=False)]
-    table.write_text("\n".join(["name,smiles,pIC50", *rows, ""]), encoding="utf-8")
+    lines = [f"{name},{smiles},{cell}" for (name, smiles), cell in zip(DRUGS, cells, strict=False)]
+    table.write_text("\n".join(["name,smiles,pIC50", *lines, ""]), encoding="utf-8")
     written = tmp_path / "map.csv"
     done = draw("-o", picture, "-c", "pic50", "--table", written, "--json", file=table)
     assert "pIC50" in picture.read_text(encoding="utf-8")
     told = json.loads(done.stdout)
     assert (told["molecules"], told["color"], told["rejected"]) == (9, "pIC50", {"not a number": 1})
     assert "assay.csv:4: not a number" in done.stderr
-    with written.open(encoding="utf-8") as file:
-        assert [row["pIC50"] for row in csv.DictReader(file)][:3] == ["5.5", "", "0"]
+    rows = rows_of(written.read_text(encoding="utf-8"))
+    assert [row["pIC50"] for row in rows][:3] == ["5.5", "", "0"]
     (tmp_path / "none.csv").write_text("smiles,pIC50\n" + "".join(f"{s},\n" for _, s in DRUGS[:9]))
     none = draw("-o", tmp_path / "none.png", "-c", "pIC50", file=tmp_path / "none.csv", code=3)
     assert "no molecule of the map has a value to be colored by" in none.stderr

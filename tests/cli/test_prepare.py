@@ -1,4 +1,3 @@
-import csv
 import json
 import signal
 import subprocess
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from molvae.dataset import MoleculeDataset
-from tests.cli.running import invoke
+from tests.cli.running import invoke, rows_of, write_rows
 from tests.drugs import DRUGS
 
 QUICK = ("--properties", "MW,LogP", "-j", 1)
@@ -17,9 +16,8 @@ QUICK = ("--properties", "MW,LogP", "-j", 1)
 @pytest.fixture
 def drugs(tmp_path: Path) -> Path:
     path = tmp_path / "drugs.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("name", "smiles", "pKa"), *((*d, len(d[0])) for d in DRUGS)])
-        file.write("broken,C1CC,2\nworse,\x1b[31m,x\n")
+    bad = (("broken", "C1CC", 2), ("worse", "\x1b[31m", "x"))
+    write_rows(path, [("name", "smiles", "pKa"), *((*d, len(d[0])) for d in DRUGS), *bad])
     return path
 
 
@@ -43,8 +41,7 @@ def test_class_labels_are_told_with_their_conflicts_and_shown_by_info(tmp_path: 
     path, output, conflicts = (tmp_path / name for name in ("a.csv", "a.molvae", "conflicts.csv"))
     rows = [(smiles, "Long" if len(smiles) > 40 else "short", 1) for _, smiles in DRUGS]
     rows += [(smiles, "long", 0) for smiles, size, _ in rows if size == "short"][:12]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("smiles", "size", "assay"), *rows])
+    write_rows(path, [("smiles", "size", "assay"), *rows])
     labels = ("--label", "size", "--label", "assay:class")
     done = invoke("prepare", path, "-o", output, *QUICK, *labels, "--conflicts", conflicts)
     assert done.stdout == ""
@@ -54,8 +51,7 @@ def test_class_labels_are_told_with_their_conflicts_and_shown_by_info(tmp_path: 
     )
     assert "... and 14 more labels that disagree in " in done.stderr
     assert "24 labels disagreed among equal molecules" in done.stderr
-    with conflicts.open(newline="", encoding="utf-8") as file:
-        written = list(csv.DictReader(file))
+    written = rows_of(conflicts.read_text(encoding="utf-8"))
     assert len(written) == 24
     assert written[0] == {
         "label": "size",

@@ -1,6 +1,5 @@
 """What predict and score share: tables in, tables out, and bad rows."""
 
-import csv
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from click.testing import Result
 
 from molvae.chem.smiles import canonicalize
 from tests.cli.conftest import BROMIDE
-from tests.cli.running import invoke, rows_of
+from tests.cli.running import invoke, rows_of, write_rows
 from tests.drugs import DRUGS
 
 ADDED = {"predict": "predicted_potency", "score": "elbo"}  # a column of each command
@@ -109,8 +108,7 @@ def test_a_table_without_a_molecule_that_can_be_read_is_no_input(
 
 def test_the_number_of_workers_changes_nothing(run: Annotate, tmp_path: Path) -> None:
     path = tmp_path / "drugs.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("name", "smiles"), *DRUGS])
+    write_rows(path, [("name", "smiles"), *DRUGS])
     one, three = (run("-j", jobs, file=path) for jobs in (1, 3))
     assert len(rows_of(one.stdout)) > 250
     assert one.stdout == three.stdout

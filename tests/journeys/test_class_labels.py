@@ -1,6 +1,5 @@
 """A class label, from the words in a table to molecules that are of the class."""
 
-import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from molvae.presets import Preset
 from molvae.train import batches
 from molvae.train.trainer import Trainer
 from tests import tiny
-from tests.cli.running import invoke
+from tests.cli.running import invoke, rows_of, write_rows
 from tests.drugs import DRUGS
 
 HALOGEN = Chem.MolFromSmarts("[F,Cl,Br,I]")
@@ -48,8 +47,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> MoleculeDataset:
     """Drugs with two class labels; zwitterions have no kind."""
     path = tmp_path_factory.mktemp("classes") / "drugs.csv"
     rows = [(s, "yes" if has_halogen(s) else "no", charge_at_ph_7(s)) for _, s in DRUGS]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("smiles", "halogen", "kind"), *rows])
+    write_rows(path, [("smiles", "halogen", "kind"), *rows])
     config = DataConfig(
         properties=("MW",), labels=("halogen", "kind"), min_count=1, validation=0.1, test=0.0
     )
@@ -126,8 +124,7 @@ def test_of_several_classes_the_training_set_says_how_many_of_each(
 def test_tables_say_the_class_in_a_word_and_are_read_again(run: Path, tmp_path: Path) -> None:
     table = tmp_path / "new.csv"
     done = generate(run, "-n", 9, "-t", "Halogen=YES", "-t", "MW=300", "-o", table)
-    with table.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(table.read_text(encoding="utf-8"))
     assert list(rows[0])[2:7] == [
         "MW",
         "predicted_halogen",

@@ -1,6 +1,5 @@
 """What goes wrong outside, met by the command line: a sentence, an exit code, nothing lost."""
 
-import csv
 import os
 import resource
 import subprocess
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import invoke
+from tests.cli.running import invoke, write_rows
 from tests.drugs import DRUGS
 
 
@@ -31,8 +30,7 @@ def start(*arguments: object, largest_file: int = 0) -> "subprocess.Popen[str]":
 @pytest.fixture
 def drugs(tmp_path: Path) -> Path:
     path = tmp_path / "drugs.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("name", "smiles"), *DRUGS])
+    write_rows(path, [("name", "smiles"), *DRUGS])
     return path
 
 

@@ -1,11 +1,10 @@
 """From a chemist's own table to new molecules, through the installed command."""
 
-import csv
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from rdkit import Chem
 from rdkit.Chem import Crippen
 
 from molvae.files import store
+from tests.cli.running import rows_of, write_rows
 from tests.drugs import DRUGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -46,16 +46,6 @@ def molvae(tmp_path: Path) -> Steps:
     return run
 
 
-def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def logs_of(smiles: str) -> float:
     """A label that a model could learn: solubility falls with lipophilicity."""
     return round(0.5 - float(Crippen.MolLogP(Chem.MolFromSmiles(smiles))), 2)
@@ -66,10 +56,10 @@ def test_a_label_with_holes_goes_all_the_way(molvae: Steps, tmp_path: Path) -> N
         (name, smiles, logs_of(smiles) if number % 3 else "")
         for number, (name, smiles) in enumerate(DRUGS)
     ]
-    write_csv(tmp_path / "drugs.csv", [("name", "smiles", "logS"), *rows, ("broken", "C1CC", 1)])
+    write_rows(tmp_path / "drugs.csv", [("name", "smiles", "logS"), *rows, ("broken", "C1CC", 1)])
     molvae("prepare", "drugs.csv", "-o", "drugs.molvae", "-j", 1, "--properties", "MW,LogP",
            "--label", "logS", "--rejects", "bad.csv")  # fmt: skip
-    assert [row["smiles"] for row in read_csv(tmp_path / "bad.csv")] == ["C1CC"]
+    assert [row["smiles"] for row in rows_of((tmp_path / "bad.csv").read_text())] == ["C1CC"]
     known = json.loads(molvae("info", "drugs.molvae", "--json").stdout)["provenance"]["tally"]
     assert known["rows"] == len(DRUGS) + 1
 
@@ -82,7 +72,7 @@ def test_a_label_with_holes_goes_all_the_way(molvae: Steps, tmp_path: Path) -> N
 
     molvae("generate", "run", "-n", 12, "--tier", "raw", "-t", "logs=-2", "-t", "MW=..400",
            "--seed", 1, "-o", "new.csv")  # fmt: skip
-    new = read_csv(tmp_path / "new.csv")
+    new = rows_of((tmp_path / "new.csv").read_text())
     assert len(new) == 12
     assert list(new[0])[2:7] == ["MW", "LogP", "predicted_logS", "target_MW", "target_logS"]
     assert {row["target_logS"] for row in new} == {"-2"}
@@ -114,7 +104,7 @@ if __name__ == "__main__":
 def test_a_training_that_was_interrupted_ends_as_if_it_was_not(
     molvae: Steps, tmp_path: Path
 ) -> None:
-    write_csv(tmp_path / "drugs.csv", [("name", "smiles"), *DRUGS])
+    write_rows(tmp_path / "drugs.csv", [("name", "smiles"), *DRUGS])
     molvae("prepare", "drugs.csv", "-o", "drugs.molvae", "--properties", "MW,LogP", "-j", 1)
     settings = (*SMALL, "--epochs", "4", "--threads", "1", "--device", "cpu", "--no-measure")
     molvae("train", "drugs.molvae", "-o", "whole", *settings)
@@ -142,7 +132,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_was_not(
     )
     assert whole.keys() == broken.keys()
     assert all(np.array_equal(whole[name], broken[name]) for name in whole)
-    logs = [read_csv(tmp_path / run / "log.csv") for run in ("whole", "broken")]
+    logs = [rows_of((tmp_path / run / "log.csv").read_text()) for run in ("whole", "broken")]
     assert [row["validation_loss"] for row in logs[0]] == [r["validation_loss"] for r in logs[1]]
     assert len(logs[0]) == 4
 
