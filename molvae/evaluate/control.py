@@ -11,6 +11,7 @@ import numpy as np
 
 from molvae.errors import UsageError
 from molvae.evaluate.parsed import Parsed
+from molvae.evaluate.sets import Numbers, mean
 from molvae.targets import Range, format_range
 
 Request = float | Range | None  # a value, a range, no target
@@ -121,12 +122,7 @@ def control(
 
     Errors are averaged over the molecules that could be measured, as in MolGPT
     (https://doi.org/10.1021/acs.jcim.1c00600), hit rates over all molecules with a target: an
-    invalid molecule is a miss.
-
-    Args:
-        parsed: the molecules, with every property of `requests` among those measured.
-        requests: property -> targets, N each.
-        scales: property -> standard deviation in a reference set.
+    invalid molecule is a miss. Scales are standard deviations in a reference set.
 
     Returns:
         For each property `asked` and `measured` (molecules), `mae` and `bias` (its unit), `mae_sd`
@@ -158,19 +154,19 @@ def control(
 
 def _score(
     name: str, requests: Requests, realized: np.ndarray, *, hits: np.ndarray, scale: float | None
-) -> dict[str, float | None]:
+) -> Numbers:
     asked, points = requests.asked, requests.points & ~np.isnan(realized)
     error = requests.error(realized)
-    known = error[~np.isnan(error)]
-    score: dict[str, float | None] = {
+    mae = mean(np.abs(error))
+    score: Numbers = {
         "asked": int(asked.sum()),
-        "measured": known.size,
-        "mae": float(np.abs(known).mean()) if known.size else None,
-        "bias": float(known.mean()) if known.size else None,
+        "measured": int((~np.isnan(error)).sum()),
+        "mae": mae,
+        "bias": mean(error),
         "hit_rate": float(hits[asked].mean()),
     }
-    if scale and known.size:
-        score["mae_sd"] = float(np.abs(known).mean()) / scale
+    if scale and mae is not None:
+        score["mae_sd"] = mae / scale
     if requests.points.any():
         score["tolerance"] = tolerance(name, scale)
     slope, r2 = fit_line(requests.low[points], realized[points])

@@ -5,12 +5,11 @@ from scipy import stats
 
 from molvae.evaluate.parsed import SHAPES, Parsed
 from molvae.evaluate.references import Reference
+from molvae.evaluate.sets import Numbers, mean
 
 QUANTILES = {"p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
 MEASURED = ("aromatic_atoms", "heavy_atoms")  # of `SHAPES`; the others are shares of molecules
-
-Numbers = dict[str, float | None]
 
 
 def properties(
@@ -82,23 +81,19 @@ def rings(generated: Parsed, reference: Parsed | Reference | None = None) -> dic
     """
     table: dict[str, Numbers] = {}
     for column, name in enumerate(SHAPES):
-        mean = _mean(generated.shapes[:, column])
-        table[name] = {"generated": mean}
+        values = generated.shapes[:, column]
+        share = mean(values)
+        table[name] = {"generated": share}
         if reference is not None:
-            other = _mean(reference.shapes[:, column])
-            difference = None if mean is None or other is None else mean - other
+            others = reference.shapes[:, column]
+            other = mean(others)
+            difference = None if share is None or other is None else share - other
             table[name] |= {"reference": other, "difference": difference}
             if name in MEASURED:
-                one, two = generated.shapes[:, column], reference.shapes[:, column]
-                table[name]["wasserstein"] = compare(known(one), known(two))["wasserstein"]
+                table[name]["wasserstein"] = compare(known(values), known(others))["wasserstein"]
     return table
 
 
 def known(values: np.ndarray) -> np.ndarray:
     """Return the values that are not NaN."""
     return np.asarray(values[~np.isnan(values)])
-
-
-def _mean(values: np.ndarray) -> float | None:
-    values = known(values)
-    return float(values.mean()) if values.size else None

@@ -205,7 +205,7 @@ def _guacamol(
     if not parsed.molecules:
         return None
     limit = guacamol.size(len(parsed))
-    chosen = guacamol.distinct(parsed.molecules, limit)
+    chosen = list(dict.fromkeys(parsed.molecules))[:limit]
     flat = list(dict.fromkeys(parsed.flat_of(chosen)))
     generated = describe(flat, work)
     first = parsed.molecules[:limit]

@@ -5,8 +5,6 @@ Brown 2019, https://doi.org/10.1021/acs.jcim.8b00839. The protocol is 10,000 mol
 has that many valid, or distinct, molecules; so give a table of more than 10,000 rows.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.stats import entropy, gaussian_kde
 
@@ -35,11 +33,6 @@ def training_sample(rows: int) -> np.ndarray:
     return chosen
 
 
-def distinct(canonical: Sequence[str], limit: int) -> list[str]:
-    """Return the first distinct molecules, stereo included."""
-    return list(dict.fromkeys(canonical))[:limit]
-
-
 def validity(sets: Sets) -> Columns:
     """Share of the first 10,000 strings that are valid."""
     column = np.full(len(sets.generated), np.nan)
@@ -66,7 +59,7 @@ def novelty(sets: Sets) -> Numbers:
     if not isinstance(sets.training, KnownMolecules):
         return {}
     limit = size(len(sets.generated))
-    flat = sets.generated.flat_of(distinct(sets.generated.molecules, limit))
+    flat = sets.generated.flat_of(list(dict.fromkeys(sets.generated.molecules))[:limit])
     new = ~sets.training.contains_without_stereo(list(dict.fromkeys(flat)))
     return {"novelty": float(new.sum()) / limit if limit else None}
 
