@@ -31,21 +31,15 @@ Targets = Mapping[str, control.Request | Sequence[control.Request]]
 class Report(NamedTuple):
     """The result of an evaluation.
 
-    Attributes:
-        values: the suite's numbers by name, then the tables `rings`, `properties` and, with
-            targets, `control`. None: undefined on these molecules.
-        counts: molecules by kind, among them `generated` (N), `valid`, `distinct`, `invalid` by
-            reason.
-        versions: of the packages that the numbers depend on.
-        notes: limits of the numbers.
-        intervals: metric -> 95 % interval (low, high), if requested; in tables under
-            "table.row.column".
+    `values` has the suite's numbers by name, then the tables `rings`, `properties` and, with
+    targets, `control`; None: undefined on these molecules. `intervals` has the 95 % interval
+    (low, high) of each metric, if requested; in tables under "table.row.column".
     """
 
     values: dict[str, Any]
-    counts: dict[str, Any]
-    versions: dict[str, str]
-    notes: tuple[str, ...] = ()
+    counts: dict[str, Any]  # molecules by kind: `generated` (N), `valid`, `invalid` by reason ...
+    versions: dict[str, str]  # of the packages that the numbers depend on
+    notes: tuple[str, ...] = ()  # limits of the numbers
     suite: str = "basic"
     seed: int = 0
     intervals: Mapping[str, tuple[float, float]] = MappingProxyType({})

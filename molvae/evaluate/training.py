@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class KnownMolecules:
     molecules: np.ndarray  # with stereo marks, uint64, sorted, each once
     flat: np.ndarray  # without; the same object if no molecule has any
     invalid: int = 0
+    error_rate: ClassVar[float] = 0.0  # negligible
 
     @classmethod
     def of(cls, smiles: Sequence[str], work: Work = HERE) -> "KnownMolecules":
@@ -53,11 +54,6 @@ class KnownMolecules:
                 flat.append(found[1])
         whole, without = (np.unique(np.array(part, np.uint64)) for part in (molecules, flat))
         return cls(whole, whole if np.array_equal(whole, without) else without, invalid)
-
-    @property
-    def error_rate(self) -> float:
-        """The probability that a new molecule is taken for a known one: negligible."""
-        return 0.0
 
     @property
     def has_stereo(self) -> bool:
