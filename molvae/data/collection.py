@@ -16,7 +16,7 @@ NONE = -1  # the molecule of a rejected row
 
 
 class Collection:
-    """Rows and molecules in flat arrays: 1 M molecules take about 0.4 GB.
+    """Rows and molecules in flat arrays: 1 M molecules take about 0.7 GB.
 
     A row is added when it is read, its molecule when a worker has prepared it, in the same order.
 

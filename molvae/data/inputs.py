@@ -1,4 +1,4 @@
-"""The tables of a dataset, read as one table: each file once."""
+"""The tables of a dataset, read as one table: each row once."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ class _Opened(NamedTuple):
 
 
 class Inputs:
-    """The tables of a dataset, read as one table, each file once.
+    """The tables of a dataset, read as one table, each row once.
 
     Attributes:
         labels: the label columns, without cells.

@@ -77,7 +77,7 @@ def prepare(
         rejects: a table to write with every rejected row; its ending names the format.
         conflicts: a table to write with every label that disagrees between equal molecules.
         progress: called with the number of finished rows and of bytes read.
-        strict: stop at the first rejected row.
+        strict: stop at the first rejected row; a label can only reject one when all are read.
         format: of all tables, as in `tables.open_table`.
         known_symbols: symbols of a model that will be trained further: never too rare.
         unfinished: a file for the rows that are done (`journal.Journal`). The same call continues

@@ -203,6 +203,8 @@ def _look(path: Path) -> Stored:
     except safetensors.SafetensorError as error:
         what = "damaged" if b'"molvae"' in text else "not a molvae file"
         raise ArtifactError(f"{path}: {what}: {error}") from error
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}.") from error
     except (*_FAILURES, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a molvae file (no molvae header inside).") from error
     return Stored(path, header, sha256, layout, exact, stamp)

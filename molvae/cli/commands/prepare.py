@@ -137,7 +137,7 @@ def _kept(unfinished: Path | None) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, SystemExit, MolvaeError, OSError):
         if unfinished is not None and unfinished.exists():
-            say(f"{unfinished} keeps the finished rows: the same command continues the run.")
+            say(f"{unfinished} keeps the finished rows: the next run uses them.")
         raise
 
 

@@ -109,6 +109,30 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+class _Sink(io.RawIOBase):
+    """Keeps the bytes that are written until they are taken, and knows their place in the file."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._place = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._pieces.append(bytes(content))
+        self._place += len(content)
+        return len(content)
+
+    def tell(self) -> int:
+        return self._place
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
 def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
     """Write a row group for every 16,384 rows; the first of them settle each column's type.
 
@@ -123,13 +147,14 @@ def write(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
     remaining = iter(rows)
     group = _next_group(columns, remaining)
     schema = arrow.schema([(name, _type(group[name])) for name in columns])
-    sink = io.BytesIO()
+    sink = _Sink()
     with arrow.parquet.ParquetWriter(sink, schema, write_page_checksum=True) as writer:
         while any(group.values()):
             arrays = [_array(field, group[field.name]) for field in schema]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+            yield sink.take()
             group = _next_group(columns, remaining)
-    yield sink.getvalue()
+    yield sink.take()
 
 
 def _next_group(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> dict[str, list[Any]]:

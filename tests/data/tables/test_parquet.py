@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from molvae.data.tables.parquet import write
 from molvae.data.tables.records import find_column
 from molvae.data.tables.tables import open_table, write_table
 from molvae.errors import InputError, MolvaeError, UsageError
@@ -69,6 +70,12 @@ def test_many_row_groups_are_read_and_written_in_order(tmp_path: Path) -> None:
     numbers = list(map(int, column(path, "n")))
     assert numbers == list(range(50_000))
     assert open_table(path).total == 50_000
+
+
+def test_groups_are_written_as_they_come_and_not_kept() -> None:
+    pieces = write(["n"], ([number] for number in range(40_000)))
+    assert next(pieces).startswith(b"PAR1")
+    assert len(list(pieces)) == 3
 
 
 def test_the_digest_is_that_of_the_file_as_stored(tmp_path: Path) -> None:
