@@ -73,8 +73,8 @@ def sample(
     z, conditions = z[filled], conditions[filled]
     stepper = model.decoder.stepper()
     guided = guidance != 1.0 and not bool(torch.isnan(conditions).all())
-    told = [conditions, torch.full_like(conditions, float("nan"))] if guided else [conditions]
-    starts = [_starts(model, stepper, z, each, noise=noise, live=live) for each in told]
+    given = [conditions, torch.full_like(conditions, float("nan"))] if guided else [conditions]
+    starts = [_starts(model, stepper, z, each, noise=noise, live=live) for each in given]
     writing = _Writing(stepper, starts, live)
     # One row more than there are molecules: for the rows of `writing` without a molecule.
     uniforms = torch.cat([uniforms[filled], uniforms[:1]])
@@ -115,7 +115,7 @@ def _starts(
 
 
 class _Writing:
-    """Strings under way, `live` at once, and those that wait.
+    """Strings in progress, `live` at once, and those that wait.
 
     Args:
         stepper: the decoder.

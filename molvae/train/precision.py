@@ -23,7 +23,7 @@ class Precision(NamedTuple):
 
         bf16 on a processor without bf16 units is emulated and a hundred times slower than float32
         (`benchmarks/arithmetic.py`), so the CPU is asked first. On CUDA "auto" is float32, whose
-        LSTMs run in TF32: autocast casts cuDNN's LSTMs to float16 whatever type it is told.
+        LSTMs run in TF32: autocast casts cuDNN's LSTMs to float16 for any type.
 
         Raises:
             UsageError: for fp16 on a CPU, and for bf16 on one without units for it.

@@ -15,12 +15,12 @@ from molvae.checkpoint import Checkpoint
 from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import UsageError
-from molvae.files import store
 from molvae.presets import Preset
 from molvae.train.batches import DrawnBatch
 from molvae.train.processes import ALONE, Processes, joined
 from molvae.train.trainer import Trainer
 from tests import tiny
+from tests.train.runs import state_of
 
 ROOT = Path(__file__).parents[2]
 # Five batches in an epoch; the last one is a single molecule, so that one process has none of it.
@@ -101,27 +101,19 @@ def two_processes(dataset: Path, run: Path, what: str) -> list[tuple[int, str]]:
             process.kill()
 
 
-def arrays_of(run: Path) -> dict[str, np.ndarray]:
-    return store.read(run / "state.safetensors", kind="training state", format=1)[0]
-
-
 def test_two_processes_train_the_model_of_one(
     drug_dataset: MoleculeDataset, drug_dataset_file: Path, tmp_path: Path
 ) -> None:
     """When one is asked to stop, both do at the same step; later they resume together."""
     alone = trainer(drug_dataset, tmp_path / "one")
     expected = first_gradients(alone)
-    assert (
-        two_processes(drug_dataset_file, tmp_path / "two", "stop")
-        == [(0, "False 3\nTrue 10\n")] * 2
-    )
-    for rank in range(2):
-        found = np.load(tmp_path / f"two.{rank}.npy")
-        assert np.linalg.norm(found - expected) < 1e-5 * np.linalg.norm(expected)
+    results = two_processes(drug_dataset_file, tmp_path / "two", "stop")
+    assert results == [(0, "False 3\nTrue 10\n")] * 2
     first, second = (np.load(tmp_path / f"two.{rank}.npy") for rank in range(2))
+    assert np.linalg.norm(first - expected) < 1e-5 * np.linalg.norm(expected)
     assert first.tobytes() == second.tobytes()
     assert alone.fit()
-    one, two = arrays_of(tmp_path / "one"), arrays_of(tmp_path / "two")
+    one, two = (state_of(tmp_path / run)[0] for run in ("one", "two"))
     for name, array in one.items():  # AdamW divides by small numbers: rounding grows with the steps
         np.testing.assert_allclose(two[name], array, rtol=1e-2, atol=2e-4, err_msg=name)
     losses = [
@@ -138,10 +130,7 @@ def test_death_of_one_process_ends_the_others_with_a_message(
     assert (code, died) == (1, 9)
     assert words.startswith("process 0 of 2 has lost the others: ")
     assert words.endswith("What was saved last stands; go on with --resume.\n")
-    header = store.read_header(
-        tmp_path / "run" / "state.safetensors", kind="training state", format=1
-    )
-    assert header["state"]["step"] == 0
+    assert state_of(tmp_path / "run")[1]["state"]["step"] == 0
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 7, 512])

@@ -151,20 +151,16 @@ def test_saves_come_within_an_epoch_too(
     assert saved[-1] == 4
 
 
-def judge(monkeypatch: pytest.MonkeyPatch, *losses: float) -> None:
-    """Let the epochs to come have these validation losses, nats."""
-    each = iter(losses)
-
-    def judged(*arguments: object, **more: object) -> Validation:
-        return Validation(1.0, 1.0, 1.0, next(each))
-
-    monkeypatch.setattr("molvae.train.trainer.validate", judged)
+def set_losses(monkeypatch: pytest.MonkeyPatch, *losses: float) -> None:
+    """Give the next epochs these validation losses, nats."""
+    results = (Validation(1.0, 1.0, 1.0, loss) for loss in losses)
+    monkeypatch.setattr("molvae.train.trainer.validate", lambda *_, **settings: next(results))
 
 
 def test_best_model_is_kept(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge(monkeypatch, 30.0, 10.0, 20.0)
+    set_losses(monkeypatch, 30.0, 10.0, 20.0)
     assert trainer(drug_dataset, tmp_path).fit()
     trained = Checkpoint.load(tmp_path / "model.safetensors").provenance["trained"]
     assert (trained["epoch"], trained["validation_loss"]) == (2, 10.0)
@@ -173,7 +169,7 @@ def test_best_model_is_kept(
 def test_training_ends_when_patience_runs_out_and_continues_with_more(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge(monkeypatch, 30.0, 10.0, 10.0, 20.0, 9.0)  # as good is not better
+    set_losses(monkeypatch, 30.0, 10.0, 10.0, 20.0, 9.0)  # as good is not better
     config = replace(TRAIN, epochs=5, patience=2)
     first = trainer(drug_dataset, tmp_path, train=config)
     assert first.fit()
@@ -190,7 +186,7 @@ def test_training_ends_when_patience_runs_out_and_continues_with_more(
 def test_validation_loss_that_is_not_finite_is_an_error(
     drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge(monkeypatch, float("nan"))
+    set_losses(monkeypatch, float("nan"))
     with pytest.raises(MolvaeError, match="validation loss is nan at step 4"):
         trainer(drug_dataset, tmp_path).fit()
 
