@@ -11,6 +11,8 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from molvae.errors import ConfigError, did_you_mean
 
+# Settings of `prepare` that a model and the data to fine-tune it on have in common.
+STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")
 MAX_SEED = 2**63 - 1  # the largest that torch takes
 DEFAULT_PROPERTIES = ("MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB")
 

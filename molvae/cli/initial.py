@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.cli.fields import NONE
-from molvae.config import DataConfig, ModelConfig, updated
+from molvae.config import STANDARDIZATION, DataConfig, ModelConfig, updated
 from molvae.errors import ArtifactError, ConfigError, UsageError
 from molvae.presets import PRESETS, Preset, fine_tuning
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 INITIAL_FILE = "initial.safetensors"  # in a run folder: the model before the first step
 MAY_DIFFER = ("dropout",)  # has no weights
-ALIKE = ("stereo", "largest_fragment", "uncharge", "isotopes")  # as the model's training set
 CAPS = ("max_length", "max_heavy_atoms", "max_symbols")  # as it, unless a flag says otherwise
 
 
@@ -37,13 +36,13 @@ def prepared_like(model: str, settings: Mapping[str, Any]) -> tuple[DataConfig, 
     header = read_header(path)
     try:
         data, names = header["provenance"]["data"], header["normalizer"]["names"]
-        own = {key: data[key] for key in (*ALIKE, *CAPS)}
+        own = {key: data[key] for key in (*STANDARDIZATION, *CAPS)}
         own["properties"] = tuple(name for name in names if name in PROPERTIES)
         base = updated(DataConfig(), own)
     except (KeyError, TypeError, ConfigError) as error:
         raise ArtifactError(f"{path}: damaged: how its data were prepared: {error}") from error
     free = f"Leave the option out, or prepare without --init {model}."
-    for key in ALIKE:
+    for key in STANDARDIZATION:
         if settings[key] is not None and settings[key] != own[key]:
             raise UsageError(
                 f"{key} = {settings[key]}: {title(model)} was trained with {own[key]}. {free}"

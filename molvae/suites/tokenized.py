@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from molvae.config import STANDARDIZATION
 from molvae.data.molecules import CHUNK, SECONDS, standardize_and_measure
 from molvae.data.tables.tables import open_table
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
@@ -20,7 +21,6 @@ from molvae.evaluate.work import Work
 from molvae.files import store
 from molvae.generator import MoleculeGenerator
 from molvae.parallel.workers import Lost
-from molvae.train.initialization import STANDARDIZATION
 
 
 class TokenizedMolecules(NamedTuple):

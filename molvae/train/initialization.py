@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from molvae.checkpoint import Checkpoint
+from molvae.config import STANDARDIZATION
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError, MolvaeError, UsageError
 from molvae.model.cvae import ConditionalVAE
@@ -16,7 +17,6 @@ from molvae.train.priors import fit_joint_gaussian
 from molvae.vocabulary import Vocabulary
 
 PRIOR_MOLECULES = 5_000  # the prior before training is fitted to: enough for a beginning
-STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")
 
 
 class Initial(NamedTuple):
