@@ -37,8 +37,8 @@ NEEDS = ("numpy<2", "pandas<2", "scipy", "tqdm", "matplotlib")
 ALONE = (f"molsets=={MOLSETS}", "fcd-torch", "seaborn")  # without what they ask for in vain
 PARTS = {
     "parse_molecules": "read the molecules once",
-    "training_set": "read the sets",
-    "reference": "read the sets",
+    "load_training_set": "read the sets",
+    "load_reference": "read the sets",
     "spread_moments": "ChemNet, for both FCD",
     "_similarities": "nearest test molecules, for both SNN",
 }
