@@ -129,9 +129,9 @@ class TableCommand:
     ) -> None:
         output.check(inputs=(file,))
         self.rejects = source.collect_rejects(file, output)
+        self.table = source.open(file)  # first: it fails sooner than a model is loaded
         self.generator = generators.load(model, device)
         self.title = generators.title_and_hash(model, self.generator)
-        self.table = source.open(file)
         self.file, self.source, self.output = file, source, output
         self.count = 0
         self._left_out: Counter[str] = Counter()  # parts of molecules, such as stereo marks
@@ -265,8 +265,13 @@ class TableCommand:
             )
 
 
-def table_command(inside: str = "rows") -> options.Decorator:
-    """Add FILE, MODEL and the options of a `TableCommand`, as the parameter `run`."""
+def table_command(inside: str = "rows", *, no_smi: str = "") -> options.Decorator:
+    """Add FILE, MODEL and the options of a `TableCommand`, as the parameter `run`.
+
+    Args:
+        inside: the part of the `--json` summary that is the table.
+        no_smi: why a .smi file cannot hold the table; "" when it can.
+    """
 
     def decorate(command: options.Command) -> options.Command:
         @wraps(command)
@@ -278,6 +283,8 @@ def table_command(inside: str = "rows") -> options.Decorator:
             output: TableOutput,
             **parameters: Any,
         ) -> None:
+            if no_smi and output.kind == "smi":
+                raise UsageError(no_smi)
             run = TableCommand(file, model, device=device, source=source, output=output)
             command(run, **parameters)
 

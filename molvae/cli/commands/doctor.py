@@ -72,8 +72,11 @@ def run_checks() -> Iterator[Check]:
 
 def _distributions() -> Iterator[Check]:
     """Compare the installed packages with the requirements of molvae, extras included."""
-    from packaging.requirements import Requirement
-
+    try:
+        from packaging.requirements import Requirement
+    except ImportError as error:
+        yield Check(MISSING, "packaging", str(error), "pip install packaging")
+        return
     try:
         requirements = importlib.metadata.requires("molvae") or []
     except importlib.metadata.PackageNotFoundError:

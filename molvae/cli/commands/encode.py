@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli.tables import Layout, TableCommand, table_command
-from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Add the standard deviations of the posterior, in the columns sd1, sd2, ...",
 )
-@table_command()
+@table_command(no_smi="a .smi file has no room for codes; write .csv, .parquet or .jsonl.")
 def command(run: TableCommand, deviations: bool) -> None:
     """Compute the latent codes of the molecules in FILE.
 
@@ -31,8 +30,6 @@ def command(run: TableCommand, deviations: bool) -> None:
     Codes are valid only for the model that made them; the column model names it. `molvae info
     MODEL` shows how much information they hold: kl, in nats.
     """
-    if run.output.kind == "smi":
-        raise UsageError("a .smi file has no room for codes; write .csv, .parquet or .jsonl.")
     size = run.generator.checkpoint.model.config.latent_size
     codes = [
         f"{prefix}{place}"
