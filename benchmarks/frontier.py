@@ -214,7 +214,7 @@ def control(
     members = dataset.members("test")[:ASKED]
     names = dataset.normalizer.names
     together = [dict(zip(names, map(float, dataset.properties[m]), strict=True)) for m in members]
-    draw = partial(generator.draw, ASKED, config=config, seed=1)
+    draw = partial(generator.generate, ASKED, config=config, seed=1)
     joint = draw(together).summary.control
     alone = draw([{"LogP": asked["LogP"]} for asked in together]).summary.control
     return {

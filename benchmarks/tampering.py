@@ -333,7 +333,7 @@ def read_checkpoint(path: Path, sound: Path) -> Use | None:
     if checkpoint.sha256 == store.read_sha256(sound):
         return None
 
-    return partial(generator.draw, 2, config=GenerateConfig(max_tries=1), seed=0)
+    return partial(generator.generate, 2, config=GenerateConfig(max_tries=1), seed=0)
 
 
 def read_dataset(path: Path, sound: Path) -> Use | None:
