@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import rdkit
 
+from molvae.errors import UsageError
 from molvae.evaluate.training import Training
 from molvae.files.atomic import write_atomically
 from molvae.files.cache import cache_folder
@@ -41,7 +42,13 @@ class Inputs(NamedTuple):
         *,
         cached: bool = False,
     ) -> "Inputs":
-        """Return inputs whose lists have become sources, `cached` or not."""
+        """Return inputs whose lists have become sources, `cached` or not.
+
+        Raises:
+            UsageError: for one string in place of a list, or a missing cell of a set.
+        """
+        if isinstance(generated, str):
+            raise UsageError(f"{generated!r:.40}: give a list of SMILES, such as ['CCO'].")
 
         def bring(molecules: Iterable[str] | Source | None) -> Source | None:
             if molecules is None or isinstance(molecules, Source):
@@ -53,8 +60,18 @@ class Inputs(NamedTuple):
 
 
 def source(smiles: Iterable[str], *, cached: bool = True) -> Source:
-    """Return molecules in memory as a source."""
-    molecules = list(smiles)
+    """Return molecules in memory as a source.
+
+    Raises:
+        UsageError: for one string in place of a list, or a cell that is no string.
+    """
+    molecules = [smiles] if isinstance(smiles, str) else list(smiles)
+    odd = next((n for n, each in enumerate(molecules) if not isinstance(each, str)), None)
+    if odd is not None or isinstance(smiles, str):
+        raise UsageError(
+            f"{molecules[odd or 0]!r:.40} at place {odd or 0}: a reference or training set is a"
+            " list of SMILES. Leave out the missing cells of a column with dropna()."
+        )
     text = "\n".join(molecules).encode(errors="surrogatepass")
     return Source(hashlib.sha256(text).hexdigest() if cached else "", lambda: molecules)
 
