@@ -120,7 +120,7 @@ def qed(mol: Chem.Mol, *parts: float) -> float:
 
 
 def read_environments(mol: Chem.Mol) -> Environments | None:
-    """Return a molecule in numbers, None for one that RDKit's functions must be used for."""
+    """Return a molecule's atom environments; None if RDKit must compute its properties."""
     return environments.environments(mol) if is_fast() else None
 
 

@@ -66,7 +66,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _name_errors(health: Any, header: Mapping[str, Any]) -> None:
-    """Give each error of the property head the name of its property."""
+    """Label each error of the property head with its property."""
     normalizer = header.get("normalizer")
     names = normalizer.get("names") if isinstance(normalizer, dict) else None
     errors = health.get("property_mae") if isinstance(health, dict) else None

@@ -22,7 +22,7 @@ import safetensors.numpy
 from molvae.errors import ArtifactError, MolvaeError
 from molvae.files.atomic import write_atomically
 
-# Of the JSON in front; a usual one has 50 KiB and 500 parts. The worst takes a second to refuse.
+# Limits of the JSON header; a usual one has 50 KiB and 500 parts. The worst is refused in a second.
 MAX_HEADER = 8 * 2**20  # bytes
 MAX_PARTS = 250_000  # lists and objects, which take many times the memory of their text
 _FAILURES = (safetensors.SafetensorError, OSError, LookupError, TypeError, ValueError)

@@ -19,8 +19,8 @@ import numpy as np
 from molvae.errors import ArtifactError
 from molvae.normalizer import LEVELS
 
-# Of a point, (F,): nats a molecule and nats a symbol, since short molecules stand out by the one
-# and long ones by the other; and how far the property head is from the molecule's own properties.
+# The figures of a point, (F,): nats per molecule separates long molecules, nats per symbol short
+# ones; and the error of the property head on the molecule's own properties.
 FIGURES = ("nll", "nll_per_symbol", "misreading")
 WORDS = ("{} nats", "{} nats a symbol", "the model misreads its properties by {} sd")
 RARE = 0.99  # share of the held-out molecules within the limit
@@ -28,7 +28,7 @@ MIN_MOLECULES = 100  # fewer have no hundredth
 CODES = 4  # drawn for each molecule; each costs as much again, and the bound tightens slowly
 MAX_CODES = 1024  # that a header may ask for
 RIDGE = 1e-6  # added to variances: a figure may be the same for all
-LARGE = 1e12  # no figure's mean or variance is; nor is NaN below it
+LARGE = 1e12  # upper limit of a mean or variance; NaN fails it too
 
 
 class Typicality(NamedTuple):

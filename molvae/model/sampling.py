@@ -142,7 +142,7 @@ class _Writing:
         return self.stepper.step(self.rows, last)
 
     def go_on(self, chosen: Tensor, ended: Tensor) -> None:
-        """Put a token behind each string (live,), and a new string in place of what ended."""
+        """Append a token to each string (live,), and replace finished strings by new ones."""
         self.last, self.position = chosen, self.position + 1
         free = ended.nonzero()[:, 0]
         if len(free) == 0:

@@ -18,8 +18,8 @@ from molvae.model.cvae import ConditionalVAE
 
 BETAS = (0.9, 0.99)
 MOMENTUM = 0.95
-# Of a matrix's step at a rate of 1, as AdamW's has, so that one rate and one decay fit both: Liu et
-# al. 2025, https://arxiv.org/abs/2502.16982.
+# Root mean square of a matrix's step at a rate of 1, as AdamW's, so that one rate and one decay fit
+# both: Liu et al. 2025, https://arxiv.org/abs/2502.16982.
 RMS = 0.2
 # Odd polynomials that take singular values from (.001, 1] towards 1 one after the other, the best
 # there are of degree 5; four of them leave the small ones on their way: Amsel et al. 2025, "The
@@ -30,8 +30,8 @@ POLYNOMIALS = (
     (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
     (3.3184196573706015, -2.488488024314874, 0.51004894012372),
 )
-# By how much singular values may be off for rounding, as in their article: without it a narrow
-# matrix in bfloat16 leaves the interval where the polynomials hold, and explodes.
+# Safety factor for the rounding of singular values, as in their article: without it a narrow matrix
+# in bfloat16 leaves the interval where the polynomials hold, and explodes.
 SAFETY = 1.01
 
 

@@ -109,8 +109,8 @@ def joined(environment: Mapping[str, str], device: str) -> Iterator[Processes]:
         chosen = choose_device(f"cuda:{local}")
         torch.cuda.set_device(torch.device(chosen))
     processes = Processes(rank, size, torch.device(chosen))
-    # Whatever imports this later, and the first optimizer does, has the group of that moment in its
-    # functions' defaults: it is never destroyed then, and its threads abort a process that ends.
+    # Import it before the group exists: functions imported later keep the group as a default
+    # argument, so that it is never destroyed, and its threads abort a process that ends.
     from torch.distributed.nn import functional  # noqa: F401
 
     with _reporting_loss(processes):
@@ -121,7 +121,7 @@ def joined(environment: Mapping[str, str], device: str) -> Iterator[Processes]:
             world_size=size,
         )
     yield processes
-    # Not in a `finally`: after a failure there may be nobody left to take leave of.
+    # Not in a `finally`: after a failure the other processes may be gone.
     distributed.destroy_process_group()
 
 
