@@ -181,10 +181,11 @@ class MoleculeGenerator:
         (center,) = self.model.prepare([molecule], "neighbors")
         asked = self.request(targets)
         own = own_request(self.model, center).ranges if keep_properties else {}
+        mean = self.model.encode([center.symbols]).mean
         sampler = sampler_around(
             self.model,
             [center],
-            unit_width(self.model.encode([center.symbols]).mean),
+            unit_width(mean),
             [self.request({**own, **asked.ranges})],
             near_settings(self.model, config),
             each=n,
@@ -192,7 +193,7 @@ class MoleculeGenerator:
             seed=seed,
         )
         found = sampler.run(executor, batch_size=batch_size, report=report, should_stop=should_stop)
-        return as_neighbors(self.model, found, center, asked)
+        return as_neighbors(self.model, found, center, mean, asked=asked)
 
     def augment(  # noqa: D417
         self,

@@ -14,9 +14,7 @@ from torch import Tensor
 
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
-from molvae.chem.selfies import (
-    decode_canonical,
-)
+from molvae.chem.selfies import decode_canonical
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError

@@ -175,7 +175,7 @@ def as_sources(model: LoadedModel, molecules: Sequence[Molecule | Source]) -> li
         UsageError: for no molecules, or one string in place of a list.
     """
     if isinstance(molecules, str):
-        molecules = model.prepare(molecules, "augment")  # which refuses it
+        model.prepare(molecules, "augment")  # refuses one string in place of a list
     plain = [each.seen if isinstance(each, Source) else each for each in molecules]
     prepared = enumerate(model.prepare(plain, "augment"), 1)
     return [
@@ -205,7 +205,12 @@ def as_variants(
 
 
 def as_neighbors(
-    model: LoadedModel, found: Generation[Generated], center: PreparedMolecule, asked: Request
+    model: LoadedModel,
+    found: Generation[Generated],
+    center: PreparedMolecule,
+    mean: Tensor,
+    *,
+    asked: Request,
 ) -> Generation[Neighbor]:
     """Return generated molecules with their similarity and distance to the center.
 
@@ -213,9 +218,10 @@ def as_neighbors(
         model: the model.
         found: molecules, generated for the center's own properties as well.
         center: the molecule that they are near.
+        mean: its code, shape (1, Z).
         asked: the targets besides; only these stay with the molecules.
     """
-    distances = _distances(model, center, [molecule.smiles for molecule in found])
+    distances = _distances(model, mean, [molecule.smiles for molecule in found])
     neighbors = [
         Neighbor(
             molecule._replace(targets=asked.ranges),
@@ -227,10 +233,8 @@ def as_neighbors(
     return Generation(neighbors, found.summary)
 
 
-def _distances(
-    model: LoadedModel, center: PreparedMolecule, molecules: Sequence[str]
-) -> list[float]:
-    """Return how far the codes of molecules are from a center's, NaN where there is none."""
+def _distances(model: LoadedModel, mean: Tensor, molecules: Sequence[str]) -> list[float]:
+    """Return how far the codes of molecules are from a mean (1, Z), NaN where there is none."""
     distances = [math.nan] * len(molecules)
     known: dict[int, list[str]] = {}  # place -> symbols
     for place, seen in enumerate(standardize_and_measure(model.standardization, (), molecules)):
@@ -238,7 +242,7 @@ def _distances(
         if not isinstance(found, Rejected):
             known[place] = found.symbols
     if known:
-        steps = model.encode(list(known.values())).mean - model.encode([center.symbols]).mean
+        steps = model.encode(list(known.values())).mean - mean
         for place, distance in zip(known, steps.square().mean(dim=1).sqrt().tolist(), strict=True):
             distances[place] = distance
     return distances
