@@ -27,6 +27,7 @@ _ATOM_MAP = re.compile(r":\d+\]")
 _ISOTOPE = re.compile(r"\[\d")
 _STEREO = re.compile(r"[@/\\]")
 _SWITCHED = re.compile(r"[.@/\\]|\[\d|[+-]\d*(?::\d+)?\]|:\d+\]")  # what a switch could change
+_RARE_ION = re.compile(r"\[\d*(?![NnO])[^\]]*[+-]")  # not of nitrogen or oxygen
 _ODD_BOND = re.compile(r"[~$:<>]")
 
 
@@ -211,12 +212,27 @@ def _rewrite(standardization: Standardization, mol: Chem.Mol, smiles: str) -> st
     if not standardization.isotopes and _ISOTOPE.search(smiles):
         mol = _without_isotopes(mol)
     if standardization.uncharge and _CHARGED.search(smiles):
-        mol = _uncharger().uncharge(mol)
+        mol = _neutral(mol, smiles)
     if not standardization.stereo and _STEREO.search(smiles):
         Chem.RemoveStereochemistry(mol)
     written = Chem.MolToSmiles(mol)
     _check_kinds(written)
     return written
+
+
+def _neutral(mol: Chem.Mol, smiles: str) -> Chem.Mol:
+    """Return the molecule with protons added or removed until it is neutral, where it can be.
+
+    A ring with a charged carbon may be aromatic only because of the charge, as cyclopentadienide is,
+    so its bonds become single and double before, and the molecule is sanitized again. Where that
+    fails, as for the phosphorus of an ion like [PF6-], the charge stays.
+    """
+    if not _RARE_ION.search(smiles):
+        return _uncharger().uncharge(mol)
+    kekule = Chem.Mol(mol)
+    Chem.Kekulize(kekule, clearAromaticFlags=True)
+    neutral = _uncharger().uncharge(kekule)
+    return mol if Chem.SanitizeMol(neutral, catchErrors=True) else neutral
 
 
 @cache

@@ -117,6 +117,13 @@ def test_the_refusal_of_a_broken_string_says_where_it_breaks(text: str, words: s
         *(("C[NH+](C)C.[Cl-]", "CN(C)C"), ("CC(=O)O.CCCCCC", "CCCCCC")),
         *(("C[N+](=O)[O-]", "C[N+](=O)[O-]"), ("CN(=O)=O", "C[N+](=O)[O-]")),
         ("C.[I-].[I-].[I-]", "C"),
+        *(("c1cc[cH-]c1", "C1=CCC=C1"), ("[CH-]1C=CC=C1", "C1=CCC=C1")),
+        *(("c1ccc2[cH-]ccc2c1", "C1=Cc2ccccc2C1"), ("c1ccc[cH+]cc1", "C1=CC=CCC=C1")),
+        ("c1cc[cH-][cH-]ccc1", "C1=CC=CCCC=C1"),  # cyclooctatetraene has two hydrogens less
+        ("[Fe+2].c1cc[cH-]c1.c1cc[cH-]c1", "C1=CCC=C1"),
+        ("c1ccc(P(c2ccccc2)c2cc[cH-]c2)cc1", "C1=CC(P(c2ccccc2)c2ccccc2)=CC1"),
+        *(("c1c[n-]cn1", "c1c[nH]cn1"), ("[13cH-]1cccc1", "C1=CCC=C1")),
+        ("CC[P-](F)(F)(F)(F)F", "CC[P-](F)(F)(F)(F)F"),  # one more bond is too many
     ],
 )
 def test_standardizing_gives_the_neutral_main_molecule(text: str, expected: str) -> None:
