@@ -109,7 +109,9 @@ KINDS: dict[str, Kind] = {
     "hard space": altered("more than one record", lambda good: f"{good}\u00a0CCN"),
     "new line": altered("more than one record", lambda good: f"{good}\nCCN"),
     "line separator": altered("more than one record", lambda good: f"{good}\u2028CCN"),
-    "extension": altered("more than one record", lambda good: f"{good} |c:1|"),
+    # The extension of CXSMILES: an atom that is a radical, a repeating unit.
+    "radical": altered("unsupported extension", lambda good: f"{good} |^1:0|"),
+    "polymer": altered("not a molecule", lambda good: f"{good} |Sg:n:0,1:n:ht|"),
     # Numbers that overflow into other molecules.
     "charge": smiles("number out of range", "[C+999999]", "[O+4294967297]", "[C++++++++++]"),
     "isotope": smiles("number out of range", "[1234CH4]", "C[99999999999CH3]"),

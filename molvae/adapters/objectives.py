@@ -13,7 +13,7 @@ from typing import cast
 
 from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.properties import measure, resolve
-from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
+from molvae.chem.smiles import as_smiles, parse
 from molvae.data.molecules import standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.predict import predict
@@ -100,7 +100,7 @@ def _measure_each(name: str, smiles: list[str]) -> list[Score]:
 
 def _measure(name: str, text: str) -> Score:
     try:
-        return float(measure(parse(check_text(text, MAX_CANONICAL_LENGTH)), [name])[0])
+        return float(measure(parse(as_smiles(text)), [name])[0])
     except Rejected as rejected:
         return rejected
 

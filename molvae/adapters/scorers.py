@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from molvae.adapters.objective import CountedObjective, Score
-from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
+from molvae.chem.smiles import as_smiles, parse
 from molvae.errors import Rejected, UsageError
 
 Takes = Literal["list", "one"]
@@ -129,7 +129,7 @@ class _Foreign:
 
 def _refusal(text: str) -> Rejected | None:
     try:
-        parse(check_text(text, MAX_CANONICAL_LENGTH))
+        parse(as_smiles(text))
     except Rejected as rejected:
         return rejected
     return None

@@ -28,6 +28,7 @@ REASONS = {
     "more than one record": "a line end or white space inside: two fields, or none of SMILES",
     "odd bracket atom": "the text between [ and ] describes no single atom",
     "number out of range": "a charge, isotope, atom map or ring number that RDKit may misread",
+    "unsupported extension": "a layer of CXSMILES that changes the molecule, or is unknown",
     "not a molecule": "RDKit refuses its syntax, valences or aromaticity",
     "no heavy atom": "nothing but hydrogen",
     "too many heavy atoms": "more than the cap, after the fragment is chosen",

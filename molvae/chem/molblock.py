@@ -2,21 +2,24 @@
 
 A block (BIOVIA's CTfile formats, V2000 or V3000) can express more than SMILES can, and RDKit
 silently ignores some of it: a polymer becomes one repeating unit, an abbreviation that was never
-expanded becomes a carbon. Such blocks are refused, with one of the reasons in `chem.gate`.
+expanded becomes a carbon. Such blocks are refused (`chem.features`).
 """
 
 import re
+from functools import cache
 
 from rdkit import Chem, rdBase
 
+from molvae.chem.features import check_features
 from molvae.errors import Rejected
 
 END = "M  END"
 MAX_BLOCK = 200_000  # characters: far more than the largest molecule taken has with all hydrogens
 MAX_ATOMS = 1000  # without explicit hydrogens
 
-_POLYMERS = frozenset({"SRU", "MON", "MER", "COP", "CRO", "GRF", "MOD", "ANY"})  # Sgroup types
-_PLAIN_LABEL = re.compile(r"(?:H\d*)?([A-Z][a-z]?)(?:H\d*)?\d*[+-]?|\d*")
+_ATOM = re.compile(r"^(?:[-+.\d ]{31}|M  V30 \d+ )([A-Za-z#]+)(?= +-?\d)", re.MULTILINE)
+_NO_ELEMENTS = frozenset("A AH D L LP M MH Mod Pol Q QH R R# T X XH".split())
+_ABBREVIATION = re.compile(r"^G  [ \d]{3}[ \d]{2}\d\s*$", re.MULTILINE)  # RDKit skips the line
 
 
 def is_block(text: str) -> bool:
@@ -32,16 +35,12 @@ def without_block(text: str) -> str:
     return "" if is_block(text) else text
 
 
-def as_smiles(text: str) -> str:
-    """Return the SMILES of a mol block as `smiles_from_block` does; any other text as it is."""
-    return smiles_from_block(text) if is_block(text) else text
-
-
-def smiles_from_block(block: str) -> str:
+def smiles_from_block(block: str, *, stereo: bool = False) -> str:
     """Read one mol block with RDKit, in a process that may be lost: RDKit can end it.
 
     Args:
         block: V2000 or V3000, from its title line to `M  END`.
+        stereo: as in `check_features`.
 
     Returns:
         RDKit's SMILES with stereo, isotopes and charges, not yet checked or standardized; ""
@@ -58,11 +57,13 @@ def smiles_from_block(block: str) -> str:
     block = block.replace("\r\n", "\n").replace("\r", "\n")
     if block.count(f"\n{END}") > 1:
         raise Rejected("more than one record", "two mol blocks in one")
+    if _ABBREVIATION.search(block):
+        raise Rejected("unknown atom", "an abbreviation of atoms, a line that begins with G")
     with rdBase.BlockLogs():
         mol = Chem.MolFromMolBlock(block)
         if mol is None:
             raise Rejected("not a molecule", _why_not(block))
-        _check_meaning(mol)
+        check_features(mol, stereo=stereo)
         if mol.GetNumAtoms() > MAX_ATOMS:
             detail = f"{mol.GetNumAtoms()}, at most {MAX_ATOMS} are read from a mol block"
             raise Rejected("too many heavy atoms", detail)
@@ -72,30 +73,15 @@ def smiles_from_block(block: str) -> str:
             raise Rejected("not a molecule", " ".join(str(failure).split())) from failure
 
 
-def _check_meaning(mol: Chem.Mol) -> None:
-    """Refuse features that SMILES cannot express and RDKit would drop."""
-    for atom in mol.GetAtoms():
-        where = f"atom {atom.GetIdx() + 1}"
-        if atom.HasQuery():
-            raise Rejected("unknown atom", f"{where} stands for several, as in a query")
-        if atom.HasProp("molFileAlias"):
-            label = atom.GetProp("molFileAlias").strip()
-            plain = _PLAIN_LABEL.fullmatch(label)
-            if plain is None or plain[1] not in (None, atom.GetSymbol()):
-                raise Rejected("unknown atom", f"{where} is an abbreviation: {label[:40]!a}")
-    if any(bond.HasQuery() for bond in mol.GetBonds()):
-        raise Rejected("unsupported bond", "a bond that stands for several, as in a query")
-    groups = {group.GetProp("TYPE") for group in Chem.GetMolSubstanceGroups(mol)}
-    if groups & _POLYMERS or mol.HasProp("_molLinkNodes"):
-        raise Rejected("not a molecule", "repeating units in brackets: a polymer")
-
-
 def _why_not(block: str) -> str:
     """Return why RDKit does not read a block."""
     lines = block.split("\n", 4)
     counts = lines[3] if len(lines) > 3 else ""
     if not re.match(r"[ \d]{5}\d", counts):
         return f"its counts line, the fourth, is {counts[:40]!a}"
+    unknown = [symbol for symbol in _ATOM.findall(block) if symbol not in _symbols()]
+    if unknown:
+        return f"{unknown[0]!a} is no element"
     mol = Chem.MolFromMolBlock(block, sanitize=False)
     try:
         problems = () if mol is None else Chem.DetectChemistryProblems(mol)
@@ -103,4 +89,15 @@ def _why_not(block: str) -> str:
         problems = ()
     if problems:
         return " ".join(problems[0].Message().split())
-    return "the mol block does not follow its format, or has fewer lines than it announces"
+    return (
+        "the mol block does not follow its format, has fewer lines than it announces, or has parts"
+        " that RDKit does not read"
+    )
+
+
+@cache
+def _symbols() -> frozenset[str]:
+    """Return the symbols that an atom of a block can have: elements, and names for several."""
+    table = Chem.GetPeriodicTable()
+    numbers = range(1, table.GetMaxAtomicNumber() + 1)
+    return frozenset(map(table.GetElementSymbol, numbers)) | _NO_ELEMENTS

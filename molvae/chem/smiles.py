@@ -13,7 +13,8 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
-from molvae.chem.molblock import as_smiles, is_block
+from molvae.chem.cxsmiles import is_extended, smiles_from_extended, without_extension
+from molvae.chem.molblock import is_block, smiles_from_block
 from molvae.chem.syntax import syntax_problem
 from molvae.chem.text import check_text as check_text
 from molvae.errors import Rejected
@@ -50,6 +51,7 @@ class Standardization(NamedTuple):
         """
         if is_block(text):  # its coordinates contain none of these marks
             return []
+        text = without_extension(text)
         there = {
             "stereo marks": not self.stereo and _STEREO.search(text),
             "smaller fragments": self.largest_fragment and "." in text,
@@ -70,7 +72,7 @@ def standardize(
     switched, size caps, then the whole again until the canonical SMILES no longer changes.
 
     Args:
-        text: one field of a table or one line of a file: SMILES, or a mol block.
+        text: one field of a table or one line of a file: SMILES, CXSMILES or a mol block.
         standardization: the switches and caps.
 
     Returns:
@@ -86,7 +88,9 @@ def standardize(
     """
     rewrite = partial(_rewrite, standardization)
     with rdBase.BlockLogs():
-        smiles, mol = _fixed_point(check_text(as_smiles(text), standardization.max_length), rewrite)
+        smiles, mol = _fixed_point(
+            as_smiles(text, standardization.max_length, stereo=standardization.stereo), rewrite
+        )
     if not standardization.stereo and _STEREO.search(smiles):  # a member of a cycle
         raise Rejected("no stable spelling", f"stereo marks come back in {smiles}")
     return smiles, mol
@@ -122,7 +126,7 @@ def canonicalize(smiles: str, *, stereo: bool = True) -> str:
     Nothing else is changed: salts, charges, isotopes and atom-map numbers stay.
 
     Args:
-        smiles: a SMILES string, at most 4,000 characters, or a mol block.
+        smiles: SMILES of at most 4,000 characters, CXSMILES or a mol block.
         stereo: keep stereochemistry.
 
     Raises:
@@ -143,14 +147,35 @@ def canonical_molecule(smiles: str, *, stereo: bool = True) -> tuple[str, Chem.M
         return Chem.MolToSmiles(mol)
 
     with rdBase.BlockLogs():
-        return _fixed_point(check_text(as_smiles(smiles), MAX_CANONICAL_LENGTH), rewrite)
+        return _fixed_point(as_smiles(smiles), rewrite)
+
+
+def as_smiles(text: str, max_length: int = MAX_CANONICAL_LENGTH, *, stereo: bool = False) -> str:
+    """Return a molecule as SMILES that RDKit may parse, whatever stands in its cell.
+
+    Args:
+        text: SMILES, CXSMILES or a mol block.
+        max_length: characters of the SMILES.
+        stereo: as in `features.check_features`.
+
+    Raises:
+        Rejected: as `check_text`, `smiles_from_extended` and `smiles_from_block` raise it.
+
+    >>> as_smiles("C[C@H](N)O |&1:1|")
+    'C[C@H](N)O'
+    """
+    if is_block(text):
+        text = smiles_from_block(text, stereo=stereo)
+    elif is_extended(text):
+        return smiles_from_extended(text, max_length, stereo=stereo)
+    return check_text(text, max_length)
 
 
 def parse(smiles: str) -> Chem.Mol:
     """Parse one SMILES string with RDKit.
 
     Args:
-        smiles: a string that passed `check_text`.
+        smiles: a string as `as_smiles` or `check_text` returns it.
 
     Raises:
         Rejected: "not a molecule", with the cause in words and a position where there is one.

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 from rdkit import Chem
 
-from molvae.chem import candidates, gate, properties, selfies, smiles, syntax, text
+from molvae.chem import (
+    candidates,
+    cxsmiles,
+    features,
+    gate,
+    molblock,
+    properties,
+    selfies,
+    smiles,
+    syntax,
+    text,
+)
 from molvae.chem.gate import REASONS, ValidMolecule, validate
 from molvae.chem.selfies import decode, decode_canonical, encode_checked
 from molvae.chem.smiles import Standardization, standardize
@@ -156,7 +167,18 @@ def literal_reasons(path: str | None) -> set[str]:
 
 
 def test_the_list_of_reasons_is_whole() -> None:
-    rooms = (text, syntax, smiles, selfies, properties, candidates, gate)
+    rooms = (
+        text,
+        syntax,
+        cxsmiles,
+        features,
+        molblock,
+        smiles,
+        selfies,
+        properties,
+        candidates,
+        gate,
+    )
     given = set().union(*(literal_reasons(room.__file__) for room in rooms))
     assert given - {"not SELFIES"} == set(REASONS)  # which is said of symbols, not of a string
 

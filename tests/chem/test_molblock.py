@@ -1,7 +1,7 @@
 import pytest
 from rdkit import Chem
 
-from molvae.chem.molblock import MAX_BLOCK, as_smiles
+from molvae.chem.molblock import MAX_BLOCK, smiles_from_block
 from molvae.chem.smiles import canonicalize
 from molvae.data.tables.sdf import draw
 from molvae.errors import Rejected
@@ -23,27 +23,22 @@ V3000 = (
 )
 
 
-def test_what_is_no_block_stays_as_it_is() -> None:
-    for text in ("CCO", "", "CCO\nCCN", "\ud800"):
-        assert as_smiles(text) == text
-
-
 @pytest.mark.parametrize("smiles", HARD)
 def test_a_molecule_survives_being_drawn_in_either_version(smiles: str) -> None:
     block = draw(smiles)
-    assert canonicalize(as_smiles(block)) == canonicalize(smiles)
+    assert canonicalize(smiles_from_block(block)) == canonicalize(smiles)
     version_3000 = Chem.MolToV3KMolBlock(Chem.MolFromMolBlock(block))
-    assert canonicalize(as_smiles(version_3000)) == canonicalize(smiles)
+    assert canonicalize(smiles_from_block(version_3000)) == canonicalize(smiles)
 
 
 def test_every_drug_survives_being_drawn() -> None:
     for name, smiles in DRUGS:
-        assert canonicalize(as_smiles(draw(smiles))) == canonicalize(smiles), name
+        assert canonicalize(smiles_from_block(draw(smiles))) == canonicalize(smiles), name
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"])
 def test_any_line_ends_will_do(end: str) -> None:
-    assert as_smiles(ALANINE.replace("\n", end)) == "C[C@H](N)C(=O)O"
+    assert smiles_from_block(ALANINE.replace("\n", end)) == "C[C@H](N)C(=O)O"
 
 
 def changed(old: str, new: str) -> str:
@@ -68,34 +63,111 @@ def changed(old: str, new: str) -> str:
             draw("CCCl").replace(" Cl  0  0  0  0", " Cl  0  0  0  2147483648"),
             "not a molecule: the mol block does not follow its format",
         ),
-        # RDKit reads each of these, and most of them as another molecule without a word.
-        (changed("M  END", "A    1\nBoc\nM  END"), "unknown atom: .*abbreviation: 'Boc'"),
-        (changed("M  END", "M  SUB  1   1   3\nM  END"), "unknown atom: .* as in a query"),
-        (
-            changed(" C   0", " L   0").replace("M  END", "M  ALS   1  1 F N   \nM  END"),
-            "unknown atom: .* as in a query",
-        ),
-        (changed("  4  5  2", "  4  5  5"), "unsupported bond"),
-        (
-            changed(
-                "M  END",
-                "M  STY  1   1 SRU\nM  SAL   1  2   1   2\nM  SBL   1  1   2\nM  SMT   1 n\nM  END",
-            ),
-            "not a molecule: .*polymer",
-        ),
+        (changed(" C   0", " Ph  0"), "not a molecule: 'Ph' is no element"),
     ],
 )
-def test_what_is_damaged_or_smiles_cannot_say_is_refused(block: str, reason: str) -> None:
+def test_a_damaged_block_is_refused_with_its_cause(block: str, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
-        as_smiles(block)
+        smiles_from_block(block)
 
 
-def test_a_label_that_says_what_the_atom_is_does_no_harm() -> None:
-    assert as_smiles(changed("M  END", "A    1\nH3C\nM  END")) == "C[C@H](N)C(=O)O"
+QUERY = "unknown atom: atom 1 stands for several"
+LABEL = "unknown atom: atom 1 is an abbreviation or an R group"
+POLYMER = "not a molecule: .*polymer"
+# Property lines of V2000 about the first atom, a methyl carbon; "" where they change nothing.
+LINES = {
+    "A    1\nBoc": LABEL,
+    "A    1\nR1": LABEL,
+    "A    1\nH3C": "",
+    "A    1\nMe": "",
+    "V    1 measured": "",
+    "G    1  2\nBoc": "unknown atom: an abbreviation of atoms",
+    "M  APO  1   1   1": "unknown atom: atom 1 is an attachment point",
+    "M  RGP  1   1   1": QUERY,
+    "M  LOG  1   1   0   0   >0": "",
+    "M  ALS   1  2 F C   N   ": QUERY,
+    "M  SUB  1   1   3": QUERY,
+    "M  RBC  1   1   2": QUERY,
+    "M  UNS  1   1   1": QUERY,
+    "M  LIN  1   1   4   2   2": "not a molecule: an atom that repeats, a link node",
+    "M  $3D  1": "",
+    "S  SKP  1\nM  RGP  1   1   1": "",
+}
+SGROUPS = {  # types of groups of the first atom
+    **dict.fromkeys(("SRU", "MON", "MER", "COP", "CRO", "MOD", "GRA", "ANY"), POLYMER),
+    **dict.fromkeys(("COM", "MIX", "FOR", "DAT", "GEN"), ""),
+}
+GROUP = "M  STY  1   1 {}\nM  SAL   1  1   1\nM  SBL   1  1   1\n"
+LINES |= {GROUP.format(kind) + "M  SMT   1 n": reason for kind, reason in SGROUPS.items()}
+LINES |= {
+    GROUP.format("SUP") + "M  SMT   1 Me": "",
+    GROUP.format("SUP") + "M  SMT   1 Boc": LABEL,  # atoms that are not there
+    GROUP.format("MUL") + "M  SPA   1  1   1\nM  SMT   1 1": "",
+    GROUP.format("MUL") + "M  SPA   1  1   1\nM  SMT   1 5": "repeated 5 times, not written out",
+}
+
+
+def check(block: str, reason: str) -> None:
+    """Check that a block is refused with this reason, or read as alanine when there is none."""
+    if not reason:
+        assert smiles_from_block(block, stereo=True) == "C[C@H](N)C(=O)O"
+        return
+    with pytest.raises(Rejected, match=reason):
+        smiles_from_block(block)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_property_line_that_changes_the_molecule_is_refused_by_name(line: str) -> None:
+    check(changed("M  END", f"{line}\nM  END"), LINES[line])
+
+
+@pytest.mark.parametrize("symbol", ["A", "Q", "X", "M", "*"])
+def test_an_atom_that_stands_for_several_is_refused(symbol: str) -> None:
+    check(changed(" C   0", f" {symbol:3} 0"), QUERY)
+
+
+@pytest.mark.parametrize("kind", range(5, 9))
+def test_a_bond_that_stands_for_several_is_refused(kind: int) -> None:
+    check(
+        changed("  4  5  2", f"  4  5  {kind}"), "unsupported bond: a bond that stands for several"
+    )
+
+
+VERSION_3000 = Chem.MolToV3KMolBlock(Chem.MolFromMolBlock(ALANINE))
+ATOM = next(line for line in VERSION_3000.splitlines() if line.startswith("M  V30 1 C "))
+BOND = "M  V30 2 1 2 3"
+END_OF_BONDS = "M  V30 END BOND\n"
+PARTS = {  # of V3000: what is replaced, what is added to it, and the reason
+    "ATTCHPT": (ATOM, " ATTCHPT=1", "unknown atom: atom 1 is an attachment point"),
+    "RGROUPS": (ATOM, " RGROUPS=(1 1)", QUERY),
+    "UNSAT": (ATOM, " UNSAT=1", QUERY),
+    "EXACHG": (ATOM, " EXACHG=1", ""),
+    "ENDPTS": (BOND, " ENDPTS=(2 3 4) ATTACH=ANY", "unsupported bond: .*one of several atoms"),
+    "TOPO": (BOND, " TOPO=1", "unsupported bond"),
+    "LINKNODE": (END_OF_BONDS, "M  V30 LINKNODE 1 4 2 2 1 2 3\n", "a link node"),
+    "STEABS": (END_OF_BONDS, "M  V30 MDLV30/STEABS ATOMS=(1 2)\n", ""),
+    "STERAC": (END_OF_BONDS, "M  V30 MDLV30/STERAC1 ATOMS=(1 2)\n", "a mixture of stereoisomers"),
+    "STEREL": (END_OF_BONDS, "M  V30 MDLV30/STEREL1 ATOMS=(1 2)\n", "a mixture of stereoisomers"),
+    "HILITE": (END_OF_BONDS, "M  V30 MDLV30/HILITE ATOMS=(1 2)\n", ""),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_version_3000_that_changes_the_molecule_is_refused_by_name(part: str) -> None:
+    old, more, reason = PARTS[part]
+    if "MDLV30" in more:
+        more = f"M  V30 BEGIN COLLECTION\n{more}M  V30 END COLLECTION\n"
+    block = VERSION_3000.replace(old, old + more, 1)
+    if "stereoisomers" in reason:  # a model without stereo can read them
+        assert smiles_from_block(block, stereo=False) == "C[C@H](N)C(=O)O"
+        with pytest.raises(Rejected, match=reason):
+            smiles_from_block(block, stereo=True)
+    else:
+        check(block, reason)
 
 
 def test_numbers_out_of_range_are_left_to_the_check_of_the_smiles() -> None:
-    text = as_smiles(changed("M  END", "M  CHG  1   1  99\nM  END"))
+    text = smiles_from_block(changed("M  END", "M  CHG  1   1  99\nM  END"))
     with pytest.raises(Rejected, match="number out of range"):
         canonicalize(text)
 
@@ -105,11 +177,11 @@ def test_a_polymer_that_is_spelled_out_is_too_large() -> None:
     bonds = "".join(f"M  V30 {n} 1 {n} {n + 1}\n" for n in range(1, 1200))
     chain = V3000.format(atoms=atoms, bonds=bonds)
     with pytest.raises(Rejected, match="too many heavy atoms: 1200, at most 1000"):
-        as_smiles(chain)
+        smiles_from_block(chain)
 
 
 @pytest.mark.parametrize("text", ["", "no molecule", "C1CC", "CCO\nCCN", "C" * 600])
 def test_what_cannot_be_drawn_is_a_block_without_atoms(text: str) -> None:
     block = draw(text)
-    assert as_smiles(block) == ""
+    assert smiles_from_block(block) == ""
     assert Chem.MolFromMolBlock(block).GetNumAtoms() == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from molvae.chem.molblock import as_smiles
+from molvae.chem.molblock import smiles_from_block
 from molvae.chem.smiles import canonicalize
 from molvae.data.tables import records
 from molvae.data.tables.tables import open_table, write_table
@@ -146,7 +146,7 @@ def test_the_structure_of_an_sd_file_stays_beside_a_field_of_smiles(
         words = [command, source, tiny_model_file, "-o", path, "-j", 1, *COMMANDS[command]]
         invoke(*words)
         (row,) = open_table(path).rows
-        assert canonicalize(as_smiles(row.smiles)) == canonicalize(ASPIRIN)
+        assert canonicalize(smiles_from_block(row.smiles)) == canonicalize(ASPIRIN)
 
 
 def test_a_field_that_begins_too_late_for_a_column_is_named(

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from molvae.chem.smiles import check_text, parse
+from molvae.chem.molblock import is_block
+from molvae.chem.smiles import DEFAULT_STANDARDIZATION, as_smiles, parse
 from molvae.data.tables.cells import cell_text
 from molvae.errors import InputError, Rejected, UsageError, did_you_mean
 
@@ -163,9 +164,11 @@ def find(where: str, columns: Sequence[str], name: str) -> int:
 
 
 def is_molecule(cell: str) -> bool:
-    """Return whether a cell is valid SMILES."""
+    """Return whether a cell is valid SMILES or CXSMILES."""
+    if is_block(cell):
+        return False
     try:
-        parse(check_text(cell))
+        parse(as_smiles(cell, DEFAULT_STANDARDIZATION.max_length))
     except Rejected:
         return False
     return True

@@ -12,8 +12,8 @@ from functools import partial
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdCoordGen, rdDepictor
 
-from molvae.chem.molblock import END, as_smiles, is_block
-from molvae.chem.smiles import MAX_CANONICAL_LENGTH, check_text, parse
+from molvae.chem.molblock import END, is_block
+from molvae.chem.smiles import as_smiles, parse
 from molvae.data.tables.cells import cell_text
 from molvae.data.tables.columns import find, id_place
 from molvae.data.tables.files import OpenFile
@@ -143,7 +143,7 @@ def draw(smiles: str) -> str:
     cannot be drawn, becomes `NO_STRUCTURE`, so that a table keeps its row.
     """
     with rdBase.BlockLogs(), suppress(Rejected, RuntimeError, ValueError):
-        mol = parse(check_text(as_smiles(smiles), MAX_CANONICAL_LENGTH))
+        mol = parse(as_smiles(smiles))
         if mol.GetNumHeavyAtoms() <= MAX_DRAWN:
             return _block(mol)
     return NO_STRUCTURE

@@ -1,4 +1,4 @@
-"""SMILES files: a molecule on each line, then white space and its ID."""
+"""SMILES files: a molecule on each line, SMILES or CXSMILES, then white space and its ID."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -25,6 +25,7 @@ def read(file: OpenFile, smiles_column: str) -> Table:
         rows = chain([first], rows)
     else:
         columns, smiles = header
+    rows = (_with_extension(record, len(columns)) for record in rows)
     found = table_rows(file, columns, smiles, rows)
     return Table(file, columns, smiles, found, has_header=header is not None, line_is_row=True)
 
@@ -48,6 +49,20 @@ def _rows(text: Iterator[str]) -> Iterator[Record]:
         cells = content.strip("\r\n").split("\t") if tabs else content.strip().split(maxsplit=1)
         if any(cells):
             yield Record(line, cells)
+
+
+def _with_extension(record: Record, width: int) -> Record:
+    """Return a record whose SMILES has the extension of CXSMILES that follows it, `|...|`.
+
+    It is left out of the ID, but stays where it is a cell of its own in a table of `width` columns.
+    """
+    smiles, *rest = record.cells
+    if not (rest and rest[0].startswith("|")):
+        return record
+    extension, bar, name = rest[0][1:].partition("|")
+    has_cell = len(record.cells) == width > 2
+    following = rest if has_cell else [*filter(None, [name.strip()]), *rest[1:]]
+    return record._replace(cells=[f"{smiles} |{extension}{bar}", *following])
 
 
 def write(

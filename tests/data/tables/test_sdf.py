@@ -7,7 +7,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
-from molvae.chem.molblock import as_smiles
+from molvae.chem.molblock import smiles_from_block
 from molvae.chem.smiles import canonicalize
 from molvae.data.tables import sdf
 from molvae.data.tables.records import find_column
@@ -26,7 +26,7 @@ def record(smiles: str, *, title: str = "", fields: str = "", end: str = "$$$$\n
 
 
 def smiles_of(path: Path) -> list[str]:
-    return [canonicalize(as_smiles(row.smiles)) for row in rows(path)]
+    return [canonicalize(smiles_from_block(row.smiles)) for row in rows(path)]
 
 
 THREE = [ASPIRIN, ZWITTERION, LABELLED]
@@ -194,7 +194,7 @@ def test_a_record_that_was_read_can_be_written_again(tmp_path: Path) -> None:
 def test_a_row_without_a_molecule_keeps_its_place(tmp_path: Path) -> None:
     path = tmp_path / "a.sdf"
     write_table(path, ("smiles", "reason"), [("C1CC", "open ring"), (ASPIRIN, "")])
-    assert [as_smiles(row.smiles) for row in rows(path)] == ["", canonicalize(ASPIRIN)]
+    assert [smiles_from_block(row.smiles) for row in rows(path)] == ["", canonicalize(ASPIRIN)]
     assert column(path, "smiles") == ["C1CC", ASPIRIN]
 
 
@@ -207,9 +207,9 @@ def test_a_center_that_one_drawing_hides_is_shown_by_another(
     artemisinin = canonicalize(dict(DRUGS)["artemisinin"])
     plain = Chem.MolFromSmiles(artemisinin)
     without_templates(plain)
-    assert canonicalize(as_smiles(Chem.MolToMolBlock(plain))) != artemisinin
+    assert canonicalize(smiles_from_block(Chem.MolToMolBlock(plain))) != artemisinin
     monkeypatch.setattr(sdf, "rdDepictor", SimpleNamespace(Compute2DCoords=without_templates))
-    assert canonicalize(as_smiles(draw(artemisinin))) == artemisinin
+    assert canonicalize(smiles_from_block(draw(artemisinin))) == artemisinin
 
 
 def test_bridges_keep_their_stereo_centers(tmp_path: Path) -> None:

@@ -215,6 +215,26 @@ def test_smi_lines_carry_an_id_after_white_space(tmp_path: Path) -> None:
     assert [row.id for row in rows(path)] == ["acetylsalicylic acid", "c 1", ""]
 
 
+@pytest.mark.parametrize(
+    ("text", "smiles", "cells"),
+    [
+        ("C |c:1| x y\n", "C |c:1|", ["x y"]),
+        ("C\t|c:1|\tx\n", "C |c:1|", ["x"]),
+        ("C |c:1|\tx\n", "C |c:1|", ["x"]),
+        ("C |c:1|\n", "C |c:1|", [""]),
+        ("smiles id\nC |c:1| x\n", "C |c:1|", ["x"]),
+        ("smiles\textension\tid\nC\t|c:1|\tx\n", "C |c:1|", ["|c:1|", "x"]),
+        ("C |c:1\n", "C |c:1", [""]),  # cut off, which the gate refuses
+    ],
+)
+def test_the_extension_of_cxsmiles_is_part_of_the_molecule_in_a_smi_file(
+    tmp_path: Path, text: str, smiles: str, cells: list[str]
+) -> None:
+    (row,) = rows(write(tmp_path / "a.smi", text))
+    assert (row.smiles, list(row.cells[1:])) == (smiles, cells)
+    assert row.id == cells[-1]
+
+
 def test_columns_of_a_smi_file_with_a_header_are_cells(tmp_path: Path) -> None:
     path = write(tmp_path / "a.smi", f"SMILES\tID\tpIC50\n{ASPIRIN}\tx\t5.5\n")
     assert column(path, "pIC50") == ["5.5"]
