@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import wraps
 from itertools import islice
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from molvae.data.tables.records import Row, Table
 
 BATCH = 256  # rows that the model works on together
+SHOWN = 5  # names of new columns that are reported where the table has columns of the usual names
 
 Item = TypeVar("Item")
 Used = TypeVar("Used", contravariant=True)
@@ -69,23 +70,24 @@ table_input = options.packed(
 
 
 class Layout(NamedTuple):
-    """The columns of the table that is written: new ones, and some of the table that is read."""
+    """The columns of the table that is written: those of the table that is read, then new ones."""
 
     columns: tuple[str, ...]  # all names, in order
     smiles: int  # the place of the column of molecules among them
-    kept: tuple[int, ...] = ()  # the places of the columns that stay, in the table that is read
-    new_first: bool = True  # whether the new columns stand before the kept ones
     # The place of the column in which a mol block becomes SMILES, since only an SD file has room
     # for it; None where it stays.
     spelled: int | None = None
+    numbered: bool = False  # the first new column, ID, has the line of each row
 
     def row(self, row: "Row", molecule: "PreparedMolecule", new: Iterable[object]) -> list[object]:
         """Return a row of the table that is written."""
         from molvae.chem.molblock import is_block
 
-        blocks = {self.spelled} if is_block(row.smiles) else set()
-        kept = [molecule.smiles if at in blocks else row.cells[at] for at in self.kept]
-        return [*new, *kept] if self.new_first else [*kept, *new]
+        number = [str(row.line)] if self.numbered else []
+        cells: list[object] = [*row.cells, *number, *new]
+        if self.spelled is not None and is_block(row.smiles):
+            cells[self.spelled] = molecule.smiles
+        return cells
 
 
 class Transform(Protocol[Used]):
@@ -136,35 +138,35 @@ class TableCommand:
         self.count = 0
         self._left_out: Counter[str] = Counter()  # parts of molecules, such as stereo marks
 
-    def layout(self, new: Sequence[str], *, molecules: bool) -> Layout:
-        """Arrange new columns and those that stay; name those that are replaced on stderr.
+    def layout(self, new: Sequence[str], *, ids: bool = False) -> Layout:
+        """Arrange the columns of the table, which stay as they are, and new ones behind them.
 
         Args:
-            new: the new columns; without `molecules`, ID and SMILES are the first two.
-            molecules: whether the molecules and IDs stay, because the new columns have none.
+            new: the names of the new columns, see `names_beside`.
+            ids: whether a table without IDs gets the column ID.
         """
         from molvae.data.tables.columns import id_place
 
-        table = self.table
-        spelling: Callable[[str], str] = str if molecules else str.lower
-        taken = {spelling(column) for column in new}
-        replaced = {table.smiles, id_place(table.columns)}  # by SMILES and ID
-        kept = []
-        for place, column in enumerate(table.columns):
-            if molecules and place == table.smiles:
-                kept.append(place)
-            elif not molecules and place in replaced:
-                continue
-            elif spelling(column) not in taken:
-                kept.append(place)
-            elif place not in replaced:
-                say(f"{table.name}: its column '{column}' is replaced.", quiet=self.output.quiet)
-        names = [table.columns[place] for place in kept]
-        spelled = None if self.output.kind == "sdf" else table.smiles
-        if molecules:
-            smiles = kept.index(table.smiles)
-            return Layout((*names, *new), smiles, tuple(kept), new_first=False, spelled=spelled)
-        return Layout((*new, *names), 1, tuple(kept), spelled=spelled)
+        own = self.table.columns
+        numbered = ids and id_place(own) is None
+        names = self.names_beside(own, ("ID", *new) if numbered else new)
+        spelled = None if self.output.kind == "sdf" else self.table.smiles
+        return Layout((*own, *names), self.table.smiles, spelled, numbered)
+
+    def names_beside(self, own: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
+        """Return other names for new columns that are named as own ones, and report these."""
+        from molvae.data.tables.columns import names_beside
+
+        names = names_beside(own, new)
+        renamed = [f"'{name}'" for name, wanted in zip(names, new, strict=True) if name != wanted]
+        if renamed:  # reported even with --quiet: the usual names have the table's own cells
+            more = f" and {len(renamed) - SHOWN:,} more" if len(renamed) > SHOWN else ""
+            named = ", ".join(renamed[:SHOWN])
+            say(
+                f"{self.table.name}: its own columns stay; new ones of the same name are"
+                f" {named}{more}."
+            )
+        return names
 
     def molecules(
         self, properties: Sequence[str] | None = None, *, known_only: bool = False

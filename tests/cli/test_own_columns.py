@@ -21,7 +21,6 @@ ROWS = (
     ("ethanol", ETHANOL, "", "b", "7.2", "c", '"z"'),
 )
 COMMANDS = {"score": (), "predict": ("-p", "LogP"), "encode": (), "reconstruct": ()}
-REWRITING = ("score", "predict")  # they keep all columns and add theirs behind
 
 Invoke = Callable[..., Result]
 
@@ -61,11 +60,10 @@ def test_every_cell_stays_in_its_column_where_a_format_holds_any_heading(
     done = run(command, source, "-o", path)
     table = open_table(path)
     rows = [row.cells for row in table.rows]
-    own = slice(None, len(COLUMNS)) if command in REWRITING else slice(2 - len(COLUMNS), None)
-    expected = slice(None) if command in REWRITING else slice(2, None)
-    assert table.columns[own] == COLUMNS[expected]
-    assert [cells[own] for cells in rows] == [cells[expected] for cells in ROWS]
+    assert table.columns[: len(COLUMNS)] == COLUMNS
+    assert [cells[: len(COLUMNS)] for cells in rows] == list(ROWS)
     assert "is written to" not in done.stderr
+    assert "own columns" not in done.stderr
 
 
 @pytest.mark.parametrize("target", ["sdf", "json", "jsonl", "parquet"])
@@ -92,6 +90,47 @@ def test_no_heading_is_lost_in_a_summary_with_rows(run: Invoke, command: str) ->
     rows = json.loads(done.stdout)["rows"]
     assert [(row["pIC50"], row["pIC50_2"]) for row in rows] == [("5.10", "7.1"), ("", "7.2")]
     assert "is written to json as 'pIC50_2'." in done.stderr
+
+
+NAMESAKES = {  # of columns that a command writes, as a chemist may have named own ones
+    "score": ("ELBO", "ood"),
+    "predict": ("predicted_LogP", "ood_reason"),
+    "encode": ("logP", "MW", "z1", "standardized_smiles", "model"),
+    "reconstruct": ("exact", "Tanimoto", "model"),
+}
+
+
+@pytest.mark.parametrize("target", ["csv", "jsonl", "sdf"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_own_columns_keep_the_names_of_new_ones(
+    tiny_model_file: Path, tmp_path: Path, command: str, target: str
+) -> None:
+    names = NAMESAKES[command]
+    first, second, third = (tmp_path / f"{number}.{target}" for number in (1, 2, 3))
+    write_table(tmp_path / "in.csv", ("SMILES", *names), [(ASPIRIN, *("own" for _ in names))])
+    for source, path in ((tmp_path / "in.csv", first), (first, second), (second, third)):
+        words = (command, source, tiny_model_file, "-o", path, "-j", 1, "-q", *COMMANDS[command])
+        done = invoke(*words)
+        assert f"{source.name}: its own columns stay; new ones of the same name are" in done.stderr
+    for name in names:
+        assert column(third, name) == ["own"]
+    table = open_table(third)
+    found = {column.lower() for column in table.columns}
+    expected = {f"{name.lower()}_molvae{more}" for name in names for more in ("", "_2", "_3")}
+    assert expected <= found
+
+
+def test_codes_that_were_encoded_beside_own_columns_are_decoded(
+    tiny_model_file: Path, tmp_path: Path
+) -> None:
+    own, codes, plain = (tmp_path / f"{name}.csv" for name in ("own", "codes", "plain"))
+    write_table(own, ("SMILES", "z1", "LogP", "model"), [(ASPIRIN, "9", "9", "mine")])
+    write_table(plain, ("SMILES",), [(ASPIRIN,)])
+    decoded = []
+    for source in (own, plain):
+        invoke("encode", source, tiny_model_file, "-o", codes, "-j", 1, "--force")
+        decoded.append(invoke("decode", codes, tiny_model_file).stdout)
+    assert decoded[0] == decoded[1]
 
 
 def test_a_doubled_column_that_is_to_be_filled_in_is_refused(
@@ -129,8 +168,11 @@ def test_a_map_keeps_the_column_that_colors_it_beside_its_own(
     out = tmp_path / f"out.{target}"
     words = ["map", path, tiny_model_file, "-o", picture, "--table", out, "-c", "PC1", "-j", 1]
     done = invoke(*words)
-    assert [float(row.cells[4]) for row in open_table(out).rows] == [5, 6, 7]
-    assert ("is written to jsonl as 'PC1_2'" in done.stderr) == (target == "jsonl")
+    assert [float(cell) for cell in column(out, "PC1")] == [5, 6, 7]
+    assert (
+        "in.csv: its own columns stay; new ones of the same name are 'PC1_molvae'." in done.stderr
+    )
+    assert len(column(out, "PC1_molvae")) == 3
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -29,23 +29,30 @@ def test_each_molecule_comes_back_with_how_like_it_is(table: Path) -> None:
     done = invoke("reconstruct", table, "-j", 1, "--rejects", table.with_name("bad.csv"))
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
-        *("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model"),
-        "potency",
+        *("name", "smiles", "potency", "standardized_SMILES", "reconstruction"),
+        *("exact", "tanimoto", "consistent", "model"),
     ]
     assert {row["potency"] for row in rows} == {"1"}
-    assert [row["ID"] for row in rows] == [name for name, _ in SOME]
+    assert [(row["name"], row["smiles"]) for row in rows] == list(SOME)
     assert rows[0]["model"].startswith("druglike-")
     generator = MoleculeGenerator.load("druglike")
     expected = reconstruct(generator.model, generator.model.prepare(list(dict(SOME).values()), ""))
     assert [row["reconstruction"] for row in rows] == [each.written for each in expected]
     assert [row["exact"] for row in rows] == [str(each.exact).lower() for each in expected]
     for row in rows:
-        assert canonicalize(row["SMILES"]) == row["SMILES"]
-        assert (row["exact"] == "true") == (row["reconstruction"] == row["SMILES"])
+        assert canonicalize(row["standardized_SMILES"]) == row["standardized_SMILES"]
+        assert (row["exact"] == "true") == (row["reconstruction"] == row["standardized_SMILES"])
     bad = rows_of(table.with_name("bad.csv").read_text())
     assert [row["row"] for row in bad] == ["8", "9"]
     assert bad[1]["reason"] == "symbol unknown to the model: [B]"
-    assert "is replaced" not in done.stderr
+    assert "own columns" not in done.stderr
+
+
+def test_molecules_without_names_get_the_number_of_their_line(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("smiles\nC1CC\nCCO\n")
+    for command in ("encode", "reconstruct"):
+        (row,) = rows_of(invoke(command, tmp_path / "in.csv", "-j", 1).stdout)
+        assert (row["smiles"], row["ID"]) == ("CCO", "3")
 
 
 def test_the_summary_tells_how_much_comes_back(table: Path) -> None:
@@ -74,19 +81,19 @@ def test_what_is_encoded_and_decoded_is_what_is_reconstructed(table: Path, forma
         decoded = invoke("decode", codes, *words)
         back = rows_of(invoke("reconstruct", table, "-j", 1, *words).stdout)
         rows = rows_of(decoded.stdout)
-        assert [row["ID"] for row in rows] == [row["ID"] for row in back]
+        assert [row["ID"] for row in rows] == [row["name"] for row in back]
         assert [row["SMILES"] for row in rows] == [row["reconstruction"] for row in back]
         assert [row["consistent"] for row in rows] == [row["consistent"] for row in back]
 
 
 def test_codes_are_the_posterior_means_to_the_last_bit(table: Path) -> None:
     rows = rows_of(invoke("encode", table, "-j", 1, "--deviations").stdout)
-    codes = MoleculeGenerator.load("druglike").encode([row["SMILES"] for row in rows])
+    codes = MoleculeGenerator.load("druglike").encode([row["smiles"] for row in rows])
     size = codes.shape[1]
-    assert list(rows[0])[-2 * size - 2 :] == [
+    assert list(rows[0])[-2 * size - 1 :] == [
         *(f"z{place}" for place in range(1, size + 1)),
         *(f"sd{place}" for place in range(1, size + 1)),
-        *("model", "potency"),
+        "model",
     ]
     assert rows[0]["potency"] == "1"
     assert float(rows[0]["MW"]) == pytest.approx(296.15, abs=0.01)  # diclofenac

@@ -56,14 +56,17 @@ def test_bad_rows_may_go_to_stdout_where_nothing_else_does(run: Annotate, tmp_pa
     assert [row["row"] for row in rows_of(done.stdout)] == ["4"]
 
 
-def test_a_second_run_replaces_the_columns_of_the_first(
+def test_a_second_run_writes_beside_the_columns_of_the_first(
     command: str, run: Annotate, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
     run("-o", first)
     done = run("-o", second, file=first)
-    assert f"first.csv: its column '{ADDED[command]}' is replaced." in done.stderr
-    assert rows_of(second.read_text()) == rows_of(first.read_text())
+    name = f"{ADDED[command]}_molvae"
+    assert f"first.csv: its own columns stay; new ones of the same name are '{name}'" in done.stderr
+    before, after = (rows_of(path.read_text()) for path in (first, second))
+    assert [{key: row[key] for key in before[0]} for row in after] == before
+    assert [row[name] for row in after] == [row[ADDED[command]] for row in before]
 
 
 @pytest.mark.parametrize("kind", ["tsv", "smi", "sdf", "json", "jsonl", "csv.gz"])

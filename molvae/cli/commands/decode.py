@@ -62,8 +62,8 @@ def command(
 
     FILE is a table from `molvae encode`: codes in the columns z1, z2, ..., and properties in
     columns of their names. The properties are the targets of the molecule; an empty cell sets no
-    target. --target sets the same target for all rows. The column consistent shows where SELFIES
-    had nothing to repair.
+    target. --target sets the same target for all rows. The output is a table of new molecules: ID
+    names the row of FILE, and the column consistent shows where SELFIES had nothing to repair.
 
     The similarity to the encoded molecule depends on how much information the code holds: see kl,
     in nats, and exact_from_mean in `molvae info MODEL`.
@@ -99,12 +99,16 @@ class _Columns(NamedTuple):
             UsageError: for too few of a code's columns, or too many.
             InputError: for two columns of the same name.
         """
+        from molvae.data.tables.columns import last_written
         from molvae.data.tables.records import find_column
+
+        def find(name: str) -> int:
+            return find_column(table, last_written(table.columns, name))
 
         lower = {column.lower() for column in table.columns}
         size = generator.checkpoint.model.config.latent_size
-        codes = tuple(find_column(table, f"z{place}") for place in range(1, size + 1))
-        if f"z{size + 1}" in lower:
+        codes = tuple(find(f"z{place}") for place in range(1, size + 1))
+        if f"z{size + 1}{table.columns[codes[0]][2:]}".lower() in lower:  # of the same `encode`
             raise UsageError(
                 f"{table.name}: has a column z{size + 1}, and codes of this model end with z{size};"
                 " name the model that made them."
@@ -112,8 +116,8 @@ class _Columns(NamedTuple):
         asked = {}
         for place, name in enumerate(() if alone else generator.normalizer.names):
             if name in generator.normalizer.quantities and name.lower() in lower:
-                asked[place] = find_column(table, name)
-        model = find_column(table, "model") if "model" in lower else None
+                asked[place] = find(name)
+        model = find("model") if "model" in lower else None
         return cls(table.columns, codes, asked, model)
 
     def codes_of(

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def command(run: TableCommand, deviations: bool) -> None:
     """Compute the latent codes of the molecules in FILE.
 
-    Each row has the standardized molecule, its properties, its posterior mean in the columns z1,
-    z2, ..., and the other columns of FILE. `molvae decode` turns the codes and the properties back
-    into molecules, the same as `molvae reconstruct` finds.
+    The output has all columns of FILE, the standardized molecule (standardized_SMILES), its
+    properties, and its posterior mean in the columns z1, z2, ... `molvae decode` turns the codes
+    and the properties back into molecules, the same as `molvae reconstruct` finds.
 
     Codes are valid only for the model that made them; the column model names it. `molvae info
     MODEL` shows how much information they hold: kl, in nats.
@@ -36,8 +36,8 @@ def command(run: TableCommand, deviations: bool) -> None:
         for prefix in (("z", "sd") if deviations else ("z",))
         for place in range(1, size + 1)
     ]
-    columns = ("ID", "SMILES", *run.generator.measured, *codes, "model")
-    work = _Encoding(run, deviations, run.layout(columns, molecules=False))
+    columns = ("standardized_SMILES", *run.generator.measured, *codes, "model")
+    work = _Encoding(run, deviations, run.layout(columns, ids=True))
     run.run("Encoding", work, run.molecules(known_only=True))
 
 
@@ -62,8 +62,8 @@ class _Encoding:
         widths = posterior.log_var.mul(0.5).exp().cpu().numpy()
         for number, (row, molecule) in enumerate(batch):
             more = widths[number] if self.deviations else ()
-            first = (row.id or str(row.line), molecule.smiles, *molecule.values)
-            new = (*first, *codes[number], *more, self.run.title)
+            properties = (molecule.smiles, *molecule.values)
+            new = (*properties, *codes[number], *more, self.run.title)
             yield self.layout.row(row, molecule, new)
 
     def summary(self) -> tuple[dict[str, Any], list[str]]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row, Table
 
+COLUMNS = ("ID", "SMILES", "PC1", "PC2", "model")  # of the table
+
 
 @click.command(epilog="Try: molvae map compounds.csv -o map.png --color LogP")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -86,12 +88,13 @@ def command(
         format=format,
     )
     write_atomically(picture, content)
-    own = [colors.name] if colors.name else []
+    own = [colors.name] if colors.name else []  # between the coordinates and the model
     rows = (
         [dot.id, dot.molecule.smiles, *place, *([dot.value] if own else []), run.title]
         for dot, place in zip(dots, projection.coordinates.tolist(), strict=True)
     )
-    written = table.write(["ID", "SMILES", "PC1", "PC2", *own, "model"], rows, smiles=1)
+    *before, last = run.names_beside(own, COLUMNS)
+    written = table.write([*before, *own, last], rows, smiles=1)
     first, second = projection.shares
     summary = {
         "molecules": len(dots),

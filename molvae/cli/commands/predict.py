@@ -77,7 +77,7 @@ def _filled(table: "Table", names: Iterable[str]) -> dict[str, int | None]:
 
 
 def _layout(run: TableCommand, names: Iterable[str], filled: Mapping[str, int | None]) -> Layout:
-    """Arrange the columns; those of an earlier prediction are replaced."""
+    """Arrange the columns."""
     new = [name for name, place in filled.items() if place is None]
     for name, place in filled.items():
         new.append(f"{name if place is None else run.table.columns[place]}_predicted")
@@ -85,7 +85,7 @@ def _layout(run: TableCommand, names: Iterable[str], filled: Mapping[str, int | 
         new.append(f"predicted_{name}")
         if name in run.generator.normalizer.classes:
             new.append(f"certainty_{name}")
-    return run.layout((*new, *OOD), molecules=True)
+    return run.layout((*new, *OOD))
 
 
 def _value_and_certainty(prediction: "Prediction", name: str) -> tuple[object, float | None]:
@@ -142,7 +142,7 @@ class _Predicting:
             if place is None:
                 new.append(value)
             elif empty:
-                fills[self.layout.kept.index(place)] = value
+                fills[place] = value
         new += [*marks, bool(prediction.ood), prediction.ood]
         cells = self.layout.row(row, molecule, new)
         for place, value in fills.items():

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule
     from molvae.data.tables.records import Row
 
-COLUMNS = ("ID", "SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model")
+COLUMNS = (*("standardized_SMILES", "reconstruction", "exact", "tanimoto", "consistent", "model"),)
 
 
 @click.command(epilog="Try: molvae reconstruct compounds.csv -o back.csv")
@@ -24,13 +24,14 @@ def command(run: TableCommand, alone: bool) -> None:
     Each molecule is encoded to its posterior mean and decoded, with its own properties, to the most
     likely molecule. The column exact shows whether both are the same, tanimoto their similarity
     (Morgan fingerprints of radius 2), and consistent whether SELFIES had nothing to repair. The
-    other columns of FILE follow.
+    output has all columns of FILE, and the standardized molecule (standardized_SMILES) beside its
+    reconstruction.
 
     The result depends on how much information the latent code holds: see kl, in nats, and
     exact_from_mean in `molvae info MODEL`. With little information, most reconstructions are only
     similar to the molecule.
     """
-    work = _Reconstruction(run, alone, run.layout(COLUMNS, molecules=False))
+    work = _Reconstruction(run, alone, run.layout(COLUMNS, ids=True))
     run.run("Reconstructing", work, run.molecules(known_only=True))
 
 
@@ -57,7 +58,7 @@ class _Reconstruction:
             self.exact += each.exact
             self.similarity += each.tanimoto
             self.consistent += each.consistent
-            new = (row.id or str(row.line), *each, self.run.title)
+            new = (*each, self.run.title)
             yield self.layout.row(row, molecule, new)
 
     def summary(self) -> tuple[dict[str, Any], list[str]]:

@@ -39,7 +39,7 @@ def command(run: TableCommand, codes: int) -> None:
     ood flags molecules above 99, and molecules with symbols, a length or properties that the
     training set does not have; ood_reason gives the reason. `molvae predict` flags only the latter.
     """
-    work = _Scoring(run, codes, run.layout(COLUMNS, molecules=True))
+    work = _Scoring(run, codes, run.layout(COLUMNS))
     run.run("Scoring", work, run.molecules())
 
 

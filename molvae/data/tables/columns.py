@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, count, islice
 
 from molvae.chem.molblock import is_block
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, as_smiles, parse
@@ -17,6 +17,7 @@ OTHER_NOTATIONS = ("selfies", "smarts", "inchi")  # some texts are also valid SM
 ID_NAMES = ("id", "name", "title", "compound id", "molecule_chembl_id", "zinc_id")
 MAX_WORD = 3  # letters of a word, such as a class, that may be valid SMILES: CI, CM, NO, OCN
 SEARCHED = 100  # records that are searched for molecules
+SUFFIX = "_molvae"  # of a new column whose name the table has already
 
 _SELFIES = re.compile(r"(?:\[[^\]]*\]){2,}")
 
@@ -161,6 +162,34 @@ def find(where: str, columns: Sequence[str], name: str) -> int:
             f" Its columns: {', '.join(columns)}."
         )
     return found[0]
+
+
+def names_beside(own: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of new columns, with a suffix where the table has the name, in any case.
+
+    >>> names_beside(("logP", "model", "model_molvae"), ("LogP", "MW", "model"))
+    ('LogP_molvae', 'MW', 'model_molvae_2')
+    """
+    taken = {column.lower() for column in own}
+
+    def free(name: str) -> str:
+        numbered = (f"{name}{SUFFIX}_{number}" for number in count(2))
+        found = next(n for n in chain((name, name + SUFFIX), numbered) if n.lower() not in taken)
+        taken.add(found.lower())
+        return found
+
+    return tuple(map(free, new))
+
+
+def last_written(columns: Iterable[str], name: str) -> str:
+    """Return the column of this name that molvae wrote last: see `names_beside`.
+
+    >>> last_written(("z1", "z1_molvae", "z1_molvae_2"), "z1")
+    'z1_molvae_2'
+    """
+    spelled = re.compile(rf"{re.escape(name + SUFFIX)}(?:_(\d+))?", re.IGNORECASE)
+    found = [match for match in map(spelled.fullmatch, columns) if match]
+    return max(found, key=lambda match: int(match[1] or 1))[0] if found else name
 
 
 def is_molecule(cell: str) -> bool:

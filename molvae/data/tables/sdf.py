@@ -116,7 +116,8 @@ def write(
 ) -> Iterator[bytes]:
     """Yield a record for each row: a 2D depiction, the ID as title, every column as a data field.
 
-    A cell that is no molecule becomes a record without atoms, so that no row is lost.
+    A cell that is no molecule becomes a record without atoms, so that no row is lost. A mol block
+    in any column is the record's own.
 
     Args:
         columns: different names of fields (`field_name`).
@@ -127,11 +128,11 @@ def write(
     for row in rows:
         cells = [cell_text(value) for value in row]
         title = "" if id_at is None else _harmless(" ".join(cells[id_at].split()))
-        block = draw(cells[smiles])
+        block = draw(next(filter(is_block, cells), cells[smiles]))
         fields = "".join(
             f">  <{name}>\n{_value(cell)}\n"
-            for place, (name, cell) in enumerate(zip(columns, cells, strict=True))
-            if not (place == smiles and is_block(cell))  # it is the record already
+            for name, cell in zip(columns, cells, strict=True)
+            if not is_block(cell)
         )
         yield to_bytes(f"{title}{block}{fields}{_SEPARATOR}\n")
 
