@@ -1,6 +1,7 @@
 """Property values <-> zero-mean, unit-scale conditions; class labels one-hot."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ LEVELS = np.concatenate([[0.001], np.linspace(0.01, 0.99, 99), [0.999]])  # of t
 # molecule would lie a hundred standard deviations from the others and dominate the loss.
 MIN_CLASS_SCALE = 0.1
 EVEN_ODDS = 0.5  # standard deviation of a class that half of the molecules have, the largest
+
+LARGEST = float(np.finfo(np.float32).max)  # of the values of a dataset
 
 Classes = Mapping[str, tuple[str, ...]]  # class label -> its classes
 NO_CLASSES: Classes = {}
@@ -35,6 +38,40 @@ def class_key(word: str) -> str | float:
     except ValueError:
         number = math.nan
     return number if math.isfinite(number) else word.casefold()
+
+
+def resembles_number(word: str) -> bool:
+    """Return whether a word is a number or an error in one, such as `1,5`, `1_0`, `inf`, `nan`."""
+    try:
+        float(word.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def quoted(word: str) -> str:
+    """Return a class as `split_classes` reads it: in quotes where it could mean something else.
+
+    >>> quoted("active"), quoted("1..10 uM"), quoted('5" or more | less')
+    ('active', '"1..10 uM"', '"5"" or more | less"')
+    """
+    is_slip = resembles_number(word) and isinstance(class_key(word), str)
+    needed = is_slip or _SIGNS.search(word)
+    return '"{}"'.format(word.replace('"', '""')) if needed else word
+
+
+def split_classes(text: str) -> list[str]:
+    """Return the classes that `a|b` names; a sign in quotes is part of a class.
+
+    >>> split_classes('active | "a|b"')
+    ['active', 'a|b']
+    """
+    found = _CLASS.findall(f"{text}|")
+    return [plain or inside.replace('""', '"') for inside, plain in found]
+
+
+_SIGNS = re.compile(r'[="|]|\.\.')
+_CLASS = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^|]*?))\s*\|')
 
 
 class PropertyNormalizer(NamedTuple):
@@ -149,17 +186,22 @@ class PropertyNormalizer(NamedTuple):
             UsageError: listing the known classes and the nearest one.
         """
         classes = {class_key(known): known for known in self.classes[label]}
-        if class_key(word) not in classes:
+        key = class_key(" ".join(word.split()))
+        if key not in classes:
             raise UsageError(
                 f"target {label} = {word}: no such class"
                 f"{did_you_mean(word, self.classes[label]) or '.'}"
-                f" Its classes are {', '.join(self.classes[label])}."
+                f" Its classes are {self.listed(label)}."
             )
-        return classes[class_key(word)]
+        return classes[key]
+
+    def listed(self, label: str) -> str:
+        """Return the classes of a label as they are asked for, for messages."""
+        return ", ".join(map(quoted, self.classes[label]))
 
     def describe(self, name: str) -> str:
         """Return a quantity's name, with the classes of a class label."""
-        return f"{name} ({', '.join(self.classes[name])})" if name in self.classes else name
+        return f"{name} ({self.listed(name)})" if name in self.classes else name
 
     def quantile(self, name: str, level: np.ndarray) -> np.ndarray:
         """Return the training split's values of one property at these levels, each in 0..1."""

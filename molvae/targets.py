@@ -11,14 +11,23 @@ import numpy as np
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.properties import resolve as resolve_property
 from molvae.errors import UsageError, did_you_mean
-from molvae.normalizer import PropertyNormalizer, Reading, class_key
+from molvae.normalizer import (
+    LARGEST,
+    PropertyNormalizer,
+    Reading,
+    class_key,
+    quoted,
+    resembles_number,
+    split_classes,
+)
 
 Range = tuple[float, float]  # low, high; equal for a point, infinite where an end is open
-Wanted = Range | str  # of a class label: a class, or several as `a|b`
+Wanted = Range | str  # of a class label: a class, or several as `a|b`, each as `quoted`
 Ends = Sequence[float | None]  # the same as people write it: None where it is open
 Targets = Union[Mapping[str, float | Ends | str], "Request"]
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+QUOTED = re.compile(r'(?:^|(?<=[=|]))\s*"(?:[^"]|"")*"')  # a class whose signs mean nothing
 SPAN = re.compile(r"\d+(\.\d+)?-\d+(\.\d+)?", re.ASCII)  # how people write ranges elsewhere
 
 
@@ -39,7 +48,8 @@ class Request:
     def parse(texts: Iterable[str]) -> dict[str, Wanted]:
         """Return the targets that texts such as `LogP=2.5` or `QED=0.8..0.95` name.
 
-        The names are not checked: that takes a model, and `for_model`.
+        A class with a sign in its name stands in quotes: `dose="1..10"|"10|20"`. The names are not
+        checked: that takes a model, and `for_model`.
 
         Raises:
             UsageError: for a text that cannot be read, an empty range, or a name given twice.
@@ -49,15 +59,16 @@ class Request:
         """
         ranges: dict[str, Wanted] = {}
         for text in texts:
-            name, equals, value = (part.strip() for part in text.rpartition("="))
-            if not (name and equals and value):
+            at = _blanked(text).rfind("=")
+            name, value = text[: max(at, 0)].strip(), text[at + 1 :].strip()
+            if not (name and value):
                 raise UsageError(
                     f"'{text}': write NAME=VALUE or NAME=LOW..HIGH, such as LogP=2.5, LogP=2..3 or"
                     " MW=..400."
                 )
             if name.lower() in (known.lower() for known in ranges):
                 raise UsageError(f"'{text}': {name} has a target already; give one range.")
-            ranges[name] = value if _is_class(name, value) else _parse_range(text, value)
+            ranges[name] = parse_target(name, value)
         return ranges
 
     @classmethod
@@ -182,6 +193,8 @@ def spell(name: str, normalizer: PropertyNormalizer) -> str:
         what = f"this model was not trained on {same}."
     else:
         what = f"unknown property '{same}'{did_you_mean(same, names) or '.'}"
+    if same.partition("=")[0].lower() in map(str.lower, normalizer.classes):  # LABEL=<=1
+        what += " A class with an equals sign in its name needs quotes."
     known = [str(PROPERTIES.get(name, normalizer.describe(name))) for name in names]
     raise UsageError(f"{what} This model knows {', '.join(known) or 'none'}.")
 
@@ -206,18 +219,32 @@ def _possible(name: str, wanted: Range) -> Range:
     return wanted
 
 
-def _is_class(name: str, word: str) -> bool:
-    """Return whether a word can be a class: no slip of a number, such as `nan`, `2,5` or `1_0`."""
-    if ".." in word:
-        return False
+def parse_target(name: str, value: str) -> Wanted:
+    """Return the target that a text such as `2.5`, `0.8..0.95` or `active` names.
+
+    Raises:
+        UsageError: for a text that cannot be read, or an empty range.
+    """
+    if name.lower() in {known.lower() for known in PROPERTIES}:
+        return parse_range(name, value)
+    bare = _blanked(value)
+    if not (".." in bare or resembles_number(bare)):  # no slip such as `nan`, `2,5` or `1_0`
+        return value
     try:
-        float(word.replace(",", "."))
-    except ValueError:
-        return name.lower() not in {known.lower() for known in PROPERTIES}
-    return False
+        return parse_range(name, value)
+    except UsageError as error:
+        hint = f"A class of that name needs quotes: {name}={quoted(value)}"
+        raise UsageError(f"{error} {hint}") from error
 
 
-def _parse_range(text: str, value: str) -> Range:
+def _blanked(text: str) -> str:
+    """Return a text of the same length, without the signs of classes in quotes."""
+    return QUOTED.sub(lambda found: "x" * len(found[0]), text)
+
+
+def parse_range(name: str, value: str) -> Range:
+    """Return the range, or the point, that a text such as `0.8..0.95` names; errors name both."""
+    text = f"{name}={value}"
     start, dots, end = (part.strip() for part in value.partition(".."))
     if not dots:
         point = _parse_number(text, start)
@@ -234,6 +261,8 @@ def _parse_range(text: str, value: str) -> Range:
 def _parse_number(text: str, word: str) -> float:
     """Read a plain ASCII number: `float` alone would take 1_0, nan and inf as well."""
     number = float(word) if NUMBER.fullmatch(word) else math.nan
+    if LARGEST < abs(number) < math.inf:
+        raise UsageError(f"'{text}': '{word}' is too large, more than {LARGEST:.2g}.")
     if not math.isfinite(number):
         hint = "; write the decimal point as a dot" if "," in word else ""
         hint = f"; a range is {'..'.join(word.split('-'))}" if SPAN.fullmatch(word) else hint
@@ -283,19 +312,19 @@ def _as_classes(label: str, wanted: object, normalizer: PropertyNormalizer) -> s
         if low < high:
             raise UsageError(
                 f"target {label} = {format_range((low, high))}: a range; {label} has the classes"
-                f" {', '.join(normalizer.classes[label])}. Join several with |."
+                f" {normalizer.listed(label)}. Join several with |."
             )
         text = f"{low:.17g}"
     classes = normalizer.classes[label]
-    is_one = class_key(text) in map(class_key, classes)
-    words = [text] if is_one else [word.strip() for word in text.split("|")]
+    is_one = class_key(" ".join(text.split())) in map(class_key, classes)
+    words = [text] if is_one else split_classes(text)
     allowed = {normalizer.resolve_class(label, word) for word in words}
-    return "|".join(word for word in classes if word in allowed)
+    return "|".join(quoted(word) for word in classes if word in allowed)
 
 
 def alternatives(wanted: str, classes: Container[str]) -> tuple[str, ...]:
     """Return the classes that `a|b` allows; a class that has the sign in its name is one."""
-    return (wanted,) if wanted in classes else tuple(wanted.split("|"))
+    return (wanted,) if wanted in classes else tuple(split_classes(wanted))
 
 
 def format_range(wanted: Wanted) -> str:
@@ -304,8 +333,13 @@ def format_range(wanted: Wanted) -> str:
         return wanted
     low, high = wanted
     if low == high:
-        return f"{low:g}"
-    return f"{'' if math.isinf(low) else f'{low:g}'}..{'' if math.isinf(high) else f'{high:g}'}"
+        return _digits(low)
+    return "..".join("" if math.isinf(end) else _digits(end) for end in wanted)
+
+
+def _digits(value: float) -> str:
+    """Return a number with as many digits as it takes to read it again, at least six."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(float(value))
 
 
 def _choose_value(

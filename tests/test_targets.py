@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from molvae.errors import UsageError
-from molvae.normalizer import PropertyNormalizer
+from molvae.normalizer import PropertyNormalizer, quoted
 from molvae.targets import (
     Range,
     Request,
     Targets,
     Wanted,
+    alternatives,
     format_range,
     is_hit,
     likeliest,
@@ -173,7 +174,9 @@ LABELLED = PropertyNormalizer.fit(
         ("Active", "active"),
         ("inactive | ACTIVE", "active|inactive"),
         ("active|active", "active"),
-        ("A|B", "a|b"),
+        ("A|B", '"a|b"'),
+        ('"a|b"|0', '0|"a|b"'),
+        ("A|B ", '"a|b"'),
         (0, "0"),
         (0.0, "0"),
         ((0.0, 0.0), "0"),
@@ -197,15 +200,15 @@ def test_classes_are_spelled_and_ordered_as_the_model_does(
     ("targets", "words"),
     [
         ({"assay": "actve"}, "assay = actve: no such class; did you mean 'active'?"),
-        ({"assay": "active|7"}, "assay = 7: no such class. Its classes are 0, active, a|b"),
+        ({"assay": "active|7"}, 'assay = 7: no such class. Its classes are 0, active, "a|b"'),
         ({"assay": 7}, "assay = 7: no such class."),
-        ({"assay": (0.0, 1.0)}, "assay = 0..1: a range; assay has the classes 0, active, a|b"),
+        ({"assay": (0.0, 1.0)}, 'assay = 0..1: a range; assay has the classes 0, active, "a|b"'),
         ({"assay": NAN}, "not a finite number"),
         ({"assay": INF}, "not a finite number"),
         ({"assay": ""}, "no such class"),
         ({"assay": "active", "ASSAY": "0"}, "assay: given twice"),
         ({"LogP": "high"}, "target LogP = high: not a number, and LogP has no classes"),
-        ({"assay=active": 1.0}, "unknown property 'assay=active'"),
+        ({"assay=active": 1.0}, "unknown property 'assay=active'. A class with an equals sign"),
     ],
 )
 def test_class_that_cannot_be_meant_is_refused(
@@ -214,6 +217,41 @@ def test_class_that_cannot_be_meant_is_refused(
     with pytest.raises(UsageError) as caught:
         request(targets, LABELLED)
     assert words in str(caught.value)
+
+
+ODD = (
+    "<=1 uM",
+    "1..10 uM",
+    "10-20",
+    "a|b",
+    "a | b",
+    "x=y|z..",
+    "=",
+    "|",
+    "..",
+    '5" bore',
+    '"',
+    '"a"',
+)
+ODD += ("nan", "inf", "1,5", "1_0", "5", "active", "two words", "'", "#N/A", '"a"|"b"')
+
+
+@pytest.mark.parametrize("word", ODD)
+def test_every_class_can_be_asked_for_as_it_is_written(word: str) -> None:
+    names = [f"dose={each}" for each in ODD]
+    hot = np.arange(len(ODD)) == np.arange(200)[:, None] % len(ODD)
+    normalizer = PropertyNormalizer.fit(names, hot.astype(float), classes={"dose": ODD})
+    for words in ([word], [word, "active"]):
+        typed = f"dose={'|'.join(map(quoted, words))}"
+        asked = request(Request.parse([typed]), normalizer)
+        assert request(Request.parse([str(asked)]), normalizer) == asked
+        assert sorted(alternatives(str(asked.ranges["dose"]), ODD)) == sorted({*words})
+    assert request({"dose": word}, normalizer) == request({"dose": quoted(word)}, normalizer)
+
+
+def test_a_class_needs_quotes_only_where_it_would_mean_something_else() -> None:
+    plain = ["10-20", "5", "active", "two words", "'", "#N/A"]
+    assert [word for word in ODD if quoted(word) == word] == plain
 
 
 def test_a_class_is_written_as_it_is_read_and_never_unfamiliar() -> None:

@@ -248,7 +248,7 @@ def _rewrite(standardization: Standardization, mol: Chem.Mol, smiles: str) -> st
 def _neutral(mol: Chem.Mol, smiles: str) -> Chem.Mol:
     """Return the molecule with protons added or removed until it is neutral, where it can be.
 
-    A ring with a charged carbon may be aromatic only because of the charge, as cyclopentadienide is,
+    A ring with a charged carbon may be aromatic only because of the charge, as cyclopentadienide,
     so its bonds become single and double before, and the molecule is sanitized again. Where that
     fails, as for the phosphorus of an ion like [PF6-], the charge stays.
     """

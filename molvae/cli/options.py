@@ -36,7 +36,8 @@ targets = click.option(
     callback=_targets,
     metavar="NAME=VALUE|LO..HI",
     help="Target of a property, such as LogP=2.5, QED=0.8..0.95 or MW=..400, or a class of a label,"
-    " such as activity=active; repeat for more.",
+    " such as activity=active; repeat for more. A class whose name has one of = | .. needs quotes:"
+    " 'dose=\"1..10 uM\"'. `molvae info MODEL` shows the classes as they are typed.",
 )
 
 

@@ -1,8 +1,6 @@
 """The targets of a command, from `--target` or a table, and warnings about unusual ones."""
 
-import csv
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ from molvae.cli.terminal import say
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from molvae.data.tables.records import Row, Table
     from molvae.generator import MoleculeGenerator
     from molvae.targets import Request, Wanted
 
@@ -34,38 +33,61 @@ def read_requests(
         return [generator.request(targets)], number or 20
     if targets:
         raise UsageError("--target and --targets: give the targets in one place.")
-    rows = [generator.request(row) for row in _read_targets(targets_file)]
+    rows = list(_read_targets(generator, targets_file))
     return rows, (number or 1) * len(rows)
 
 
-def _read_targets(path: Path) -> Iterator["dict[str, Wanted]"]:
-    from molvae.targets import Request
+def _read_targets(generator: "MoleculeGenerator", path: Path) -> Iterator["Request"]:
+    """Yield the request of each row of a table in any format.
 
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a table of targets: {error}") from error
-    header = text.partition("\n")[0]
-    reader = csv.DictReader(text.splitlines(), delimiter=max(",;\t", key=header.count))
-    asked = [name for name in reader.fieldnames or () if name.startswith(PREFIX)]
-    if twice := [name for name, times in Counter(reader.fieldnames).items() if name and times > 1]:
-        raise UsageError(f"{path}: column '{twice[0]}' stands twice; leave one of them out.")
+    Raises:
+        InputError: for no table, and for a row that every table refuses.
+        UsageError: for a cell that is no target of the model.
+    """
+    from molvae.data.tables.columns import NO_MOLECULES
+    from molvae.data.tables.tables import open_table
+
+    table = open_table(path, smiles_column=NO_MOLECULES)
+    asked = _target_columns(table)
     found = False
-    for row in reader:
-        found = True
-        cells = {name: row[name] or "" for name in asked or reader.fieldnames or ()}
-        words = [
-            f"{name.removeprefix(PREFIX)}={cell}" for name, cell in cells.items() if cell.strip()
-        ]
+    for row in table.rows:
+        found, where = True, f"{row.file}:{row.line}"
+        if row.fault:
+            hint = "; write the decimal point as a dot" if row.fault == "too many cells" else ""
+            raise InputError(f"{where}: {row.fault}{hint}.")
         try:
-            if None in row:
-                raise UsageError("more cells than columns; write the decimal point as a dot.")
-            yield Request.parse(words)
+            yield generator.request(_targets(generator, asked, row))
         except UsageError as error:
-            raise UsageError(f"{path}, line {reader.line_num}: {error}") from error
+            raise UsageError(f"{where}: {error}") from error
     if not found:
         raise InputError(f"{path}: no row of targets.")
+
+
+def _target_columns(table: "Table") -> dict[int, str]:
+    """Return the columns of targets, place -> name: those of `molvae generate`, or else all.
+
+    Raises:
+        InputError: for two columns of the same name.
+    """
+    from molvae.data.tables.records import find_column
+
+    names = [name for name in table.columns if name]
+    asked = [name for name in names if name.startswith(PREFIX)] or names
+    return {find_column(table, name): name.removeprefix(PREFIX) for name in asked}
+
+
+def _targets(
+    generator: "MoleculeGenerator", asked: Mapping[int, str], row: "Row"
+) -> dict[str, "Wanted"]:
+    """Return the targets of a row; a cell of a class label may be a class without quotes."""
+    from molvae.targets import parse_range
+
+    targets: dict[str, Wanted] = {}
+    for place, name in asked.items():
+        if cell := " ".join(row.cells[place].split()):
+            is_class = generator.spell(name) in generator.normalizer.classes
+            targets[name] = cell if is_class else parse_range(name, cell)
+    return targets
 
 
 def warn_of_targets(request: "Request", *, quiet: bool, so: str = "", of: str = "") -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from molvae.data.tables.cells import number
 from molvae.errors import Rejected, UsageError
-from molvae.normalizer import class_key
+from molvae.normalizer import class_key, resembles_number
 
 FEW = 20  # different words that become classes without --label NAME:class
 MOST = 50  # classes that a label may have: each is a condition of the model
@@ -146,7 +146,7 @@ class LabelCells:
         classes: dict[str | float, str] = {}
         for cell, code in self._codes.items():
             if word := _word(cell):
-                is_number = _resembles_number(word)
+                is_number = resembles_number(word)
                 (numbers if is_number else words)[cell] = code
                 if self.kind or not is_number:
                     classes.setdefault(class_key(word), word)
@@ -201,15 +201,6 @@ def _is_number(cell: str) -> bool:
     try:
         number(cell, field="")
     except Rejected:
-        return False
-    return True
-
-
-def _resembles_number(word: str) -> bool:
-    """Return whether a word is a number or an error in one, such as `1,5`, `1_0`, `inf`, `nan`."""
-    try:
-        float(word.replace(",", "."))
-    except ValueError:
         return False
     return True
 

@@ -145,8 +145,11 @@ def test_a_table_of_targets_may_be_separated_otherwise(
     assert (row["target_MW"], row["target_LogP"]) == ("300", "1..2")
 
 
-def test_what_generate_wrote_can_be_asked_for_again(generate: Generate, tmp_path: Path) -> None:
-    first = tmp_path / "first.csv"
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "sdf"])
+def test_what_generate_wrote_can_be_asked_for_again(
+    generate: Generate, tmp_path: Path, ending: str
+) -> None:
+    first = tmp_path / f"first.{ending}"
     generate("-n", 2, "-t", "LogP=2.5", "-o", first)
     rows = rows_of(generate("--targets", first).stdout)
     assert [row["target_LogP"] for row in rows] == ["2.5", "2.5"]
@@ -155,14 +158,19 @@ def test_what_generate_wrote_can_be_asked_for_again(generate: Generate, tmp_path
 @pytest.mark.parametrize(
     ("lines", "code", "message"),
     [
-        (("LogP", "2", "x"), 2, "targets.csv, line 3: 'LogP=x': 'x' is not a finite number"),
+        (("LogP", "2", "x"), 2, "targets.csv:3: 'LogP=x': 'x' is not a finite number"),
         (("LogP", "3..1"), 2, "an empty range"),
-        (("LogP", "2,5"), 2, "line 2: more cells than columns; write the decimal point as a dot"),
+        (("LogP", "2,5"), 3, "csv:2: too many cells; write the decimal point as a dot"),
+        (("LogP", '"1\n2"'), 2, "is not a finite number"),
+        (("LogP", '"1'), 3, "csv:2: a quote opens and does not close"),
+        (("LogP", "1e308"), 2, "csv:2: 'LogP=1e308': '1e308' is too large, more than 3.4e+38"),
+        (("QED", "1.0000001"), 2, "target QED = 1.0000001: impossible, QED is 0 to 1"),
+        (("QED,note", f'0.9,"{"x" * 140_000}"'), 3, "csv:2: cell too long"),
         (("LogD", "2"), 2, "unknown property 'LogD'; did you mean 'LogP'?"),
         (("LogP,MolLogP", "2,2"), 2, "LogP: given twice"),
-        (("LogP,QED,LogP", "2,0.5,3"), 2, "targets.csv: column 'LogP' stands twice"),
+        (("LogP,QED,LogP", "2,0.5,3"), 3, "targets.csv: 2 columns are named 'LogP'"),
         (("LogP",), 3, "no row of targets"),
-        ((), 3, "no row of targets"),
+        ((), 3, "targets.csv: empty"),
     ],
 )
 def test_a_table_that_cannot_be_meant_is_one_line(

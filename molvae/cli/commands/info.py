@@ -102,7 +102,8 @@ def _properties(header: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     from molvae.normalizer import class_column
 
     normalizer = header["normalizer"]
-    of_classes = {class_column(label, word) for label, word, *_ in _classes(header)}
+    classes = normalizer.get("classes", {})
+    of_classes = {class_column(label, word) for label in classes for word in classes[label]}
     columns = ["property", "mean", "sd", "p0.1", "p50", "p99.9"]
     rows = [
         [name, *(_text(float(value)) for value in (mean, scale, q[0], q[len(q) // 2], q[-1]))]
@@ -122,7 +123,7 @@ def _properties(header: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def _classes(header: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """Yield each class of each label: its fraction in training, and its molecules in all splits."""
-    from molvae.normalizer import class_column
+    from molvae.normalizer import class_column, quoted
 
     normalizer = header["normalizer"]
     shares = dict(zip(normalizer["names"], normalizer["mean"], strict=True))
@@ -131,7 +132,7 @@ def _classes(header: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         for word in words:
             molecules = counted.get(label, {}).get("classes", {}).get(word, "")
             share = float(shares[class_column(label, word)])
-            yield label, word, _text(share), str(molecules)
+            yield label, quoted(word), _text(share), str(molecules)
 
 
 def _text(value: object) -> str:

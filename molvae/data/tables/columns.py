@@ -15,6 +15,7 @@ SMILES_NAMES = ("smiles", "canonicalsmiles", "structure", "smi")
 LOOSE_NAMES = ("molecule", "mol", "compound", "ligand")  # may also hold names
 OTHER_NOTATIONS = ("selfies", "smarts", "inchi")  # some texts are also valid SMILES
 ID_NAMES = ("id", "name", "title", "compound id", "molecule_chembl_id", "zinc_id")
+NO_MOLECULES = "\0"  # in place of the SMILES column's name, for a table that needs none
 MAX_WORD = 3  # letters of a word, such as a class, that may be valid SMILES: CI, CM, NO, OCN
 SEARCHED = 100  # records that are searched for molecules
 SUFFIX = "_molvae"  # of a new column whose name the table has already
@@ -151,6 +152,8 @@ def find(where: str, columns: Sequence[str], name: str) -> int:
         UsageError: listing the columns, when there is none.
         InputError: when there is more than one.
     """
+    if name == NO_MOLECULES:
+        return 0
     lower = name.strip().lower()
     found = [place for place, column in enumerate(columns) if column == name]
     found = found or [place for place, column in enumerate(columns) if column.lower() == lower]

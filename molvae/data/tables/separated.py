@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 from molvae.data.tables.cells import cell_text
 from molvae.data.tables.columns import (
+    NO_MOLECULES,
     by_column,
     choose_smiles_column,
     find,
@@ -140,6 +141,8 @@ def _holds_rows(cell: str, separator: str, width: int) -> bool:
 
 def _has_header(preview: list[Record], smiles_column: str) -> bool:
     """Return whether the first row is a header; a wrong answer would lose a molecule."""
+    if smiles_column == NO_MOLECULES:
+        return True
     first, rest = preview[0].cells, preview[1:]
     if smiles_column:
         named = smiles_column.strip().lower() in {cell.strip().lower() for cell in first}

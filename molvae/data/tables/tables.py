@@ -29,7 +29,7 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
         path: a file, whose ending names its format, with or without `.gz`; `-` for stdin. The
             format of stdin and of pipes without an ending is recognized by the content.
         smiles_column: the column that holds the SMILES, in any case; "": found by name
-            or else by content (`columns.smiles_place`).
+            or else by content (`columns.smiles_place`); `columns.NO_MOLECULES`: not needed.
         format: one of `READERS`, to override the ending.
 
     Raises:
