@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from molvae.chem.molblock import smiles_from_block
-from molvae.chem.smiles import canonicalize
+from molvae.chem.smiles import as_smiles, canonicalize
 from molvae.data.tables import records
 from molvae.data.tables.tables import open_table, write_table
 from tests.cli.running import invoke
@@ -188,7 +187,7 @@ def test_the_structure_of_an_sd_file_stays_beside_a_field_of_smiles(
         words = [command, source, tiny_model_file, "-o", path, "-j", 1, *COMMANDS[command]]
         invoke(*words)
         (row,) = open_table(path).rows
-        assert canonicalize(smiles_from_block(row.smiles)) == canonicalize(ASPIRIN)
+        assert canonicalize(as_smiles(row.smiles)) == canonicalize(ASPIRIN)
 
 
 def test_a_field_that_begins_too_late_for_a_column_is_named(

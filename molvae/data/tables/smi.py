@@ -19,13 +19,15 @@ def read(file: OpenFile, smiles_column: str) -> Table:
         raise InputError(f"{file.where}: no rows.")
     header = _header(first.cells, smiles_column)
     if header is None:
+        first = _with_extension(first, 0)
         more = (f"column_{place}" for place in range(3, len(first.cells) + 1))
         columns: tuple[str, ...] = ("smiles", "id", *more)
         smiles = find(file.where, columns, smiles_column) if smiles_column else 0
         rows = chain([first], rows)
     else:
         columns, smiles = header
-    rows = (_with_extension(record, len(columns)) for record in rows)
+    width = 0 if header is None else len(columns)
+    rows = (_with_extension(record, width) for record in rows)
     found = table_rows(file, columns, smiles, rows)
     return Table(file, columns, smiles, found, has_header=header is not None, line_is_row=True)
 
@@ -54,7 +56,7 @@ def _rows(text: Iterator[str]) -> Iterator[Record]:
 def _with_extension(record: Record, width: int) -> Record:
     """Return a record whose SMILES has the extension of CXSMILES that follows it, `|...|`.
 
-    It is left out of the ID, but stays where it is a cell of its own in a table of `width` columns.
+    It is left out of the ID, but stays where it is a cell of its own under a header of `width` names.
     """
     smiles, *rest = record.cells
     if not (rest and rest[0].startswith("|")):
