@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from molvae.arguments import as_path
 from molvae.config import ModelConfig, PriorConfig, as_dict, check_supported, updated
 from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, did_you_mean
 from molvae.files import store
@@ -277,11 +278,12 @@ def find_model(model: str | Path) -> Path:
 
     Raises:
         InputError: when it is none of these, listing the bundled ones.
+        UsageError: when it is not even a path.
     """
     bundled = bundled_models()
+    path = as_path("model", model)
     if str(model) in bundled:
         return bundled[str(model)]
-    path = Path(model)
     if path.is_dir() and (path / MODEL_FILE).is_file():
         return path / MODEL_FILE
     if path.is_file():

@@ -4,16 +4,15 @@ The command line's options, the TOML file, the checkpoint's header and the refer
 are all read off these dataclasses. Precedence: flag > file > preset > default.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from molvae.arguments import MAX_MOLECULES, MAX_SEED
 from molvae.errors import ConfigError, did_you_mean
 
 # Settings of `prepare` that a model and the data to fine-tune it on have in common.
 STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")
-MAX_SEED = 2**63 - 1  # the largest that torch takes
 DEFAULT_PROPERTIES = ("MW", "LogP", "TPSA", "QED", "SA", "HBD", "HBA", "RotB")
 
 
@@ -25,7 +24,10 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
 ) -> Any:
-    """Declare one hyper-parameter: default, one-line help, and the values that make sense."""
+    """Declare one hyper-parameter: default, one-line help, and the values that make sense.
+
+    A number has both ends of a range, so that an infinite one never passes.
+    """
     return field(default=default, metadata=dict(help=help, low=low, high=high, choices=choices))
 
 
@@ -50,7 +52,10 @@ class DataConfig:
     )
     max_symbols: int = setting(128, "Longest SELFIES accepted, in symbols", low=2, high=1024)
     min_count: int = setting(
-        5, "Molecules that must contain a symbol for it to enter the vocabulary", low=1
+        5,
+        "Molecules that must contain a symbol for it to enter the vocabulary",
+        low=1,
+        high=MAX_MOLECULES,
     )
     split: str = setting(
         "random", "random, scaffold, or the column that names the split of each row"
@@ -97,7 +102,10 @@ class TrainConfig:
 
     epochs: int = setting(30, "Passes over the training split", low=1, high=100_000)
     patience: int = setting(
-        0, "Epochs without a better validation loss before training stops; 0: never", low=0
+        0,
+        "Epochs without a better validation loss before training stops; 0: never",
+        low=0,
+        high=100_000,
     )
     batch_size: int = setting(256, "Molecules per step", low=1, high=65_536)
     accumulate: int = setting(
@@ -130,14 +138,16 @@ class TrainConfig:
         0.15, "Warm-up of the KL weight, as a fraction of the steps", low=0.0, high=1.0
     )
     free_nats: float = setting(8.0, "Free nats: KL per molecule without penalty", low=0.0, high=500)
-    property_weight: float = setting(0.5, "Weight of the property head's squared error", low=0.0)
+    property_weight: float = setting(
+        0.5, "Weight of the property head's squared error", low=0.0, high=1e6
+    )
     precision: str = setting(
         "auto",
         "Precision of the matrix products; auto: bf16 on a CPU that has bf16 units, else fp32",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
     seed: int = setting(0, "Seed of weights, order and noise", low=0, high=MAX_SEED)
-    save_every: float = setting(120.0, "Seconds between saves within an epoch", low=1.0)
+    save_every: float = setting(120.0, "Seconds between saves within an epoch", low=1.0, high=1e6)
 
 
 @dataclass(frozen=True)
@@ -203,12 +213,14 @@ Config = TypeVar("Config", DataConfig, ModelConfig, PriorConfig, TrainConfig, Ge
 
 
 def check(config: Config) -> Config:
-    """Return `config` when every value is of its type and in its range.
+    """Return `config` when every value is of its type, or numpy's, and in its range.
 
     Raises:
         ConfigError: naming the key, the value and the range.
     """
     hints = get_type_hints(type(config))
+    given = {item.name: getattr(config, item.name) for item in fields(config)}
+    config = replace(config, **{name: _plain(value) for name, value in given.items()})
     for item in fields(config):
         value, kind = getattr(config, item.name), hints[item.name]
         if kind == float | None:
@@ -222,16 +234,15 @@ def check(config: Config) -> Config:
                 f"{item.name} = {value!r:.80}: one of {', '.join(choices)}"
                 f"{did_you_mean(str(value), choices) or '.'}"
             )
-        if isinstance(value, int | float) and not (
-            abs(value) <= sys.float_info.max  # an infinite one too is within a range that is open
-            and (low is None or value >= low)
-            and (high is None or value <= high)
-        ):
-            raise ConfigError(
-                f"{item.name} = {value!r:.80} is out of range: "
-                f"{'any' if low is None else low} to {'any' if high is None else high}."
-            )
+        if low is not None and not low <= value <= high:
+            raise ConfigError(f"{item.name} = {value!r:.80} is out of range: {low} to {high}.")
     return config
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of numpy as Python's, and a list as a tuple."""
+    value = value.tolist() if type(value).__module__ == "numpy" else value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_type(name: str, value: object, kind: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from molvae.arguments import as_path
 from molvae.errors import ArtifactError, UsageError
 from molvae.files import store
 from molvae.normalizer import PropertyNormalizer
@@ -76,7 +77,7 @@ class MoleculeDataset(NamedTuple):
             raise UsageError(f"unknown split '{name}': one of {', '.join(SPLIT_NAMES)}.")
         return np.flatnonzero(self.split == SPLIT_NAMES.index(name))
 
-    def save(self, path: Path) -> str:
+    def save(self, path: str | Path) -> str:
         """Write the dataset to one file, atomically; return its sha256."""
         arrays = {name: getattr(self, name) for name in _TYPES}
         header = {
@@ -84,7 +85,7 @@ class MoleculeDataset(NamedTuple):
             "normalizer": self.normalizer.to_dict(),
             "provenance": dict(self.provenance),
         }
-        return store.write(path, arrays, header, kind="dataset", format=FORMAT)
+        return store.write(as_path("path", path), arrays, header, kind="dataset", format=FORMAT)
 
     @classmethod
     def load(cls, path: str | Path) -> "MoleculeDataset":
@@ -93,7 +94,7 @@ class MoleculeDataset(NamedTuple):
         Raises:
             ArtifactError: when the file is damaged, foreign, or written by a newer molvae.
         """
-        path = Path(path)
+        path = as_path("path", path)
         stored = store.look(path, kind="dataset", format=FORMAT)
         try:
             vocabulary = Vocabulary(stored.header["symbols"])

@@ -7,13 +7,14 @@ molecules = generator.generate(100, {"LogP": 2.5, "QED": (0.8, 0.95)}, seed=1)
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from molvae.arguments import MAX_MOLECULES, is_by_name, listed, real_number, whole_number
 from molvae.checkpoint import Checkpoint, find_model
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError
@@ -38,6 +39,7 @@ from molvae.generation.rejection import RejectionSampler
 from molvae.generation.results import Generated, Generation
 from molvae.generation.score import Score, score
 from molvae.generation.search import SEARCH, Search
+from molvae.model.device import choose_device
 from molvae.model.ood import CODES
 from molvae.presets import SWEEP_GUIDANCE
 from molvae.targets import Request, Targets, spell
@@ -76,9 +78,10 @@ class MoleculeGenerator:
 
         Raises:
             InputError: when there is no such model.
+            UsageError: for a device that this machine does not have.
             ArtifactError: when the file is damaged, foreign or too new.
         """
-        return cls(Checkpoint.load(find_model(model), device))
+        return cls(Checkpoint.load(find_model(model), choose_device(str(device))))
 
     @property
     def name(self) -> str:
@@ -126,11 +129,13 @@ class MoleculeGenerator:
         Returns:
             The molecules, as a sequence, with a `summary` of how they came about.
         """
-        one = targets is None or isinstance(targets, Mapping | Request)
-        requests = [self.request(each) for each in ([targets] if one else targets)]  # type: ignore[arg-type,union-attr]
+        one = targets is None or isinstance(targets, Request) or is_by_name(targets)
+        example = "targets, such as [{'LogP': 2.5}] or table.to_dict('records')"
+        sets: list[Any] = [targets] if one else listed("targets", targets, example)
+        requests = [self.request(each) for each in sets]
         if not requests:
             raise UsageError("the list of targets is empty.")
-        if n < len(requests):
+        if whole_number("n", n, 0, MAX_MOLECULES) < len(requests):
             each = f" for each of the {len(requests)} sets of targets" if len(requests) > 1 else ""
             raise UsageError(f"n = {n}: ask for at least one molecule{each}.")
         sampler = RejectionSampler(
@@ -337,6 +342,9 @@ class MoleculeGenerator:
             search: how the molecules are looked for.
         """
         (start,) = self.model.prepare([molecule], "sweep")
+        name = self.spell(name)
+        values = listed("values", values, "numbers, such as [1.0, 2.0]")
         for value in values:
             self.request({name: value})
-        return sweep(self.model, start, self.spell(name), values, guidance=guidance, search=search)
+        values = [real_number("value", value) for value in values]
+        return sweep(self.model, start, name, values, guidance=guidance, search=search)

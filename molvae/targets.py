@@ -8,6 +8,7 @@ from typing import Any, Union
 
 import numpy as np
 
+from molvae.arguments import by_name, to_float
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.properties import resolve as resolve_property
 from molvae.errors import UsageError, did_you_mean
@@ -89,14 +90,14 @@ class Request:
                 return targets
             targets = targets.ranges
         ranges: dict[str, Wanted] = {}
-        for name, wanted in (targets or {}).items():
+        for name, wanted in by_name("targets", {} if targets is None else targets).items():
             known = spell(name, normalizer)
             if known in ranges:
                 raise UsageError(f"target {known}: given twice; give one point or one range.")
             if known in normalizer.classes:
                 ranges[known] = _as_classes(known, wanted, normalizer)
             else:
-                ranges[known] = _possible(known, _as_range(known, wanted))
+                ranges[known] = _possible(known, as_range(known, wanted))
         in_order = {name: ranges[name] for name in normalizer.quantities if name in ranges}
         return cls(in_order, normalizer)
 
@@ -184,7 +185,7 @@ def spell(name: str, normalizer: PropertyNormalizer) -> str:
     Raises:
         UsageError: when it has no such one, listing those it has, with their units.
     """
-    names = normalizer.quantities
+    name, names = str(name), normalizer.quantities
     by_lower = {known.lower(): known for known in names}
     same = name if name.lower() in by_lower else _alias(name)
     if same.lower() in by_lower:
@@ -270,8 +271,12 @@ def _parse_number(text: str, word: str) -> float:
     return number
 
 
-def _as_range(name: str, wanted: object) -> Range:
-    """Return a value or two ends, also of numpy or in a list, as a range."""
+def as_range(name: str, wanted: object) -> Range:
+    """Return a value or two ends, also of numpy or in a list, as a range.
+
+    Raises:
+        UsageError: for anything else, a value that is missing or not finite, or an empty range.
+    """
     if isinstance(wanted, str):
         raise UsageError(
             f"target {name} = {wanted}: not a number, and {name} has no classes; a range is"
@@ -279,12 +284,12 @@ def _as_range(name: str, wanted: object) -> Range:
         )
     try:
         low, high = _ends(wanted)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(
-            f"target {name} = {wanted!r:.40}: give a number, or a range such as (1.0, 3.0) with"
-            f" None for an open end. Leave {name} out to leave it free."
+            f"target {name} = {wanted!r:.40}: not a finite number: give a number, or a range such"
+            f" as (1.0, 3.0) with None for an open end. Leave {name} out to leave it free."
         ) from error
-    if math.isnan(low) or math.isnan(high) or (low == high and math.isinf(low)):
+    if low == high and math.isinf(low):
         raise UsageError(f"target {name} = {format_range((low, high))}: not a finite number.")
     if low > high:
         raise UsageError(f"target {name} = {format_range((low, high))}: an empty range.")
@@ -296,19 +301,22 @@ def _ends(wanted: Any) -> Range:
 
     Raises:
         TypeError: for what is no number, such as None for both ends.
-        ValueError: for more or fewer than two ends.
+        ValueError: for more or fewer than two ends, or a missing one.
     """
     low, high = wanted if np.ndim(wanted) else (wanted, wanted)
     if low is high is None:
         raise TypeError
-    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
+    ends = -math.inf if low is None else to_float(low), math.inf if high is None else to_float(high)
+    if any(map(math.isnan, ends)):
+        raise ValueError("a missing value")
+    return ends
 
 
 def _as_classes(label: str, wanted: object, normalizer: PropertyNormalizer) -> str:
     """Return one or more classes in the model's spelling and order; a class may be a number."""
     text = wanted if isinstance(wanted, str) else ""
     if not isinstance(wanted, str):
-        low, high = _as_range(label, wanted)
+        low, high = as_range(label, wanted)
         if low < high:
             raise UsageError(
                 f"target {label} = {format_range((low, high))}: a range; {label} has the classes"

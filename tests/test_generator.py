@@ -284,13 +284,6 @@ def test_what_cannot_be_encoded_is_named(
         generator.encode([ASPIRIN, smiles])
 
 
-def test_encode_wants_a_list(generator: MoleculeGenerator) -> None:
-    with pytest.raises(UsageError, match=r"give a list of SMILES, such as \['CCO'\]"):
-        generator.encode(ASPIRIN)
-    with pytest.raises(UsageError, match="give a list"):
-        generator.encode([])
-
-
 @pytest.mark.parametrize("shape", [(8,), (2, 7), (0, 8), (1, 2, 8)])
 def test_codes_of_another_shape_are_refused(
     generator: MoleculeGenerator, shape: tuple[int, ...]
@@ -329,28 +322,7 @@ def test_a_model_is_found_by_its_folder_or_not_at_all(tiny_model_file: Path) -> 
         MoleculeGenerator.load("drug-like")
 
 
-@pytest.mark.parametrize("method", ["encode", "standardize", "predict", "score", "reconstruct"])
-def test_a_missing_cell_of_a_column_is_named(generator: MoleculeGenerator, method: str) -> None:
-    with pytest.raises(UsageError, match=rf"{method}: molecule 1 is nan, .*dropna"):
-        getattr(generator, method)([ASPIRIN, math.nan, CAFFEINE])
-
-
-def test_whole_numbers_may_be_of_numpy(generator: MoleculeGenerator) -> None:
-    one, other = (generator.generate(n, config=RAW, seed=n) for n in (2, np.int64(2)))
-    assert without_time(one) == without_time(other)
-    assert type(other.summary.seed) is int
-    for wrong in ({"seed": 1.5}, {"seed": "1"}):
-        with pytest.raises(UsageError, match=r"seed = .*: give a whole number"):
-            generator.generate(1, **wrong)
-
-
 def test_settings_that_are_complete_are_taken_as_they_are(generator: MoleculeGenerator) -> None:
     settings = generator.model.settings(RAW)
     one, other = (generator.generate(2, config=each, seed=1) for each in (RAW, settings))
     assert without_time(one) == without_time(other)
-
-
-def test_one_string_is_no_list_of_molecules(generator: MoleculeGenerator) -> None:
-    for method in (generator.encode, generator.augment, generator.score):
-        with pytest.raises(UsageError, match="give a list of SMILES"):
-            method("CCO")

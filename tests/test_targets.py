@@ -43,13 +43,16 @@ def test_points_and_ranges_are_spelled_as_the_model_does() -> None:
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        ({"LogP": NAN}, "LogP = nan..nan: not a finite number"),
+        ({"LogP": NAN}, "LogP = nan: not a finite number"),
         ({"LogP": INF}, "not a finite number"),
         ({"LogP": (1.0, NAN)}, "not a finite number"),
         ({"LogP": (3.0, 1.0)}, "LogP = 3..1: an empty range"),
         ({"LogP": (INF, 1.0)}, "an empty range"),
         ({"LogP": 1.0, "logp": 2.0}, "LogP: given twice"),
-        ({"LogP": None}, "LogP = None: give a number, or a range such as (1.0, 3.0)"),
+        (
+            {"LogP": None},
+            "LogP = None: not a finite number: give a number, or a range such as",
+        ),
         ({"LogP": (None, None)}, "give a number, or a range"),
         ({"LogP": [1.0, 2.0, 3.0]}, "give a number, or a range"),
         ({"LogP": {"low": 1}}, "give a number, or a range"),

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import rdkit
 
+from molvae.arguments import as_path, as_paths, of_kind
 from molvae.chem import properties, selfies
 from molvae.chem.smiles import Standardization
-from molvae.config import DataConfig, as_dict
+from molvae.config import DataConfig, as_dict, check
 from molvae.data import splits
 from molvae.data.collection import Collection
 from molvae.data.conditions import Conditions, make_conditions
@@ -51,7 +52,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    paths: Sequence[Path],
+    paths: Path | str | Sequence[Path | str],
     config: DataConfig,
     *,
     jobs: Jobs = 1,
@@ -71,7 +72,7 @@ def prepare(
     little. Rows with a rarer symbol are rejected, since a model could not learn it.
 
     Args:
-        paths: the tables, read one after the other; `-` is stdin.
+        paths: the table, or several, read one after the other; `-` is stdin.
         config: what to compute, keep and hold out.
         jobs: worker processes, or an executor; 0 works in this process, for a few molecules.
         rejects: a table to write with every rejected row; its ending names the format.
@@ -86,9 +87,12 @@ def prepare(
     Raises:
         InputError: for a file that is no table, a rejected row when `strict`, or when no molecule
             is left.
-        UsageError: for an unknown property or column, a label with the name of a property, or a
-            label that may be numbers or classes.
+        UsageError: for a setting out of its range, an unknown property or column, a label with the
+            name of a property, or a label that may be numbers or classes.
     """
+    paths, config = as_paths("paths", paths), check(of_kind("config", config, DataConfig))
+    rejects = None if rejects is None else as_path("rejects", rejects)
+    conflicts = None if conflicts is None else as_path("conflicts", conflicts)
     computed = tuple(properties.resolve(name).name for name in config.properties)
     inputs = Inputs(paths, config, format=format)
     _check_names(computed, [label.name for label in inputs.labels])
@@ -139,7 +143,8 @@ def _collect(
     collection = Collection(inputs.labels)
     journal = None
     if unfinished is not None:
-        journal = Journal(unfinished, identity=json.dumps([versions(), repr(recipe)]))
+        path = as_path("unfinished", unfinished)
+        journal = Journal(path, identity=json.dumps([versions(), repr(recipe)]))
     work = partial(
         map_chunks, partial(prepare_rows, recipe), jobs=jobs, chunk_size=CHUNK, timeout=SECONDS
     )

@@ -5,16 +5,18 @@ Properties are measured on the molecules themselves, never read from the file un
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from molvae.arguments import is_missing, listed
 from molvae.errors import UsageError
 from molvae.evaluate.parsed import Parsed
 from molvae.evaluate.sets import Numbers, mean
-from molvae.targets import Range, format_range
+from molvae.targets import Range, as_range
 
-Request = float | Range | None  # a value, a range, no target
+# A value, a range, no target.
+Request = float | Range | tuple[float | None, float | None] | None
 
 # Distance that still counts as a hit, without a reference set: about half the standard
 # deviation among the drug-like molecules of MOSES (https://doi.org/10.3389/fphar.2020.565644),
@@ -61,7 +63,7 @@ def read_requests(asked: Request | Sequence[Request], *, count: int, name: str) 
     """Return the targets of `count` molecules for the property `name`.
 
     `asked` is a number or a pair (low, high) for all molecules, or a sequence with one target for
-    each, None or NaN without a target.
+    each, None or NaN without a target. None is an open end of a pair too.
 
     Raises:
         UsageError: for an empty range, a point that is not finite, or a wrong number of requests.
@@ -70,23 +72,19 @@ def read_requests(asked: Request | Sequence[Request], *, count: int, name: str) 
         >>> read_requests([2.5, (0, 1), None], count=3, name="LogP").high
         array([2.5, 1. , nan])
     """
-    single = asked is None or isinstance(asked, Real | tuple)
-    each = cast(Sequence[Request], [asked] * count if single else asked)
+    if isinstance(asked, Real | tuple) or is_missing(asked):
+        each: list[Any] = [asked] * count
+    else:
+        each = listed(f"targets of {name}", asked, "targets, one for each molecule")
     if len(each) != count:
         raise UsageError(f"targets of {name}: {len(each)} requests for {count} molecules.")
     ends = np.full((count, 2), np.nan)
     for row, request in enumerate(each):
-        if request is not None:
-            ends[row] = request  # a point fills both ends
-    low, high = ends.T
-    odd = (low > high) | ((low == high) & np.isinf(low)) | (np.isnan(low) != np.isnan(high))
-    if odd.any():
-        row = int(odd.argmax())
-        raise UsageError(
-            f"target of {name}, molecule {row + 1}: {format_range((low[row], high[row]))}"
-            " is not a number or range that a value can meet."
-        )
-    return Requests(low, high)
+        try:
+            ends[row] = np.nan if is_missing(request) else as_range(name, request)
+        except UsageError as error:
+            raise UsageError(f"molecule {row}: {error}") from error
+    return Requests(*ends.T)
 
 
 def tolerance(name: str, scale: float | None) -> float:

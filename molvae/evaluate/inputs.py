@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import rdkit
 
-from molvae.errors import UsageError
+from molvae.arguments import as_molecules
 from molvae.evaluate.training import Training
 from molvae.files.atomic import write_atomically
 from molvae.files.cache import cache_folder
@@ -47,31 +47,27 @@ class Inputs(NamedTuple):
         Raises:
             UsageError: for one string in place of a list, or a missing cell of a set.
         """
-        if isinstance(generated, str):
-            raise UsageError(f"{generated!r:.40}: give a list of SMILES, such as ['CCO'].")
 
-        def bring(molecules: Iterable[str] | Source | None) -> Source | None:
+        def bring(use: str, molecules: Iterable[str] | Source | None) -> Source | None:
             if molecules is None or isinstance(molecules, Source):
                 return molecules
-            return source(molecules, cached=cached)
+            return source(molecules, cached=cached, use=use)
 
-        known = training if isinstance(training, Training) else bring(training)
-        return cls(list(generated), bring(reference), bring(scaffolds), known)
+        return cls(
+            as_molecules("generated", generated, missing=True),
+            bring("reference", reference),
+            bring("scaffolds", scaffolds),
+            training if isinstance(training, Training) else bring("training", training),
+        )
 
 
-def source(smiles: Iterable[str], *, cached: bool = True) -> Source:
-    """Return molecules in memory as a source.
+def source(smiles: Iterable[str], *, cached: bool = True, use: str = "molecules") -> Source:
+    """Return molecules in memory as a source; `use` is what they are for, for a message.
 
     Raises:
         UsageError: for one string in place of a list, or a cell that is no string.
     """
-    molecules = [smiles] if isinstance(smiles, str) else list(smiles)
-    odd = next((n for n, each in enumerate(molecules) if not isinstance(each, str)), None)
-    if odd is not None or isinstance(smiles, str):
-        raise UsageError(
-            f"{molecules[odd or 0]!r:.40} at place {odd or 0}: a reference or training set is a"
-            " list of SMILES. Leave out the missing cells of a column with dropna()."
-        )
+    molecules = as_molecules(use, smiles)
     text = "\n".join(molecules).encode(errors="surrogatepass")
     return Source(hashlib.sha256(text).hexdigest() if cached else "", lambda: molecules)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import rdkit
 
+from molvae.arguments import MAX_RESAMPLES, MAX_SEED, by_name, real_number, whole_number
 from molvae.chem.properties import PROPERTIES, resolve
 from molvae.config import DEFAULT_PROPERTIES
 from molvae.errors import InputError, UsageError
@@ -106,7 +107,7 @@ def evaluate(
 
     Raises:
         InputError: without any molecule.
-        UsageError: for an unknown suite or an invalid target.
+        UsageError: for an unknown suite, an invalid target, or what is no list of molecules.
 
     Example:
         >>> report = evaluate(["CCO", "OCC", "C1CC"])
@@ -141,11 +142,19 @@ def evaluate_sets(
     bootstrap: int = 0,
 ) -> Evaluation:
     """Evaluate like `evaluate`, and return the molecules behind the numbers too."""
+    seed = whole_number("seed", seed, 0, MAX_SEED)
+    bootstrap = whole_number("bootstrap", bootstrap, 0, MAX_RESAMPLES)
+    scales = {
+        name: real_number(f"scale of {name}", scale, low=0.0)
+        for name, scale in by_name("scales", {} if scales is None else scales).items()
+    }
     if not inputs.generated:
         raise InputError("no molecules to evaluate.")
     if suite not in metrics.suites():
         raise UsageError(f"unknown suite '{suite}'. Known: {', '.join(metrics.suites())}.")
-    requests, unmeasurable = _requests(targets or {}, len(inputs.generated))
+    requests, unmeasurable = _requests(
+        {} if targets is None else by_name("targets", targets), len(inputs.generated)
+    )
     names = tuple(dict.fromkeys((*DEFAULT_PROPERTIES, *requests)))
     sets = gather(inputs, names, work, suite=suite, fcd=fcd, seed=seed, memorization=memorization)
     values: dict[str, Any] = dict(metrics.measure(sets, suite=suite))
@@ -153,7 +162,7 @@ def evaluate_sets(
     values["rings"] = distributions.rings(sets.generated, compared)
     values["properties"] = distributions.properties(sets.generated, compared)
     if requests:
-        scales = (scales or {}) if compared is None else distributions.scales(compared)
+        scales = scales if compared is None else distributions.scales(compared)
         values["control"] = control.control(sets.generated, requests, scales=scales)
     counts, found = count(sets), {}
     if bootstrap:
@@ -162,7 +171,7 @@ def evaluate_sets(
             sets,
             metrics.means(sets, suite=suite),
             requests=requests,
-            scales=scales or {},
+            scales=scales,
             resamples=bootstrap,
             work=work,
         )

@@ -111,15 +111,29 @@ def decode_greedily(model: LoadedModel, codes: np.ndarray, request: Request) -> 
     Raises:
         UsageError: for codes of another shape or not finite.
     """
-    codes = np.asarray(codes, dtype=np.float32)
-    size = model.network.config.latent_size
-    if codes.ndim != 2 or codes.shape[1] != size or not len(codes):
-        raise UsageError(f"codes of shape {codes.shape}: (N, {size}) is expected.")
-    if not np.isfinite(codes).all():
-        raise UsageError("codes that are not finite cannot be decoded.")
+    codes = _checked_codes(codes, model.network.config.latent_size)
     points = request.fill_in(np.full((len(codes), len(model.normalizer.names)), np.nan))
     strings = model.decode(torch.from_numpy(codes), points, GREEDY)
     return [decode_canonical(string.symbols) for string in strings]
+
+
+def _checked_codes(codes: Any, size: int) -> np.ndarray:
+    """Return codes as float32, shape (N, Z).
+
+    Raises:
+        UsageError: for what is none, codes of another shape, or not finite.
+    """
+    try:
+        given = np.asarray(codes)
+        codes = given.astype(np.float64, casting="unsafe" if given.dtype == object else "safe")
+    except (TypeError, ValueError, RuntimeError) as error:  # the last from torch
+        raise UsageError(f"codes: no array of numbers: {error!s:.200}") from error
+    if codes.ndim != 2 or codes.shape[1] != size or not len(codes):
+        raise UsageError(f"codes of shape {codes.shape}: (N, {size}) is expected.")
+    if not (np.abs(codes) < np.finfo(np.float32).max).all():
+        raise UsageError("codes that are not finite cannot be decoded.")
+    single: np.ndarray = codes.astype(np.float32)
+    return single
 
 
 class Reconstruction(NamedTuple):

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molvae.arguments import as_molecules, of_kind
 from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.selfies import decode_canonical
-from molvae.config import GenerateConfig
+from molvae.config import GenerateConfig, check
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.feasibility import PropertySample
@@ -117,7 +118,9 @@ class LoadedModel:
             UsageError: for noise, where the decoder was not trained with it.
         """
         base = base or self.defaults
-        config = config or base
+        config = base if config is None else config
+        config = of_kind("config", config, GenerateConfig)
+        config = config if isinstance(config, DrawSettings) else check(config)
         if config.temperature is None:  # the base's temperature belongs to the base's noise
             other = config.noise is not None and config.noise != base.noise
             fitting = temperature_at(config.noise or 0.0) if other else base.temperature
@@ -237,19 +240,14 @@ class LoadedModel:
             Rejected: for a string that is no molecule.
             UsageError: for no molecules, one string in place of a list, or a missing cell.
         """
-        if isinstance(molecules, str) or not len(molecules):
-            raise UsageError(f"{method}({molecules!r}): give a list of SMILES, such as ['CCO'].")
-        for place, molecule in enumerate(molecules):
-            if not isinstance(molecule, Molecule):
-                raise UsageError(
-                    f"{method}: molecule {place} is {molecule!r:.40}, and not a SMILES string."
-                    " Leave out the missing cells of a column with dropna()."
-                )
-        texts = [molecule for molecule in molecules if isinstance(molecule, str)]
+        given = as_molecules(method, molecules, also=(PreparedMolecule,))
+        if not given:
+            raise UsageError(f"{method}([]): give a list of SMILES, such as ['CCO'].")
+        texts = [molecule for molecule in given if isinstance(molecule, str)]
         properties = self.measured if measure else ()
         measured = iter(standardize_and_measure(self.standardization, properties, texts))
         prepared = []
-        for molecule in molecules:
+        for molecule in given:
             found = next(measured) if isinstance(molecule, str) else molecule
             if isinstance(found, Rejected):
                 raise found

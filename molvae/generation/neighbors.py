@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from molvae.arguments import MAX_MOLECULES, as_molecules, real_number, whole_number
 from molvae.chem.similarity import tanimoto
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
@@ -132,10 +133,8 @@ def sampler_around(
     Raises:
         UsageError: for no molecule to draw, or a radius that is negative, too large or no number.
     """
-    if each < 1:
-        raise UsageError(f"n = {each}: ask for at least one molecule.")
-    if not (math.isfinite(radius) and 0.0 <= radius <= MAX_RADIUS):
-        raise UsageError(f"radius = {radius}: 0 to {MAX_RADIUS:g} standard deviations.")
+    each = whole_number("n", each, 1, MAX_MOLECULES)
+    radius = real_number("radius", radius, 0.0, MAX_RADIUS)
     codes = partial(_around, centers, each, radius, settings.noise)
     return RejectionSampler(
         model,
@@ -174,8 +173,7 @@ def as_sources(model: LoadedModel, molecules: Sequence[Molecule | Source]) -> li
         Rejected: for a string that is no molecule.
         UsageError: for no molecules, or one string in place of a list.
     """
-    if isinstance(molecules, str):
-        model.prepare(molecules, "augment")  # refuses one string in place of a list
+    molecules = as_molecules("augment", molecules, also=(PreparedMolecule, Source))
     plain = [each.seen if isinstance(each, Source) else each for each in molecules]
     prepared = enumerate(model.prepare(plain, "augment"), 1)
     return [

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molvae.arguments import MAX_SERIES, whole_number
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.similarity import tanimoto
 from molvae.data.molecules import PreparedMolecule
@@ -72,9 +73,10 @@ def interpolate(
         UsageError: for an invalid number or path.
         Rejected: for a symbol that the model does not know.
     """
+    n = whole_number("n", n, 0, MAX_SERIES)
     if n < 2:
         raise UsageError(f"n = {n}: a path has two ends, ask for at least 2 molecules.")
-    if path not in PATHS:
+    if (path := str(path)) not in PATHS:
         hint = did_you_mean(path, PATHS) or f"; known: {', '.join(PATHS)}."
         raise UsageError(f"unknown path '{path}'{hint}")
     (first, last), (narrow, wide) = model.encode([end.symbols for end in ends])

@@ -4,7 +4,6 @@ Every molecule to be has a slot. A slot's randomness depends on the seed, its nu
 alone.
 """
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molvae.errors import UsageError
 from molvae.generation.model import AT_ONCE, LoadedModel
 from molvae.generation.tiles import by_tile
 from molvae.presets import DrawSettings
@@ -155,15 +153,3 @@ def slot_random(seed: int, slot: int, attempt: int, purpose: int) -> np.random.G
     """Return the source of one slot's randomness: independent of every other's, in any order."""
     counter = [0, purpose, attempt, slot]
     return np.random.Generator(np.random.Philox(key=seed % 2**64, counter=counter))
-
-
-def whole_number(name: str, value: object) -> int:
-    """Return a number as Python's int, also one of numpy.
-
-    Raises:
-        UsageError: for anything else.
-    """
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise UsageError(f"{name} = {value!r:.40}: give a whole number.") from None

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from molvae.arguments import MAX_BATCH, MAX_MOLECULES, MAX_SEED, as_molecules, whole_number
 from molvae.chem.candidates import REPAIRED, Candidate, Checks, decode_and_check_all
 from molvae.chem.filters import asks_for_stereo, resolve_filter
 from molvae.config import as_dict
@@ -26,7 +27,6 @@ from molvae.generation.proposals import (
     Proposal,
     propose,
     slot_random,
-    whole_number,
 )
 from molvae.generation.results import Generated, Generation, Summary, control_errors, share
 from molvae.generation.tiles import TILE
@@ -83,8 +83,10 @@ class RejectionSampler:
         excluded: Iterable[str] = (),
     ) -> None:
         self.model, self.requests, self.settings = model, requests, settings
-        self.n, self.excluded = whole_number("n", n), frozenset(excluded)
-        self.seed = secrets.randbelow(2**32) if seed is None else whole_number("seed", seed)
+        self.n = whole_number("n", n, 1, MAX_MOLECULES)
+        self.excluded = frozenset(as_molecules("exclude", excluded))
+        drawn = secrets.randbelow(2**32) if seed is None else seed
+        self.seed = whole_number("seed", drawn, 0, MAX_SEED)
         self.ood = ood or [bool(request.unfamiliar) for request in requests]
         self.propose = partial(propose, model, settings=settings, seed=self.seed, codes=codes)
         self.checks = _checks(model, settings)
@@ -117,7 +119,7 @@ class RejectionSampler:
         """
         begun = time.monotonic()
         check = decode_and_check_all if executor is None else partial(_spread, executor)
-        at_once = max(1, batch_size // TILE) * TILE
+        at_once = max(1, whole_number("batch_size", batch_size, 1, MAX_BATCH) // TILE) * TILE
         blocks = [range(begin, min(begin + BLOCK, self.n)) for begin in range(0, self.n, BLOCK)]
         firsts = [_pieces(block, at_once) for block in blocks]
         ahead: deque[_Round] = deque()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 
+from molvae.arguments import listed
 from molvae.normalizer import Reading
 from molvae.targets import Wanted, certainty, format_range, is_hit, likeliest, miss
 
@@ -224,7 +225,7 @@ def to_frame(molecules: Iterable[Generated]) -> "pd.DataFrame":
     import pandas as pd  # a third of a second that no other use needs
     from rdkit import Chem
 
-    molecules = list(molecules)
+    molecules = listed("to_frame", molecules, "molecules, as generate returns them")
     rows = [molecule.row() for molecule in molecules]
     frame = pd.DataFrame(rows, columns=columns_of(rows))
     asked = [item for molecule in molecules for item in molecule.targets.items()]

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from molvae.arguments import whole_number
 from molvae.data.molecules import PreparedMolecule
-from molvae.errors import ArtifactError, UsageError
+from molvae.errors import ArtifactError
 from molvae.generation.model import LoadedModel
 from molvae.generation.predict import unfamiliar
 from molvae.generation.tiles import TILE, padded_ids
@@ -81,8 +82,7 @@ def score(
         UsageError: for less than one code, or very many.
         ArtifactError: when the model's header is damaged.
     """
-    if not 1 <= codes <= MAX_CODES:
-        raise UsageError(f"codes = {codes}: 1 to {MAX_CODES}.")
+    codes = whole_number("codes", codes, 1, MAX_CODES)
     typicality = typicality_of(model)
     readable = [row for row, m in enumerate(molecules) if not model.vocabulary.unknown(m.symbols)]
     readable.sort(key=lambda row: len(molecules[row].symbols))  # little padding

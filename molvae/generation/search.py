@@ -13,14 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from molvae.arguments import MAX_SEED, MAX_SERIES, real_number, whole_number
 from molvae.config import GenerateConfig, check
-from molvae.errors import UsageError
 from molvae.generation.decode import Decoded, decode_molecules
 from molvae.generation.model import LoadedModel
 from molvae.model.latent import Posterior, corrupt
 from molvae.presets import SERIES_NOISE, SERIES_TRIES, DrawSettings
 
-MAX_TRIES = 10_000
 LEVELS = 5  # of noise, evenly up to the most, besides none
 WIDE = 1.5  # posterior standard deviations in place of noise, where the decoder takes no noise
 
@@ -39,13 +38,16 @@ class Search(NamedTuple):
     tries: int = SERIES_TRIES
     seed: int = 0
 
-    def check(self, model: LoadedModel) -> None:
-        """Raise a UsageError for a number out of its range, or noise that the model cannot take."""
-        if not 1 <= self.tries <= MAX_TRIES:
-            raise UsageError(f"tries = {self.tries}: 1 to {MAX_TRIES:,}.")
-        if self.noise is not None and not 0.0 <= self.noise <= 1.0:
-            raise UsageError(f"noise = {self.noise:g}: 0 to 1.")
-        model.check_noise(self.noise)
+    def checked(self, model: LoadedModel) -> "Search":
+        """Return the same in Python's numbers.
+
+        Raises:
+            UsageError: for a number out of its range, or noise that the model cannot take.
+        """
+        noise = None if self.noise is None else real_number("noise", self.noise, 0.0, 1.0)
+        model.check_noise(noise)
+        tries = whole_number("tries", self.tries, 1, MAX_SERIES)
+        return Search(noise, tries, whole_number("seed", self.seed, 0, MAX_SEED))
 
 
 SEARCH = Search()
@@ -79,8 +81,8 @@ def search_around(
         search: how many, and how far around.
         guidance: classifier-free guidance weight.
     """
-    search.check(model)
-    check(GenerateConfig(guidance=guidance))
+    search = search.checked(model)
+    guidance = check(GenerateConfig(guidance=guidance)).guidance
     furthest = SERIES_NOISE if search.noise is None else search.noise
     random = torch.Generator().manual_seed(search.seed)
     n, size = codes.mean.shape

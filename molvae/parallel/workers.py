@@ -16,6 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from molvae.arguments import MAX_JOBS, whole_number
 from molvae.errors import MolvaeError
 from molvae.parallel.executors import versions, work_in_turn
 from molvae.parallel.pool import Lost as Lost
@@ -60,9 +61,12 @@ def map_chunks(
         (item, result) in the order of `items`; the result of a guilty item is `Lost`.
 
     Raises:
+        UsageError: for a number of jobs that is none.
         MolvaeError: raised by `function`, or when workers cannot be started, or those of an
             executor are gone or have other versions of the packages that results depend on.
     """
+    if not isinstance(jobs, Executor):
+        jobs = whole_number("jobs", jobs, 0, MAX_JOBS)
     source = iter(items)
     chunks = iter(lambda: list(islice(source, chunk_size)), [])
     if jobs == 0:

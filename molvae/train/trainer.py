@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import torch
 
+from molvae.arguments import as_path, of_kind
 from molvae.checkpoint import MODEL_FILE, Checkpoint
+from molvae.config import check
 from molvae.dataset import MoleculeDataset
 from molvae.errors import InputError, MolvaeError
 from molvae.files.atomic import write_atomically
@@ -69,6 +71,7 @@ class Trainer:
             true, the state is saved and `fit` returns.
 
     Raises:
+        UsageError: for a setting out of its range.
         InputError: when the dataset has no training or no validation molecules.
         MolvaeError: when the state to resume from belongs to other data or settings, or `initial`
             to another network.
@@ -77,7 +80,7 @@ class Trainer:
     def __init__(
         self,
         dataset: MoleculeDataset,
-        run: Path,
+        run: str | Path,
         settings: Preset,
         *,
         initial: Checkpoint | None = None,
@@ -88,6 +91,9 @@ class Trainer:
         notice: Callable[[str], None] = lambda text: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
+        dataset, run = of_kind("dataset", dataset, MoleculeDataset), as_path("run", run)
+        model, train, prior = of_kind("settings", settings, Preset)
+        settings = Preset(check(model), check(train), check(prior))
         self.run, self.settings, self.config = run, settings, settings.train
         self.report, self.should_stop, self.tensorboard = report, should_stop, tensorboard
         self.processes, self.device = processes, processes.device

@@ -88,11 +88,6 @@ def test_bad_value_is_a_usage_error(arguments: tuple[str, ...]) -> None:
         resolve(GenerateConfig, *arguments)
 
 
-def test_infinity_is_refused_where_a_range_is_open() -> None:
-    with pytest.raises(click.UsageError, match="finite"):
-        resolve(TrainConfig, "--property-weight", "inf")
-
-
 def test_only_chooses_fields() -> None:
     assert "--epochs" in show_help(TrainConfig, only={"epochs"})
     assert "--beta" not in show_help(TrainConfig, only={"epochs"})

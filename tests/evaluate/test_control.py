@@ -116,7 +116,7 @@ def test_perfect_and_ignored_requests_have_slopes_one_and_zero(
 
 @pytest.mark.parametrize("request_", [(3, 2), math.inf, (math.inf, math.inf), (math.nan, 2)])
 def test_a_request_that_no_value_can_meet_is_refused(request_) -> None:
-    with pytest.raises(UsageError, match="target of LogP, molecule 2: "):
+    with pytest.raises(UsageError, match="molecule 1: target LogP = "):
         read_requests([1.0, request_], count=2, name="LogP")
 
 

@@ -1,5 +1,4 @@
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -205,17 +204,3 @@ def test_the_table_shows_what_the_values_say() -> None:
 )
 def test_numbers_are_written_with_four_digits(number: float | None, text: str) -> None:
     assert cell(number) == text
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"generated": "CCO"}, "give a list of SMILES"),
-        ({"generated": ["CCO"], "training": "CCO"}, "a list of SMILES"),
-        ({"generated": ["CCO"], "training": ["CCO", float("nan")]}, "nan at place 1: .*dropna"),
-        ({"generated": ["CCO"], "reference": ["CCO", None]}, "None at place 1"),
-    ],
-)
-def test_one_string_or_a_missing_cell_is_no_set(given: dict[str, Any], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        evaluate(given.pop("generated"), fcd=False, **given)

@@ -41,6 +41,8 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
     try:
         by_content = is_pipe(path) and not path.suffix
         kind = format or (sniff(file) if by_content else format_of(path, READERS))
+        if kind not in READERS:
+            raise UsageError(f"format = {kind!r:.40}: one of {', '.join(READERS)}.")
         return READERS[kind](file, smiles_column)
     except MolvaeError:
         file.close()
