@@ -11,6 +11,7 @@ import torch
 
 from molvae.arguments import as_path
 from molvae.config import ModelConfig, PriorConfig, as_dict, check_supported, updated
+from molvae.dataset import FINGERPRINTS, check_fingerprints
 from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, did_you_mean
 from molvae.files import store
 from molvae.model.cvae import ConditionalVAE
@@ -19,11 +20,12 @@ from molvae.normalizer import PropertyNormalizer
 from molvae.training_index import BloomFilter
 from molvae.vocabulary import Vocabulary
 
-FORMAT = 1
+FORMAT = 2  # since which fingerprints may be in it
 KIND = "checkpoint"
 MODEL_FILE = "model.safetensors"  # in a run folder
 SAMPLE_MOLECULES = 4096  # a combination that one molecule in a thousand has is among them
-SAMPLE = "sample.conditions"  # the one array that a model may lack
+SAMPLE = "sample.conditions"
+OPTIONAL = {SAMPLE, FINGERPRINTS}  # arrays that a model may lack
 MAX_PARAMETERS = 500_000_000  # more in a file means damage
 Part = TypeVar("Part")
 # Raised when an odd header is read.
@@ -42,6 +44,7 @@ class Checkpoint:
         index: the training set, for novelty.
         sample: standardized properties of some training molecules, NaN where unknown, float32,
             shape (M, P); None in a model that was trained before they were kept.
+        fingerprints: of the training molecules, as in a `MoleculeDataset`.
         provenance: data, training configuration, SELFIES constraints, seed, versions, figures.
         sha256: of the file's content; empty before it is saved or loaded.
     """
@@ -52,6 +55,7 @@ class Checkpoint:
     normalizer: PropertyNormalizer
     index: BloomFilter
     sample: np.ndarray | None = None
+    fingerprints: np.ndarray | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
@@ -80,6 +84,8 @@ class Checkpoint:
                 raise MolvaeError(f"{path}: not written, because {name} is not finite.")
         if self.sample is not None:
             arrays[SAMPLE] = self.sample
+        if self.fingerprints is not None:
+            arrays[FINGERPRINTS] = self.fingerprints
         if half:
             arrays = {name: _halved(array) for name, array in arrays.items()}
         header = {
@@ -112,7 +118,7 @@ class Checkpoint:
         shapes = _expected_shapes(config, len(vocabulary), len(normalizer.names), path)
         _check_layout(stored, shapes, len(normalizer.names))  # before any of it takes memory
         arrays = store.load(stored)
-        sample = arrays.pop(SAMPLE, None)
+        sample, fingerprints = arrays.pop(SAMPLE, None), arrays.pop(FINGERPRINTS, None)
         _check_finite(arrays, path)
         with torch.device("meta"):  # without random initial weights
             model = ConditionalVAE(config, len(vocabulary), len(normalizer.names))
@@ -127,6 +133,7 @@ class Checkpoint:
             normalizer=normalizer,
             index=BloomFilter(arrays["index.bits"], hashes),
             sample=None if sample is None else _checked_sample(sample, path),
+            fingerprints=fingerprints,
             provenance=provenance,
             sha256=stored.sha256,
         )
@@ -184,7 +191,7 @@ def _check_layout(
 ) -> None:
     """Check the arrays that a file declares against those that its configuration implies."""
     weights = {f"model.{name}": tuple(shape) for name, shape in shapes.items()}
-    declared = {name for name in stored.layout if not name.startswith("prior.")} - {SAMPLE}
+    declared = {name for name in stored.layout if not name.startswith("prior.")} - OPTIONAL
     if odd := sorted(declared ^ (weights.keys() | {"index.bits"})):
         raise ArtifactError(
             f"{stored.path}: damaged: missing or unexpected weights: {', '.join(odd[:5]):.300}."
@@ -197,6 +204,7 @@ def _check_layout(
                 f" {expected} of F16 or F32 is expected."
             )
     _check_index(stored)
+    check_fingerprints(stored)
     kind, shape = stored.layout.get(SAMPLE, ("F32", (1, n_conditions)))
     if kind not in ("F16", "F32") or len(shape) != 2 or shape[1] != n_conditions or not shape[0]:
         raise ArtifactError(

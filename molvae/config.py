@@ -63,6 +63,11 @@ class DataConfig:
     validation: float = setting(0.05, "Fraction of molecules for validation", low=0.0, high=0.5)
     test: float = setting(0.05, "Fraction of molecules for testing", low=0.0, high=0.5)
     seed: int = setting(0, "Seed of the split", low=0, high=MAX_SEED)
+    fingerprints: bool = setting(
+        True,
+        "Keep fingerprints of up to 20,000 training molecules, also in models trained on them, so"
+        " that predict and score tell how near a molecule is; they reveal parts of structures",
+    )
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from molvae.files import store
 from molvae.normalizer import PropertyNormalizer
 from molvae.vocabulary import SPECIAL, Vocabulary
 
-FORMAT = 1
+FORMAT = 2  # since which fingerprints may be in it
 TRAIN, VALIDATION, TEST = range(3)
 SPLIT_NAMES = ("train", "validation", "test")
+FINGERPRINTS = "training.fingerprints"  # an array that may be lacking
+FINGERPRINT_BYTES = 128
 
 
 class MoleculeDataset(NamedTuple):
@@ -30,6 +32,8 @@ class MoleculeDataset(NamedTuple):
         normalizer: names and scale of the properties, fitted on the training split.
         provenance: where the rows came from and what was done: data configuration, sources with
             sha256, tally, versions, SELFIES constraints.
+        training_fingerprints: Morgan fingerprints of the molecules of the training split, packed,
+            uint8, shape (M, 128); None where there are too many or they are not wanted.
     """
 
     ids: np.ndarray
@@ -40,6 +44,7 @@ class MoleculeDataset(NamedTuple):
     vocabulary: Vocabulary
     normalizer: PropertyNormalizer
     provenance: Mapping[str, Any]
+    training_fingerprints: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -85,6 +90,8 @@ class MoleculeDataset(NamedTuple):
             "normalizer": self.normalizer.to_dict(),
             "provenance": dict(self.provenance),
         }
+        if self.training_fingerprints is not None:
+            arrays[FINGERPRINTS] = self.training_fingerprints
         return store.write(as_path("path", path), arrays, header, kind="dataset", format=FORMAT)
 
     @classmethod
@@ -109,6 +116,7 @@ class MoleculeDataset(NamedTuple):
             vocabulary=vocabulary,
             normalizer=normalizer,
             provenance=provenance,
+            training_fingerprints=arrays.get(FINGERPRINTS),
         )
         _check_values(dataset, path)
         return dataset
@@ -117,13 +125,26 @@ class MoleculeDataset(NamedTuple):
 _TYPES = {"ids": "U16", "offsets": "I64", "properties": "F32", "split": "U8", "hashes": "U64"}
 
 
+def check_fingerprints(stored: store.Stored) -> None:
+    """Check how a file declares fingerprints of training molecules, if it holds any.
+
+    Raises:
+        ArtifactError: when they have another type or shape.
+    """
+    kind, shape = stored.layout.get(FINGERPRINTS, ("U8", (1, FINGERPRINT_BYTES)))
+    if kind != "U8" or len(shape) != 2 or not shape[0] or shape[1] != FINGERPRINT_BYTES:
+        raise ArtifactError(
+            f"{stored.path}: damaged: its fingerprints have shape {shape}, type {kind:.20}."
+        )
+
+
 def _check_layout(stored: store.Stored, width: int) -> None:
     """Check which arrays a file declares, before they take memory; `width` properties each."""
-    if stored.layout.keys() != _TYPES.keys():
-        odd = sorted(stored.layout.keys() ^ _TYPES.keys())
+    if odd := sorted((stored.layout.keys() - {FINGERPRINTS}) ^ _TYPES.keys()):
         raise ArtifactError(
             f"{stored.path}: damaged: missing or unexpected arrays: {', '.join(odd[:5]):.300}."
         )
+    check_fingerprints(stored)
     _, at = stored.layout["offsets"]
     count = at[0] - 1 if at else 0
     ids = stored.layout["ids"][1][:1]  # any number of them

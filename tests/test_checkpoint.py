@@ -35,9 +35,9 @@ def loaded(tiny_model_file: Path) -> Checkpoint:
 
 def rewritten(path: Path, out: Path, change: Change) -> Path:
     """Alter arrays and header and give them a digest that fits."""
-    arrays, header = store.read(path, kind="checkpoint", format=1)
+    arrays, header = store.read(path, kind="checkpoint", format=checkpoint.FORMAT)
     change(arrays, header)
-    store.write(out, arrays, header, kind="checkpoint", format=1)
+    store.write(out, arrays, header, kind="checkpoint", format=checkpoint.FORMAT)
     return out
 
 
@@ -94,7 +94,7 @@ def test_half_precision_keeps_float32_where_float16_overflows(
     again = Checkpoint.load(tmp_path / "half").model.state_dict()
     assert again["decoder.output.bias"][0] == 65_520.0
     torch.testing.assert_close(again["decoder.output.bias"][1:], weights["decoder.output.bias"][1:])
-    layout = store.look(tmp_path / "half", kind="checkpoint", format=1).layout
+    layout = store.look(tmp_path / "half", kind="checkpoint", format=checkpoint.FORMAT).layout
     whole = [name for name, (kind, _) in layout.items() if kind == "F32"]
     assert whole == ["model.decoder.output.bias"]
 
@@ -157,7 +157,7 @@ def test_dataset_is_no_checkpoint(drug_dataset_file: Path) -> None:
 
 
 def test_newer_format_is_refused(tiny_model_file: Path, tmp_path: Path) -> None:
-    arrays, header = store.read(tiny_model_file, kind="checkpoint", format=1)
+    arrays, header = store.read(tiny_model_file, kind="checkpoint", format=checkpoint.FORMAT)
     store.write(tmp_path / "new", arrays, header, kind="checkpoint", format=checkpoint.FORMAT + 1)
     with pytest.raises(ArtifactError, match="pip install --upgrade molvae"):
         Checkpoint.load(tmp_path / "new")

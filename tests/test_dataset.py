@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from molvae import dataset
 from molvae.dataset import SPLIT_NAMES, MoleculeDataset
 from molvae.errors import ArtifactError, UsageError
 from molvae.files import store
@@ -14,9 +15,9 @@ Change = Callable[[dict[str, np.ndarray], dict[str, Any]], object]
 
 def rewritten(path: Path, out: Path, change: Change) -> Path:
     """Alter arrays and header and give them a digest that fits."""
-    arrays, header = store.read(path, kind="dataset", format=1)
+    arrays, header = store.read(path, kind="dataset", format=dataset.FORMAT)
     change(arrays, header)
-    store.write(out, arrays, header, kind="dataset", format=1)
+    store.write(out, arrays, header, kind="dataset", format=dataset.FORMAT)
     return out
 
 
@@ -93,6 +94,12 @@ DAMAGES: dict[str, Change] = {
     "ids in rows": lambda a, h: a.update(ids=a["ids"][None]),
     "ids of another type": lambda a, h: a.update(ids=a["ids"].astype(np.float32)),
     "offsets of another type": lambda a, h: a.update(offsets=a["offsets"].astype(np.float64)),
+    "fingerprints of another width": lambda a, h: a.update(
+        {dataset.FINGERPRINTS: a[dataset.FINGERPRINTS][:, :-1]}
+    ),
+    "fingerprints of another type": lambda a, h: a.update(
+        {dataset.FINGERPRINTS: a[dataset.FINGERPRINTS].astype(np.float32)}
+    ),
     "hashes of another type": lambda a, h: a.update(hashes=a["hashes"].astype(np.int64)),
 }
 
@@ -105,6 +112,17 @@ def test_parts_that_do_not_fit_together_are_refused(
     with pytest.raises(ArtifactError, match="damaged: ") as caught:
         MoleculeDataset.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_dataset_of_the_first_format_loads_without_fingerprints(
+    drug_dataset: MoleculeDataset, tmp_path: Path
+) -> None:
+    drug_dataset._replace(training_fingerprints=None).save(tmp_path / "new")
+    arrays, header = store.read(tmp_path / "new", kind="dataset", format=dataset.FORMAT)
+    store.write(tmp_path / "old", arrays, header, kind="dataset", format=1)
+    old = MoleculeDataset.load(tmp_path / "old")
+    assert old.training_fingerprints is None
+    assert old.fingerprint == drug_dataset.fingerprint
 
 
 def test_checkpoint_is_no_dataset(tiny_model_file: Path) -> None:

@@ -14,9 +14,9 @@ from typing import cast
 from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.properties import measure, resolve
 from molvae.chem.smiles import as_smiles, parse
-from molvae.data.molecules import standardize_and_measure
+from molvae.data.molecules import known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError
-from molvae.generation.predict import predict
+from molvae.generation.predict import predict_values
 from molvae.generator import MoleculeGenerator
 from molvae.normalizer import Reading
 from molvae.targets import Targets
@@ -113,17 +113,15 @@ def _score_each(
 ) -> list[Score]:
     """Score molecules by what is measured and, where asked for, by what the head predicts."""
     found = standardize_and_measure(generator.standardization, generator.measured, smiles)
+    if by_head:
+        found = [known_to(generator.vocabulary, each) for each in found]
     molecules = [each for each in found if not isinstance(each, Rejected)]
-    predictions = iter(predict(generator.model, molecules) if by_head else ())
+    predictions = iter(predict_values(generator.model, molecules) if by_head else ())
     scores: list[Score] = []
     for each in found:
         if isinstance(each, Rejected):
             scores.append(each)
             continue
         measurements = dict(zip(generator.measured, each.values, strict=True))
-        prediction = next(predictions, None)
-        if prediction is not None and not prediction.values:
-            scores.append(Rejected("symbol unknown to the model", prediction.ood))
-        else:
-            scores.append(score(measurements, prediction.values if prediction else {}))
+        scores.append(score(measurements, next(predictions, {})))
     return scores

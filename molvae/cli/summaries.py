@@ -19,6 +19,27 @@ def annotated(verb: str, summary: Mapping[str, Any]) -> str:
     )
 
 
+def applicability(generator: "MoleculeGenerator") -> dict[str, Any] | None:
+    """Return the limit on `nearest` as plain values, None where the model has no such rule."""
+    rule = generator.model.applicability
+    return None if rule is None else rule.to_dict()
+
+
+def ood_rule(generator: "MoleculeGenerator") -> str:
+    """Return the rule by which molecules are flagged as out of distribution."""
+    from molvae.generation.score import typicality_of
+    from molvae.model.ood import MIN_MOLECULES
+
+    rule = generator.model.applicability
+    outside = "symbols, a length or properties outside the training set's"
+    if rule is not None:
+        return f"{rule}; or {outside}"
+    typicality = typicality_of(generator.model)
+    if typicality is None or typicality.molecules < MIN_MOLECULES:
+        return f"ood: {outside}"
+    return f"ood: percentile above 99 of {typicality.molecules:,} held-out molecules; or {outside}"
+
+
 def draws_of(summary: "Summary") -> str:
     """Return how many draws a run took, and what reproduces it."""
     return (

@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Sequence
 
 from molvae.chem.molblock import without_block
+from molvae.data.applicability import MOST_TRAINING
 from molvae.data.labels import LabelCells
 from molvae.data.molecules import Molecule
 from molvae.data.tables.lines import to_bytes
@@ -13,6 +14,7 @@ from molvae.errors import Rejected
 from molvae.parallel.workers import Lost
 
 NONE = -1  # the molecule of a rejected row
+MOST_FINGERPRINTS = 2 * MOST_TRAINING  # of molecules of all splits; 5 MB
 
 
 class Collection:
@@ -29,6 +31,7 @@ class Collection:
         values: properties of each molecule, end to end.
         hashes: of each molecule's canonical SMILES.
         scaffolds: hash of each molecule's Murcko scaffold.
+        fingerprints: of each molecule, packed, end to end; none once there are many molecules.
     """
 
     def __init__(self, labels: Sequence[LabelCells]) -> None:
@@ -38,6 +41,7 @@ class Collection:
         self.molecules, self.split = array("q"), array("B")
         self.values = array("d")
         self.hashes, self.scaffolds = array("Q"), array("Q")
+        self.fingerprints = bytearray()
         self._files: dict[str, int] = {}
         self._file_of, self._lines = array("H"), array("q")
         self._smiles: dict[int, str] = {}  # of rows that their labels may reject
@@ -63,6 +67,7 @@ class Collection:
                 self.values.extend(found.values)
                 self.hashes.append(found.hash)
                 self.scaffolds.append(found.scaffold)
+                self._keep_fingerprint(found.fingerprint)
             elif ids != self.symbols_of(known).tolist():  # one pair in 10^7 tables of 10^6 rows
                 found = Rejected("hash collision", "another molecule has the same 64-bit hash")
         if isinstance(found, Lost):
@@ -73,6 +78,13 @@ class Collection:
                 row.file, row.line, found.field, _shown(row.smiles), str(found)
             )
         self.molecules.append(known)
+
+    def _keep_fingerprint(self, packed: bytes) -> None:
+        """Keep the fingerprint of the last molecule; forget all when there are too many."""
+        if len(self.hashes) <= MOST_FINGERPRINTS:
+            self.fingerprints += packed
+        else:
+            self.fingerprints.clear()
 
     def reject(self, row: int, cause: Rejected, *, smiles: str | None = None) -> Reject:
         """Return the rejection of a row that its labels or its molecule's symbols exclude."""

@@ -196,14 +196,15 @@ def _kept(results: Pairs, number: int, chunk_size: int, journal: Journal | None)
 
 def _entry(result: Result) -> list[object]:
     if isinstance(result, Molecule):
-        return list(result)
+        return [each.hex() if isinstance(each, bytes) else each for each in result]
     assert isinstance(result, Rejected)
     return [result.reason, result.detail, result.field]
 
 
 def _result(entry: list[object]) -> Result:
     if len(entry) == len(Molecule._fields):
-        hash, symbols, values, scaffold = entry
-        return Molecule(hash, symbols, tuple(values), scaffold)  # type: ignore[arg-type]
+        hash, symbols, values, scaffold, fingerprint = entry
+        packed = bytes.fromhex(str(fingerprint))
+        return Molecule(hash, symbols, tuple(values), scaffold, packed)  # type: ignore[arg-type]
     reason, detail, field = map(str, entry)
     return Rejected(reason, detail, field=field)

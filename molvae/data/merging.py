@@ -25,6 +25,7 @@ class Merged(NamedTuple):
         ids: as in `MoleculeDataset`; so are `offsets`, `hashes` and `vocabulary`.
         values: properties, then labels as `Label.parse` returns them, float32, shape (N, P).
         scaffolds: hash of each Murcko scaffold, uint64, shape (N,).
+        fingerprints: packed, uint8, shape (N, 128); None where they are not kept.
         split: from the split column, uint8, shape (N,).
         left_out: the symbols that are too rare, with the number of their molecules.
         min_count: the number of molecules that a symbol needed.
@@ -37,6 +38,7 @@ class Merged(NamedTuple):
     values: np.ndarray
     hashes: np.ndarray
     scaffolds: np.ndarray
+    fingerprints: np.ndarray | None
     split: np.ndarray
     vocabulary: Vocabulary
     left_out: dict[str, int]
@@ -95,6 +97,7 @@ def merge(
         values=np.column_stack([values, *settled])[keep].astype(np.float32),
         hashes=np.frombuffer(collection.hashes, dtype=np.uint64)[numbers][keep],
         scaffolds=np.frombuffer(collection.scaffolds, dtype=np.uint64)[numbers][keep],
+        fingerprints=_fingerprints(collection, numbers[keep]),
         split=split[keep],
         vocabulary=vocabulary,
         left_out=left_out,
@@ -147,6 +150,12 @@ def _symbols(
         np.array(offsets, dtype=np.int64),
         {names[i]: count for i, count in counts.items()},
     )
+
+
+def _fingerprints(collection: Collection, numbers: np.ndarray) -> np.ndarray | None:
+    """Return the fingerprints of molecules, None where the collection keeps none."""
+    packed = np.frombuffer(collection.fingerprints, dtype=np.uint8)
+    return packed.reshape(len(collection.hashes), -1)[numbers] if packed.size else None
 
 
 def _without_rare(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from molvae.chem.gate import ValidMolecule, validate
 from molvae.chem.properties import measure
-from molvae.chem.similarity import murcko_scaffold
+from molvae.chem.similarity import fingerprints, murcko_scaffold
 from molvae.chem.smiles import Standardization
 from molvae.data.tables.records import Row
 from molvae.errors import Rejected
@@ -35,12 +35,14 @@ class Recipe(NamedTuple):
         properties: names to compute, in `PROPERTIES`' spelling.
         max_symbols: longest SELFIES accepted.
         scaffolds: whether the split needs Murcko scaffolds.
+        fingerprints: whether Morgan fingerprints are kept.
     """
 
     standardization: Standardization
     properties: tuple[str, ...]
     max_symbols: int
     scaffolds: bool
+    fingerprints: bool
 
 
 class Molecule(NamedTuple):
@@ -51,12 +53,14 @@ class Molecule(NamedTuple):
         symbols: SELFIES symbols.
         values: the properties, in their units.
         scaffold: hash of the Murcko scaffold, 0 unless the split needs it.
+        fingerprint: packed, empty unless they are kept.
     """
 
     hash: int
     symbols: list[str]
     values: tuple[float, ...]
     scaffold: int
+    fingerprint: bytes
 
 
 def standardize_and_measure(
@@ -134,9 +138,10 @@ def _prepare(recipe: Recipe, row: Row) -> Molecule | Rejected:
             raise Rejected("too many symbols", f"{len(symbols)}, at most {recipe.max_symbols}")
         values = measure(mol, recipe.properties)
         scaffold = _hash(murcko_scaffold(mol)) if recipe.scaffolds else 0
+        fingerprint = fingerprints([mol]).tobytes() if recipe.fingerprints else b""
     except Rejected as rejected:
         return rejected
-    return Molecule(_hash(smiles), symbols, tuple(values.tolist()), scaffold)
+    return Molecule(_hash(smiles), symbols, tuple(values.tolist()), scaffold, fingerprint)
 
 
 def _hash(text: str) -> int:

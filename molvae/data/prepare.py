@@ -16,6 +16,7 @@ from molvae.chem import properties, selfies
 from molvae.chem.smiles import Standardization
 from molvae.config import DataConfig, as_dict, check
 from molvae.data import splits
+from molvae.data.applicability import KEY, MOST_TRAINING, Applicability
 from molvae.data.collection import Collection
 from molvae.data.conditions import Conditions, make_conditions
 from molvae.data.inputs import Inputs, Source
@@ -25,7 +26,7 @@ from molvae.data.merging import Merged, merge
 from molvae.data.molecules import CHUNK, SECONDS, Recipe, prepare_rows
 from molvae.data.tables import tables
 from molvae.data.tally import Disagreement, Reject, Tally
-from molvae.dataset import SPLIT_NAMES, MoleculeDataset
+from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
 from molvae.errors import InputError, UsageError
 from molvae.normalizer import class_column
 from molvae.parallel.executors import versions
@@ -98,7 +99,8 @@ def prepare(
     _check_names(computed, [label.name for label in inputs.labels])
     form = {k: v for k, v in as_dict(config).items() if k in Standardization._fields}
     scaffolds = config.split == "scaffold"
-    recipe = Recipe(Standardization(**form), computed, config.max_symbols, scaffolds)
+    switches = (config.max_symbols, scaffolds, config.fingerprints)
+    recipe = Recipe(Standardization(**form), computed, *switches)
     collection, recalled = _collect(
         inputs, recipe, jobs=jobs, progress=progress, strict=strict, unfinished=unfinished
     )
@@ -117,6 +119,7 @@ def prepare(
     if conflicts is not None:
         tables.write_table(conflicts, Disagreement._fields, merged.disagreements)
     tally = _tally(inputs.sources, merged, split, conditions)
+    fingerprints, rule = _applicability(merged.fingerprints, split, seed=config.seed)
     dataset = MoleculeDataset(
         ids=merged.ids,
         offsets=merged.offsets,
@@ -125,7 +128,8 @@ def prepare(
         hashes=merged.hashes,
         vocabulary=merged.vocabulary,
         normalizer=conditions.normalizer,
-        provenance=_provenance(config, inputs.sources, tally),
+        provenance={**_provenance(config, inputs.sources, tally), **rule},
+        training_fingerprints=fingerprints,
     )
     return Prepared(dataset, tally, merged.rejects, merged.disagreements, recalled)
 
@@ -216,6 +220,17 @@ def _tally(
         labels=conditions.counts,
         notes=conditions.notes,
     )
+
+
+def _applicability(
+    fingerprints: np.ndarray | None, split: np.ndarray, *, seed: int
+) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """Return the fingerprints of the training split and its rule, nothing where it is too large."""
+    training = split == TRAIN
+    if fingerprints is None or not 2 <= training.sum() <= MOST_TRAINING:
+        return None, {}
+    rule = Applicability.fit(fingerprints, split, seed=seed)
+    return fingerprints[training], {KEY: rule.to_dict()}
 
 
 def _nothing_left(sources: Sequence[Source], rejects: Sequence[Reject]) -> str:

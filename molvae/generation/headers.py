@@ -6,6 +6,7 @@ from molvae.checkpoint import Checkpoint
 from molvae.chem.selfies import constraints, distribution_version, symbol_is_allowed
 from molvae.chem.smiles import Standardization
 from molvae.config import GenerateConfig, updated
+from molvae.data.applicability import KEY, Applicability
 from molvae.errors import ArtifactError, ConfigError
 from molvae.presets import NO_CODES, WHOLE_CODES
 
@@ -44,6 +45,13 @@ def read_longest(checkpoint: Checkpoint) -> int:
     if not isinstance(longest, int) or not 1 <= longest <= MAX_TOKENS:
         raise ArtifactError(f"the model is damaged: its longest molecule has {longest!r} tokens.")
     return longest
+
+
+def read_applicability(checkpoint: Checkpoint) -> Applicability | None:
+    """Return the limit on the similarity to the training set; None without fingerprints of it."""
+    if checkpoint.fingerprints is None:
+        return None
+    return Applicability.from_dict(checkpoint.provenance.get(KEY, {}))
 
 
 def read_defaults(checkpoint: Checkpoint) -> GenerateConfig:

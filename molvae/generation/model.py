@@ -22,6 +22,7 @@ from molvae.errors import Rejected, UsageError
 from molvae.generation.feasibility import PropertySample
 from molvae.generation.headers import (
     check_symbols,
+    read_applicability,
     read_defaults,
     read_longest,
     read_standardization,
@@ -65,6 +66,8 @@ class LoadedModel:
         standardization: how its training set was standardized.
         longest: tokens of the longest molecule of its training set, which caps every string.
         defaults: how it generates best; neither noise nor temperature is None.
+        applicability: which molecules are near enough to its training set; None where the model
+            holds no fingerprints.
         measured: its properties that can be computed from a structure.
         labels: its other properties, which it can only predict.
 
@@ -80,6 +83,7 @@ class LoadedModel:
         self.standardization = read_standardization(checkpoint)
         self.longest = read_longest(checkpoint)
         self.defaults = read_defaults(checkpoint)
+        self.applicability = read_applicability(checkpoint)
         self.measured = tuple(name for name in self.normalizer.names if name in PROPERTIES)
         self.labels = tuple(n for n in self.normalizer.quantities if n not in PROPERTIES)
 

@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import ArtifactError
+from molvae.generation.applicability import familiarity
 from molvae.generation.model import LoadedModel
+from molvae.generation.score import score, typicality_of
 from molvae.normalizer import Reading
 
 
@@ -17,10 +19,17 @@ class Prediction(NamedTuple):
             label, about 0 to 1. Empty where the molecule has symbols that the model lacks.
         ood: why the molecule is out of distribution, "" when it is not. On such molecules the
             errors were two to four times those that are stated for held-out ones.
+        nearest: Tanimoto similarity to the nearest training molecule; a molecule is out of
+            distribution below the limit that 5 % of held-out molecules fall short of. None where
+            the model holds no fingerprints: then the percentile decides.
+        percentile: of `score`, where there is no `nearest`; above 99, a molecule is out of
+            distribution.
     """
 
     values: Mapping[str, Reading]
     ood: str
+    nearest: float | None = None
+    percentile: float | None = None
 
 
 def stated_errors(model: LoadedModel) -> dict[str, dict[str, float | None]]:
@@ -54,6 +63,16 @@ def _figure(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
+def predict_values(
+    model: LoadedModel, molecules: Sequence[PreparedMolecule]
+) -> list[Mapping[str, Reading]]:
+    """Predict the properties and labels of molecules; {} where the model lacks a symbol."""
+    unknown = [bool(model.vocabulary.unknown(molecule.symbols)) for molecule in molecules]
+    known = [m.symbols for m, odd in zip(molecules, unknown, strict=True) if not odd]
+    values = iter(model.readings(model.predict(model.encode(known).mean)) if known else [])
+    return [{} if odd else next(values) for odd in unknown]
+
+
 def predict(model: LoadedModel, molecules: Sequence[PreparedMolecule]) -> list[Prediction]:
     """Predict the properties and labels of molecules from their latent codes.
 
@@ -61,34 +80,14 @@ def predict(model: LoadedModel, molecules: Sequence[PreparedMolecule]) -> list[P
         model: the model.
         molecules: with the properties `model.measured` as their values.
     """
-    known = [m.symbols for m in molecules if not model.vocabulary.unknown(m.symbols)]
-    means = model.encode(known).mean if known else None
-    values = iter([] if means is None else model.readings(model.predict(means)))
+    values = predict_values(model, molecules)
+    if model.applicability is None and typicality_of(model) is not None:
+        scores = score(model, molecules)
+        return [
+            Prediction(each, found.ood, percentile=found.percentile)
+            for each, found in zip(values, scores, strict=True)
+        ]
     return [
-        Prediction(
-            {} if model.vocabulary.unknown(molecule.symbols) else next(values),
-            unfamiliar(model, molecule),
-        )
-        for molecule in molecules
+        Prediction(each, found.ood, nearest=found.nearest)
+        for each, found in zip(values, familiarity(model, molecules), strict=True)
     ]
-
-
-def unfamiliar(model: LoadedModel, molecule: PreparedMolecule) -> str:
-    """Return how a molecule differs for certain from all of the training set, "" for nowhere.
-
-    Latent distances are no help: with a few nats per molecule, unfamiliar molecules have codes
-    among those of the training set.
-    """
-    normalizer, longest = model.normalizer, model.longest
-    reasons = []
-    unknown = model.vocabulary.unknown(molecule.symbols)
-    if unknown:
-        reasons.append(f"symbol unknown to the model: {', '.join(unknown)}")
-    elif (length := len(molecule.symbols)) > longest:
-        reasons.append(f"{length} symbols, the model knows up to {longest}")
-    for name, value in zip(model.measured, molecule.values, strict=True):
-        column = normalizer.names.index(name)
-        low, high = normalizer.low[column], normalizer.high[column]
-        if not low <= value <= high:
-            reasons.append(f"{name} {value:.3g} is outside {low:.3g}..{high:.3g}")
-    return "; ".join(reasons)

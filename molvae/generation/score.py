@@ -12,8 +12,8 @@ import torch
 from molvae.arguments import whole_number
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import ArtifactError
+from molvae.generation.applicability import familiarity
 from molvae.generation.model import LoadedModel
-from molvae.generation.predict import unfamiliar
 from molvae.generation.tiles import TILE, padded_ids
 from molvae.model.likelihood import likelihood, noise_of
 from molvae.model.ood import CODES, MAX_CODES, Typicality
@@ -35,7 +35,10 @@ class Score(NamedTuple):
         percentile: how many percent of the molecules held out of training are less odd, 0.1 to
             99.9; None where the model does not say.
         ood: why the model has not learned its kind (out of distribution), "" when it has. Of
-            held-out molecules 1 % are marked for being odder than the other 99 %.
+            held-out molecules 1 % are marked for being odder than the other 99 %, and 5 % for
+            being less similar to their nearest training molecule than the other 95 %.
+        nearest: Tanimoto similarity to the nearest training molecule; None where the model holds
+            no fingerprints.
     """
 
     elbo: float | None
@@ -45,6 +48,7 @@ class Score(NamedTuple):
     misreading: float | None
     percentile: float | None
     ood: str
+    nearest: float | None = None
 
 
 _UNREAD = Score(None, None, None, None, None, None, "")
@@ -86,12 +90,13 @@ def score(
     typicality = typicality_of(model)
     readable = [row for row, m in enumerate(molecules) if not model.vocabulary.unknown(m.symbols)]
     readable.sort(key=lambda row: len(molecules[row].symbols))  # little padding
-    scores = [_UNREAD._replace(ood=unfamiliar(model, molecule)) for molecule in molecules]
+    scores = [_UNREAD._replace(**each._asdict()) for each in familiarity(model, molecules)]
     for begin in range(0, len(readable), TILE):
         rows = readable[begin : begin + TILE]
         tile = [molecules[row] for row in rows]
         for row, found in zip(rows, _score_tile(model, tile, typicality, codes), strict=True):
-            scores[row] = found._replace(ood="; ".join(filter(None, [scores[row].ood, found.ood])))
+            ood = "; ".join(filter(None, [scores[row].ood, found.ood]))
+            scores[row] = found._replace(ood=ood, nearest=scores[row].nearest)
     return scores
 
 

@@ -52,6 +52,7 @@ def build_checkpoint(
         normalizer=dataset.normalizer,
         index=index,
         sample=_sample(dataset, seed=train.seed),
+        fingerprints=dataset.training_fingerprints,
         provenance={
             **dataset.provenance,
             "dataset": dataset.fingerprint,

@@ -30,7 +30,7 @@ def test_labels_stand_behind_the_columns_of_the_table(
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
         *("Compound", "potency", "smiles", "predicted_potency", "predicted_activity"),
-        *("certainty_activity", "ood", "ood_reason"),
+        *("certainty_activity", "nearest", "ood", "ood_reason"),
     ]
     assert [row["Compound"] for row in rows] == ["a", "b", "d"]
     assert [row["potency"] for row in rows] == ["6.5", "", ""]
@@ -71,6 +71,17 @@ def test_the_held_out_error_is_told(predict: Predict) -> None:
     assert f"activity: accuracy {activity['accuracy']:.0%} on" in said
 
 
+def test_the_rule_of_ood_is_told_with_its_limit(
+    predict: Predict, labelled_model_file: Path
+) -> None:
+    rule = MoleculeGenerator.load(labelled_model_file).model.applicability
+    assert rule is not None
+    assert f"{rule}; or symbols, a length or properties outside" in predict().stderr
+    assert json.loads(predict("--json", "-q").stdout)["applicability"] == rule.to_dict()
+    of_many = predict("-p", "LogP", model="druglike")
+    assert "nearest" not in rows_of(of_many.stdout)[0]
+
+
 def test_a_model_that_never_said_so_has_no_error_to_tell(
     predict: Predict, tmp_path: Path, labelled_model_file: Path
 ) -> None:
@@ -88,7 +99,7 @@ def test_filling_in_changes_empty_cells_alone(predict: Predict) -> None:
     rows, predicted = rows_of(done.stdout), rows_of(plain.stdout)
     assert list(rows[0]) == [
         *("Compound", "potency", "smiles", "activity", "potency_predicted"),
-        *("activity_predicted", "ood", "ood_reason"),
+        *("activity_predicted", "nearest", "ood", "ood_reason"),
     ]
     assert [row["potency"] for row in rows] == ["6.5", predicted[1]["predicted_potency"], ""]
     assert [row["potency_predicted"] for row in rows] == ["false", "true", "false"]

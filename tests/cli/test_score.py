@@ -12,7 +12,8 @@ from tests.cli.conftest import ASPIRIN
 from tests.cli.running import invoke, rows_of
 
 Scoring = Callable[..., Result]
-SCORES = (*("elbo", "nll_per_symbol", "reconstruction", "kl", "percentile", "ood", "ood_reason"),)
+NATS = ("elbo", "nll_per_symbol", "reconstruction", "kl")
+SCORES = (*NATS, "percentile", "nearest", "ood", "ood_reason")
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_scores_stand_behind_the_columns_of_the_table(
     assert list(rows[0]) == ["Compound", "potency", "smiles", *SCORES]
     assert [row["Compound"] for row in rows] == ["a", "b", "d"]
     (expected,) = MoleculeGenerator.load(tiny_model_file).score([ASPIRIN])
-    for name in SCORES[:5]:
+    for name in SCORES[:6]:
         assert float(rows[0][name]) == pytest.approx(getattr(expected, name), rel=1e-4), name
     assert float(rows[0]["elbo"]) < 0 < float(rows[0]["kl"])
 
@@ -41,7 +42,8 @@ def test_scores_stand_behind_the_columns_of_the_table(
 def test_what_the_model_cannot_read_is_left_empty_with_the_reason(score: Scoring) -> None:
     aspirin, _, bromide = rows_of(score().stdout)
     assert (aspirin["ood"], aspirin["ood_reason"]) == ("false", "")
-    assert [bromide[name] for name in SCORES[:6]] == ["", "", "", "", "", "true"]
+    assert [bromide[name] for name in SCORES[:5]] == [""] * 5
+    assert (bromide["ood"], float(bromide["nearest"]) < 1) == ("true", True)
     assert bromide["ood_reason"].startswith("symbol unknown to the model: [Br]")
 
 
@@ -54,7 +56,9 @@ def test_the_summary_tells_counts_means_and_what_was_compared(score: Scoring) ->
     assert found["mean"]["elbo"] == pytest.approx((rows[0]["elbo"] + rows[1]["elbo"]) / 2)
     assert found["held_out"]["split"] == "validation"
     assert 10 < found["held_out"]["molecules"] < 100
-    assert "fewer than 100: no molecule is flagged for its percentile" in score().stderr
+    said = score().stderr
+    assert "ood: nearest below 0." in said
+    assert "fewer than 100: no molecule is flagged for its percentile" in said
 
 
 def test_a_model_that_does_not_say_has_no_percentile(

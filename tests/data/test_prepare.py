@@ -479,7 +479,7 @@ def test_esol_is_kept_or_merged_to_98_per_cent(tmp_path: Path) -> None:
     assert prepared.dataset.normalizer.names[-1] == SOLUBILITY
     path = tmp_path / "esol.molvae"
     prepared.dataset.save(path)
-    assert store.read_header(path, kind="dataset", format=1)["provenance"]["tally"]["rows"] == 1128
+    assert store.read_header(path, kind="dataset", format=2)["provenance"]["tally"]["rows"] == 1128
 
 
 BACE = SHARED / "labelled" / "bace.csv.gz"

@@ -127,7 +127,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_was_not(
 
     molvae("train", "drugs.molvae", "-o", "broken", *settings, "--resume")
     whole, broken = (
-        store.read(tmp_path / run / "model.safetensors", kind="checkpoint", format=1)[0]
+        store.read(tmp_path / run / "model.safetensors", kind="checkpoint", format=2)[0]
         for run in ("whole", "broken")
     )
     assert whole.keys() == broken.keys()

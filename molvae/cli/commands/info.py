@@ -23,17 +23,19 @@ def command(item: str, as_json: bool) -> None:
 
     A model is a file, a folder from `molvae train`, or the name of a bundled one.
     """
-    from molvae.checkpoint import find_model
+    from molvae import checkpoint, dataset
     from molvae.files import store
 
-    path = find_model(item)
+    path = checkpoint.find_model(item)
     kind = store.read_kind(path)
     if kind not in ("checkpoint", "dataset"):
         raise ArtifactError(f"{path}: a molvae {kind}, where a model or a dataset is expected.")
-    header = store.read_header(path, kind=kind, format=1)
+    stored = store.look(path, kind=kind, format=max(checkpoint.FORMAT, dataset.FORMAT))
+    header = stored.header
+    _, (fingerprints, *_) = stored.layout.get(dataset.FINGERPRINTS, ("", (0,)))
     sha256 = store.read_sha256(path)
     if as_json:
-        print_json({"file": path.name, "sha256": sha256, **header})
+        print_json({"file": path.name, "sha256": sha256, "fingerprints": fingerprints, **header})
         return
     try:
         rows = list(_model_rows(header) if kind == "checkpoint" else _dataset_rows(header))
@@ -41,8 +43,10 @@ def command(item: str, as_json: bool) -> None:
         classes = list(_classes(header))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
+    inside = f"of {fingerprints:,} training molecules" if fingerprints else "none"
     size = f"{path.stat().st_size / 2**20:.1f} MiB"
     top = [("file", path.name), ("holds", kind), ("sha256", sha256), ("size", size)]
+    top.append(("fingerprints", inside))
     print_table(("", ""), [(name, _text(value)) for name, value in (*top, *rows)])
     click.echo()
     print_table(columns, properties)

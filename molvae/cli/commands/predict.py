@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.summaries import annotated, held_out
+from molvae.cli.summaries import annotated, applicability, held_out, ood_rule
 from molvae.cli.tables import Layout, TableCommand, table_command
 from molvae.errors import UsageError
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from molvae.generation.predict import Prediction
     from molvae.generator import MoleculeGenerator
 
-OOD = ("ood", "ood_reason")  # columns: whether a molecule is out of distribution, and why
+# Columns: how near a molecule is to the training set, whether it is out of distribution, and why.
+OOD = ("ood", "ood_reason")
 
 
 @click.command(epilog="Try: molvae predict compounds.csv RUN -o predicted.csv")
@@ -37,9 +38,14 @@ def command(run: TableCommand, names: tuple[str, ...], fill: bool) -> None:
     """Predict labels of the molecules in FILE with a model that was trained on these labels.
 
     The output has all columns of FILE and the column predicted_NAME. For a class label, this is the
-    most likely class, and certainty_NAME is its certainty, 0 to 1. The column ood flags molecules
-    unlike the training set, ood_reason gives the reason. Expect larger errors on these than on
-    held-out molecules, whose errors the summary reports.
+    most likely class, and certainty_NAME is its certainty, 0 to 1.
+
+    The column nearest is the Tanimoto similarity to the nearest training molecule (Morgan
+    fingerprints, radius 2). The column ood flags molecules with a similarity that only 5 % of
+    held-out molecules fall short of, and molecules with symbols, a length or properties that the
+    training set does not have; ood_reason gives the reason. A model of more than 20,000 training
+    molecules has the column percentile of `molvae score` in place of nearest. Expect larger errors
+    on flagged molecules than on held-out ones, whose errors the summary reports.
     """
     names = _wanted(run.generator, names)
     filled = _filled(run.table, names) if fill else {}
@@ -85,7 +91,16 @@ def _layout(run: TableCommand, names: Iterable[str], filled: Mapping[str, int | 
         new.append(f"predicted_{name}")
         if name in run.generator.normalizer.classes:
             new.append(f"certainty_{name}")
-    return run.layout((*new, *OOD))
+    return run.layout((*new, *_nearness(run.generator), *OOD))
+
+
+def _nearness(generator: "MoleculeGenerator") -> tuple[str, ...]:
+    """Return the column that says how near a molecule is to the training set, if there is one."""
+    from molvae.generation.score import typicality_of
+
+    if generator.model.applicability is not None:
+        return ("nearest",)
+    return ("percentile",) if typicality_of(generator.model) else ()
 
 
 def _value_and_certainty(prediction: "Prediction", name: str) -> tuple[object, float | None]:
@@ -143,7 +158,8 @@ class _Predicting:
                 new.append(value)
             elif empty:
                 fills[place] = value
-        new += [*marks, bool(prediction.ood), prediction.ood]
+        nearness = (getattr(prediction, name) for name in _nearness(self.run.generator))
+        new += [*marks, *nearness, bool(prediction.ood), prediction.ood]
         cells = self.layout.row(row, molecule, new)
         for place, value in fills.items():
             cells[place] = value
@@ -160,10 +176,11 @@ class _Predicting:
             "predicted": self.done,
             "not_predicted": self.not_predicted,
             "ood": self.ood,
+            "applicability": applicability(self.run.generator),
             "held_out": errors,
         }
         lines = [f"{name}: {_error_text(each or {})}" for name, each in errors.items()]
-        return summary, [annotated("predicted", summary), *lines]
+        return summary, [annotated("predicted", summary), ood_rule(self.run.generator), *lines]
 
 
 def _error_text(errors: Mapping[str, Any]) -> str:

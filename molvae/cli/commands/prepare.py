@@ -153,3 +153,9 @@ def _report(prepared: "Prepared") -> Iterator[str]:
     for source in prepared.dataset.provenance["sources"]:
         yield describe_table(source["name"], source["rows"], source["smiles_column"])
     yield from prepared.tally.lines()
+    fingerprints = prepared.dataset.training_fingerprints
+    if fingerprints is not None:
+        yield (
+            f"fingerprints of {len(fingerprints):,} training molecules are inside, as in models"
+            " trained on them; --no-fingerprints leaves them out"
+        )

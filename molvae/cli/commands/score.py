@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.summaries import annotated
+from molvae.cli.summaries import annotated, applicability, ood_rule
 from molvae.cli.tables import Layout, TableCommand, table_command
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from molvae.data.tables.records import Row
 
 NATS = ("elbo", "nll_per_symbol", "reconstruction", "kl")
-COLUMNS = (*NATS, "percentile", "ood", "ood_reason")
 
 
 @click.command(epilog="Try: molvae score compounds.csv -o scored.csv")
@@ -37,9 +36,13 @@ def command(run: TableCommand, codes: int) -> None:
 
     The column percentile is the percentage of held-out molecules that are more typical. The column
     ood flags molecules above 99, and molecules with symbols, a length or properties that the
-    training set does not have; ood_reason gives the reason. `molvae predict` flags only the latter.
+    training set does not have; ood_reason gives the reason. A model that holds fingerprints of its
+    training set, of up to 20,000 molecules, adds the column nearest, the Tanimoto similarity to the
+    nearest training molecule, and flags what only 5 % of held-out molecules fall short of.
     """
-    work = _Scoring(run, codes, run.layout(COLUMNS))
+    nearest = () if run.generator.model.applicability is None else ("nearest",)
+    columns = (*NATS, "percentile", *nearest, "ood", "ood_reason")
+    work = _Scoring(run, codes, run.layout(columns), nearest)
     run.run("Scoring", work, run.molecules())
 
 
@@ -50,6 +53,7 @@ class _Scoring:
     run: TableCommand
     codes: int  # latent codes drawn for each molecule
     layout: Layout  # of the table that is written
+    nearest: tuple[str, ...]  # the column of that name, if there is one
     done: int = 0  # rows with scores so far
     not_scored: int = 0  # rows with symbols that the model does not know
     ood: int = 0  # out-of-distribution rows, those included
@@ -70,7 +74,8 @@ class _Scoring:
                 for name in NATS:
                     self.sums[name] += getattr(each, name)
             nats = (getattr(each, name) for name in NATS)
-            new = (*nats, each.percentile, bool(each.ood), each.ood)
+            nearest = (getattr(each, name) for name in self.nearest)
+            new = (*nats, each.percentile, *nearest, bool(each.ood), each.ood)
             yield self.layout.row(row, molecule, new)
 
     def summary(self) -> tuple[dict[str, Any], list[str]]:
@@ -89,8 +94,11 @@ class _Scoring:
             "codes": self.codes,
             "mean": mean,
             "held_out": held_out,
+            "applicability": applicability(self.run.generator),
         }
         lines = [annotated("scored", summary)]
+        if self.nearest:
+            lines.append(ood_rule(self.run.generator))
         if self.done:
             lines.append(
                 f"means: ELBO {mean['elbo']:.2f} nats, NLL {mean['nll_per_symbol']:.3f} per symbol,"
