@@ -213,7 +213,7 @@ def judge_smiles(text: str) -> Verdict:
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    return tuple(store.read_header(MODEL, kind="checkpoint", format=1)["symbols"])
+    return tuple(store.read_header(MODEL, kind="checkpoint", format=2)["symbols"])
 
 
 @cache

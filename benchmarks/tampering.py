@@ -283,7 +283,7 @@ def exchanged(plain: Any, chance: random.Random) -> Any:
 def forge(path: Path, altered: Path, chance: random.Random) -> None:
     """Write a file with one part or array exchanged, and a digest that fits."""
     kind = store.read_kind(path)
-    arrays, header = store.read(path, kind=kind, format=1)
+    arrays, header = store.read(path, kind=kind, format=2)
     if chance.random() < 0.5:
         header = exchanged(header, chance)
         if not isinstance(header, dict):
