@@ -17,6 +17,8 @@ from molvae.errors import UsageError
 MAX_SEED = 2**63 - 1  # the largest that torch takes
 MAX_MOLECULES = 100_000_000  # of one run: all of them are held in memory
 MAX_SERIES = 10_000  # places of a series, or molecules decoded for each
+MAX_RADIUS = 10.0  # standard deviations: no molecule of the training set is as far out
+MAX_VALUE = 1e30  # of a property or label
 MAX_BATCH = 1_000_000  # molecules whose work is under way
 MAX_JOBS = 4096  # worker processes
 MAX_RESAMPLES = 1_000_000  # of a bootstrap

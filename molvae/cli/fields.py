@@ -9,13 +9,13 @@ An option that is not given is None (or an empty tuple), so that `config_from` c
 others: flag > file > preset > default.
 """
 
-import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, fields
 from typing import Any, get_type_hints
 
 import click
 
+from molvae.cli import options
 from molvae.cli.options import Decorator, chained
 from molvae.config import Config, updated
 
@@ -88,7 +88,7 @@ def _config_option(item: Field[Any], hint: Any, default: object) -> Decorator:
     elif hint is int:
         more["type"] = click.IntRange(low, high)
     elif hint in (float, float | None):
-        more |= {"type": click.FloatRange(low, high), "callback": finite}
+        more |= {"type": click.FloatRange(low, high), "callback": options.finite}
     elif hint is str:
         more["type"] = click.Choice(choices) if choices else str
     else:
@@ -106,13 +106,6 @@ def _default_text(default: object) -> str:
     if isinstance(default, tuple):
         default = ",".join(default)
     return "" if default == "" else f" (default {default})"
-
-
-def finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuse NaN, which click's range of floats lets through: a callback of an option."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a finite number.")
-    return value
 
 
 def _words(ctx: click.Context, parameter: click.Parameter, value: Iterable[str]) -> tuple[str, ...]:

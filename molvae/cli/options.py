@@ -1,5 +1,6 @@
 """Options that commands share."""
 
+import math
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import click
 
+from molvae.arguments import MAX_BATCH, MAX_JOBS, MAX_MOLECULES, MAX_SERIES
 from molvae.errors import UsageError
 from molvae.presets import SERIES_NOISE, SERIES_TRIES
 
@@ -72,13 +74,36 @@ def packed(kind: Any, name: str, *decorators: Decorator) -> Decorator:
     return decorate
 
 
-def number(default: int | None = None, *, help: str = "Number of molecules.") -> Decorator:
-    """`-n`: the parameter `number`, at least 1."""
+def finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse NaN, which click's range of floats lets through: a callback of an option."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number.")
+    return value
+
+
+def real(
+    *names: str, low: float, high: float, help: str, default: float | None = None
+) -> Decorator:
+    """Add an option that takes a finite number from `low` to `high`."""
+    return click.option(
+        *names,
+        type=click.FloatRange(low, high),
+        default=default,
+        callback=finite,
+        show_default=default is not None,
+        help=help,
+    )
+
+
+def number(
+    default: int | None = None, *, most: int = MAX_MOLECULES, help: str = "Number of molecules."
+) -> Decorator:
+    """`-n`: the parameter `number`, 1 to `most`."""
     return click.option(
         "-n",
         "--num",
         "number",
-        type=click.IntRange(1),
+        type=click.IntRange(1, most),
         default=default,
         show_default=True,
         help=help,
@@ -153,7 +178,7 @@ smiles_column = click.option(
 batch_size = click.option(
     "-b",
     "--batch-size",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MAX_BATCH),
     default=None,
     help="Molecules per batch; changes speed and memory, never the result.",
 )
@@ -168,7 +193,7 @@ device = click.option(
 jobs = click.option(
     "-j",
     "--jobs",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MAX_JOBS),
     default=None,
     help="Worker processes; all cores when not given.",
 )
@@ -193,16 +218,16 @@ rejects = click.option(
 strict = click.option("--strict", is_flag=True, help="Stop at the first rejected row.")
 # The options of `generation.search.Search`: noise, tries and seed.
 searching = chained(
-    click.option(
+    real(
         "--noise",
-        type=click.FloatRange(0.0, 1.0),
-        default=None,
+        low=0.0,
+        high=1.0,
         help="Largest fraction of noise in the latent code; 0 keeps the molecule's own code"
         f" (default {SERIES_NOISE:g}; for a decoder trained without noise, the posterior's width).",
     ),
     click.option(
         "--tries",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MAX_SERIES),
         default=SERIES_TRIES,
         show_default=True,
         help="Molecules decoded for each row.",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from molvae.arguments import MAX_MOLECULES, as_molecules, real_number, whole_number
+from molvae.arguments import MAX_MOLECULES, MAX_RADIUS, as_molecules, real_number, whole_number
 from molvae.chem.similarity import tanimoto
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
@@ -20,8 +20,6 @@ from molvae.generation.results import Generated, Generation
 from molvae.model.latent import Posterior
 from molvae.presets import NEAR_CODES, DrawSettings
 from molvae.targets import Request
-
-MAX_RADIUS = 10.0  # standard deviations: no molecule of the training set is as far out
 
 
 class Source(NamedTuple):

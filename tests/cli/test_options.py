@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -7,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from molvae.cli import fields, options
+from molvae.cli.main import cli
 from molvae.config import DataConfig, GenerateConfig, ModelConfig, TrainConfig, updated
 from molvae.errors import UsageError
 from molvae.presets import PRESETS
@@ -86,6 +88,43 @@ def test_patterns_and_columns_keep_their_commas() -> None:
 def test_bad_value_is_a_usage_error(arguments: tuple[str, ...]) -> None:
     with pytest.raises(click.UsageError):
         resolve(GenerateConfig, *arguments)
+
+
+def numbers() -> Iterator[tuple[str, click.Option]]:
+    """Yield every option of every command that takes a number, with the command."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        group = isinstance(command, click.Group)
+        for each in command.commands.values() if group else [command]:  # type: ignore[union-attr]
+            for option in each.params:  # type: ignore[union-attr]
+                if isinstance(option.type, click.types.IntParamType | click.types.FloatParamType):
+                    assert isinstance(option, click.Option)
+                    words = (name, *([each.name] if group else []), option.opts[-1])  # type: ignore[union-attr]
+                    yield " ".join(words), option
+
+
+NUMBERS = dict(numbers())
+
+
+@pytest.mark.parametrize("option", NUMBERS.values(), ids=NUMBERS)
+def test_every_number_has_a_finite_range_that_help_states(option: click.Option) -> None:
+    context = click.Context(click.Command("any"))
+    low, high = getattr(option.type, "min", None), getattr(option.type, "max", None)
+    assert None not in (low, high), "give the option both ends"
+    assert math.isfinite(high - low)
+    assert f"{low}<=x<={high}" in str(option.get_help_record(context))
+    whole = isinstance(option.type, click.types.IntParamType)
+    beyond = ("-1", str(10**26)) if low >= 0 else ("-1e31", "1e31")
+    for word in ("nan", "inf", "-inf", *beyond, *(("1e3", "2.5") if whole else ())):
+        with pytest.raises(click.UsageError):
+            option.process_value(context, word)
+    for end in (low, high):
+        assert option.process_value(context, str(end)) == end
+
+
+def test_numbers_of_all_commands_are_found() -> None:
+    assert {"generate --seed", "sweep --from", "benchmark moses --num"} <= set(NUMBERS)
 
 
 def test_only_chooses_fields() -> None:

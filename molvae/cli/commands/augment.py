@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from molvae.arguments import MAX_RADIUS
 from molvae.cli import fields, generators, options
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
@@ -21,11 +22,11 @@ SETTINGS = (
 
 @click.command(epilog="Try: molvae augment hits.csv -n 20 --radius 1 -o variants.csv")
 @options.number(10, help="Variants of each molecule.")
-@click.option(
+@options.real(
     "--radius",
-    type=click.FloatRange(0.0),
+    low=0.0,
+    high=MAX_RADIUS,
     default=1.5,
-    show_default=True,
     help="Radius, in standard deviations of the molecule's own posterior.",
 )
 @click.option(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from molvae.arguments import MAX_MOLECULES
 from molvae.cli import fields, generators, options
 from molvae.cli.judged import name_columns, read_generated
 from molvae.cli.progress import stages
@@ -46,7 +47,7 @@ SAMPLE = 30_000  # molecules of a training table that are measured, to count nei
 )
 @click.option(
     "--joint",
-    type=click.IntRange(20),
+    type=click.IntRange(20, MAX_MOLECULES),
     default=2000,
     show_default=True,
     help="Held-out molecules whose properties become joint targets.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from molvae.cli import fields, options
+from molvae.cli import options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import warn_of_targets
 from molvae.cli.tables import Layout, TableCommand, TableInput
@@ -31,12 +31,11 @@ if TYPE_CHECKING:
 @click.option(
     "--alone", is_flag=True, help="Ignore the properties in the table; use --target only."
 )
-@click.option(
+@options.real(
     "--temperature",
-    type=click.FloatRange(0.0, 10.0),
+    low=0.0,
+    high=10.0,
     default=0.0,
-    callback=fields.finite,
-    show_default=True,
     help="Sampling temperature: 0 for the most likely molecule, 1 for the learned distribution.",
 )
 @options.input_format

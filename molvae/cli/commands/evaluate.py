@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from molvae.arguments import MAX_RESAMPLES
 from molvae.cli import generators, options
 from molvae.cli.judged import chemnet_device, read_generated, read_model, read_set
 from molvae.cli.outputs import check_output
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--bootstrap",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_RESAMPLES),
     default=0,
     metavar="B",
     help="Compute 95 % intervals from B resamples of the molecules, for example 1000.",

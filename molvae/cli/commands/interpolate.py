@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from molvae.arguments import MAX_SERIES
 from molvae.cli import generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import warn_of_targets
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("first", metavar="A")
 @click.argument("last", metavar="B")
 @click.argument("model", default="druglike")
-@options.number(9, help="Number of steps, both ends included.")
+@options.number(9, most=MAX_SERIES, help="Number of steps, both ends included.")
 @click.option(
     "--path",
     type=click.Choice(("spherical", "linear")),

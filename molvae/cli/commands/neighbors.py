@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from molvae.arguments import MAX_RADIUS
 from molvae.cli import fields, generators, options
 from molvae.cli.commands.augment import SETTINGS
 from molvae.cli.outputs import TableOutput, table_output
@@ -20,11 +21,11 @@ from molvae.presets import NEAR_CODES
 @click.argument("smiles")
 @click.argument("model", default="druglike")
 @options.number(20, help="Number of neighbors.")
-@click.option(
+@options.real(
     "--radius",
-    type=click.FloatRange(0.0),
+    low=0.0,
+    high=MAX_RADIUS,
     default=1.0,
-    show_default=True,
     help="Standard deviation of the codes sampled around the molecule's own, in each latent"
     " dimension; that of all codes together is about 1.",
 )

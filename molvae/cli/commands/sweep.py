@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import fields, generators, options
+from molvae.arguments import MAX_SERIES, MAX_VALUE
+from molvae.cli import generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import MARKED, warn_of_targets
 from molvae.cli.summaries import similarities
@@ -19,27 +20,26 @@ if TYPE_CHECKING:
 @click.argument("smiles")
 @click.argument("model", default="druglike")
 @click.option("-p", "--property", "name", required=True, help="Property or numeric label to vary.")
-@click.option(
+@options.real(
     "--from",
     "low",
-    type=float,
-    default=None,
+    low=-MAX_VALUE,
+    high=MAX_VALUE,
     help="First target (default: the first percentile of the training set).",
 )
-@click.option(
+@options.real(
     "--to",
     "high",
-    type=float,
-    default=None,
+    low=-MAX_VALUE,
+    high=MAX_VALUE,
     help="Last target (default: the 99th percentile of the training set).",
 )
-@options.number(9, help="Number of targets; for a count, only whole numbers.")
-@click.option(
+@options.number(9, most=MAX_SERIES, help="Number of targets; for a count, only whole numbers.")
+@options.real(
     "--guidance",
-    type=click.FloatRange(0.0, 10.0),
+    low=0.0,
+    high=10.0,
     default=SWEEP_GUIDANCE,
-    callback=fields.finite,
-    show_default=True,
     help="Classifier-free guidance weight; 1 is off, larger follows the value more closely.",
 )
 @options.searching

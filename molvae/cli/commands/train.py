@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from molvae.arguments import MAX_JOBS
 from molvae.cli import fields, options
 from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings_of
 from molvae.cli.progress import progress
@@ -65,7 +66,9 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
     help="Write the log for TensorBoard too; needs the extra 'tensorboard'.",
 )
 @options.device
-@click.option("--threads", type=click.IntRange(1), default=None, help="CPU threads (default all).")
+@click.option(
+    "--threads", type=click.IntRange(1, MAX_JOBS), default=None, help="CPU threads (default all)."
+)
 @click.option(
     "--measure/--no-measure",
     default=True,
