@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 
+from molvae.cli.overwriting import guarded
 from molvae.cli.terminal import printable, say
 from molvae.errors import MolvaeError, did_you_mean
 from molvae.version import __version__
@@ -61,7 +62,7 @@ class CommandTable(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; add `--debug` to it and to each of its subcommands."""
+        """Import one command; add `--debug` and `guarded` to it and to each of its subcommands."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"{FOLDER}.{cmd_name}").command
@@ -69,6 +70,7 @@ class CommandTable(click.Group):
         for each in (command, *within):
             if not any(parameter.name == "debug" for parameter in each.params):
                 each.params.append(_debug_option())
+                each.callback = each.callback and guarded(each.callback)
         return command
 
     def resolve_command(

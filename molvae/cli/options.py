@@ -17,6 +17,11 @@ Decorator = Callable[[Command], Command]
 # property -> (low, high), equal for a point; class label -> a class, or several as `a|b`
 Ranges = dict[str, tuple[float, float] | str]
 
+# The types of the options that name what a command writes: `overwriting` checks these files.
+OUTPUT = click.Path(path_type=Path)  # a file; `-` for stdout
+DATASET = click.Path(path_type=Path)  # a file that may replace a dataset
+RUN = click.Path(path_type=Path)  # the folder of a training
+
 # What `data.tables` reads and writes; written out here because it may only be imported when called.
 FORMATS = ("smi", "csv", "tsv", "sdf", "parquet", "json", "jsonl")
 
@@ -110,14 +115,20 @@ def number(
     )
 
 
-def output(help: str, *, default: str | None = None, required: bool = False) -> Decorator:
-    """`-o`: the parameter `output`, a path, or `-` for stdout."""
+def output(
+    help: str,
+    *,
+    default: str | None = None,
+    required: bool = False,
+    kind: click.Path = OUTPUT,
+) -> Decorator:
+    """`-o`: the parameter `output`, a path of this kind, or `-` for stdout."""
     # Since click 8.3 a default of None is a default: a required option could be missing.
     more: dict[str, Any] = {} if required else {"default": default}
     return click.option(
         "-o",
         "--output",
-        type=click.Path(),
+        type=kind,
         required=required,
         show_default=default is not None,
         help=help,
@@ -211,7 +222,7 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
 
 rejects = click.option(
     "--rejects",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     default=None,
     help="Write every rejected row, with its reason, to this table.",
 )

@@ -1,6 +1,5 @@
 """The files that a command writes, checked before the work; its table and its summary."""
 
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,47 +12,24 @@ from molvae.cli.terminal import print_json, say
 from molvae.errors import UsageError
 
 
-def is_device(path: Path) -> bool:
-    """Return whether a file is a device or a pipe, which hold nothing that could be lost."""
-    return path.exists() and not path.is_file()
+def check_table(path: Path, *, format: str = "") -> str:
+    """Return the format of a table of molecules to write, and check that it can be written.
 
-
-def check_output(path: Path, *, force: bool, inputs: Iterable[Path | None] = ()) -> None:
-    """Check that a file can be written, and that it is none of the command's other files.
-
-    Raises:
-        UsageError: with the reason, and the flag that helps.
-    """
-    place = os.path.realpath(path)
-    if any(other is not None and place == os.path.realpath(other) for other in inputs):
-        raise UsageError(f"{path}: is read or written already by the same command.")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name a file in it.")
-    if is_device(path):
-        return
-    if path.exists() and not force:
-        raise UsageError(f"{path}: exists; --force overwrites it.")
-    if not os.access(os.path.dirname(place), os.W_OK | os.X_OK):
-        raise UsageError(f"{path.parent}: no such folder, or no right to write there.")
-
-
-def check_table(
-    path: Path, *, format: str = "", force: bool, inputs: Iterable[Path | None] = ()
-) -> None:
-    """Check that a table of molecules can be written; `-` is stdout.
+    Args:
+        path: the file; `-` is stdout.
+        format: in place of its ending.
 
     Raises:
-        UsageError: as `check_output`; for an ending that names no format, an extra that is
-            missing, and for Parquet on a terminal.
+        UsageError: for an ending that names no format, an extra that is missing, and for Parquet
+            on a terminal.
     """
     from molvae.data.tables.files import STDIO
     from molvae.data.tables.tables import output_format
 
     kind = output_format(path, format=format)
-    if path != STDIO:
-        check_output(path, force=force, inputs=inputs)
-    elif kind == "parquet" and sys.stdout.isatty():
+    if path == STDIO and kind == "parquet" and sys.stdout.isatty():
         raise UsageError("Parquet is no text: name a file with -o, or redirect stdout.")
+    return kind
 
 
 def tell_names(columns: Sequence[str], kind: str, *, quiet: bool) -> tuple[str, ...]:
@@ -76,7 +52,7 @@ def rounded(value: object) -> object:
 class TableOutput(NamedTuple):
     """Where a command writes its table and its summary: the options of `table_output`."""
 
-    output: str  # the file; `-` is stdout
+    output: Path  # the file; `-` is stdout
     output_format: str  # the format, "" where the ending of the file decides
     force: bool  # an existing file may be overwritten
     as_json: bool  # write the summary as JSON, and without a file the rows in it
@@ -85,7 +61,7 @@ class TableOutput(NamedTuple):
     @property
     def path(self) -> Path | None:
         """The file; None for stdout."""
-        return None if self.output == "-" else Path(self.output)
+        return None if str(self.output) == "-" else self.output
 
     @property
     def on_terminal(self) -> bool:
@@ -95,19 +71,18 @@ class TableOutput(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The format of the table."""
-        from molvae.data.tables.tables import output_format
+        """The format of the table; to find it is to check it, see `check_table`."""
+        return check_table(self.output, format=self.output_format)
 
-        return output_format(Path(self.output), format=self.output_format)
-
-    def check(self, *, inputs: Iterable[Path | None] = ()) -> None:
+    def check(self) -> None:
         """Check that the table can be written, before the work rather than after it.
+
+        `overwriting` has checked its place.
 
         Raises:
             UsageError: as `check_table`.
         """
-        path = Path(self.output)
-        check_table(path, format=self.output_format, force=self.force, inputs=inputs)
+        check_table(self.output, format=self.output_format)
 
     def write(
         self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
@@ -125,8 +100,7 @@ class TableOutput(NamedTuple):
         if inside:
             return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
         cells = ([rounded(value) for value in row] for row in rows)
-        path = Path(self.output)
-        write_table(path, columns, cells, format=self.output_format, smiles=smiles)
+        write_table(self.output, columns, cells, format=self.output_format, smiles=smiles)
         return []
 
     def write_records(

@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 import click
 
 from molvae.cli import options
-from molvae.cli.outputs import check_output
 from molvae.cli.terminal import printable, say
 
 
@@ -31,7 +30,7 @@ class Reporting(NamedTuple):
     jobs: int | None  # worker processes; None for one on each core
     device: str  # where the networks run
     as_json: bool  # print JSON instead of a table
-    output: str | None  # file for the JSON; `-` or None writes to stdout only
+    output: Path | None  # file for the JSON; `-` or None writes to stdout only
     force: bool  # an existing file may be overwritten
     quiet: bool  # leave out the notes
 
@@ -43,16 +42,7 @@ class Reporting(NamedTuple):
     @property
     def target(self) -> Path | None:
         """The file for the JSON; None for stdout."""
-        return None if self.output in (None, "-") else Path(str(self.output))
-
-    def check(self, inputs: Iterable[Path | None]) -> None:
-        """Check before the work that the result can be written.
-
-        Raises:
-            UsageError: if it cannot.
-        """
-        if self.target is not None:
-            check_output(self.target, force=self.force, inputs=inputs)
+        return None if str(self.output) == "-" else self.output
 
     def show(self, found: Result, *, notes: Iterable[str] = ()) -> None:
         """Write and print a result."""
@@ -61,7 +51,7 @@ class Reporting(NamedTuple):
         text = found.to_json()
         if self.target is not None:
             write_atomically(self.target, f"{text}\n".encode())
-        printed = self.as_json or self.output == "-"
+        printed = self.as_json or str(self.output) == "-"
         click.echo(text if printed else printable("\n".join(found.table())))
         for note in notes:
             say(f"Note: {note}", quiet=self.quiet)

@@ -45,7 +45,7 @@ class TableInput(NamedTuple):
 
         return open_table(file, smiles_column=self.smiles_column, format=self.input_format)
 
-    def collect_rejects(self, file: Path, output: TableOutput) -> Rejects:
+    def collect_rejects(self, output: TableOutput) -> Rejects:
         """Return the place for the bad rows.
 
         Raises:
@@ -54,7 +54,7 @@ class TableInput(NamedTuple):
         if self.rejects == Path("-") and (output.path is None or output.as_json):
             raise UsageError("--rejects -: stdout is taken; name a file here or with -o.")
         if self.rejects is not None:
-            check_table(self.rejects, force=output.force, inputs=(file, output.path))
+            check_table(self.rejects)
         return Rejects(self.rejects, self.strict)
 
 
@@ -129,8 +129,8 @@ class TableCommand:
     def __init__(
         self, file: Path, model: str, *, device: str, source: TableInput, output: TableOutput
     ) -> None:
-        output.check(inputs=(file,))
-        self.rejects = source.collect_rejects(file, output)
+        output.check()
+        self.rejects = source.collect_rejects(output)
         self.table = source.open(file)  # first: it fails sooner than a model is loaded
         self.generator = generators.load(model, device)
         self.title = generators.title_and_hash(model, self.generator)
@@ -261,10 +261,8 @@ class TableCommand:
                 quiet=quiet,
             )
         for part, count in self._left_out.items():
-            say(
-                f"{count:,} molecules were read without {part}, as the training set was.",
-                quiet=quiet,
-            )
+            left_out = f"without {part}, as the training set was"
+            say(f"{count:,} molecules were read {left_out}.", quiet=quiet)
 
 
 def table_command(inside: str = "rows", *, no_smi: str = "") -> options.Decorator:

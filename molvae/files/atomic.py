@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import hashlib
 import math
 import os
 import secrets
@@ -16,6 +17,9 @@ if sys.platform != "win32":
     import fcntl
 
 UNFINISHED = ".molvae-unfinished"  # how the name of a file ends that is still being written
+LOCK = ".molvae-lock"  # how the name of a file ends that means that another is being written
+MAX_NAME = 255  # bytes of a file's name
+BEGINNING = 32  # characters of a name with which those of hidden files begin: at most 128 bytes
 
 
 @contextmanager
@@ -42,7 +46,7 @@ def replacing(path: Path, *, size: int = 0) -> Iterator[BinaryIO]:
     direct = path.exists() and not path.is_file()
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
-    mine = f".{name[:32]}."  # at most 128 of the 255 bytes that a name may have
+    mine = f".{name[:BEGINNING]}."
     temporary = os.path.join(folder, f"{mine}{secrets.token_hex(4)}{UNFINISHED}")
     try:
         if direct:
@@ -80,6 +84,81 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, as `replacing` does."""
     with replacing(path, size=len(content)) as file:
         file.write(content)
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """Return the place of a hidden file that belongs to a file and has its own ending.
+
+    It is the same each time. A name as long as the system allows is cut, and its hash follows.
+    """
+    name = f".{path.name}{ending}"
+    if len(os.fsencode(name)) > MAX_NAME:
+        digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+        name = f".{path.name[:BEGINNING]}.{digest}{ending}"
+    return path.with_name(name)
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Keep other processes that ask for it from writing the same file until the block ends.
+
+    A lock on a hidden file beside it. The system frees it when its process dies, and the next
+    writer removes what a killed one left. Where a file system has no locks, or nothing can be
+    written, nothing is locked.
+
+    Raises:
+        MolvaeError: when another process has the lock, naming it.
+    """
+    if sys.platform == "win32" or (path.exists() and not path.is_file()):
+        yield
+        return
+    place = hidden_beside(Path(os.path.realpath(path)), LOCK)
+    try:
+        file = _open_locked(place)
+    except BlockingIOError:
+        raise MolvaeError(
+            f"{path}: {_holder(place)} is writing this file. Wait until it is done, or name"
+            " another file."
+        ) from None
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        _remove(file, str(place))
+
+
+def _open_locked(place: Path) -> BinaryIO:
+    """Open a file, lock it for as long as it is open, and write into it who has it.
+
+    Raises:
+        BlockingIOError: when another process has it.
+        OSError: when it cannot be locked.
+    """
+    while True:
+        file = open(place, "a+b")
+        try:
+            _lock(file, wait=False)
+            if os.path.samestat(os.stat(place), os.fstat(file.fileno())):
+                break
+        except FileNotFoundError:  # its owner has just removed it
+            file.close()
+        except OSError as error:
+            file.close()
+            if not isinstance(error, BlockingIOError):
+                place.unlink(missing_ok=True)
+            raise
+    file.truncate(0)
+    file.write(f"process {os.getpid()}".encode())
+    file.flush()
+    return file
+
+
+def _holder(place: Path) -> str:
+    with suppress(OSError):
+        return place.read_text("utf-8", errors="replace")[:80] or "another process"
+    return "another process"
 
 
 def free(folder: str | Path) -> float:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from molvae.cli.outputs import check_output
+from molvae.cli.overwriting import check_output
 from molvae.errors import UsageError
 
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from molvae.cli.outputs import check_output
+from molvae.cli.overwriting import check_output
 from molvae.errors import UsageError
 
 if os.geteuid() == 0:  # to whom no folder is read-only
@@ -49,14 +49,6 @@ def test_folder_without_the_right_to_write_is_named() -> None:
     command = [sys.executable, "-c", AS_NOBODY, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "/: no such folder, or no right to write there.\n"
-
-
-def test_same_file_by_another_name_is_refused(tmp_path: Path) -> None:
-    path, link = tmp_path / "a.csv", tmp_path / "b.csv"
-    path.write_text("kept")
-    link.symlink_to(path)
-    with pytest.raises(UsageError, match=r"b\.csv: is read or written already by the same"):
-        check_output(link, force=True, inputs=(None, path))
 
 
 def test_device_or_pipe_needs_no_force(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 
 from molvae.chem.smiles import canonicalize
+from molvae.files.atomic import UNFINISHED
 from tests.cli.conftest import BROMIDE
 from tests.cli.running import invoke, rows_of, write_rows
 from tests.drugs import DRUGS
@@ -125,7 +126,7 @@ def test_an_interrupt_keeps_the_finished_rows(labelled_model_file: Path, tmp_pat
         [sys.executable, "-m", "molvae", *map(str, words)], stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".out.csv*")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(f".out.csv.*{UNFINISHED}")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(1.0)
     os.kill(process.pid, signal.SIGINT)

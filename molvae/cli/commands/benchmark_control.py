@@ -88,7 +88,6 @@ def command(
 
     if model and generated:
         raise UsageError("a model or --generated, not both.")
-    reporting.check((generated, training, test))
     quiet = reporting.quiet
     name_columns((training, test), quiet=quiet)
     with stages(quiet=quiet) as tell:

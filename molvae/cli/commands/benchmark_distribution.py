@@ -10,6 +10,7 @@ import click
 
 from molvae.cli import fields, generators, options
 from molvae.cli.judged import chemnet_device, read_generated, read_set
+from molvae.cli.overwriting import check_output
 from molvae.cli.progress import progress, stages
 from molvae.cli.reporting import Reporting, reported
 from molvae.config import GenerateConfig
@@ -95,9 +96,11 @@ def _run(
 
     if samples.model and samples.generated:
         raise UsageError("a model or --generated, not both.")
-    reporting.check(samples.generated)
     quiet = reporting.quiet
-    compared = {kind: read_set(_table(name), quiet=quiet) for kind, name in sets.items()}
+    tables = {kind: _table(name) for kind, name in sets.items()}
+    if reporting.target is not None:  # a set may be named as `molvae data` does
+        check_output(reporting.target, force=reporting.force, inputs=tables.values())
+    compared = {kind: read_set(path, quiet=quiet) for kind, path in tables.items()}
     health: dict[str, Any] = {}
     if samples.generated:
         name = samples.generated[0].name.partition(".")[0]

@@ -47,7 +47,6 @@ def command(
     from molvae.suites.reconstruction import reconstruct
     from molvae.suites.tokenized import load_tokenized
 
-    reporting.check((test, training))
     quiet = reporting.quiet
     generator = generators.load(model or "druglike", reporting.device)
     name_columns((test, training), quiet=quiet)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ import click
 from molvae.arguments import MAX_RESAMPLES
 from molvae.cli import generators, options
 from molvae.cli.judged import chemnet_device, read_generated, read_model, read_set
-from molvae.cli.outputs import check_output
 from molvae.cli.progress import stages
 from molvae.cli.reporting import Reporting, reported
 from molvae.cli.terminal import printable
@@ -76,7 +75,7 @@ if TYPE_CHECKING:
 @click.option(
     "--report",
     "page",
-    type=click.Path(path_type=Path),
+    type=options.OUTPUT,
     default=None,
     metavar="FILE.html",
     help="Also write the report as one HTML page with charts and molecules; needs the extra"
@@ -116,9 +115,8 @@ def command(
     quiet = reporting.quiet
     trained_on = None if training is None else Path(training)
     inputs = (file, trained_on, reference, scaffolds)
-    reporting.check(inputs)
     if page is not None:
-        _check_page(page, force=reporting.force, inputs=(*inputs, reporting.target))
+        _check_page(page)
     generated = read_generated(file, smiles_column, format=input_format, quiet=quiet)
     chemnet = ("torch", "fcd") if fcd and suite != "basic" else ()
     with (
@@ -149,13 +147,12 @@ def command(
     reporting.show(evaluation.report, notes=evaluation.report.notes)
 
 
-def _check_page(page: Path, *, force: bool, inputs: Iterable[Path | None]) -> None:
+def _check_page(page: Path) -> None:
     from molvae.evaluate.page.render import check_extra
 
     if str(page) == "-":
         raise UsageError("--report writes a file: name it, as in --report report.html")
     check_extra()
-    check_output(page, force=force, inputs=inputs)
 
 
 def _write_page(

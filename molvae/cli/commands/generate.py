@@ -71,7 +71,7 @@ def command(
     """
     from molvae.generation.results import columns_of
 
-    output.check(inputs=(exclude,))
+    output.check()
     generator = generators.load(model, device)
     config = generators.draw_settings(generator, settings)
     requests, n = read_requests(generator, targets, targets_file, number)

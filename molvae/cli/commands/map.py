@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from molvae.cli import options
-from molvae.cli.outputs import TableOutput, check_output
+from molvae.cli.outputs import TableOutput
 from molvae.cli.progress import progress
 from molvae.cli.tables import TableCommand, TableInput, table_input
 from molvae.errors import InputError, Rejected, UsageError
@@ -34,7 +34,7 @@ COLUMNS = ("ID", "SMILES", "PC1", "PC2", "model")  # of the table
 @click.option(
     "--table",
     "table_file",
-    type=click.Path(path_type=Path),
+    type=options.OUTPUT,
     default=None,
     help="Write the coordinates, PC1 and PC2, to this table.",
 )
@@ -46,7 +46,7 @@ COLUMNS = ("ID", "SMILES", "PC1", "PC2", "model")  # of the table
 def command(
     file: Path,
     model: str,
-    output: str,
+    output: Path,
     color: str | None,
     table_file: Path | None,
     source: TableInput,
@@ -63,10 +63,9 @@ def command(
     from molvae.evaluate import latent_map
     from molvae.files.atomic import write_atomically
 
-    picture = Path(output)
-    format = _check(picture, force=force, inputs=(file, table_file))
+    format = _check(output)
     # Without a table to write, the coordinates go nowhere.
-    place, kind = (str(table_file), "") if table_file else (os.devnull, "csv")
+    place, kind = (table_file, "") if table_file else (Path(os.devnull), "csv")
     table = TableOutput(place, kind, force, as_json, quiet)
     run = TableCommand(file, model, device=device, source=source, output=table)
     colors = _Colors.of(color, run.table) if color else NO_COLORS
@@ -87,7 +86,7 @@ def command(
         title=f"{len(dots):,} molecules of {run.table.name}, {run.title}",
         format=format,
     )
-    write_atomically(picture, content)
+    write_atomically(output, content)
     own = [colors.name] if colors.name else []  # between the coordinates and the model
     rows = (
         [dot.id, dot.molecule.smiles, *place, *([dot.value] if own else []), run.title]
@@ -104,7 +103,7 @@ def command(
         "model": run.title,
     }
     line = (
-        f"{len(dots):,} molecules in {picture}: {first:.1%} and {second:.1%} of the variance of"
+        f"{len(dots):,} molecules in {output}: {first:.1%} and {second:.1%} of the variance of"
         f" their codes; {len(run.rejects.rows):,} rows rejected"
     )
     table.finish(summary, [line], rows={"rows": written})
@@ -175,8 +174,8 @@ def _dots(
             yield row, rejected
 
 
-def _check(picture: Path, *, force: bool, inputs: tuple[Path | None, ...]) -> str:
-    """Check the place of the picture, and return its format."""
+def _check(picture: Path) -> str:
+    """Check that the picture can be drawn, and return its format."""
     from molvae.evaluate import latent_map
 
     latent_map.check_extra()
@@ -184,5 +183,4 @@ def _check(picture: Path, *, force: bool, inputs: tuple[Path | None, ...]) -> st
     if format not in latent_map.FORMATS:
         known = " or ".join(f".{each}" for each in latent_map.FORMATS)
         raise UsageError(f"{picture}: a picture ends in {known}.")
-    check_output(picture, force=force, inputs=inputs)
     return format

@@ -10,7 +10,8 @@ import click
 
 from molvae.cli import fields, generators, options
 from molvae.cli.initial import prepared_like
-from molvae.cli.outputs import check_output, check_table, is_device
+from molvae.cli.outputs import check_table
+from molvae.cli.overwriting import is_device
 from molvae.cli.progress import progress
 from molvae.cli.rejects import show_first
 from molvae.cli.terminal import describe_table, print_json, say
@@ -27,7 +28,7 @@ NOT_A_NUMBER = "not a number"
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
-@options.output("Dataset to write.", required=True)
+@options.output("Dataset to write.", required=True, kind=options.DATASET)
 @options.input_format
 @fields.config_options(DataConfig)
 @click.option(
@@ -40,7 +41,7 @@ NOT_A_NUMBER = "not a number"
 @options.rejects
 @click.option(
     "--conflicts",
-    type=click.Path(path_type=Path),
+    type=options.OUTPUT,
     default=None,
     help="Write every label on which rows of one molecule disagree, with both rows, to this table.",
 )
@@ -52,7 +53,7 @@ NOT_A_NUMBER = "not a number"
 @options.quiet
 def command(
     files: tuple[Path, ...],
-    output: str,
+    output: Path,
     input_format: str,
     init: str | None,
     rejects: Path | None,
@@ -78,20 +79,19 @@ def command(
     An interrupted run keeps the finished rows beside DATASET; the same command continues it.
     """
     from molvae.data.prepare import prepare
+    from molvae.files.atomic import hidden_beside
 
     base, known_symbols = prepared_like(init, settings) if init else (None, frozenset())
     config = fields.config_from(DataConfig, settings, base=base)
-    target = Path(output)
-    if output == "-":
+    if str(output) == "-":
         raise UsageError("-o -: a dataset is no table; name a file.")
-    check_output(target, force=force, inputs=files)
-    for table, others in ((rejects, (target,)), (conflicts, (target, rejects))):
+    for table in (rejects, conflicts):
         if table is not None:
-            check_table(table, force=force, inputs=(*files, *others))
+            check_table(table)
     if [rejects, conflicts].count(Path("-")) + as_json > 1:
         raise UsageError("stdout can take one of --rejects -, --conflicts - and --json.")
     # No file is kept beside a device such as /dev/null.
-    unfinished = None if is_device(target) else target.with_name(f".{target.name}.unfinished")
+    unfinished = None if is_device(output) else hidden_beside(output, ".unfinished")
     start = time.monotonic()
     with _kept(unfinished):
         with (
@@ -110,7 +110,7 @@ def command(
                 known_symbols=known_symbols,
                 unfinished=unfinished,
             )
-        sha256 = prepared.dataset.save(target)
+        sha256 = prepared.dataset.save(output)
     if unfinished is not None:
         unfinished.unlink(missing_ok=True)
     seconds = time.monotonic() - start
@@ -119,9 +119,9 @@ def command(
     for line in _report(prepared):
         say(line, quiet=quiet)
     rate = prepared.tally.rows / seconds
-    say(f"{target}: {seconds:.1f} s, {rate:,.0f} rows/s, sha256 {sha256[:12]}", quiet=quiet)
+    say(f"{output}: {seconds:.1f} s, {rate:,.0f} rows/s, sha256 {sha256[:12]}", quiet=quiet)
     if as_json:
-        print_json({"dataset": output, "sha256": sha256, **prepared.tally.to_dict()})
+        print_json({"dataset": str(output), "sha256": sha256, **prepared.tally.to_dict()})
 
 
 def _kibibytes(files: Sequence[Path]) -> int | None:

@@ -12,6 +12,7 @@ import click
 from molvae.arguments import MAX_JOBS
 from molvae.cli import fields, options
 from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings_of
+from molvae.cli.overwriting import check_run, named_inputs
 from molvae.cli.progress import progress
 from molvae.cli.stopping import WARNING, stop_signals
 from molvae.cli.terminal import say
@@ -29,7 +30,9 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
-@options.output("Folder for the model, its log and its configuration.", required=True)
+@options.output(
+    "Folder for the model, its log and its configuration.", required=True, kind=options.RUN
+)
 @click.option(
     "--preset",
     type=click.Choice(tuple(PRESETS)),
@@ -78,7 +81,7 @@ MEASURED, MEASURED_EACH = 256, 128  # molecules drawn at the end: free, and for 
 @options.quiet
 def command(
     dataset: Path,
-    output: str,
+    output: Path,
     preset: str | None,
     config_file: Path | None,
     init: str | None,
@@ -109,7 +112,7 @@ def command(
     from molvae.train.processes import joined
     from molvae.train.trainer import Trainer
 
-    run = Path(output)
+    run, inputs = output, named_inputs(click.get_current_context())
     data = _dataset(dataset)
     if threads:
         torch.set_num_threads(threads)
@@ -117,6 +120,7 @@ def command(
         quiet = quiet or not processes.is_main
         if processes.is_main:
             _check_run(run, resume, force)
+            check_run(run, force=force or resume, inputs=inputs)
         initial = find_initial(init, run, data, resume=resume)
         resumed = run if resume else None
         resolved = _resolve(resumed, preset, config_file, settings, initial=initial)
