@@ -39,7 +39,9 @@ class DataConfig:
         DEFAULT_PROPERTIES, "Properties to compute and condition on, or none"
     )
     labels: tuple[str, ...] = setting(
-        (), "Label columns to condition on, numbers or classes; NAME:class and NAME:number set it"
+        (),
+        "Label columns to condition on, numbers or classes; NAME:class and NAME:number set it,"
+        " NAME:log10 takes the logarithm",
     )
     smiles_column: str = setting("", "Column of SMILES; empty: found by name")
     stereo: bool = setting(False, "Keep stereo marks")

@@ -150,10 +150,10 @@ KINDS: dict[str, Kind] = {
     "too many rings": smiles("too many rings", ladder(61), ladder(62)),
     "too many symbols": smiles("too many symbols", "C" * 129, "CCN" * 45),
     # Cells that Python's float takes, or that a spreadsheet writes.
-    "not finite": labelled("inf", "-inf", "Infinity", "nan", "1e400", "-1E999"),
+    "not finite": labelled("inf", "-inf", "Infinity", "+inf", "1e400", "-1E999"),
     "locale": labelled("1,5", "1.234,5", "1'000", "6\u202f000", "\u0665", "\u00bd"),
     "Python": labelled("1_0", "True", "0x10", "1e", "1d5"),
-    "words": labelled("active", ">10", "~6.5", "6.5 nM", "NA", "#DIV/0!", "6.5\t7", "--6"),
+    "words": labelled("active", ">10", "~6.5", "6.5 nM", "ND", "6.5 / 7", "6.5\t7", "--6"),
     # Rows.
     "latin-1 comment": whole("not UTF-8", lambda good: [good, "5.5", "caf\udce9"]),
     "latin-1 SMILES": whole("not UTF-8", lambda good: [good + "\udcb5", "5.5", ""]),

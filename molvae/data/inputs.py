@@ -95,6 +95,6 @@ class Inputs:
         by_method = self._config.split in splits.METHODS
         return _Opened(
             table,
-            [find_column(table, label.name) for label in self.labels],
+            [find_column(table, label.column) for label in self.labels],
             None if by_method else find_column(table, self._config.split),
         )

@@ -221,7 +221,7 @@ def _disagreements(
         for this, earlier in zip(known[differs].tolist(), first[differs].tolist(), strict=True):
             row = int(rows.row[this])
             found[row, at] = Disagreement(
-                label.name,
+                label.column,
                 *collection.place(row),
                 label.text(values[this]),
                 *collection.place(int(rows.row[earlier])),

@@ -104,7 +104,7 @@ def prepare(
     collection, recalled = _collect(
         inputs, recipe, jobs=jobs, progress=progress, strict=strict, unfinished=unfinished
     )
-    labels = _labels(collection, computed)
+    labels, notes = _labels(collection, computed)
     merged = merge(collection, labels, min_count=config.min_count, known=known_symbols)
     if strict and merged.rejects:
         raise InputError(str(merged.rejects[0]))
@@ -118,7 +118,7 @@ def prepare(
     conditions = make_conditions(computed, labels, merged.values, split)
     if conflicts is not None:
         tables.write_table(conflicts, Disagreement._fields, merged.disagreements)
-    tally = _tally(inputs.sources, merged, split, conditions)
+    tally = _tally(inputs.sources, merged, split, conditions, notes)
     fingerprints, rule = _applicability(merged.fingerprints, split, seed=config.seed)
     dataset = MoleculeDataset(
         ids=merged.ids,
@@ -186,8 +186,8 @@ def _check_names(computed: Sequence[str], labels: Sequence[str]) -> None:
             )
 
 
-def _labels(collection: Collection, computed: Sequence[str]) -> list[Label]:
-    """Return how the label columns are interpreted.
+def _labels(collection: Collection, computed: Sequence[str]) -> tuple[list[Label], list[str]]:
+    """Return how the label columns are interpreted, and what the user should know about it.
 
     Raises:
         UsageError: when that is ambiguous, or a class makes a column that exists already.
@@ -200,11 +200,16 @@ def _labels(collection: Collection, computed: Sequence[str]) -> list[Label]:
     labels = [cells.label(place) for cells in collection.labels]
     columns = [class_column(label.name, word) for label in labels for word in label.classes]
     _check_names(computed, [*(label.name for label in labels), *columns])
-    return labels
+    pairs = zip(collection.labels, labels, strict=True)
+    return labels, [note for cells, label in pairs for note in cells.notes(label, place)]
 
 
 def _tally(
-    sources: Sequence[Source], merged: Merged, split: np.ndarray, conditions: Conditions
+    sources: Sequence[Source],
+    merged: Merged,
+    split: np.ndarray,
+    conditions: Conditions,
+    notes: Sequence[str],
 ) -> Tally:
     counts = Counter(reject.kind for reject in merged.rejects)
     rows, kept = sum(source.rows for source in sources), len(split)
@@ -218,7 +223,7 @@ def _tally(
         left_out=merged.left_out,
         min_count=merged.min_count,
         labels=conditions.counts,
-        notes=conditions.notes,
+        notes=(*notes, *conditions.notes),
     )
 
 

@@ -56,9 +56,13 @@ def test_a_column_whose_name_has_a_colon_is_found_by_its_name(name: str) -> None
 
 
 def test_what_stands_behind_a_colon_must_be_a_kind() -> None:
-    with pytest.raises(UsageError, match=r"label 'y:klass': .* class or number"):
+    with pytest.raises(UsageError) as caught:
         found(["1"], "y:klass")
-    assert found(["1"], "z:class") == Label("z:class")  # refused where columns are found
+    for words in ("one of class, number, log10", "did you mean 'y:class'?", "columns: smiles, y."):
+        assert words in str(caught.value)
+    with pytest.raises(UsageError, match="did you mean 'IC50: nM'"):
+        label_cells(["IC50:nM"], ["IC50", "IC50: nM"])
+    assert found(["1", "2"], "z:class") == Label("z", ("1", "2"))  # z is refused when opened
 
 
 def test_words_among_numbers_are_left_to_be_rejected() -> None:
@@ -82,7 +86,7 @@ def test_numbers_among_words_show_both_readings(cells: list[str]) -> None:
 
 
 def test_slips_of_numbers_make_no_classes() -> None:
-    for cell in ("1,5", "inf", "nan", "1e400", "1_0"):
+    for cell in ("1,200", "inf", "nan", "1e400", "1_0"):
         assert found([cell, cell]) == Label("y")
     assert found(["True", "False"]).classes == ("False", "True")
 
@@ -111,6 +115,98 @@ def test_each_row_has_its_value_or_the_reason_why_not() -> None:
     np.testing.assert_array_equal(values, [1, np.nan, np.nan, -2.5, np.nan])
     reasons = {row: str(cause) for row, cause in causes.items()}
     assert reasons == dict.fromkeys((2, 4), "not a number: 'ND'")
+
+
+SAID = ("NA", "N/A", "NaN", "null", "None", "?", "-", "#N/A", "<NA>", ".", " NA ", "\u2013", "n/a")
+
+
+@pytest.mark.parametrize("cell", SAID)
+def test_a_cell_may_say_that_it_has_no_value(cell: str) -> None:
+    for cells in (["active", cell, "inactive", cell], ["1.5", cell, "2", cell]):
+        column = filled(cells)
+        label = column.label(str)
+        assert cell.strip() not in label.classes
+        values, causes = column.values(label)
+        np.testing.assert_array_equal(np.isnan(values), [False, True, False, True])
+        assert causes == {}
+        assert column.notes(label, str)[0].startswith(f"y: {cell.strip()} means no value (2 rows)")
+
+
+def test_what_only_resembles_a_missing_value_is_a_class() -> None:
+    assert found(["Na", "K", "Ca", "NAN"]).classes == ("Ca", "K", "Na")
+    assert found(["+", "-", "-", ""]).classes == ("+", "-")
+    assert Label("grade", ("mild", "none")).parse("none") == 1  # of a model that has this class
+
+
+# The cells of a column, and what they are read as; None where the row is rejected.
+WRITTEN: dict[str, tuple[dict[str, float | None], str]] = {
+    "Excel, English": ({"1,200": 1200, "5.5": 5.5, "12,300.5": 12300.5, "7": 7}, "1,200"),
+    "Excel, German": ({"1.200,5": 1200.5, "1.200": 1200, "0,5": 0.5}, "1.200,5"),
+    "Excel, French": ({"1\u202f200,5": 1200.5, "7": 7, "0,25": 0.25}, "1\u202f200,5"),
+    "Excel, Swiss": ({"1'200.5": 1200.5, "3.25": 3.25}, "1'200.5"),
+    "spaces": ({"1 200": 1200, "7": 7}, "1 200"),
+    "decimal commas": ({"1,5": 1.5, "-2,25": -2.25, "1,5e3": 1500, "4": 4}, "1,5"),
+    "a comma for the dot": ({"1.5": 1.5, "2.25": 2.25, "1,5": None}, ""),
+    "thousands or a slip": ({"1,200": None, "7": 7}, ""),
+    "three decimals and a slip": ({"5.512": 5.512, "1,5": None}, ""),
+    "dots": ({"1.200": 1.2, "3.400": 3.4}, ""),
+    "words": ({"5.5": 5.5, "1,234,567.5": 1234567.5, "ND": None}, "1,234,567.5"),
+    "no groups of three": ({"1,20,000": None, "5.5": 5.5}, ""),
+}
+
+
+@pytest.mark.parametrize(("cells", "told"), WRITTEN.values(), ids=list(WRITTEN))
+def test_separators_are_read_only_where_the_whole_column_is_clear(
+    cells: dict[str, float | None], told: str
+) -> None:
+    column = filled(cells, "y:number")
+    label = column.label(lambda row: f"a.csv:{row + 2}")
+    values, causes = column.values(label)
+    np.testing.assert_array_equal(values, [math.nan if v is None else v for v in cells.values()])
+    assert list(causes) == [row for row, value in enumerate(cells.values()) if value is None]
+    notes = column.notes(label, lambda row: f"a.csv:{row + 2}")
+    assert [f"y: {told} is read as {cells[told]:.8g} (a.csv:" in note for note in notes] == [
+        True
+    ] * bool(told)
+
+
+@pytest.mark.parametrize(
+    ("cell", "advice"),
+    [
+        ("1,200", "1200 or 1.2? Write it without separators, and the decimal point as a dot"),
+        ("1,5", "'1,5'; write 1.5"),
+        ("1.200,5", "write 1200.5"),
+        ("12,300.5", "write 12300.5"),
+        ("1 200", "write 1200"),
+        ("ND", "'ND'"),
+        ("1e400", "'1e400'"),
+    ],
+)
+def test_the_advice_on_a_number_is_what_was_meant(cell: str, advice: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        Label("y").parse(cell)
+    assert str(caught.value).endswith(advice)
+    if "write" in advice:
+        assert Label("y").parse(advice.rpartition(" ")[2]) in (1.5, 1200.5, 12300.5, 1200)
+
+
+@pytest.mark.parametrize("cell", ["1e39", "-3.5e38"])
+def test_a_number_that_no_dataset_can_hold_is_rejected_by_field(cell: str) -> None:
+    assert math.isfinite(np.float32(Label("dose").parse("3.4e38")))
+    with pytest.raises(Rejected, match="number too large") as caught:
+        Label("dose").parse(cell)
+    assert caught.value.field == "dose"
+
+
+def test_the_logarithm_of_a_label_has_a_name_of_its_own() -> None:
+    label = found(["1", "1000", "NA", "0.01"], "IC50:log10", name="IC50")
+    assert (label.name, label.column) == ("log10_IC50", "IC50")
+    assert [label.parse(cell) for cell in ("1", "1000", "0.01")] == pytest.approx([0, 3, -2])
+    assert [label.text(3.0), label.text(math.nan)] == ["1000", ""]
+    for cell in ("0", "-5"):
+        with pytest.raises(Rejected, match=f"no logarithm: '{cell}' is not above 0") as caught:
+            label.parse(cell)
+        assert caught.value.field == "IC50"
 
 
 @pytest.mark.parametrize(

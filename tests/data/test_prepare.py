@@ -1,5 +1,6 @@
 import csv
 import gzip
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -280,14 +281,43 @@ def test_numbers_that_look_like_classes_are_said_to(prepared_from: Make) -> None
 
 
 def test_a_label_that_is_no_number_costs_its_row(prepared_from: Make) -> None:
-    odd = ["1,5", "inf", "1e400", "1_0", "True", "nan"]
-    rows = [(ASPIRIN, "1"), *((CAFFEINE, cell) for cell in odd), ("CCN", "2")]
+    odd = ["1,5", "inf", "1e400", "1_0", "True", ">5"]
+    rows = [(ASPIRIN, "1.5"), *((CAFFEINE, cell) for cell in odd), ("CCN", "2")]
     prepared = prepared_from(("smiles", "pIC50"), rows, properties=(), labels=("pIC50",), **ALL)
     assert prepared.tally.rejected == {"not a number": len(odd)}
     assert [reject.row for reject in prepared.rejects] == [3, 4, 5, 6, 7, 8]
-    assert "1,5" in prepared.rejects[0].reason
-    assert "as a dot" in prepared.rejects[0].reason
+    assert prepared.rejects[0].reason == "not a number: '1,5'; write 1.5"
     assert {reject.field for reject in prepared.rejects} == {"pIC50"}
+
+
+def test_a_label_that_no_dataset_can_hold_costs_its_row(
+    prepared_from: Make, tmp_path: Path
+) -> None:
+    rows = [("CCO", 1), ("CCN", "1e39"), ("CCS", "3e38"), ("OCC", "3.3e38")]
+    prepared = prepared_from(("smiles", "y"), rows, labels=("y",), **ALL)
+    assert [str(reject) for reject in prepared.rejects] == [
+        "a.csv:3: number too large: '1e39', at most 3.4e+38"
+    ]
+    prepared.dataset.save(tmp_path / "a.molvae")
+    again = MoleculeDataset.load(tmp_path / "a.molvae")
+    assert again.properties[:, -1].tolist() == pytest.approx([1.65e38, 3e38])
+
+
+def test_the_logarithm_of_a_label_is_a_condition_of_its_own(prepared_from: Make) -> None:
+    rows = [("CCO", 1), ("OCC", 100), ("CCN", 0), ("CCS", "-5"), ("CCC", 1000), ("CCF", "NA")]
+    labels = ("ki:log10", "ki")
+    prepared = prepared_from(("smiles", "Ki"), rows, properties=(), labels=labels, **ALL)
+    assert prepared.dataset.normalizer.names == ("log10_ki", "ki")
+    np.testing.assert_allclose(
+        prepared.dataset.properties, [[1, 50.5], [3, 1000], [math.nan, math.nan]]
+    )
+    assert [str(reject) for reject in prepared.rejects] == [
+        "a.csv:4: no logarithm: '0' is not above 0",
+        "a.csv:5: no logarithm: '-5' is not above 0",
+    ]
+    assert "ki: NA means no value (1 row)" in prepared.tally.notes
+    (first, _) = prepared.conflicts
+    assert (first.label, first.value, first.first_value, first.kept) == ("ki", "100", "1", "10")
 
 
 def test_a_named_split_is_kept_and_the_most_held_out_row_wins(prepared_from: Make) -> None:
@@ -360,7 +390,7 @@ def test_the_scale_is_fitted_to_the_training_split_only(prepared_from: Make) -> 
     ("cells", "labels", "message"),
     [
         ([(ASPIRIN, 1), ("C1CC", 2), ("nothing", 3)], (), "not a molecule"),
-        ([("CCO", 1), ("CCN", "1,5"), ("C1CC", 2)], ("y",), "not a number"),
+        ([("CCO", 1), ("CCN", "1_5"), ("C1CC", 2)], ("y",), "not a number"),
     ],
 )
 def test_strict_stops_at_the_first_bad_row(
@@ -372,7 +402,7 @@ def test_strict_stops_at_the_first_bad_row(
 
 
 def test_a_row_with_a_bad_label_is_not_the_first_of_its_molecule(prepared_from: Make) -> None:
-    rows = [("CCO", "?"), ("CCN", 1), ("OCC", 2), ("CCO", 3), ("C1CC", "x"), ("CCC", 4)]
+    rows = [("CCO", "!"), ("CCN", 1), ("OCC", 2), ("CCO", 3), ("C1CC", "x"), ("CCC", 4)]
     prepared = prepared_from(("smiles", "y"), rows, labels=("y",), **ALL)
     assert smiles_of(prepared.dataset) == ["CCN", "CCO", "CCC"]
     assert prepared.dataset.properties[:, 1].tolist() == [1, 2.5, 4]

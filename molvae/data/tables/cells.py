@@ -5,33 +5,61 @@ Cells stay text: `NA` and `nan` in the SMILES column are not missing values, and
 """
 
 import math
-import re
 
 import numpy as np
 
 from molvae.data.tables.lines import to_bytes
+from molvae.data.tables.numbers import DECIMALS, parse_number
 from molvae.errors import Rejected
+from molvae.normalizer import LARGEST
 
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# What pandas, R, Excel, KNIME and people write for a missing value; spelled so, `Na` is not.
+MISSING = {"", "NA", "na", "N/A", "n/a", "n.a.", "<NA>", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT"}
+MISSING |= {"None", "none", "NONE", "NULL", "Null", "null", "?", "-", "--", "\u2013", "\u2014", "."}
+MISSING |= {"#N/A", "#N/A N/A", "#NA", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!", "#NAME?", "#NULL!"}
+MISSING |= {"1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 
 
-def number(cell: str, *, field: str) -> float:
-    """Return the number of a cell, in ASCII; NaN for an empty cell.
+def is_missing(cell: str) -> bool:
+    """Return whether a cell is empty or says that it has no value."""
+    return cell.strip() in MISSING
+
+
+def number(cell: str, *, field: str, decimal: str = "") -> float:
+    """Return the number of a cell, in ASCII; NaN for a missing one.
+
+    Args:
+        cell: its text.
+        field: the name of its column.
+        decimal: as in `numbers.parse_number`.
 
     Raises:
-        Rejected: "not a number" for anything else: `nan`, `inf`, `1e400`, `1,5`, `1_0`, `True`.
+        Rejected: "not a number" for anything else: `inf`, `1e400`, `1,5`, `1_0`, `True`; "number
+            too large" for one that 32 bits cannot hold.
 
     >>> number(" -2.18 ", field="logS")
     -2.18
     """
     text = cell.strip()
-    if not text:
+    value = parse_number(text, decimal)
+    if value is None and text in MISSING:
         return math.nan
-    value = float(text) if _NUMBER.fullmatch(text) else math.nan
-    if not math.isfinite(value):
-        hint = "; write the decimal point as a dot" if "," in text else ""
+    if value is None or math.isinf(value):
+        hint = "" if value else _how_to_write(text)
         raise Rejected("not a number", f"{text[:40]!a}{hint}", field=field)
+    if abs(value) > LARGEST:
+        raise Rejected("number too large", f"{text[:40]!a}, at most {LARGEST:.2g}", field=field)
     return value
+
+
+def _how_to_write(text: str) -> str:
+    """Return advice on a number with commas or separators of thousands, "" for anything else."""
+    found = (parse_number(text, decimal) for decimal in DECIMALS)
+    readings = {value for value in found if value is not None}
+    meant = " or ".join(map(cell_text, sorted(readings, reverse=True)))
+    if len(readings) > 1:
+        return f"; {meant}? Write it without separators, and the decimal point as a dot"
+    return f"; write {meant}" if readings else ""
 
 
 def plain(value: object) -> bool | int | float | str | None:
