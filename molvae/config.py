@@ -209,6 +209,25 @@ class GenerateConfig:
     not_smarts: tuple[str, ...] = setting((), "Reject molecules that match this SMARTS pattern")
 
 
+@dataclass(frozen=True)
+class OptimizeConfig:
+    """Settings of optimization."""
+
+    method: str = setting(
+        "bayes",
+        "bayes: a Gaussian process chooses among ten proposals for each call; evolve: each"
+        " proposal is scored, for scores that cost nothing",
+        choices=("bayes", "evolve"),
+    )
+    batch: int = setting(10, "Molecules scored at once", low=1, high=10_000)
+    min_similarity: float = setting(
+        0.4,
+        "Smallest similarity to the molecule of --like (Tanimoto, Morgan radius 2, 2048 bits)",
+        low=0.0,
+        high=1.0,
+    )
+
+
 # Options of molvae 0.1.0 that have left. Files that name them still load, unless they need them.
 RETIRED = {
     "merges",
@@ -216,7 +235,9 @@ RETIRED = {
     *("flow_guidance", "integration_steps"),
 }
 
-Config = TypeVar("Config", DataConfig, ModelConfig, PriorConfig, TrainConfig, GenerateConfig)
+Config = TypeVar(
+    "Config", DataConfig, ModelConfig, PriorConfig, TrainConfig, GenerateConfig, OptimizeConfig
+)
 
 
 def check(config: Config) -> Config:

@@ -19,6 +19,7 @@ FLOORS = (
     {"checkpoint", "data", "evaluate"},
     {"generation", "train"},
     {"generator"},
+    {"optimize"},
     {"adapters", "suites"},
     {"cli"},
     {"__init__", "__main__"},
@@ -42,6 +43,7 @@ TOOLS |= {"cli": {"click", "packaging", "rich", "torch", *CHEMISTS_TOOLS}}
 TOOLS |= {"parallel": {"distributed"}}
 TOOLS |= {"evaluate": {*CHEMISTS_TOOLS, "jinja2", "matplotlib"}}
 TOOLS |= {"suites": {"scipy", "torch"}}
+TOOLS |= {"optimize": {"rdkit", "scipy", "torch"}}
 VAGUE = {"utils", "helpers", "common", "core", "base", "misc"}
 UNSAFE_MODULES = {"pickle", "_pickle", "cloudpickle", "marshal", "shelve", "dill", "joblib"}
 UNSAFE_MODULES |= {"yaml", "builtins"}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import cast
 
-from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.properties import measure, resolve
 from molvae.chem.smiles import as_smiles, parse
 from molvae.data.molecules import known_to, standardize_and_measure
@@ -19,6 +18,7 @@ from molvae.errors import Rejected, UsageError
 from molvae.generation.predict import predict_values
 from molvae.generator import MoleculeGenerator
 from molvae.normalizer import Reading
+from molvae.optimize.objective import CountedObjective, Score
 from molvae.targets import Targets
 
 Readings = Mapping[str, Reading]  # property or label -> value

@@ -17,8 +17,8 @@ from typing import overload
 
 import numpy as np
 
-from molvae.adapters.objective import Objective
 from molvae.errors import UsageError
+from molvae.optimize.objective import Objective
 
 
 class Oracle:

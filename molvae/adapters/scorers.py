@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from molvae.adapters.objective import CountedObjective, Score
 from molvae.chem.smiles import as_smiles, parse
 from molvae.errors import Rejected, UsageError
+from molvae.optimize.objective import CountedObjective, Score
 
 Takes = Literal["list", "one"]
 NO_LIST = (TypeError, AttributeError)  # raised by code for one string when it gets a list

@@ -34,7 +34,7 @@ def fingerprint(
     return vector
 
 
-def tanimoto(first: str, second: str) -> float:
+def tanimoto(first: str, second: str, *, bits: int = BITS) -> float:
     """Return the Tanimoto similarity of two SMILES by Morgan fingerprints, 0 where one is empty.
 
     >>> tanimoto("CCO", "OCC"), tanimoto("CCO", "")
@@ -42,7 +42,7 @@ def tanimoto(first: str, second: str) -> float:
     """
     if not (first and second):
         return 0.0
-    prints = [fingerprint(Chem.MolFromSmiles(smiles)) for smiles in (first, second)]
+    prints = [fingerprint(Chem.MolFromSmiles(each), bits=bits) for each in (first, second)]
     return float(DataStructs.TanimotoSimilarity(*prints))
 
 

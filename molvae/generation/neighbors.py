@@ -1,7 +1,7 @@
 """Neighbors of one molecule, and variants of many: sampled around their codes in latent space."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -114,6 +114,7 @@ def sampler_around(
     each: int,
     radius: float,
     seed: int | None,
+    excluded: Iterable[str] = (),
 ) -> RejectionSampler:
     """Return a sampler of molecules around K given ones, none of which it returns.
 
@@ -127,6 +128,7 @@ def sampler_around(
         each: molecules wanted around each code.
         radius: how far codes are drawn, in standard deviations of `centers`.
         seed: of all randomness.
+        excluded: further molecules that it does not return, as the training set spells them.
 
     Raises:
         UsageError: for no molecule to draw, or a radius that is negative, too large or no number.
@@ -141,7 +143,7 @@ def sampler_around(
         n=each * len(molecules),
         seed=seed,
         codes=codes,
-        excluded=[molecule.smiles for molecule in molecules],
+        excluded=(*excluded, *(molecule.smiles for molecule in molecules)),
     )
 
 

@@ -19,8 +19,8 @@ EVENTS_FOLDER = "tensorboard"
 
 
 @contextmanager
-def lock_run(run: Path) -> Iterator[None]:
-    """Make the folder and lock it against trainings in other processes until the block ends.
+def lock_run(run: Path, *, doing: str = "training") -> Iterator[None]:
+    """Make the folder and lock it against other processes' work until the block ends.
 
     The system frees the lock when its process dies. The file `.lock` stays and means nothing by
     itself: removing it would allow two processes locks of the same name. May be nested within a
@@ -39,7 +39,7 @@ def lock_run(run: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise MolvaeError(
-            f"{run}: {holder} is training in this folder. Wait until it is done, or name another."
+            f"{run}: {holder} is {doing} in this folder. Wait until it is done, or name another."
         ) from None
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -9,9 +9,9 @@ import torch
 from rdkit import Chem
 from rdkit.Chem import QED
 
-from molvae.adapters.objective import Objective
 from molvae.adapters.scorers import scored_by
 from molvae.errors import UsageError
+from molvae.optimize.objective import Objective
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS[:4]]

@@ -1,0 +1,1 @@
+"""Better molecules by any score: goals, proposals from the model, a surrogate, and the loop."""

@@ -1,0 +1,301 @@
+"""Optimization of any score: ask for molecules, have them scored, tell the scores, and again.
+
+    run = optimize(MoleculeGenerator.load("druglike"), objective, budget=300, seed=1)
+    print(run.molecules[0].smiles)
+
+Bayesian optimization in latent space does no better than chance. Here the surrogate knows molecules
+(`surrogate`), and the model proposes them (`proposals`), as in Moss 2025,
+https://arxiv.org/abs/2507.03910. Random numbers follow from the seed and the number of the batch,
+so that a run which was stopped goes on as if it had not been.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from molvae.chem.similarity import tanimoto
+from molvae.config import GenerateConfig, OptimizeConfig, as_dict, check
+from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
+from molvae.errors import Rejected, UsageError
+from molvae.generator import MoleculeGenerator
+from molvae.optimize.archive import Archive, Batch, Call, Proposal
+from molvae.optimize.goals import Goals, as_goals, pareto_front
+from molvae.optimize.objective import Objective
+from molvae.optimize.proposals import ELITE, Scene, operator_shares, propose
+from molvae.optimize.surrogate import choose, expect
+from molvae.targets import Targets
+from molvae.train.folder import lock_run
+
+LEAST_BUDGET = 10  # calls; with fewer there is nothing to learn from
+PROPOSALS = {"bayes": 10, "evolve": 2}  # method -> for each molecule that is scored
+FIRST = 10  # molecules scored before a surrogate chooses
+TRIES = 5  # rounds of proposals for a batch that the filters leave empty
+LIKE_BITS = 2048  # of the fingerprints of `like`, as in the benchmark of Jin 2018
+
+
+class Wishes(NamedTuple):
+    """What is wanted of every molecule of a run besides its score.
+
+    Attributes:
+        like: SMILES of a molecule that all must be similar to; "" for none.
+        targets: properties that the model is asked for.
+        drawing: filters and patterns that every proposal must pass.
+    """
+
+    like: str = ""
+    targets: Targets | None = None
+    drawing: GenerateConfig = GenerateConfig()
+
+
+NO_WISHES, CONFIG = Wishes(), OptimizeConfig()
+
+
+class Scored(NamedTuple):
+    """A molecule of a run.
+
+    Attributes:
+        call: the molecule, its values, and where it comes from.
+        score: of all goals together, higher is better; NaN where a goal has no value.
+        on_front: no other molecule is better in every goal.
+        similarity: to `Wishes.like`; None without one.
+    """
+
+    call: Call
+    score: float
+    on_front: bool
+    similarity: float | None
+
+    @property
+    def smiles(self) -> str:
+        """The molecule."""
+        return self.call.proposal.smiles
+
+
+class Told(NamedTuple):
+    """What became of answers: how many, how many not asked for, how many told before otherwise."""
+
+    molecules: int
+    unasked: int
+    changed: int
+
+
+class Run:
+    """An optimization under way: `ask` for molecules, `tell` their scores.
+
+    Args:
+        generator: the model.
+        objective: the score, or several goals. In a laboratory's run it only names the goals.
+        wishes: what is wanted besides.
+        config: method, batch and similarity.
+        seed: of all randomness; None takes that of the folder, or draws one.
+        folder: keeps the state; None keeps it in memory. A run in a folder goes on.
+        executor: does the chemistry of proposals, for example a `WorkerPool`.
+
+    Raises:
+        UsageError: for goals that cannot be, or a folder of other settings.
+        Rejected: for a `like` that the model cannot write.
+    """
+
+    def __init__(
+        self,
+        generator: MoleculeGenerator,
+        objective: Objective | Goals,
+        *,
+        wishes: Wishes = NO_WISHES,
+        config: OptimizeConfig = CONFIG,
+        seed: int | None = None,
+        folder: Path | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self.generator, self.goals = generator, as_goals(objective)
+        self.wishes, self.config, self.executor = wishes, check(config), executor
+        self.request = generator.request(wishes.targets)
+        self._prepared: dict[str, PreparedMolecule | Rejected] = {}
+        self.like = self._known(wishes.like) if wishes.like else None
+        settings = {
+            "model": generator.name,
+            "goals": self.goals.describe(),
+            **as_dict(config),
+            "like": self.like.smiles if self.like else "",
+            "targets": str(self.request),
+            "drawing": as_dict(wishes.drawing),
+        }
+        self.archive = Archive(folder, settings, seed=seed)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The score of each call, in order, NaN where there is none."""
+        values = [call.values for call in self.archive.calls.values()]
+        return self.goals.score(np.array(values, dtype=float).reshape(-1, len(self.goals.goals)))
+
+    @property
+    def molecules(self) -> list[Scored]:
+        """All molecules that were scored, the best first, those without a score last."""
+        calls, scores = list(self.archive.calls.values()), self.scores
+        values = np.array([call.values for call in calls], dtype=float)
+        front = pareto_front(self.goals.desirabilities(values)) if calls else np.empty(0, bool)
+        found = [
+            Scored(call, float(score), bool(on_front), self._similarity(call.proposal.smiles))
+            for call, score, on_front in zip(calls, scores, front, strict=True)
+        ]
+        return [found[row] for row in np.argsort(-scores, kind="stable")]
+
+    def ask(self, n: int) -> list[str]:
+        """Return at most `n` molecules to be scored, none of which the run has met.
+
+        Raises:
+            UsageError: for less than one molecule.
+        """
+        if n < 1:
+            raise UsageError(f"n = {n}: ask for at least one molecule.")
+        scores, asked = self.scores, len(self.archive.batches)
+        random = np.random.default_rng([self.archive.seed, asked])
+        shares = operator_shares(self.archive, scores)
+        scene = self._scene(scores, random)
+        proposals: list[Proposal] = []
+        for _ in range(TRIES):
+            proposals += propose(scene, n * PROPOSALS[self.config.method], shares)
+            allowed = [each for each in proposals if self._allows(each.smiles)]
+            if len(allowed) >= n:
+                break
+        places = self._choose(allowed, scores, n, random)
+        batch = Batch.of([allowed[place] for place in places], proposals)
+        self.archive.ask(batch)
+        return [each.smiles for each in batch.asked]
+
+    def tell(
+        self, smiles: Sequence[str], values: Sequence[Any] | np.ndarray, *, operator: str = "told"
+    ) -> Told:
+        """Note the values of molecules, also of such that nobody asked for.
+
+        A molecule that was told before has the later values.
+
+        Args:
+            smiles: N SMILES; they are read in the form that the model was trained on.
+            values: of the goal, shape (N,), or of all goals, (N, G), NaN where there is none.
+            operator: names where molecules come from that nobody asked for.
+
+        Raises:
+            UsageError: for values of another shape.
+            Rejected: for a string that is no molecule.
+        """
+        table = np.asarray(values, dtype=float)
+        table = table.reshape(-1, 1) if table.ndim == 1 else table
+        if table.shape != (len(smiles), len(self.goals.goals)):
+            raise UsageError(
+                f"values of shape {table.shape} for {len(smiles)} molecules: one for each of"
+                f" {', '.join(self.goals.names)}."
+            )
+        spelled = [self._spelled(each) for each in smiles]
+        before = {each: self.archive.calls.get(each) for each in spelled}
+        self.archive.tell(spelled, table.tolist(), operator=operator)
+        calls = [self.archive.calls[each] for each in spelled]
+        changed = [
+            old is not None and not np.array_equal(old.values, row, equal_nan=True)
+            for old, row in zip(map(before.get, spelled), table, strict=True)
+        ]
+        return Told(len(calls), sum(call.batch == 0 for call in calls), sum(changed))
+
+    def _scene(self, scores: np.ndarray, random: np.random.Generator) -> Scene:
+        """Return what is known: the elite of the molecules that the model can encode."""
+        best = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())]
+        smiles = list(self.archive.calls)
+        elite: list[PreparedMolecule] = []
+        for row in best.tolist():
+            found = self._prepare(smiles[row])
+            if not isinstance(found, Rejected) and len(elite) < ELITE:
+                elite.append(found)
+        if self.like is not None:
+            elite.append(self.like)
+        taken = frozenset((*self.archive.calls, *self.archive.pending))
+        model, drawing = self.generator.model, self.wishes.drawing
+        return Scene(model, elite, drawing, self.request, taken, random, self.executor)
+
+    def _choose(
+        self, proposals: Sequence[Proposal], scores: np.ndarray, n: int, random: np.random.Generator
+    ) -> list[int]:
+        """Return the places of the proposals to be scored: by the surrogate, or by chance."""
+        if self.config.method != "bayes" or np.isfinite(scores).sum() < FIRST:
+            return [int(place) for place in random.permutation(len(proposals))[:n]]
+        known, unknown = list(self.archive.calls), [each.smiles for each in proposals]
+        return choose(*expect(known, scores, unknown), n, random)
+
+    def _allows(self, smiles: str) -> bool:
+        """Return whether a molecule is similar enough to the one that all must be similar to."""
+        similarity = self._similarity(smiles)
+        return similarity is None or similarity >= self.config.min_similarity
+
+    def _similarity(self, smiles: str) -> float | None:
+        return self.like and tanimoto(smiles, self.like.smiles, bits=LIKE_BITS)
+
+    def _prepare(self, smiles: str) -> PreparedMolecule | Rejected:
+        """Return a molecule in the form of the training set, or why the model cannot use it."""
+        if smiles not in self._prepared:
+            model = self.generator.model
+            (found,) = standardize_and_measure(model.standardization, model.measured, [smiles])
+            self._prepared[smiles] = known_to(model.vocabulary, found)
+        return self._prepared[smiles]
+
+    def _known(self, smiles: str) -> PreparedMolecule:
+        found = self._prepare(smiles)
+        if isinstance(found, Rejected):
+            raise found
+        return found
+
+    def _spelled(self, smiles: str) -> str:
+        """Return a molecule as the run spells it."""
+        if smiles in self.archive.calls or smiles in self.archive.asked:
+            return smiles
+        return self.generator.standardize([smiles])[0]
+
+
+def optimize(  # noqa: D417
+    generator: MoleculeGenerator,
+    objective: Objective | Goals,
+    *,
+    budget: int,
+    wishes: Wishes = NO_WISHES,
+    config: OptimizeConfig = CONFIG,
+    seed: int | None = None,
+    folder: Path | None = None,
+    executor: Executor | None = None,
+    report: Callable[["Run"], None] = lambda run: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Score `budget` molecules, chosen to have ever better scores.
+
+    The arguments from `wishes` to `executor` are those of a `Run`.
+
+    Args:
+        generator: the model.
+        objective: the score, or several goals.
+        budget: molecules to score in all, those of an earlier run in the folder included.
+        report: called after each batch.
+        should_stop: asked before each batch; true returns what is found.
+
+    Raises:
+        UsageError: for a budget below ten, and as of `Run`.
+    """
+    if budget < LEAST_BUDGET:
+        raise UsageError(f"budget = {budget}: at least {LEAST_BUDGET} calls.")
+    with nullcontext() if folder is None else lock_run(folder, doing="optimizing"):
+        run = Run(
+            generator,
+            objective,
+            wishes=wishes,
+            config=config,
+            seed=seed,
+            folder=folder,
+            executor=executor,
+        )
+        while (left := budget - run.archive.spent) > 0 and not should_stop():
+            asked = run.archive.pending or run.ask(min(left, run.config.batch))
+            if not asked:
+                break
+            run.tell(asked, run.goals.measure(asked))
+            report(run)
+    return run
