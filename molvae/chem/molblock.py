@@ -24,7 +24,7 @@ _ABBREVIATION = re.compile(r"^G  [ \d]{3}[ \d]{2}\d\s*$", re.MULTILINE)  # RDKit
 
 def is_block(text: str) -> bool:
     """Return whether a text is a mol block, and not SMILES."""
-    return END in text
+    return f"\n{END}" in text
 
 
 def without_block(text: str) -> str:

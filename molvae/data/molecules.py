@@ -105,8 +105,7 @@ def standardize_rows(
 
 def validate_row(row: Row, standardization: Standardization) -> ValidMolecule:
     """Return the molecule of a row, or raise `Rejected` with the reason why there is none."""
-    if row.fault:
-        raise Rejected(row.fault, field="")
+    row.check()
     return validate(row.smiles, standardization)
 
 

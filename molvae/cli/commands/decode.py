@@ -137,8 +137,7 @@ class _Columns(NamedTuple):
         """
         import numpy as np
 
-        if row.fault:
-            raise Rejected(row.fault, field="")
+        row.check()
         maker = "" if self.model is None else row.cells[self.model]
         if maker and not maker.endswith(generator.name):
             raise Rejected("code of another model", f"{maker[:80]!a}", field="model")

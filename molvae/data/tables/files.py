@@ -19,6 +19,9 @@ from molvae.errors import InputError
 STDIO = Path("-")  # stdin for reading, stdout for writing
 _BUFFER = 1 << 16  # bytes read at once; the first of them show the kind of file
 _GZIP = b"\x1f\x8b"
+MAX_RATIO = 200  # of gzip; tables of molecules are packed to a fifth, those with few values to 1/60
+MAX_PIPE = 16 * 2**30  # bytes: PubChem has 9 GiB of SMILES
+MAX_FREE = 16 * 2**20  # bytes that may be unpacked whatever the ratio
 
 # Files that are no tables, by their first bytes.
 _MAGIC = (
@@ -31,6 +34,8 @@ _MAGIC = (
     (b"BZh", "compressed with bzip2; unpack it first"),
     (b"\xfd7zXZ", "compressed with xz; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"),
+    (b"\xff\xfe\0\0", "UTF-32 text; save it as UTF-8"),
+    (b"\0\0\xfe\xff", "UTF-32 text; save it as UTF-8"),
     (
         b"version https://git-lfs",
         "a Git LFS pointer, not the data; run 'git lfs pull' where it came from",
@@ -72,6 +77,28 @@ class _Hashing(io.RawIOBase):
         if not self._shared:
             self._raw.close()
         super().close()
+
+
+class _Unpacked(io.RawIOBase):
+    """The bytes of a gzip stream, as long as they could be a table."""
+
+    def __init__(self, packed: "io.BufferedReader[_Hashing]", stored: _Hashing, where: str) -> None:
+        self._gzip = gzip.GzipFile(fileobj=packed)
+        self._stored, self._where, self._place = stored, where, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        content = self._gzip.read(len(buffer))
+        self._place += len(content)
+        if self._place > max(MAX_FREE, MAX_RATIO * self._stored.place):
+            raise InputError(
+                f"{self._where}: becomes over {MAX_RATIO} times as large when it is unpacked, which"
+                " no table of molecules does. If it is one, unpack it first: gunzip -k FILE."
+            )
+        buffer[: len(content)] = content
+        return len(content)
 
 
 class OpenFile(NamedTuple):
@@ -143,7 +170,7 @@ def open_file(path: Path) -> OpenFile:
         head = whole.peek()
         _refuse(where, head)
         if is_gzip := head.startswith(_GZIP):
-            unpacked = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=whole)), _BUFFER)
+            unpacked = io.BufferedReader(_Unpacked(whole, stored, where), _BUFFER)
             content = unpacked
             head = unpacked.peek()
             _refuse(where, head)
@@ -166,8 +193,11 @@ def seekable(file: OpenFile) -> BinaryIO:
             file.close()
             return file.path.open("rb")
         copy = cast(BinaryIO, tempfile.TemporaryFile(prefix="molvae."))
-        shutil.copyfileobj(file.content, copy)
-        copy.seek(0)
+        with ExitStack() as unusable:
+            unusable.callback(copy.close)
+            shutil.copyfileobj(file.content, copy)
+            copy.seek(0)
+            unusable.pop_all()
         file.close()
         return copy
 
@@ -183,7 +213,7 @@ def _copy_of(pipe: Path) -> BinaryIO:
         stream = source.open("rb") if isinstance(source, Path) else nullcontext(source)
         try:
             with stream as content:
-                shutil.copyfileobj(content, copy)
+                _copy(content, copy, name_of(pipe))
         except OSError as error:
             raise InputError(
                 f"{name_of(pipe)}: cannot be kept in {tempfile.gettempdir()}: {error.strerror};"
@@ -191,6 +221,22 @@ def _copy_of(pipe: Path) -> BinaryIO:
             ) from error
         _copies[source] = copy
     return _copies[source]
+
+
+def _copy(content: BinaryIO, copy: BinaryIO, where: str) -> None:
+    """Copy a pipe that may be a table and takes at most half of what is free for the copy."""
+    folder = tempfile.gettempdir()
+    left = limit = min(MAX_PIPE, shutil.disk_usage(folder).free // 2)
+    while piece := content.read(_BUFFER):
+        if left == limit:
+            _refuse(where, piece)
+        left -= len(piece)
+        if left < 0:
+            raise InputError(
+                f"{where}: over {limit >> 20:,} MiB came through a pipe, of which a copy is kept in"
+                f" {folder}. Name a file instead, or another folder in the variable TMPDIR."
+            )
+        copy.write(piece)
 
 
 @contextmanager
@@ -215,5 +261,7 @@ def _refuse(where: str, head: bytes) -> None:
     for magic, what in _MAGIC:
         if head.startswith(magic):
             raise InputError(f"{where}: {what}.")
+    if not any(head):
+        raise InputError(f"{where}: begins with {len(head):,} zero bytes; get it again.")
     if _HTML.match(head.removeprefix(b"\xef\xbb\xbf")):
         raise InputError(f"{where}: a web page, not the data; download it again.")

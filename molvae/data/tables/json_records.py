@@ -11,7 +11,7 @@ from typing import Any
 from molvae.data.tables.cells import plain
 from molvae.data.tables.columns import choose_smiles_column
 from molvae.data.tables.files import OpenFile
-from molvae.data.tables.lines import read_text, text_lines, to_bytes
+from molvae.data.tables.lines import LONG_LINE, is_cut, read_text, text_lines, to_bytes
 from molvae.data.tables.records import Fields, Table, preview_columns, table_rows
 from molvae.errors import InputError, Rejected
 
@@ -77,7 +77,9 @@ def _table(
 
 def _line_records(lines: Iterable[str]) -> Iterator[Fields]:
     for number, line in enumerate(lines, 1):
-        if line.strip():
+        if is_cut(line):
+            yield Fields(number, {}, LONG_LINE)
+        elif line.strip():
             try:
                 yield _record(number, _decode(line))
             except Rejected as rejected:

@@ -2,8 +2,9 @@
 
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain, islice
 from typing import Any
 
@@ -14,6 +15,7 @@ from molvae.data.tables.records import PREVIEW, Record, Table, table_rows
 from molvae.errors import InputError, MolvaeError, UsageError
 
 CELLS = 50_000  # held as Python values at once while reading
+_CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")  # no text has these
 GROUP = 16_384  # rows of a row group that is written; the first one settles the types
 
 
@@ -33,6 +35,9 @@ def require() -> Any:
 
 def read(file: OpenFile, smiles_column: str) -> Table:
     """Read a Parquet file; the line of a row is its number, from 1. Nulls and NaN are empty cells.
+
+    Bytes are text where they can be, and otherwise hexadecimal digits, such as `0xff00`. Lists and
+    structures are JSON.
 
     Raises:
         UsageError: when pyarrow is missing.
@@ -92,20 +97,37 @@ def _texts(column: Any) -> list[str]:
     """Return the values of one column as the text of cells."""
     arrow = require()
     missing = (None, "nan") if arrow.types.is_floating(column.type) else (None,)
+    if not _is_bytes(column.type):
+        with suppress(arrow.ArrowInvalid, arrow.ArrowNotImplementedError, UnicodeDecodeError):
+            texts = column.cast(arrow.string()).to_pylist()
+            return ["" if text in missing else text for text in texts]
+    return list(map(_value_text, column))  # lists and the like, and text that is damaged
+
+
+def _is_bytes(kind: Any) -> bool:
+    types = require().types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    checks = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    return any(check(kind) for check in (*checks, types.is_binary_view))
+
+
+def _value_text(value: Any) -> str:
     try:
-        texts = column.cast(arrow.string()).to_pylist()
-    except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, UnicodeDecodeError):
-        # Lists and the like, and bytes that are no text, in a column of strings or of bytes.
-        is_text = arrow.types.is_string(column.type) or arrow.types.is_large_string(column.type)
-        return [_text(v) for v in (column.cast(arrow.binary()) if is_text else column).to_pylist()]
-    return ["" if text in missing else text for text in texts]
+        return _text(value.as_py())
+    except UnicodeDecodeError:
+        return "\udcff"  # a byte that is not UTF-8, which costs the row
 
 
 def _text(value: object) -> str:
+    """Return a value as the text of a cell: JSON of a list, hexadecimal digits of binary data."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", errors="surrogateescape")
+        with suppress(UnicodeDecodeError):
+            text = value.decode()
+            if not _CONTROL.search(text):
+                return text
+        return f"0x{value.hex()}"
     if isinstance(value, list | dict):
-        return json.dumps(value, default=str, ensure_ascii=False)
+        return json.dumps(value, default=_text, ensure_ascii=False)
     return "" if value is None else str(value)
 
 

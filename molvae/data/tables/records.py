@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from molvae.data.tables.columns import find, id_place
 from molvae.data.tables.files import OpenFile, name_of
-from molvae.data.tables.lines import is_text
-from molvae.errors import InputError
+from molvae.data.tables.lines import is_text, not_utf8
+from molvae.errors import InputError, Rejected
 
 PREVIEW = 1000  # records whose keys or data fields become columns
 
@@ -18,7 +18,7 @@ class Record(NamedTuple):
     Attributes:
         line: physical line on which it begins, from 1; without lines, its number.
         cells: in the order of the columns; a missing one is empty.
-        fault: why it cannot be used, "" when it can.
+        fault: why it cannot be used, in short, then a colon and details; "" when it can.
     """
 
     line: int
@@ -52,6 +52,12 @@ class Row(NamedTuple):
     id: str
     cells: tuple[str, ...]
     fault: str = ""
+
+    def check(self) -> None:
+        """Raise `Rejected` for a row with a fault."""
+        if self.fault:
+            reason, _, detail = self.fault.partition(": ")
+            raise Rejected(reason, detail, field="")
 
 
 class Table(NamedTuple):
@@ -104,7 +110,7 @@ def table_rows(
         cells = (*given, *("",) * (width - len(given)))[:width]
         title = "" if id_at is None else cells[id_at]
         if not all(map(is_text, cells)):
-            fault = "not UTF-8"
+            fault = next(not_utf8(cell) for cell in cells if not is_text(cell))
         elif not fault and any(given[width:]):
             fault = "too many cells"
         yield Row(name, line, cells[smiles], title, cells, fault)

@@ -58,7 +58,7 @@ def _records(text: Iterator[str]) -> Iterator[Fields]:
             record, begin, size = [], number + 1, 0
         else:
             size += len(line)
-            if size <= MAX_RECORD:
+            if size < MAX_RECORD:
                 record.append(line.rstrip("\r\n"))
     if any(line.strip() for line in record):
         yield _record(begin, record, size, is_whole=False)
@@ -66,7 +66,7 @@ def _records(text: Iterator[str]) -> Iterator[Fields]:
 
 def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Fields:
     """Split a record of `size` characters into its cells; `$$$$` followed where it `is_whole`."""
-    if size > MAX_RECORD:
+    if size >= MAX_RECORD:
         return Fields(begin, {}, "record too long")
     end = next((place for place, line in enumerate(lines, 1) if line.startswith(END)), 0)
     if not end:

@@ -19,14 +19,21 @@ from molvae.data.tables.columns import (
     ranked_places,
 )
 from molvae.data.tables.files import OpenFile
-from molvae.data.tables.lines import text_lines, to_bytes
+from molvae.data.tables.lines import (
+    LONG_LINE,
+    MAX_LINE,
+    MAX_SHOWN,
+    is_cut,
+    text_lines,
+    to_bytes,
+)
 from molvae.data.tables.records import Record, Table, table_rows
 from molvae.errors import InputError
 
 PREVIEW = 20  # rows that decide whether the first one is a header
 MAX_RECORD_LINES = 1000  # a quoted cell of more lines is a quote that does not close
-MAX_SHOWN = 400  # characters of a line that is not parsed
 OPEN_QUOTE = "a quote opens and does not close"
+CUT_OFF = "cut off in the last row"
 
 
 def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
@@ -78,15 +85,23 @@ def _rows(text: Iterator[str], separator: str) -> Iterator[Record]:
         return again.popleft() if again else next(numbered, None)
 
     width = 0
+    is_ragged = False
     for line, content in iter(next_line, None):
         fault = ""
-        if '"' in content:
+        if is_cut(content):
+            cells, fault = [content[:MAX_SHOWN]], LONG_LINE
+        elif '"' in content:
             expected = width or content.count(separator) + 1
             cells, fault, behind = _quoted(content, iter(next_line, None), separator, expected)
             again.extendleft(reversed(behind))
         else:
-            content = content.rstrip("\r\n")
-            cells = content.split(separator) if content else []
+            whole = content.rstrip("\r\n")
+            cells = whole.split(separator) if whole else []
+        if cells and len(cells) < width and not fault:
+            # Spreadsheets may leave out empty cells at the end of rows, but they end the last line.
+            if not is_ragged and not content.endswith(("\n", "\r")):
+                fault = f"{CUT_OFF}: {len(cells)} of {width} cells, and no end of line"
+            is_ragged = True
         if cells:
             width = width if fault else width or len(cells)
             yield Record(line, cells, fault)
@@ -112,8 +127,12 @@ def _quoted(
 
     def text() -> Iterator[str]:
         yield first
+        size = len(first)
         for each in islice(following, MAX_RECORD_LINES):
             taken.append(each)
+            size += len(each[1])
+            if size > MAX_LINE:
+                return
             yield each[1]
 
     try:

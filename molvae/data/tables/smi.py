@@ -6,7 +6,7 @@ from itertools import chain
 from molvae.data.tables.cells import cell_text
 from molvae.data.tables.columns import find, id_place, is_molecule, ranked_places
 from molvae.data.tables.files import OpenFile
-from molvae.data.tables.lines import text_lines, to_bytes
+from molvae.data.tables.lines import LONG_LINE, MAX_SHOWN, is_cut, text_lines, to_bytes
 from molvae.data.tables.records import Record, Table, table_rows
 from molvae.errors import InputError
 
@@ -47,6 +47,9 @@ def _header(cells: Sequence[str], wanted: str) -> tuple[tuple[str, ...], int] | 
 
 def _rows(text: Iterator[str]) -> Iterator[Record]:
     for line, content in enumerate(text, 1):
+        if is_cut(content):
+            yield Record(line, [content[:MAX_SHOWN]], LONG_LINE)
+            continue
         tabs = "\t" in content
         cells = content.strip("\r\n").split("\t") if tabs else content.strip().split(maxsplit=1)
         if any(cells):
@@ -56,7 +59,7 @@ def _rows(text: Iterator[str]) -> Iterator[Record]:
 def _with_extension(record: Record, width: int) -> Record:
     """Return a record whose SMILES has the extension of CXSMILES that follows it, `|...|`.
 
-    It is left out of the ID, but stays where it is a cell of its own under a header of `width` names.
+    It is left out of the ID, but stays where a header of `width` names has a column for it.
     """
     smiles, *rest = record.cells
     if not (rest and rest[0].startswith("|")):

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from molvae.data.tables import json_records, parquet, sdf, separated, smi
 from molvae.data.tables.columns import is_molecule, ranked_places, written_smiles
 from molvae.data.tables.files import STDIO, OpenFile, is_pipe, open_file
-from molvae.data.tables.lines import peek_text
+from molvae.data.tables.lines import is_text, not_utf8, peek_text
 from molvae.data.tables.records import Table
 from molvae.errors import InputError, MolvaeError, UsageError
 from molvae.files.atomic import replacing
@@ -43,10 +43,19 @@ def open_table(path: Path, *, smiles_column: str = "", format: str = "") -> Tabl
         kind = format or (sniff(file) if by_content else format_of(path, READERS))
         if kind not in READERS:
             raise UsageError(f"format = {kind!r:.40}: one of {', '.join(READERS)}.")
-        return READERS[kind](file, smiles_column)
+        table = READERS[kind](file, smiles_column)
+        _check_headings(table)
+        return table
     except MolvaeError:
         file.close()
         raise
+
+
+def _check_headings(table: Table) -> None:
+    """Raise `InputError` for a heading that is not UTF-8, since it could not name its column."""
+    for heading in table.columns:
+        if not is_text(heading):
+            raise InputError(f"{table.file.where}: a heading is {not_utf8(heading)}.")
 
 
 def format_of(path: Path, known: Mapping[str, object]) -> str:

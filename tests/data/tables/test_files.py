@@ -5,11 +5,13 @@ import os
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from molvae.data.tables import files
+from molvae.data.tables import files, lines
 from molvae.data.tables.files import STDIO
+from molvae.data.tables.lines import MAX_LINE
 from molvae.data.tables.tables import READERS, open_table, write_table
 from molvae.errors import InputError, UsageError
 from tests.drugs import DRUGS
@@ -99,7 +101,9 @@ def test_a_byte_that_is_no_utf_8_costs_its_row_whatever_the_format(
 ) -> None:
     spoiled = content(kind).replace(b"ibuprofen", b"ibuprof\xe8ne")
     found = [(row.id, row.fault) for row in rows(write(tmp_path / f"a.{kind}", spoiled))]
-    assert found.pop(2) == ("ibuprof\udce8ne", "not UTF-8")
+    name, fault = found.pop(2)
+    assert name == "ibuprof\udce8ne"
+    assert fault.startswith(r"not UTF-8: b'ibuprof\xe8ne', in Windows-1252 'ibuprofène'; save the")
     assert found == [(name, "") for name in (*NAMES[:2], *NAMES[3:])]
 
 
@@ -202,9 +206,93 @@ def test_a_gzip_cut_off_is_named_whatever_the_format(tmp_path: Path, kind: str, 
         rows(write(path, path.read_bytes()[:at]))
 
 
-@pytest.mark.parametrize("kind", TEXTS)
-def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path, kind: str) -> None:
-    head = {"json": b'[{"smiles":"', "jsonl": b'{"smiles":"'}.get(kind, b"smiles\n")
-    path = write(tmp_path / f"a.{kind}.gz", gzip.compress(head + b"C" * (70 << 20), 1))
-    with pytest.raises(InputError, match=r"a line of over|of over 64 MiB is not read whole"):
+@pytest.mark.parametrize("kind", [*TEXTS, PARQUET])
+@pytest.mark.parametrize("filling", [b"\n", b"C", b" ", b"C\n"])
+def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, kind: str, filling: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_FREE", 2**16)
+    head = {"json": b'[{"smiles":"', "jsonl": b'{"smiles":"C"}\n', "parquet": b"PAR1"}
+    bomb = head.get(kind, b"smiles\n") + filling * (2**18 // len(filling))
+    path = write(tmp_path / f"a.{kind}.gz", gzip.compress(bomb))
+    with pytest.raises(InputError, match=r"becomes over 200 times as large .* gunzip -k FILE"):
         rows(path)
+
+
+def test_a_table_of_few_values_is_no_gzip_bomb(tmp_path: Path) -> None:
+    text = "smiles," + "x," * 300 + "\n" + "".join(f"{s},{'0,' * 300}\n" for _, s in DRUGS)
+    path = write(tmp_path / "a.csv.gz", gzip.compress(text.encode() * 10))
+    assert len(text) * 10 > 30 * path.stat().st_size
+    assert len(rows(path)) == 10 * (len(DRUGS) + 1) - 1
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_an_endless_line_costs_its_row_whatever_the_format(tmp_path: Path, kind: str) -> None:
+    table = [("x" * (MAX_LINE + 9) if name == NAMES[2] else name, s) for name, s in SOME]
+    write_table(tmp_path / f"a.{kind}", ("ID", "SMILES"), table)
+    faults = [row.fault.partition(":")[0] for row in rows(tmp_path / f"a.{kind}")]
+    reason = {"sdf": "record too long", "json": ""}.get(kind, "line too long")
+    assert faults == ["", "", reason, *[""] * 17]
+
+
+@pytest.mark.parametrize("kind", ["smi", "csv", "tsv", "jsonl", "sdf"])
+def test_a_line_that_never_ends_is_one_sentence(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MAX_SKIPPED", 2)
+    path = write(tmp_path / f"a.{kind}", content(kind) + b"C" * (4 << 20))
+    with pytest.raises(InputError, match=r"a\.\w+:\d+: a line of over 2 MiB, which no table has"):
+        rows(path)
+
+
+def test_a_pipe_that_never_ends_is_one_sentence(pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**24))
+    pipe(b"smiles\n" + b"C\n" * 2**23)
+    with pytest.raises(InputError, match=r"stdin: over 8 MiB came through a pipe.* TMPDIR"):
+        open_table(STDIO)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device of zero bytes here")
+def test_a_device_of_zero_bytes_is_one_sentence() -> None:
+    with pytest.raises(InputError, match=r"zero: begins with 65,536 zero bytes"):
+        open_table(Path("/dev/zero"))
+
+
+ZEROS = "zero bytes"
+CONTENTS = {  # what is no table, and its name
+    "zeros": (bytes(999), f"begins with 999 {ZEROS}; get it again"),
+    "zeros at the end": (b"smiles\nCCO\n" + bytes(4096), f"a block of {ZEROS} in it; get it again"),
+    "zeros within": (b"smiles\nCCO\n" + bytes(512) + b"\nCCN\n", f"a block of {ZEROS} in it"),
+    "UTF-16LE": ("smiles\nCCO\n".encode("utf-16-le"), "UTF-16LE without its mark.* iconv -f"),
+    "UTF-16BE": ("smiles\nCCO\n".encode("utf-16-be"), "UTF-16BE without its mark.* iconv -f"),
+    "UTF-32": ("smiles\nCCO\n".encode("utf-32"), "UTF-32 text; save it as UTF-8"),
+}
+
+
+@pytest.mark.parametrize("kind", ["smi", "csv", "tsv", "jsonl", "sdf", "json"])
+@pytest.mark.parametrize("name", CONTENTS)
+def test_bytes_that_are_no_utf_8_are_called_by_their_name(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    fed, cause = CONTENTS[name]
+    with pytest.raises(InputError, match=cause):
+        rows(write(tmp_path / f"a.{kind}", fed))
+
+
+@pytest.mark.parametrize("kind", ["smi", "csv", "tsv", "json", "jsonl", "sdf"])
+def test_a_heading_that_is_no_utf_8_is_shown_with_its_encoding(tmp_path: Path, kind: str) -> None:
+    if kind == "smi":
+        fed = b"smiles\tID\tIC50 (X)\nC\tx\t5\n"
+    else:
+        stream = io.BytesIO()
+        write_table(stream, ("SMILES", "IC50 (X)"), [("CCO", 5)], format=kind)
+        fed = stream.getvalue()
+    path = write(tmp_path / f"a.{kind}", fed.replace(b"(X)", b"(\xb5M)"))
+    mended = write(tmp_path / f"b.{kind}", path.read_bytes().decode("cp1252"))
+    with pytest.raises(InputError) as error:
+        open_table(path)
+    assert r"a heading is not UTF-8: b'IC50 (\xb5M)', in Windows-1252 'IC50 (µM)'" in str(
+        error.value
+    )
+    assert "iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW" in str(error.value)
+    assert "IC50 (µM)" in open_table(mended).columns  # as the sentence advises

@@ -84,7 +84,8 @@ def test_numbers_stay_the_text_they_are(tmp_path: Path) -> None:
 def test_a_damaged_line_costs_that_line(tmp_path: Path, line: str, fault: str) -> None:
     good = json.dumps(TWO[0])
     path = write(tmp_path / "a.jsonl", f"{good}\n{line}\n{good}")
-    assert [(row.line, row.fault) for row in rows(path)] == [(1, ""), (2, fault), (3, "")]
+    found = [(row.line, row.fault.partition(":")[0]) for row in rows(path)]
+    assert found == [(1, ""), (2, fault), (3, "")]
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_no_cell_can_break_the_file(tmp_path: Path) -> None:
     back = rows(path)
     assert smiles_of(path) == ["CCO"] * len(cells)
     assert column(path, "a b c")[:7] == [*changed.values(), *same]
-    assert [row.fault for row in back] == [""] * 7 + ["not UTF-8"]
+    assert [row.fault.partition(":")[0] for row in back] == [""] * 7 + ["not UTF-8"]
 
 
 def test_a_field_named_like_the_structure_is_kept_beside_it(tmp_path: Path) -> None:
