@@ -146,6 +146,14 @@ class PropertyNormalizer(NamedTuple):
         scales = dict(zip(self.names, self.scale.tolist(), strict=True))
         return {name: scales.get(name, EVEN_ODDS) for name in self.quantities}
 
+    @property
+    def rates(self) -> dict[str, dict[str, float]]:
+        """The share of the training molecules that each class of each class label has."""
+        return {
+            label: dict(zip(words, self.mean[self.columns(label)].tolist(), strict=True))
+            for label, words in self.classes.items()
+        }
+
     def columns(self, label: str) -> list[int]:
         """Return the positions of a class label's columns, in the order of its classes."""
         return [self.names.index(class_column(label, word)) for word in self.classes[label]]

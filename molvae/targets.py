@@ -25,6 +25,7 @@ from molvae.normalizer import (
 Range = tuple[float, float]  # low, high; equal for a point, infinite where an end is open
 Wanted = Range | str  # of a class label: a class, or several as `a|b`, each as `quoted`
 Ends = Sequence[float | None]  # the same as people write it: None where it is open
+NO_RATES: Mapping[str, float] = {}
 Targets = Union[Mapping[str, float | Ends | str], "Request"]
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -173,8 +174,11 @@ class Request:
 
         A point is no range: it says where to aim, and no molecule meets it exactly.
         """
+        rates = self.normalizer.rates
         for name, wanted in self.ranges.items():
-            if name in values and not is_hit(values[name], wanted, tolerance=math.inf):
+            if name in values and not is_hit(
+                values[name], wanted, tolerance=math.inf, rates=rates.get(name, NO_RATES)
+            ):
                 return name
         return ""
 
@@ -362,6 +366,18 @@ def _choose_value(
     return min(max(value, low), high)
 
 
+def probabilities(reading: Mapping[str, float]) -> dict[str, float]:
+    """Return the probability of each class; the property head itself may leave 0 to 1.
+
+    >>> probabilities({"active": 0.25, "inactive": 0.75, "toxic": -0.1})
+    {'active': 0.25, 'inactive': 0.75, 'toxic': 0.0}
+    """
+    positive = {word: max(value, 0.0) for word, value in reading.items()}
+    total = sum(positive.values())
+    even = 1.0 / len(positive)
+    return {word: value / total if total else even for word, value in positive.items()}
+
+
 def certainty(reading: Mapping[str, float], wanted: str) -> float:
     """Return the certainty of the requested classes, about 0 to 1."""
     return sum(reading[word] for word in alternatives(wanted, reading))
@@ -370,6 +386,15 @@ def certainty(reading: Mapping[str, float], wanted: str) -> float:
 def likeliest(reading: Mapping[str, float]) -> str:
     """Return the most likely class."""
     return max(reading, key=reading.__getitem__)
+
+
+def raised(reading: Mapping[str, float], rates: Mapping[str, float]) -> str:
+    """Return the class whose probability is the most times its share of the training set.
+
+    A rare class is hardly ever the most likely one, however well it is recognized.
+    """
+    chances = probabilities(reading)
+    return max(chances, key=lambda word: chances[word] / rates[word])
 
 
 def miss(got: Reading, wanted: Wanted) -> float:
@@ -385,11 +410,17 @@ def miss(got: Reading, wanted: Wanted) -> float:
     return max(low - got, got - high, 0.0)
 
 
-def is_hit(got: Reading, wanted: Wanted, *, tolerance: float) -> bool:
+def is_hit(
+    got: Reading, wanted: Wanted, *, tolerance: float, rates: Mapping[str, float] = NO_RATES
+) -> bool:
     """Return whether a value is inside its range, or within `tolerance` of a point.
 
-    A class label is a hit when the most likely class is a requested one.
+    A class label is a hit when a requested class is the one whose probability is the most times
+    its share of the training set; without these `rates`, when it is the most likely class.
     """
     if isinstance(wanted, str):
-        return isinstance(got, Mapping) and likeliest(got) in alternatives(wanted, got)
+        if not isinstance(got, Mapping):
+            return False
+        word = raised(got, rates) if rates else likeliest(got)
+        return word in alternatives(wanted, got)
     return miss(got, wanted) <= (tolerance if wanted[0] == wanted[1] else 0.0)

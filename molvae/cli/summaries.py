@@ -77,14 +77,37 @@ def control_lines(
         if name in generator.measured:
             yield f"{name}: {got}, {hit}"
             continue
-        is_class, errors = name in generator.normalizer.classes, stated.get(name, {})
-        figure = errors.get("accuracy" if is_class else "mae")
-        error = "error unknown"
-        if figure is not None:
-            error = f"accuracy {figure:.0%} on" if is_class else f"mean error {figure:.3g} on"
-            error += f" {held_out(errors)}"
-        read = hit if is_class else f"{got}, {hit}"
+        read = f"{got}, {hit}" if control.base_rate is None else _shift(control)
+        error = error_text(stated.get(name) or {})
         yield f"{name}: {read}, predicted by the model itself ({error})"
+
+
+def _shift(control: "Control") -> str:
+    """Return how far a request for a class raised its predicted probability."""
+    base = control.base_rate or 0.0
+    return (
+        f"mean probability of the class {control.mean:.3g}, {control.mean / base:.2g} times its"
+        f" {base:.3g} in the training set"
+    )
+
+
+def error_text(errors: Mapping[str, Any]) -> str:
+    """Return the errors on held-out molecules in words."""
+    if errors.get("mae") is not None:
+        r2 = f", R2 {errors['r2']:.2f}" if errors.get("r2") is not None else ""
+        return f"mean error {errors['mae']:.3g}{r2} on {held_out(errors)}"
+    if errors.get("accuracy") is None:
+        return "the error of this model's predictions is unknown"
+    figures = [
+        f"{what} {errors[key]:.2f}"
+        for key, what in (("auc", "ROC AUC"), ("average_precision", "average precision"))
+        if errors.get(key) is not None
+    ]
+    if errors.get("average_precision") is not None:
+        figures[-1] += f" where a guess has {errors['smallest']:.2g}"
+    figures.append(f"accuracy {errors['accuracy']:.0%}")
+    largest = f"{errors['largest']:.0%} are in the largest class"
+    return f"{', '.join(figures)} on {held_out(errors)}, {largest}"
 
 
 def similarities(tanimoto: Iterable[float]) -> str:

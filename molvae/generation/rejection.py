@@ -239,7 +239,7 @@ class RejectionSampler:
     def _result(self, seconds: float) -> Generation[Generated]:
         molecules = [self.found[slot] for slot in sorted(self.found)]
         firsts = [smiles for smiles in self.first if smiles]
-        settings = self.settings
+        settings, normalizer = self.settings, self.model.normalizer
         summary = Summary(
             tier=settings.tier if settings.best_of == 1 else f"reranked({settings.best_of})",
             requested=self.n,
@@ -250,7 +250,7 @@ class RejectionSampler:
             novelty=share(sum(molecule.novel for molecule in molecules), len(molecules)),
             index_error_rate=self.model.checkpoint.index.error_rate,
             refusals={reason: n for reason, n in self.refusals.most_common() if n},
-            control=control_errors(molecules, self.model.normalizer.scales),
+            control=control_errors(molecules, normalizer.scales, normalizer.rates),
             seed=self.seed,
             model=self.model.name,
             settings=as_dict(settings),

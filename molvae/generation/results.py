@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 import numpy as np
 
 from molvae.arguments import listed
-from molvae.normalizer import Reading
-from molvae.targets import Wanted, certainty, format_range, is_hit, likeliest, miss
+from molvae.normalizer import Reading, class_column
+from molvae.targets import (
+    Wanted,
+    certainty,
+    format_range,
+    is_hit,
+    likeliest,
+    miss,
+    probabilities,
+)
+
+NO_LABELS: Mapping[str, Mapping[str, float]] = {}
 
 
 class Generated(NamedTuple):
@@ -53,11 +63,27 @@ class Generated(NamedTuple):
 
 
 def predicted_cells(predicted: Mapping[str, Reading]) -> dict[str, float | str]:
-    """Return what a property head predicts as cells; a class label gives its likeliest class."""
-    return {
-        f"predicted_{name}": likeliest(got) if isinstance(got, Mapping) else got
-        for name, got in predicted.items()
-    }
+    """Return what a property head predicts as cells.
+
+    A class label gives its likeliest class, and the probability of each class.
+    """
+    cells: dict[str, float | str] = {}
+    for name, got in predicted.items():
+        cells[f"predicted_{name}"] = likeliest(got) if isinstance(got, Mapping) else got
+        if isinstance(got, Mapping):
+            cells |= probability_cells(name, got)
+    return cells
+
+
+def probability_cells(label: str, reading: Mapping[str, float]) -> dict[str, float]:
+    """Return the probability of each class of a label, by column: `P(activity=active)`."""
+    columns = probability_columns(label, reading)
+    return dict(zip(columns, probabilities(reading).values(), strict=True))
+
+
+def probability_columns(label: str, classes: Iterable[str]) -> list[str]:
+    """Return the names of the columns of `probability_cells`."""
+    return [f"P({class_column(label, word)})" for word in classes]
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -76,7 +102,7 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 class Control(NamedTuple):
     """Targets compared with results, for one property.
 
-    For a class label, the value is the predicted score of the requested classes, about 0 to 1.
+    For a class label, the value is the predicted probability of the requested classes.
 
     Attributes:
         molecules: the number with a target and a value.
@@ -84,7 +110,9 @@ class Control(NamedTuple):
         mae_scaled: the same in standard deviations of the training set.
         mean: of the values.
         hit_rate: share inside the range, within half a standard deviation of a point, or with a
-            requested class as the most likely one.
+            requested class as the one whose probability is the most times its base rate.
+        base_rate: share of the training molecules that have the requested classes; None for a
+            number.
     """
 
     molecules: int
@@ -92,6 +120,7 @@ class Control(NamedTuple):
     mae_scaled: float
     mean: float
     hit_rate: float
+    base_rate: float | None = None
 
 
 class Summary(NamedTuple):
@@ -173,13 +202,16 @@ class Generation(Sequence[Molecule], Generic[Molecule]):
 
 
 def control_errors(
-    molecules: Sequence[Generated], scale: Mapping[str, float]
+    molecules: Sequence[Generated],
+    scale: Mapping[str, float],
+    rates: Mapping[str, Mapping[str, float]] = NO_LABELS,
 ) -> dict[str, Control]:
     """Compare targets with results, property by property.
 
     Args:
         molecules: with their targets.
         scale: standard deviation of each property in the training set.
+        rates: share of each class of each class label there.
     """
     found = {}
     for name in dict.fromkeys(name for molecule in molecules for name in molecule.targets):
@@ -192,19 +224,22 @@ def control_errors(
         if not pairs:
             continue
         mae = float(np.mean([miss(got, wanted) for got, wanted in pairs]))
-        near = 0.5 * scale[name]
+        near, shares = 0.5 * scale[name], rates.get(name, {})
+        hits = [is_hit(got, wanted, tolerance=near, rates=shares) for got, wanted in pairs]
+        bases = [certainty(shares, str(wanted)) for _, wanted in pairs] if shares else []
         found[name] = Control(
             molecules=len(pairs),
             mae=mae,
             mae_scaled=mae / scale[name],
             mean=float(np.mean([_value(got, wanted) for got, wanted in pairs])),
-            hit_rate=float(np.mean([is_hit(got, wanted, tolerance=near) for got, wanted in pairs])),
+            hit_rate=float(np.mean(hits)),
+            base_rate=float(np.mean(bases)) if bases else None,
         )
     return found
 
 
 def _value(got: Reading, wanted: Wanted) -> float:
-    return certainty(got, str(wanted)) if isinstance(got, Mapping) else got
+    return certainty(probabilities(got), str(wanted)) if isinstance(got, Mapping) else got
 
 
 def share(count: int, total: int) -> float:

@@ -41,12 +41,17 @@ class ClassErrors(NamedTuple):
         auc: area under the ROC curve, the chance that the prediction for a class is higher for a
             molecule of it than for another one; mean over the classes that some molecules have and
             some do not. None where there is none.
+        average_precision: of the rarest class: the mean over its molecules of the share of its
+            molecules among those that are predicted as surely. None where no molecule is of it.
+        smallest: share of the rarest class: the average precision of a guess.
     """
 
     molecules: int
     accuracy: float
     largest: float
     auc: float | None
+    average_precision: float | None
+    smallest: float
 
 
 def evaluate_head(
@@ -95,12 +100,34 @@ def class_errors(known: np.ndarray, predicted: np.ndarray) -> ClassErrors:
     areas = [
         area_under_curve(predicted[theirs[:, a], a], predicted[~theirs[:, a], a]) for a in mixed
     ]
+    rarest = int(known.mean(axis=0).argmin())
     return ClassErrors(
         molecules=len(known),
         accuracy=float((known.argmax(axis=1) == predicted.argmax(axis=1)).mean()),
         largest=float(known.mean(axis=0).max()),
         auc=float(np.mean(areas)) if areas else None,
+        average_precision=average_precision(predicted[:, rarest], theirs[:, rarest]),
+        smallest=float(known[:, rarest].mean()),
     )
+
+
+def average_precision(scores: np.ndarray, members: np.ndarray) -> float | None:
+    """Return the area under the curve of precision against recall; None without a member.
+
+    Args:
+        scores: higher for likelier members, shape (N,).
+        members: whether each is one, shape (N,).
+
+    >>> average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]))
+    0.8333333333333333
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of each run of equal scores
+    found = np.cumsum(members[order])[ends]
+    if not members.any():
+        return None
+    precision, recall = found / (ends + 1), np.diff(found, prepend=0) / found[-1]
+    return float(precision @ recall)
 
 
 def area_under_curve(inside: np.ndarray, outside: np.ndarray) -> float:

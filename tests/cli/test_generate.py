@@ -378,3 +378,28 @@ def test_a_reader_that_goes_away_is_no_error(tiny_model_file: Path) -> None:
         assert process.wait(60) == 141
     assert "Error" not in stderr
     assert "Broken" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "advice", "advised"),
+    [
+        (
+            ("-n", 20, "-t", "QED=0.9..", "-t", "TPSA=90..", "--in-range"),
+            "A larger --shortlist comes nearer to the targets.",
+            ("--shortlist", 16),
+        ),
+        (
+            ("-n", 20, "--temperature", 0.1),
+            "A higher --temperature brings more different molecules.",
+            ("--temperature", 1),
+        ),
+    ],
+)
+def test_what_is_advised_finds_more(
+    words: tuple[object, ...], advice: str, advised: tuple[object, ...]
+) -> None:
+    run = ("generate", "-j", 1, "--seed", 1, "--max-tries", 1, "--json", *words)
+    before, after = invoke(*run, code=4), invoke(*run, *advised, code=4)
+    assert advice in before.stderr
+    found = [json.loads(done.stdout)["found"] for done in (before, after)]
+    assert found[1] > found[0]

@@ -30,7 +30,8 @@ def test_labels_stand_behind_the_columns_of_the_table(
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
         *("Compound", "potency", "smiles", "predicted_potency", "predicted_activity"),
-        *("certainty_activity", "nearest", "ood", "ood_reason"),
+        *("certainty_activity", "P(activity=active)", "P(activity=inactive)"),
+        *("nearest", "ood", "ood_reason"),
     ]
     assert [row["Compound"] for row in rows] == ["a", "b", "d"]
     assert [row["potency"] for row in rows] == ["6.5", "", ""]
@@ -44,6 +45,10 @@ def test_labels_stand_behind_the_columns_of_the_table(
     assert float(rows[0]["certainty_activity"]) == pytest.approx(
         min(max(activity[likeliest], 0.0), 1.0), abs=1e-5
     )
+    columns = [f"P(activity={word})" for word in activity]
+    assert sum(float(rows[0][column]) for column in columns) == pytest.approx(1.0, abs=1e-5)
+    assert max(columns, key=lambda column: float(rows[0][column])) == f"P(activity={likeliest})"
+    assert rows[2][columns[0]] == "", "a symbol unknown to the model"
 
 
 def test_what_the_model_cannot_read_is_left_empty_with_the_reason(predict: Predict) -> None:
@@ -68,7 +73,11 @@ def test_the_held_out_error_is_told(predict: Predict) -> None:
     assert [row["Compound"] for row in found["rows"]] == ["a", "b", "d"]
     said = predict().stderr
     assert f"potency: mean error {potency['mae']:.3g}, R2 {potency['r2']:.2f} on" in said
-    assert f"activity: accuracy {activity['accuracy']:.0%} on" in said
+    assert (
+        f"activity: ROC AUC {activity['auc']:.2f}, average precision"
+        f" {activity['average_precision']:.2f} where a guess has {activity['smallest']:.2g},"
+        f" accuracy {activity['accuracy']:.0%} on {activity['molecules']:g} held-out molecules"
+    ) in said
 
 
 def test_the_rule_of_ood_is_told_with_its_limit(

@@ -113,10 +113,26 @@ def assayed(reading: dict[str, float], wanted: Wanted) -> Generated:
     return molecule(predicted={"assay": reading}, targets={"assay": wanted})
 
 
-def test_a_class_label_is_one_column_with_its_likeliest_class() -> None:
-    row = assayed({"active": 0.6, "inactive": 0.45}, "active|inactive").row()
-    assert (row["predicted_assay"], row["target_assay"]) == ("active", "active|inactive")
-    assert [column for column in row if "assay" in column] == ["predicted_assay", "target_assay"]
+def test_a_class_label_has_its_likeliest_class_and_the_probability_of_each() -> None:
+    row = assayed({"active": 0.6, "inactive": 0.6}, "active|inactive").row()
+    assert [(column, cell) for column, cell in row.items() if "assay" in column] == [
+        ("predicted_assay", "active"),
+        ("P(assay=active)", 0.5),
+        ("P(assay=inactive)", 0.5),
+        ("target_assay", "active|inactive"),
+    ]
+
+
+def test_a_request_for_a_rare_class_is_judged_by_its_share_of_the_training_set() -> None:
+    """It is hardly ever the most likely class: a hit by that rule would be 0 for all of these."""
+    chances = (0.01, 0.1, 0.2, 0.3)
+    molecules = [assayed({"active": p, "inactive": 1 - p}, "active") for p in chances]
+    rates = {"assay": {"active": 0.05, "inactive": 0.95}}
+    control = control_errors(molecules, {"assay": 0.5}, rates)["assay"]
+    assert (control.mean, control.base_rate) == (pytest.approx(0.1525), 0.05)
+    assert control.hit_rate == 0.75
+    inactive = [each._replace(targets={"assay": "inactive"}) for each in molecules]
+    assert control_errors(inactive, {"assay": 0.5}, rates)["assay"].hit_rate == 0.25
 
 
 def test_control_of_a_class_by_hand() -> None:
@@ -129,7 +145,7 @@ def test_control_of_a_class_by_hand() -> None:
     control = control_errors(molecules, {"assay": 0.5})["assay"]
     assert control.molecules == 4
     assert control.hit_rate == 0.5
-    assert control.mean == pytest.approx((0.9 + 0.4 + 0.6 + 1.2) / 4)
+    assert control.mean == pytest.approx((0.9 + 0.4 + 0.6 + 1.0) / 4)
     assert control.mae == pytest.approx((0.1 + 0.6 + 0.4 + 0.0) / 4)
     assert control.mae_scaled == pytest.approx(2 * control.mae)
 

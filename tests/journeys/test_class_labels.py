@@ -125,22 +125,24 @@ def test_tables_say_the_class_in_a_word_and_are_read_again(run: Path, tmp_path: 
     table = tmp_path / "new.csv"
     done = generate(run, "-n", 9, "-t", "Halogen=YES", "-t", "MW=300", "-o", table)
     rows = rows_of(table.read_text(encoding="utf-8"))
-    assert list(rows[0])[2:7] == [
-        "MW",
-        "predicted_halogen",
-        "predicted_kind",
-        "target_MW",
-        "target_halogen",
+    kinds = [f"P(kind={word})" for word in ("acid", "base", "neutral")]
+    assert list(rows[0])[2:12] == [
+        *("MW", "predicted_halogen", "P(halogen=no)", "P(halogen=yes)"),
+        *("predicted_kind", *kinds, "target_MW", "target_halogen"),
     ]
+    for row in rows:
+        assert sum(float(row[column]) for column in kinds) == pytest.approx(1.0, abs=1e-4)
     assert {row["target_halogen"] for row in rows} == {"yes"}
     assert {row["predicted_halogen"] for row in rows} <= {"yes", "no"}
-    assert re.search(r"halogen: hit \d+%, predicted by the model itself \(accuracy ", done.stderr)
+    said = r"halogen: mean probability of the class 0\.\d+, [\d.]+ times its 0\.\d+ in the training"
+    assert re.search(rf"{said} set, predicted by the model itself \(ROC AUC ", done.stderr)
     again = generate(run, "--targets", table, "--json")
     told = json.loads(again.stdout)
     assert {row["target_halogen"] for row in told["molecules"]} == {"yes"}
     control: Mapping[str, float] = told["control"]["halogen"]
-    hits = [row["predicted_halogen"] == "yes" for row in told["molecules"]]
-    assert control["hit_rate"] == pytest.approx(np.mean(hits))
+    chances = [row["P(halogen=yes)"] for row in told["molecules"]]
+    assert control["mean"] == pytest.approx(np.mean(chances), abs=1e-5)
+    assert control["hit_rate"] == np.mean([p > control["base_rate"] for p in chances])
     checked = invoke("evaluate", str(table), "--json", "-j", "1")
     assert json.loads(checked.stdout)["counts"]["not_measurable"] == ["halogen"]
 

@@ -7,7 +7,12 @@ import torch
 from molvae.dataset import MoleculeDataset
 from molvae.model.cvae import ConditionalVAE
 from molvae.train.batches import collate
-from molvae.train.property_head import area_under_curve, class_errors, evaluate_head
+from molvae.train.property_head import (
+    area_under_curve,
+    average_precision,
+    class_errors,
+    evaluate_head,
+)
 from tests.conftest import Memorized
 
 
@@ -92,3 +97,16 @@ def test_ties_count_half_in_the_area_under_the_curve() -> None:
     assert area_under_curve(np.zeros(2), np.zeros(2)) == 0.5
     assert area_under_curve(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1.0
     assert np.isnan(area_under_curve(np.zeros(2), np.zeros(0)))
+
+
+def test_average_precision_is_of_the_rarest_class() -> None:
+    """As scikit-learn's average_precision_score gives it for these; equal scores stand together."""
+    actives = np.array([1.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+    scores = np.array([0.6, 0.4, 0.3, 0.3, 0.1, 0.0])
+    found = class_errors(
+        np.stack([1 - actives, actives], axis=1), np.stack([1 - scores, scores], axis=1)
+    )
+    assert found.average_precision == pytest.approx(0.75)
+    assert found.smallest == pytest.approx(1 / 3)
+    assert average_precision(scores, np.zeros(6, dtype=bool)) is None
+    assert average_precision(np.zeros(6), actives > 0) == pytest.approx(1 / 3)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from molvae.targets import Request
 
 Row = dict[str, Any]
+MISSED = "out of range"  # the end of the reason why a draw was rejected
+KNOWN = ("duplicate", "excluded", "in the training set")  # such reasons
 
 
 @click.command(epilog="Try: molvae generate -n 9 -t LogP=2.5 -t QED=0.8.. -o out.csv")
@@ -109,7 +111,7 @@ def command(
         raise ShortfallError(
             f"{summary.found} of {n} molecules were found; the other draws were rejected"
             f" ({rejected(summary)})."
-            f" {_what_helps(generator, requests, patterns=bool(config.smarts))}"
+            f" {_what_helps(generator, requests, summary, patterns=bool(config.smarts))}"
         )
 
 
@@ -179,12 +181,21 @@ def summary_lines(generator: "MoleculeGenerator", summary: "Summary") -> Iterato
 
 
 def _what_helps(
-    generator: "MoleculeGenerator", requests: Sequence["Request"], *, patterns: bool
+    generator: "MoleculeGenerator",
+    requests: Sequence["Request"],
+    summary: "Summary",
+    *,
+    patterns: bool,
 ) -> str:
-    """Return advice for a run that found too few molecules."""
+    """Return advice for a run that found too few molecules, by the commonest reason."""
+    reason = next(iter(summary.refusals), "")
     more = "A larger --max-tries tries longer."
     if any(map(generator.is_ood, requests)):
         more = "No training molecule is similar to the targets: choose others."
+    elif reason.endswith(MISSED):
+        more += " A larger --shortlist comes nearer to the targets."
+    elif reason in KNOWN:
+        more += " A higher --temperature brings more different molecules."
     if patterns:
         elements = ", ".join(generator.vocabulary.elements)
         more += (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.summaries import annotated, applicability, held_out, ood_rule
+from molvae.cli.summaries import annotated, applicability, error_text, ood_rule
 from molvae.cli.tables import Layout, TableCommand, table_command
 from molvae.errors import UsageError
 
@@ -38,7 +38,8 @@ def command(run: TableCommand, names: tuple[str, ...], fill: bool) -> None:
     """Predict labels of the molecules in FILE with a model that was trained on these labels.
 
     The output has all columns of FILE and the column predicted_NAME. For a class label, this is the
-    most likely class, and certainty_NAME is its certainty, 0 to 1.
+    most likely class, certainty_NAME is its certainty, 0 to 1, and P(NAME=CLASS) is the probability
+    of each class: for a class that is rare in training, compare it with its share there.
 
     The column nearest is the Tanimoto similarity to the nearest training molecule (Morgan
     fingerprints, radius 2). The column ood flags molecules with a similarity that only 5 % of
@@ -90,8 +91,15 @@ def _layout(run: TableCommand, names: Iterable[str], filled: Mapping[str, int | 
     for name in () if filled else names:
         new.append(f"predicted_{name}")
         if name in run.generator.normalizer.classes:
-            new.append(f"certainty_{name}")
+            new += [f"certainty_{name}", *_chances(run, name)]
     return run.layout((*new, *_nearness(run.generator), *OOD))
+
+
+def _chances(run: TableCommand, name: str) -> list[str]:
+    """Return the columns with the probability of each class of a label."""
+    from molvae.generation.results import probability_columns
+
+    return probability_columns(name, run.generator.normalizer.classes[name])
 
 
 def _nearness(generator: "MoleculeGenerator") -> tuple[str, ...]:
@@ -148,8 +156,9 @@ class _Predicting:
         for name in self.names:
             value, certainty = _value_and_certainty(prediction, name)
             if not self.filled:
-                is_class = name in self.run.generator.normalizer.classes
-                new += [value, certainty] if is_class else [value]
+                new.append(value)
+                if name in self.run.generator.normalizer.classes:
+                    new += [certainty, *self._probabilities(prediction, name)]
                 continue
             place = self.filled[name]
             empty = place is None or not row.cells[place].strip()
@@ -165,6 +174,15 @@ class _Predicting:
             cells[place] = value
         return cells
 
+    def _probabilities(self, prediction: "Prediction", name: str) -> list[object]:
+        """Return the probability of each class, nothing where there is no prediction."""
+        from molvae.targets import probabilities
+
+        reading = prediction.values.get(name)
+        if isinstance(reading, Mapping):
+            return list(probabilities(reading).values())
+        return [None] * len(self.run.generator.normalizer.classes[name])
+
     def summary(self) -> tuple[dict[str, Any], list[str]]:
         """Return the counts, and the errors on held-out molecules."""
         from molvae.generation.predict import stated_errors
@@ -179,17 +197,5 @@ class _Predicting:
             "applicability": applicability(self.run.generator),
             "held_out": errors,
         }
-        lines = [f"{name}: {_error_text(each or {})}" for name, each in errors.items()]
+        lines = [f"{name}: {error_text(each or {})}" for name, each in errors.items()]
         return summary, [annotated("predicted", summary), ood_rule(self.run.generator), *lines]
-
-
-def _error_text(errors: Mapping[str, Any]) -> str:
-    """Return the errors on held-out molecules in words."""
-    if errors.get("mae") is not None:
-        r2 = f", R2 {errors['r2']:.2f}" if errors.get("r2") is not None else ""
-        return f"mean error {errors['mae']:.3g}{r2} on {held_out(errors)}"
-    if errors.get("accuracy") is not None:
-        area = f", ROC AUC {errors['auc']:.2f}" if errors.get("auc") is not None else ""
-        largest = f" ({errors['largest']:.0%} are in the largest class)"
-        return f"accuracy {errors['accuracy']:.0%} on {held_out(errors)}{largest}{area}"
-    return "the error of this model's predictions is unknown"
