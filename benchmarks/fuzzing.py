@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 import selfies
 
+from molvae.checkpoint import FORMAT
 from molvae.chem.candidates import Checks, decode_and_check
 from molvae.chem.constraints import constrained
 from molvae.chem.gate import validate
@@ -213,7 +214,7 @@ def judge_smiles(text: str) -> Verdict:
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    return tuple(store.read_header(MODEL, kind="checkpoint", format=2)["symbols"])
+    return tuple(store.read_header(MODEL, kind="checkpoint", format=FORMAT)["symbols"])
 
 
 @cache

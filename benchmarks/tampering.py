@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from molvae.checkpoint import Checkpoint
+from molvae.checkpoint import FORMAT, Checkpoint
 from molvae.config import DataConfig, GenerateConfig, ModelConfig, PriorConfig, TrainConfig, updated
 from molvae.data.prepare import prepare
 from molvae.dataset import MoleculeDataset
@@ -283,7 +283,7 @@ def exchanged(plain: Any, chance: random.Random) -> Any:
 def forge(path: Path, altered: Path, chance: random.Random) -> None:
     """Write a file with one part or array exchanged, and a digest that fits."""
     kind = store.read_kind(path)
-    arrays, header = store.read(path, kind=kind, format=2)
+    arrays, header = store.read(path, kind=kind, format=FORMAT)
     if chance.random() < 0.5:
         header = exchanged(header, chance)
         if not isinstance(header, dict):

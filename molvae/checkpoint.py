@@ -11,21 +11,21 @@ import torch
 
 from molvae.arguments import as_path
 from molvae.config import ModelConfig, PriorConfig, as_dict, check_supported, updated
-from molvae.dataset import FINGERPRINTS, check_fingerprints
+from molvae.dataset import FINGERPRINTS, RINGS, check_fingerprints, read_rings
 from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, did_you_mean
 from molvae.files import store
 from molvae.model.cvae import ConditionalVAE
 from molvae.model.prior import JointGaussian, Prior, StandardNormal
 from molvae.normalizer import PropertyNormalizer
-from molvae.training_index import BloomFilter
+from molvae.training_index import BloomFilter, RingSystems
 from molvae.vocabulary import Vocabulary
 
-FORMAT = 2  # since which fingerprints may be in it
+FORMAT = 2  # since which fingerprints and ring systems may be in it
 KIND = "checkpoint"
 MODEL_FILE = "model.safetensors"  # in a run folder
 SAMPLE_MOLECULES = 4096  # a combination that one molecule in a thousand has is among them
 SAMPLE = "sample.conditions"
-OPTIONAL = {SAMPLE, FINGERPRINTS}  # arrays that a model may lack
+OPTIONAL = {SAMPLE, FINGERPRINTS, RINGS}  # arrays that a model may lack
 MAX_PARAMETERS = 500_000_000  # more in a file means damage
 Part = TypeVar("Part")
 # Raised when an odd header is read.
@@ -45,6 +45,8 @@ class Checkpoint:
         sample: standardized properties of some training molecules, NaN where unknown, float32,
             shape (M, P); None in a model that was trained before they were kept.
         fingerprints: of the training molecules, as in a `MoleculeDataset`.
+        rings: the ring systems of the training set that are not rare; None in a model that was
+            trained before they were kept.
         provenance: data, training configuration, SELFIES constraints, seed, versions, figures.
         sha256: of the file's content; empty before it is saved or loaded.
     """
@@ -56,6 +58,7 @@ class Checkpoint:
     index: BloomFilter
     sample: np.ndarray | None = None
     fingerprints: np.ndarray | None = None
+    rings: RingSystems | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
@@ -96,6 +99,8 @@ class Checkpoint:
             "index": {"hashes": self.index.hashes},
             "provenance": self.provenance,
         }
+        if self.rings is not None:
+            arrays[RINGS], header["rings"] = self.rings.to_array(), self.rings.to_dict()
         self.sha256 = store.write(path, arrays, header, kind=KIND, format=FORMAT)
         return self.sha256
 
@@ -119,6 +124,7 @@ class Checkpoint:
         _check_layout(stored, shapes, len(normalizer.names))  # before any of it takes memory
         arrays = store.load(stored)
         sample, fingerprints = arrays.pop(SAMPLE, None), arrays.pop(FINGERPRINTS, None)
+        rings = read_rings(stored, arrays)
         _check_finite(arrays, path)
         with torch.device("meta"):  # without random initial weights
             model = ConditionalVAE(config, len(vocabulary), len(normalizer.names))
@@ -134,6 +140,7 @@ class Checkpoint:
             index=BloomFilter(arrays["index.bits"], hashes),
             sample=None if sample is None else _checked_sample(sample, path),
             fingerprints=fingerprints,
+            rings=rings,
             provenance=provenance,
             sha256=stored.sha256,
         )

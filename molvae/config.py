@@ -202,6 +202,12 @@ class GenerateConfig:
     unique: bool = setting(True, "Reject duplicates (tier consistent)")
     novel: bool = setting(False, "Reject molecules of the training set")
     in_range: bool = setting(False, "Reject molecules outside a requested range or class")
+    rings: str = setting(
+        "known",
+        "known: reject molecules with a ring system that hardly any training molecule has (tier"
+        " consistent); any: keep them",
+        choices=("known", "any"),
+    )
     filters: tuple[str, ...] = setting(
         (), "Structural alerts to reject: PAINS, BRENK, NIH, MCF, MOSES"
     )

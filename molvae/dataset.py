@@ -10,10 +10,12 @@ from molvae.arguments import as_path
 from molvae.errors import ArtifactError, UsageError
 from molvae.files import store
 from molvae.normalizer import PropertyNormalizer
+from molvae.training_index import RingSystems
 from molvae.vocabulary import SPECIAL, Vocabulary
 
-FORMAT = 2  # since which fingerprints may be in it
+FORMAT = 2  # since which fingerprints and ring systems may be in it
 TRAIN, VALIDATION, TEST = range(3)
+RINGS = "rings.systems"  # the one array that may be lacking
 SPLIT_NAMES = ("train", "validation", "test")
 FINGERPRINTS = "training.fingerprints"  # an array that may be lacking
 FINGERPRINT_BYTES = 128
@@ -34,6 +36,8 @@ class MoleculeDataset(NamedTuple):
             sha256, tally, versions, SELFIES constraints.
         training_fingerprints: Morgan fingerprints of the molecules of the training split, packed,
             uint8, shape (M, 128); None where there are too many or they are not wanted.
+        rings: the ring systems of the training split that are not rare; None in a dataset of
+            format 1.
     """
 
     ids: np.ndarray
@@ -45,6 +49,7 @@ class MoleculeDataset(NamedTuple):
     normalizer: PropertyNormalizer
     provenance: Mapping[str, Any]
     training_fingerprints: np.ndarray | None = None
+    rings: RingSystems | None = None
 
     @property
     def size(self) -> int:
@@ -92,6 +97,8 @@ class MoleculeDataset(NamedTuple):
         }
         if self.training_fingerprints is not None:
             arrays[FINGERPRINTS] = self.training_fingerprints
+        if self.rings is not None:
+            arrays[RINGS], header["rings"] = self.rings.to_array(), self.rings.to_dict()
         return store.write(as_path("path", path), arrays, header, kind="dataset", format=FORMAT)
 
     @classmethod
@@ -111,12 +118,14 @@ class MoleculeDataset(NamedTuple):
             raise ArtifactError(f"{path}: damaged: {error!s:.300}") from error
         _check_layout(stored, len(normalizer.names))
         arrays = store.load(stored)
+        rings = read_rings(stored, arrays)
         dataset = cls(
             **{name: arrays[name] for name in _TYPES},
             vocabulary=vocabulary,
             normalizer=normalizer,
             provenance=provenance,
             training_fingerprints=arrays.get(FINGERPRINTS),
+            rings=rings,
         )
         _check_values(dataset, path)
         return dataset
@@ -138,9 +147,25 @@ def check_fingerprints(stored: store.Stored) -> None:
         )
 
 
+def read_rings(stored: store.Stored, arrays: Mapping[str, np.ndarray]) -> RingSystems | None:
+    """Return the ring systems that a file carries, None where it carries none.
+
+    Raises:
+        ArtifactError: when they are damaged.
+    """
+    if RINGS not in arrays:
+        return None
+    try:
+        if stored.layout[RINGS][0] != "U8":
+            raise TypeError("no text")
+        return RingSystems.of(arrays[RINGS], stored.header["rings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{stored.path}: damaged: its ring systems: {error!s:.200}") from error
+
+
 def _check_layout(stored: store.Stored, width: int) -> None:
     """Check which arrays a file declares, before they take memory; `width` properties each."""
-    if odd := sorted((stored.layout.keys() - {FINGERPRINTS}) ^ _TYPES.keys()):
+    if odd := sorted((stored.layout.keys() - {FINGERPRINTS, RINGS}) ^ _TYPES.keys()):
         raise ArtifactError(
             f"{stored.path}: damaged: missing or unexpected arrays: {', '.join(odd[:5]):.300}."
         )

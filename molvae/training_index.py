@@ -1,14 +1,16 @@
-"""An index of the training set: whether it contains a molecule, in 2.4 bytes a molecule.
+"""What a model remembers of its training set: an index of its molecules, and its ring systems.
 
-A Bloom filter (Bloom 1970, https://doi.org/10.1145/362686.362692): a molecule of the training set
-is always recognized; a new one is taken for a known one at the stated rate. Positions come from
-two halves of a hash (Kirsch & Mitzenmacher 2008, https://doi.org/10.1002/rsa.20208).
+The index tells whether the set contains a molecule, in 2.4 bytes a molecule.
+
+It is a Bloom filter (Bloom 1970, https://doi.org/10.1145/362686.362692): a molecule of the
+training set is always recognized; a new one is taken for a known one at the stated rate. Positions
+come from two halves of a hash (Kirsch & Mitzenmacher 2008, https://doi.org/10.1002/rsa.20208).
 """
 
 import hashlib
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,3 +66,43 @@ def _positions(values: np.ndarray, hashes: int, size: int) -> Iterable[np.ndarra
     high = (values >> np.uint64(32)) | np.uint64(1)  # odd, so that steps visit distinct positions
     for step in range(hashes):
         yield ((low + np.uint64(step) * high) % np.uint64(size)).astype(np.int64)
+
+
+class RingSystems(NamedTuple):
+    """The ring systems of a training set that are no curiosities.
+
+    Attributes:
+        systems: canonical SMILES as `chem.rings` writes them, sorted.
+        least: the number of training molecules that each is in, at least.
+    """
+
+    systems: tuple[str, ...]
+    least: int
+
+    def to_array(self) -> np.ndarray:
+        """Return the systems as lines of text, uint8."""
+        return np.frombuffer("\n".join(self.systems).encode("ascii"), dtype=np.uint8)
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the rest as plain values for a JSON header."""
+        return {"least": self.least, "systems": len(self.systems)}
+
+    @classmethod
+    def of(cls, array: np.ndarray, header: Mapping[str, Any]) -> "RingSystems":
+        """Rebuild from `to_array` and `to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: for other values, which may come from anywhere.
+        """
+        systems = tuple(array.tobytes().decode("ascii").split("\n")) if array.size else ()
+        sound = all(text.isprintable() and text.strip() == text != "" for text in systems)
+        if not sound or systems != tuple(sorted(set(systems))):
+            raise ValueError("no sorted list of ring systems")
+        if (len(systems), int(header["least"])) != (header["systems"], header["least"]):
+            raise ValueError(f"{header!r:.80} does not describe {len(systems)} ring systems")
+        return cls(systems, int(header["least"]))
+
+    def joined(self, other: "RingSystems") -> "RingSystems":
+        """Return the systems of both training sets."""
+        systems = tuple(sorted({*self.systems, *other.systems}))
+        return RingSystems(systems, min(self.least, other.least))

@@ -19,7 +19,7 @@ import torch
 
 from molvae import checkpoint
 from molvae.checkpoint import Checkpoint, find_model, read_training_index
-from molvae.dataset import MoleculeDataset
+from molvae.dataset import RINGS, MoleculeDataset
 from molvae.errors import ArtifactError, InputError, MolvaeError
 from molvae.files import store
 from molvae.train.batches import collate
@@ -65,6 +65,16 @@ def test_saved_model_comes_back_equal(
     assert again.normalizer.to_dict() == drug_dataset.normalizer.to_dict()
     assert again.provenance == loaded.provenance
     assert again.model.config == loaded.model.config
+    assert again.rings == drug_dataset.rings is not None
+
+
+def test_a_model_of_the_first_format_has_no_ring_systems(
+    tiny_model_file: Path, tmp_path: Path
+) -> None:
+    arrays, header = store.read(tiny_model_file, kind="checkpoint", format=checkpoint.FORMAT)
+    arrays.pop(RINGS), header.pop("rings")
+    store.write(tmp_path / "old", arrays, header, kind="checkpoint", format=1)
+    assert Checkpoint.load(tmp_path / "old").rings is None
 
 
 def test_half_precision_is_half_the_size_and_nearly_the_same(
@@ -204,6 +214,8 @@ DAMAGES: dict[str, tuple[Change, str]] = {
     "no hash": (lambda a, h: h["index"].update(hashes=0), "index"),
     "a billion hashes": (lambda a, h: h["index"].update(hashes=10**9), "index"),
     "infinite hashes": (lambda a, h: h["index"].update(hashes=float("inf")), "index"),
+    "rings without a header": (lambda a, h: h.pop("rings"), "ring systems"),
+    "rings in no order": (lambda a, h: a.update({RINGS: a[RINGS][::-1].copy()}), "ring systems"),
     "no prior mean": (lambda a, h: a.pop("prior.mean"), "prior"),
     "prior of other sizes": (
         lambda a, h: a.update(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from molvae import dataset
-from molvae.dataset import SPLIT_NAMES, MoleculeDataset
+from molvae.dataset import FORMAT, RINGS, SPLIT_NAMES, MoleculeDataset
 from molvae.errors import ArtifactError, UsageError
 from molvae.files import store
 
@@ -15,9 +15,9 @@ Change = Callable[[dict[str, np.ndarray], dict[str, Any]], object]
 
 def rewritten(path: Path, out: Path, change: Change) -> Path:
     """Alter arrays and header and give them a digest that fits."""
-    arrays, header = store.read(path, kind="dataset", format=dataset.FORMAT)
+    arrays, header = store.read(path, kind="dataset", format=FORMAT)
     change(arrays, header)
-    store.write(out, arrays, header, kind="dataset", format=dataset.FORMAT)
+    store.write(out, arrays, header, kind="dataset", format=FORMAT)
     return out
 
 
@@ -100,6 +100,11 @@ DAMAGES: dict[str, Change] = {
     "fingerprints of another type": lambda a, h: a.update(
         {dataset.FINGERPRINTS: a[dataset.FINGERPRINTS].astype(np.float32)}
     ),
+    "rings without a header": lambda a, h: h.pop("rings"),
+    "rings that are another number": lambda a, h: h["rings"].update(systems=3),
+    "rings in no order": lambda a, h: a.update({RINGS: a[RINGS][::-1].copy()}),
+    "rings that are no text": lambda a, h: a.update({RINGS: a[RINGS] | 128}),
+    "rings of another type": lambda a, h: a.update({RINGS: a[RINGS].astype(np.int32)}),
     "hashes of another type": lambda a, h: a.update(hashes=a["hashes"].astype(np.int64)),
 }
 
@@ -114,15 +119,17 @@ def test_parts_that_do_not_fit_together_are_refused(
     assert str(path) in str(caught.value)
 
 
-def test_a_dataset_of_the_first_format_loads_without_fingerprints(
-    drug_dataset: MoleculeDataset, tmp_path: Path
+def test_a_dataset_of_the_first_format_loads_without_fingerprints_and_ring_systems(
+    drug_dataset_file: Path, tmp_path: Path
 ) -> None:
-    drug_dataset._replace(training_fingerprints=None).save(tmp_path / "new")
-    arrays, header = store.read(tmp_path / "new", kind="dataset", format=dataset.FORMAT)
+    arrays, header = store.read(drug_dataset_file, kind="dataset", format=FORMAT)
+    del arrays[RINGS], header["rings"], arrays[dataset.FINGERPRINTS]
     store.write(tmp_path / "old", arrays, header, kind="dataset", format=1)
-    old = MoleculeDataset.load(tmp_path / "old")
-    assert old.training_fingerprints is None
-    assert old.fingerprint == drug_dataset.fingerprint
+    old, new = (MoleculeDataset.load(path) for path in (tmp_path / "old", drug_dataset_file))
+    assert (old.rings, old.training_fingerprints) == (None, None)
+    assert new.rings is not None
+    assert "c1ccccc1" in new.rings.systems
+    assert old.fingerprint == new.fingerprint
 
 
 def test_checkpoint_is_no_dataset(tiny_model_file: Path) -> None:

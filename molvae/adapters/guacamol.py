@@ -47,7 +47,9 @@ class GuacaMolGenerator:
         executor: Executor | None = None,
     ) -> None:
         self.generator, self.executor = generator, executor
-        self.config = check(replace(config or generator.defaults, unique=False))
+        self.config = check(
+            replace(config or replace(generator.defaults, rings="any"), unique=False)
+        )
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self.summaries: list[Summary] = []
 

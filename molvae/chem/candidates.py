@@ -7,6 +7,7 @@ from rdkit import Chem, rdBase
 
 from molvae.chem.filters import FILTERS, smarts_filter
 from molvae.chem.properties import measure
+from molvae.chem.rings import ring_systems
 from molvae.chem.selfies import decode_molecule, is_consistent
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standard_spelling
 from molvae.errors import Rejected
@@ -22,6 +23,7 @@ class Checks(NamedTuple):
     smarts: tuple[str, ...] = ()  # patterns that must be found
     not_smarts: tuple[str, ...] = ()  # patterns that must not be found
     standardization: Standardization = DEFAULT_STANDARDIZATION  # of the training set
+    rings: bool = False  # name the ring systems of what is not refused
     consistent_only: bool = False  # refuse symbols that SELFIES repairs, before they are measured
 
 
@@ -35,6 +37,7 @@ class Candidate(NamedTuple):
     values: tuple[float, ...] = ()  # the properties asked for, in their units
     refusal: str = ""  # why it is no molecule, or the filter that refuses it; "" if accepted
     identity: str = ""  # its SMILES as the training set spells it, for novelty
+    rings: tuple[str, ...] = ()  # its ring systems, where asked for
 
 
 def decode_and_check(symbols: Sequence[str], checks: Checks) -> Candidate:
@@ -54,7 +57,9 @@ def decode_and_check(symbols: Sequence[str], checks: Checks) -> Candidate:
         identity = standard_spelling(smiles, mol, checks.standardization)
     except Rejected as rejected:
         return Candidate(smiles, consistent, refusal=rejected.reason)
-    return Candidate(smiles, consistent, values, _alert(mol, checks), identity)
+    refusal = _alert(mol, checks)
+    rings = ring_systems(mol) if checks.rings and not refusal else ()
+    return Candidate(smiles, consistent, values, refusal, identity, rings)
 
 
 def decode_and_check_all(batch: Sequence[tuple[Sequence[str], Checks]]) -> list[Candidate]:

@@ -16,12 +16,21 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import QED, rdMolDescriptors
 
 from molvae.chem.constraints import bonds_by_atom, constrained
-from molvae.chem.fast import druglikeness, environments, kekule, lipophilicity, rotatable, symbols
+from molvae.chem.fast import (
+    druglikeness,
+    environments,
+    kekule,
+    lipophilicity,
+    ring_systems,
+    rotatable,
+    symbols,
+)
 from molvae.chem.fast.environments import Environments
 from molvae.chem.fast.environments import kind_of as kind_of
 from molvae.chem.fast.kekule import KekuleGraph
 from molvae.chem.fast.kekule import write_smiles as write_smiles
 from molvae.chem.fast.resonance import is_resonance_form as is_resonance_form
+from molvae.chem.fast.ring_systems import NumberedSystem as NumberedSystem
 from molvae.chem.fast.screens import Screen as Screen
 from molvae.chem.fast.screens import asked as asked
 from molvae.chem.fast.symbols import write_symbols as write_symbols
@@ -122,6 +131,12 @@ def qed(mol: Chem.Mol, *parts: float) -> float:
 def read_environments(mol: Chem.Mol) -> Environments | None:
     """Return a molecule's atom environments; None if RDKit must compute its properties."""
     return environments.environments(mol) if is_fast() else None
+
+
+def numbered_systems(mol: Chem.Mol) -> list[NumberedSystem] | None:
+    """Return keys of a molecule's ring systems; None if each has to be written as SMILES."""
+    read = read_environments(mol)
+    return None if read is None else ring_systems.numbered_systems(read)
 
 
 def read_smiles(smiles: str) -> KekuleGraph | None:

@@ -93,6 +93,16 @@ def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Pr
     return found
 
 
+def tell_of_rings(generator: "MoleculeGenerator", rings: str, *, quiet: bool) -> None:
+    """Report a model that cannot keep the rule on ring systems, where it is asked to."""
+    if rings == "known" and generator.model.rings is None:
+        say(
+            "The model has no list of the ring systems of its training set, so none is rejected"
+            " (--rings any). Train it again to have one.",
+            quiet=quiet,
+        )
+
+
 @contextmanager
 def workers(
     jobs: int | None, executor: str | None, *, packages: Sequence[str] = ()

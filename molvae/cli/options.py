@@ -243,5 +243,13 @@ searching = chained(
         show_default=True,
         help="Molecules decoded for each row.",
     ),
+    click.option(
+        "--rings",
+        type=click.Choice(("known", "any")),
+        default="known",
+        show_default=True,
+        help="known: prefer molecules without a ring system that hardly any training molecule has;"
+        " any: do not look at them.",
+    ),
     seed("Seed of the noise.", default=0),
 )

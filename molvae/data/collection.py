@@ -1,7 +1,8 @@
 """The rows of all tables and the distinct molecules among them, in the order of the files."""
 
 from array import array
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from molvae.chem.molblock import without_block
 from molvae.data.applicability import MOST_TRAINING
@@ -47,6 +48,8 @@ class Collection:
         self._smiles: dict[int, str] = {}  # of rows that their labels may reject
         self._by_hash: dict[int, int] = {}
         self._ids, self._offsets = array("H"), array("q", [0])
+        self._systems: dict[str, int] = {}  # a number for each ring system
+        self._rings, self._ring_offsets = array("L"), array("q", [0])
 
     def add_row(self, row: Row, cells: Sequence[str], split: int) -> None:
         """Add a row with the cells of its labels and the split that a column names."""
@@ -68,6 +71,9 @@ class Collection:
                 self.hashes.append(found.hash)
                 self.scaffolds.append(found.scaffold)
                 self._keep_fingerprint(found.fingerprint)
+                systems = self._systems
+                self._rings.extend(systems.setdefault(s, len(systems)) for s in found.rings)
+                self._ring_offsets.append(len(self._rings))
             elif ids != self.symbols_of(known).tolist():  # one pair in 10^7 tables of 10^6 rows
                 found = Rejected("hash collision", "another molecule has the same 64-bit hash")
         if isinstance(found, Lost):
@@ -94,6 +100,14 @@ class Collection:
     def place(self, row: int) -> tuple[str, int]:
         """Return the file and the line of a row."""
         return list(self._files)[self._file_of[row]], self._lines[row]
+
+    def common_rings(self, molecules: Iterable[int], *, least: int) -> list[str]:
+        """Return the ring systems that at least so many of some molecules have, sorted."""
+        counts: Counter[int] = Counter()
+        for molecule in molecules:
+            begin, end = self._ring_offsets[molecule : molecule + 2]
+            counts.update(self._rings[begin:end])
+        return sorted(text for text, number in self._systems.items() if counts[number] >= least)
 
     def symbols_of(self, molecule: int) -> "array[int]":
         """Return the provisional ids of a molecule's symbols."""

@@ -203,8 +203,8 @@ def _entry(result: Result) -> list[object]:
 
 def _result(entry: list[object]) -> Result:
     if len(entry) == len(Molecule._fields):
-        hash, symbols, values, scaffold, fingerprint = entry
+        hash, symbols, values, scaffold, fingerprint, rings = entry
         packed = bytes.fromhex(str(fingerprint))
-        return Molecule(hash, symbols, tuple(values), scaffold, packed)  # type: ignore[arg-type]
+        return Molecule(hash, symbols, tuple(values), scaffold, packed, tuple(rings))  # type: ignore[arg-type]
     reason, detail, field = map(str, entry)
     return Rejected(reason, detail, field=field)

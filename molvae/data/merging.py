@@ -22,6 +22,7 @@ class Merged(NamedTuple):
     """The N distinct molecules that are left.
 
     Attributes:
+        numbers: of each molecule in the collection, int64, shape (N,).
         ids: as in `MoleculeDataset`; so are `offsets`, `hashes` and `vocabulary`.
         values: properties, then labels as `Label.parse` returns them, float32, shape (N, P).
         scaffolds: hash of each Murcko scaffold, uint64, shape (N,).
@@ -33,6 +34,7 @@ class Merged(NamedTuple):
         disagreements: labels of a row that differ from those of an earlier row, in order.
     """
 
+    numbers: np.ndarray
     ids: np.ndarray
     offsets: np.ndarray
     values: np.ndarray
@@ -79,7 +81,7 @@ def merge(
     rejects = dict(collection.rejects)
     rows, numbers = _usable_rows(collection, labels, rejects)
     ids, offsets, counts = _symbols(collection, numbers)
-    needed = max(1, ceil(min_count * min(1.0, len(numbers) / FULL_MIN_COUNT)))
+    needed = scaled_count(min_count, len(numbers))
     vocabulary, left_out = Vocabulary.from_counts(counts, min_count=needed, known=known)
     keep = _without_rare(collection, rows, numbers, left_out, rejects)
     settled = [
@@ -92,6 +94,7 @@ def merge(
     np.maximum.at(split, rows.molecule, np.frombuffer(collection.split, dtype=np.uint8)[rows.row])
     lengths = np.diff(offsets)
     return Merged(
+        numbers=numbers[keep],
         ids=vocabulary.encode(collection.symbols).astype(np.uint16)[ids[np.repeat(keep, lengths)]],
         offsets=np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64),
         values=np.column_stack([values, *settled])[keep].astype(np.float32),
@@ -105,6 +108,11 @@ def merge(
         rejects=[rejects[row] for row in sorted(rejects)],
         disagreements=_disagreements(collection, labels, rows, settled, keep),
     )
+
+
+def scaled_count(count: int, molecules: int) -> int:
+    """Return a number of molecules that is asked for, less in a small table but at least one."""
+    return max(1, ceil(count * min(1.0, molecules / FULL_MIN_COUNT)))
 
 
 def _usable_rows(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from molvae.chem.gate import ValidMolecule, validate
 from molvae.chem.properties import measure
+from molvae.chem.rings import ring_systems
 from molvae.chem.similarity import fingerprints, murcko_scaffold
 from molvae.chem.smiles import Standardization
 from molvae.data.tables.records import Row
@@ -54,6 +55,7 @@ class Molecule(NamedTuple):
         values: the properties, in their units.
         scaffold: hash of the Murcko scaffold, 0 unless the split needs it.
         fingerprint: packed, empty unless they are kept.
+        rings: its ring systems, each once.
     """
 
     hash: int
@@ -61,6 +63,7 @@ class Molecule(NamedTuple):
     values: tuple[float, ...]
     scaffold: int
     fingerprint: bytes
+    rings: tuple[str, ...]
 
 
 def standardize_and_measure(
@@ -140,7 +143,9 @@ def _prepare(recipe: Recipe, row: Row) -> Molecule | Rejected:
         fingerprint = fingerprints([mol]).tobytes() if recipe.fingerprints else b""
     except Rejected as rejected:
         return rejected
-    return Molecule(_hash(smiles), symbols, tuple(values.tolist()), scaffold, fingerprint)
+    rings = tuple(dict.fromkeys(ring_systems(mol)))
+    measured = tuple(values.tolist())
+    return Molecule(_hash(smiles), symbols, measured, scaffold, fingerprint, rings)
 
 
 def _hash(text: str) -> int:

@@ -22,7 +22,7 @@ from molvae.data.conditions import Conditions, make_conditions
 from molvae.data.inputs import Inputs, Source
 from molvae.data.journal import Journal, journaled
 from molvae.data.labels import Label
-from molvae.data.merging import Merged, merge
+from molvae.data.merging import Merged, merge, scaled_count
 from molvae.data.molecules import CHUNK, SECONDS, Recipe, prepare_rows
 from molvae.data.tables import tables
 from molvae.data.tally import Disagreement, Reject, Tally
@@ -31,7 +31,12 @@ from molvae.errors import InputError, UsageError
 from molvae.normalizer import class_column
 from molvae.parallel.executors import versions
 from molvae.parallel.workers import Jobs, map_chunks
+from molvae.training_index import RingSystems
 from molvae.version import __version__
+
+# Training molecules that must have a ring system before molecules with it are generated; as in
+# the metric ring_precedence.
+PRECEDENTS = 5
 
 
 class Prepared(NamedTuple):
@@ -130,6 +135,7 @@ def prepare(
         normalizer=conditions.normalizer,
         provenance={**_provenance(config, inputs.sources, tally), **rule},
         training_fingerprints=fingerprints,
+        rings=_rings(collection, merged.numbers[split == TRAIN]),
     )
     return Prepared(dataset, tally, merged.rejects, merged.disagreements, recalled)
 
@@ -161,6 +167,12 @@ def _collect(
             if progress is not None:
                 progress(done, inputs.position)
     return collection, journal.recalled if journal else 0
+
+
+def _rings(collection: Collection, training: np.ndarray) -> RingSystems:
+    """Return the ring systems that are not rare among the training molecules."""
+    least = scaled_count(PRECEDENTS, len(training))
+    return RingSystems(tuple(collection.common_rings(training.tolist(), least=least)), least)
 
 
 def _check_names(computed: Sequence[str], labels: Sequence[str]) -> None:

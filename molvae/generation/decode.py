@@ -36,6 +36,7 @@ class Decoded(NamedTuple):
         predicted: labels that cannot be computed from a structure, as the property head predicts
             them from the string.
         nll: -log p(x given z, c) in nats.
+        rings: its ring systems.
     """
 
     smiles: str
@@ -44,6 +45,7 @@ class Decoded(NamedTuple):
     properties: Mapping[str, float]
     predicted: Mapping[str, Reading]
     nll: float
+    rings: tuple[str, ...]
 
     def value(self, name: str) -> Reading:
         """Return a property as measured, or a label as predicted."""
@@ -80,7 +82,8 @@ def decode_molecules(
         random = (slot_random(seed, slot, 0, TOKENS) for slot in slots)
         uniforms = np.stack([each.random(model.longest + 1) for each in random])
     strings = model.decode(codes, points, settings, uniforms=uniforms)
-    checks = Checks(model.measured, standardization=model.standardization)
+    known = model.rings is not None
+    checks = Checks(model.measured, standardization=model.standardization, rings=known)
     candidates = [decode_and_check(string.symbols, checks) for string in strings]
     readings: list[dict[str, Reading]] = [{}] * len(strings)
     if model.labels:
@@ -95,6 +98,7 @@ def decode_molecules(
             dict(zip(model.measured, candidate.values or nothing, strict=True)),
             {name: reading[name] for name in model.labels},
             string.nll,
+            candidate.rings,
         )
         for string, candidate, reading in zip(strings, candidates, readings, strict=True)
     ]

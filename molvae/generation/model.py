@@ -3,7 +3,7 @@
 Letters: N molecules, T tokens, Z latent dimensions, P properties.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -70,6 +70,7 @@ class LoadedModel:
             holds no fingerprints.
         measured: its properties that can be computed from a structure.
         labels: its other properties, which it can only predict.
+        rings: the ring systems of its training set that are not rare; None where it has no list.
 
     Raises:
         ArtifactError: when the model was trained under other SELFIES constraints, so that its
@@ -86,6 +87,7 @@ class LoadedModel:
         self.applicability = read_applicability(checkpoint)
         self.measured = tuple(name for name in self.normalizer.names if name in PROPERTIES)
         self.labels = tuple(n for n in self.normalizer.quantities if n not in PROPERTIES)
+        self.rings = None if checkpoint.rings is None else frozenset(checkpoint.rings.systems)
 
     @property
     def name(self) -> str:
@@ -145,6 +147,19 @@ class LoadedModel:
                 f"noise = {noise:g}: this model was trained without noise; leave --noise out, or"
                 " train a model with --noise-conditional."
             )
+
+    def allowed_rings(
+        self, config: GenerateConfig, given: Iterable[str] = ()
+    ) -> frozenset[str] | None:
+        """Return the ring systems that molecules may have; None for any.
+
+        Args:
+            config: tells whether rare ones are refused; in the tier raw they never are.
+            given: ring systems of given molecules, which are allowed too.
+        """
+        if self.rings is None or config.rings == "any" or config.tier == "raw":
+            return None
+        return self.rings.union(given)
 
     def encode(self, molecules: Sequence[Sequence[str]]) -> Posterior:
         """Return q(z given x) of N molecules, given by their symbols, in shapes (N, Z).

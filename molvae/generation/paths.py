@@ -15,6 +15,7 @@ from torch import Tensor
 
 from molvae.arguments import MAX_SERIES, whole_number
 from molvae.chem.properties import PROPERTIES
+from molvae.chem.rings import rings_of
 from molvae.chem.similarity import tanimoto
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import UsageError, did_you_mean
@@ -38,12 +39,15 @@ class Step(NamedTuple):
         tanimoto: its similarity to each molecule that the series was made from, by Morgan
             fingerprints of radius 2.
         noise: fraction of noise in its latent code.
+        rare_rings: how many of the molecules decoded for this step have a ring system that is rare
+            in training, for which they were refused.
     """
 
     at: float
     molecule: Decoded
     tanimoto: tuple[float, ...]
     noise: float
+    rare_rings: int = 0
 
 
 def interpolate(
@@ -87,7 +91,8 @@ def interpolate(
     points = start + shares[:, None] * (end - start)
     points = request.fill_in(points)
     codes = Posterior(torch.stack(along), torch.stack(widths))
-    tried = search_around(model, codes, points, search)
+    given = {system for each in ends for system in rings_of(each.smiles)}
+    tried = search_around(model, codes, points, search, given_rings=given)
     met = {each.smiles for each in ends} | {tried[-1][0].molecule.smiles}
     steps = []
     for place, (share, written) in enumerate(zip(shares.tolist(), tried, strict=True)):
@@ -96,7 +101,7 @@ def interpolate(
             new = [_step(share, each, ends) for each in written if each.is_new(met)]
             chosen = max(new, key=partial(_fitness, request), default=chosen)
         met.add(chosen.molecule.smiles)
-        steps.append(chosen)
+        steps.append(chosen._replace(rare_rings=sum(each.rare_ring for each in written)))
     return steps
 
 
@@ -135,7 +140,8 @@ def sweep(
     codes = Posterior(*(part.repeat(len(values), 1) for part in found))
     points = model.own_points([start]).repeat(len(values), axis=0)
     points[:, column] = values
-    tried = search_around(model, codes, points, search, guidance=guidance)
+    given = rings_of(start.smiles)
+    tried = search_around(model, codes, points, search, given_rings=given, guidance=guidance)
     apart = np.diff(np.unique(values)).min(initial=model.normalizer.scales[name] / 2)
     return [
         _nearest(name, float(value), float(apart) / 2, written, start)
@@ -152,8 +158,9 @@ def _nearest(
         got = step.molecule.value(name)
         return abs(got - value) if isinstance(got, float) else np.inf
 
-    sound = [each for each in tried if each.molecule.consistent] or tried[:1]
-    steps = [_step(value, each, (start,)) for each in sound]
+    sound = [each for each in tried if each.sound] or tried[:1]
+    refused = sum(each.rare_ring for each in tried)
+    steps = [_step(value, each, (start,))._replace(rare_rings=refused) for each in sound]
     hits = [step for step in steps if gap(step) <= tolerance]
     if hits:
         return max(hits, key=lambda step: (step.tanimoto, -gap(step)))

@@ -40,6 +40,7 @@ BLOCK = 8192  # molecules of which all are found before the last try of the next
 PIECE = 512  # slots proposed for before their chemistry begins: many tiles, whose rows follow on
 CHUNK = 32  # proposals that a worker process takes at once
 EXCLUDED = "excluded"
+RARE_RING = "rare ring system"
 
 
 class _Round(NamedTuple):
@@ -65,6 +66,8 @@ class RejectionSampler:
             properties one by one.
         excluded: canonical SMILES of molecules that are not wanted, as the training set spells
             them.
+        given_rings: ring systems that are allowed although they are rare in training: of given
+            molecules.
 
     Raises:
         UsageError: for a filter that does not exist or a SMARTS pattern that is none.
@@ -81,15 +84,17 @@ class RejectionSampler:
         codes: Codes | None = None,
         ood: Sequence[bool] | None = None,
         excluded: Iterable[str] = (),
+        given_rings: Iterable[str] = (),
     ) -> None:
         self.model, self.requests, self.settings = model, requests, settings
         self.n = whole_number("n", n, 1, MAX_MOLECULES)
         self.excluded = frozenset(as_molecules("exclude", excluded))
+        self.rings = model.allowed_rings(settings, given_rings)
         drawn = secrets.randbelow(2**32) if seed is None else seed
         self.seed = whole_number("seed", drawn, 0, MAX_SEED)
         self.ood = ood or [bool(request.unfamiliar) for request in requests]
         self.propose = partial(propose, model, settings=settings, seed=self.seed, codes=codes)
-        self.checks = _checks(model, settings)
+        self.checks = _checks(model, settings)._replace(rings=self.rings is not None)
         self.found: dict[int, Generated] = {}
         self.candidates: dict[int, list[Generated]] = {}
         self.used: set[str] = set()
@@ -180,6 +185,8 @@ class RejectionSampler:
             self.accepted_first += honest
             self.first.append(candidate.smiles)
         refusal = candidate.refusal
+        if self.rings is not None and not self.rings.issuperset(candidate.rings):
+            refusal = RARE_RING
         if candidate.smiles and self.settings.tier == "consistent" and not honest:
             refusal = REPAIRED if proposal.ended else "did not end"
         if refusal:

@@ -8,6 +8,7 @@ from a seed, and each code is decoded greedily: a series comes out the same agai
 Letters: N places, Z latent dimensions, P properties.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -32,36 +33,53 @@ class Search(NamedTuple):
             None: 0.75, or the width of the posterior where the decoder takes no noise.
         tries: molecules decoded for each place.
         seed: of the noise.
+        rings: "known" prefers molecules without a ring system that is rare in training; "any"
+            makes no difference.
     """
 
     noise: float | None = None
     tries: int = SERIES_TRIES
     seed: int = 0
+    rings: str = "known"
 
     def checked(self, model: LoadedModel) -> "Search":
         """Return the same in Python's numbers.
 
         Raises:
             UsageError: for a number out of its range, or noise that the model cannot take.
+            ConfigError: for a rule on rings that does not exist.
         """
         noise = None if self.noise is None else real_number("noise", self.noise, 0.0, 1.0)
         model.check_noise(noise)
         tries = whole_number("tries", self.tries, 1, MAX_SERIES)
-        return Search(noise, tries, whole_number("seed", self.seed, 0, MAX_SEED))
+        rings = check(GenerateConfig(rings=self.rings)).rings
+        return Search(noise, tries, whole_number("seed", self.seed, 0, MAX_SEED), rings)
 
 
 SEARCH = Search()
 
 
 class Found(NamedTuple):
-    """One molecule that was decoded for a place, and the noise in its code."""
+    """One molecule that was decoded for a place.
+
+    Attributes:
+        molecule: the molecule.
+        noise: in its code.
+        rare_ring: it has a ring system that is rare in training and not allowed.
+    """
 
     molecule: Decoded
     noise: float
+    rare_ring: bool = False
+
+    @property
+    def sound(self) -> bool:
+        """Whether SELFIES had nothing to repair and there is no rare ring system."""
+        return self.molecule.consistent and not self.rare_ring
 
     def is_new(self, met: set[str]) -> bool:
-        """Return whether SELFIES had nothing to repair, and the molecule is not among `met`."""
-        return self.molecule.consistent and self.molecule.smiles not in met
+        """Return whether the molecule is sound and not among `met`."""
+        return self.sound and self.molecule.smiles not in met
 
 
 def search_around(
@@ -70,6 +88,7 @@ def search_around(
     points: np.ndarray,
     search: Search,
     *,
+    given_rings: Collection[str] = (),
     guidance: float = 1.0,
 ) -> list[list[Found]]:
     """Decode molecules for N places: from the mean of each code, and then from around it.
@@ -79,10 +98,12 @@ def search_around(
         codes: of the places.
         points: properties that the decoder is given at each, shape (N, P).
         search: how many, and how far around.
+        given_rings: ring systems that are allowed though rare: of given molecules.
         guidance: classifier-free guidance weight.
     """
     search = search.checked(model)
     guidance = check(GenerateConfig(guidance=guidance)).guidance
+    allowed = model.allowed_rings(GenerateConfig(rings=search.rings), given_rings)
     furthest = SERIES_NOISE if search.noise is None else search.noise
     random = torch.Generator().manual_seed(search.seed)
     n, size = codes.mean.shape
@@ -103,5 +124,6 @@ def search_around(
         settings = DrawSettings(guidance=guidance, noise=level)
         decoded = decode_molecules(model, mixed, np.tile(points, (times, 1)), settings)
         for place, molecule in enumerate(decoded):
-            found[place % n].append(Found(molecule, level))
+            rare = allowed is not None and not allowed.issuperset(molecule.rings)
+            found[place % n].append(Found(molecule, level, rare))
     return found

@@ -147,9 +147,10 @@ def _spread(values: Sequence[float | None]) -> dict[str, Any]:
 def _account(account: Mapping[str, Any]) -> str:
     acceptance = account["acceptance"]
     share = "-" if acceptance is None else f"{acceptance:.1%}"
+    settings = account["settings"]
     return (
-        f"tier {account['tier'].upper()}, acceptance {share} of first draws,"
-        f" temperature {account['settings']['temperature']:g}, model {account['model']}"
+        f"tier {account['tier'].upper()}, {settings['rings']} rings, acceptance {share} of first"
+        f" draws, temperature {settings['temperature']:g}, model {account['model']}"
     )
 
 

@@ -84,6 +84,7 @@ def search_settings(
             config = replace(
                 generator.defaults,
                 tier="consistent",
+                rings="any",
                 unique=False,
                 noise=noise,
                 temperature=temperature,

@@ -14,6 +14,7 @@ from molvae.model.cvae import ConditionalVAE
 from molvae.normalizer import PropertyNormalizer, class_column, class_key
 from molvae.train.extension import add_columns, add_symbols, relate_labels
 from molvae.train.priors import fit_joint_gaussian
+from molvae.training_index import RingSystems
 from molvae.vocabulary import Vocabulary
 
 PRIOR_MOLECULES = 5_000  # the prior before training is fitted to: enough for a beginning
@@ -87,13 +88,16 @@ def begin_with(checkpoint: Checkpoint, dataset: MoleculeDataset, *, name: str) -
     }
     if "init" in checkpoint.provenance:  # where that model came from in its turn
         origin["init"] = checkpoint.provenance["init"]
-    dataset = dataset._replace(provenance={**dataset.provenance, "init": origin})
+    dataset = dataset._replace(
+        provenance={**dataset.provenance, "init": origin}, rings=_all_rings(checkpoint, dataset)
+    )
     extended = Checkpoint(
         model=model.eval(),
         prior=fit_joint_gaussian(model.eval(), dataset, seed=0, limit=PRIOR_MOLECULES),
         vocabulary=vocabulary,
         normalizer=normalizer,
         index=checkpoint.index,
+        rings=dataset.rings,
         provenance={
             **dataset.provenance,
             "longest": origin["longest"],
@@ -124,7 +128,14 @@ def begin_again(checkpoint: Checkpoint, dataset: MoleculeDataset) -> Initial:
         )
     dataset = _convert(vocabulary, normalizer, dataset)
     provenance = {**dataset.provenance, "init": checkpoint.provenance["init"]}
-    return Initial(checkpoint, dataset._replace(provenance=provenance))
+    return Initial(checkpoint, dataset._replace(provenance=provenance, rings=checkpoint.rings))
+
+
+def _all_rings(checkpoint: Checkpoint, dataset: MoleculeDataset) -> RingSystems | None:
+    """Return the ring systems of both training sets, None where those of one are not known."""
+    if checkpoint.rings is None or dataset.rings is None:
+        return None
+    return checkpoint.rings.joined(dataset.rings)
 
 
 def merge(known: PropertyNormalizer, other: PropertyNormalizer) -> PropertyNormalizer:

@@ -53,6 +53,7 @@ def build_checkpoint(
         index=index,
         sample=_sample(dataset, seed=train.seed),
         fingerprints=dataset.training_fingerprints,
+        rings=dataset.rings,
         provenance={
             **dataset.provenance,
             "dataset": dataset.fingerprint,

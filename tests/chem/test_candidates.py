@@ -109,6 +109,14 @@ def test_what_was_repaired_is_refused_before_it_is_measured_where_that_is_asked(
     assert decode_and_check(["[C]", "[F]"], checks).values == pytest.approx([34.03], abs=0.01)
 
 
+def test_ring_systems_are_named_where_they_are_asked_for() -> None:
+    biphenyl = encode("CC1CC1c1ccccc1-c1ccccc1")
+    assert decode_and_check(biphenyl, Checks((), rings=True)).rings == (
+        *("C1CC1", "c1ccccc1", "c1ccccc1"),
+    )
+    assert decode_and_check(biphenyl, Checks(())).rings == ()
+
+
 def test_work_and_result_cross_a_process_border() -> None:
     work = [(encode(smiles), Checks(("MW",), ("PAINS",), ("[#6]",), ("[U]",))) for smiles in SMILES]
     found = decode_and_check_all(pickle.loads(pickle.dumps(work)))

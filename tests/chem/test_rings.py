@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from rdkit import Chem
 
+from molvae.chem import rings
 from molvae.chem.rings import ring_sizes, ring_systems
 from tests.drugs import DRUGS
 
@@ -59,6 +60,14 @@ def test_a_ring_system_is_its_own_and_the_molecule_is_left_as_it_was() -> None:
         for system in ring_systems(mol):
             assert systems(system) == (system,)
         assert mol.ToBinary() == before
+
+
+def test_remembered_ring_systems_are_those_that_are_written_anew() -> None:
+    odd = ("O=c1cc[nH]cc1", "C[n+]1ccccc1", "Cn1nnnc1C", "CS1(=O)=NCCC1", "C1C[Se]C1")
+    for smiles in (*SMILES, *odd):
+        mol = Chem.MolFromSmiles(smiles)
+        written = sorted(rings._written(mol, atoms) for atoms in rings._groups(mol))
+        assert list(ring_systems(mol)) == list(ring_systems(mol)) == written
 
 
 @pytest.mark.skipif(not ZINC.exists(), reason="needs ZINC-250k")

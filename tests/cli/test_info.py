@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molvae.checkpoint import Checkpoint
+from molvae.checkpoint import FORMAT, Checkpoint
 from molvae.files import store
 from tests.cli.running import invoke
 
@@ -135,9 +135,9 @@ def test_an_odd_header_is_damage_and_no_defect(tmp_path: Path, change: dict[str,
     scales: dict[str, list[float]] = {"names": [], "mean": [], "scale": [], "quantiles": []}
     header = {"model": {}, "prior": "", "symbols": [], "normalizer": scales, "provenance": {}}
     path = tmp_path / "a.safetensors"
-    store.write(path, {}, header, kind="checkpoint", format=1)
+    store.write(path, {}, header, kind="checkpoint", format=FORMAT)
     info(path)
-    store.write(path, {}, header | change, kind="checkpoint", format=1)
+    store.write(path, {}, header | change, kind="checkpoint", format=FORMAT)
     done = info(path, code=1)
     assert done.stdout == ""
     assert done.stderr.startswith(f"Error: {path}: damaged: ")

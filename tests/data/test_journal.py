@@ -25,10 +25,10 @@ from tests.drugs import DRUGS
 CONFIG = DataConfig(properties=("MW", "LogP"), min_count=1)
 ROWS = [Row("a.csv", line, "CCO", "", ()) for line in range(1, 5)]
 RESULTS: list[Molecule | Rejected | Lost] = [
-    Molecule(2**64 - 1, ["[C]", "[C]", "[O]"], (46.069, math.nan, 1 / 3), 7, b"\0\xff"),
+    Molecule(2**64 - 1, ["[C]", "[C]"], (46.069, math.nan, 1 / 3), 7, b"\0\xff", ("C1CC1",)),
     Rejected("not a molecule", "\ud800 at character 1", field="label"),
     Rejected("rare", "", field=""),
-    Molecule(0, [], (), 0, b""),
+    Molecule(0, [], (), 0, b"", ()),
 ]
 PAIRS = list(zip(ROWS, RESULTS, strict=True))
 # molvae prepare, which tells its parent when rows are saved, and then takes its time.

@@ -16,10 +16,10 @@ from molvae.data.prepare import Prepared, prepare
 from molvae.data.tables.records import Row
 from molvae.data.tables.tables import write_table
 from molvae.data.tally import LabelCount
-from molvae.dataset import SPLIT_NAMES, MoleculeDataset
+from molvae.dataset import FORMAT, SPLIT_NAMES, MoleculeDataset
 from molvae.errors import InputError, UsageError
 from molvae.files import store
-from molvae.training_index import molecule_hash
+from molvae.training_index import RingSystems, molecule_hash
 from tests.drugs import DRUGS
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -372,6 +372,21 @@ def test_a_small_table_is_not_thinned_out_by_the_default_min_count(drugs: Path) 
     assert (prepared.tally.min_count, prepared.tally.left_out) == (1, {})
 
 
+def test_ring_systems_are_counted_once_for_each_training_molecule(
+    prepared_from: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molvae.data.merging.FULL_MIN_COUNT", 10)
+    biphenyls = [[f"{'C' * n}c1ccc(-c2ccccc2)cc1", "train"] for n in range(5)]
+    furans = [[f"{'C' * n}c1ccco1", "train" if n else "test"] for n in range(5)]
+    thiophenes = [["CCc1cccs1", "train"] for _ in range(5)]
+    rows = [*biphenyls, *furans, *thiophenes]
+    prepared = prepared_from(("smiles", "split"), rows, split="split", min_count=1)
+    assert prepared.dataset.rings == RingSystems(("c1ccccc1",), least=5)
+    monkeypatch.undo()
+    prepared = prepared_from(("smiles", "split"), rows, split="split", min_count=1)
+    assert prepared.dataset.rings == RingSystems(("c1ccccc1", "c1ccoc1", "c1ccsc1"), least=1)
+
+
 def test_long_molecules_are_rejected(prepared_from: Make) -> None:
     rows = [["C" * size] for size in (5, 6, 9, 10)]
     prepared = prepared_from(["smiles"], rows, max_symbols=9, **ALL)
@@ -509,7 +524,8 @@ def test_esol_is_kept_or_merged_to_98_per_cent(tmp_path: Path) -> None:
     assert prepared.dataset.normalizer.names[-1] == SOLUBILITY
     path = tmp_path / "esol.molvae"
     prepared.dataset.save(path)
-    assert store.read_header(path, kind="dataset", format=2)["provenance"]["tally"]["rows"] == 1128
+    header = store.read_header(path, kind="dataset", format=FORMAT)
+    assert header["provenance"]["tally"]["rows"] == 1128
 
 
 BACE = SHARED / "labelled" / "bace.csv.gz"

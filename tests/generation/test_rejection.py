@@ -13,6 +13,7 @@ from rdkit import Chem
 
 from molvae.chem.candidates import Candidate, Checks, decode_and_check_all
 from molvae.chem.properties import measure
+from molvae.chem.rings import rings_of
 from molvae.chem.selfies import encode
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, canonicalize
 from molvae.config import GenerateConfig
@@ -52,6 +53,7 @@ def start(
     normalizer: PropertyNormalizer = NORMALIZER,
     measured: tuple[str, ...] = MEASURED,
     seen: dict[int, np.ndarray] | None = None,
+    rings: frozenset[str] | None = None,
     **settings: object,
 ) -> RejectionSampler:
     """Start a run whose decoder writes what `script` says."""
@@ -71,6 +73,7 @@ def start(
         labels=tuple(name for name in normalizer.quantities if name not in measured),
         standardization=DEFAULT_STANDARDIZATION,
         checkpoint=SimpleNamespace(index=index),
+        allowed_rings=lambda config, given: rings,
         name="0123456789ab",
     )
     requests = [Request.for_model(one, normalizer) for one in asked]
@@ -291,6 +294,19 @@ def test_a_pattern_refuses_by_name(settings: dict[str, object], reason: str) -> 
     found = draw(lambda slot, attempt: (aniline, acid)[attempt], 1, **settings)
     assert smiles_of(found) == ["O=C(O)c1ccccc1"]
     assert found.summary.refusals == {reason: 1}
+
+
+def test_a_rare_ring_system_is_refused_and_another_is_drawn() -> None:
+    fulvene = encode("CC=C1C=CC=C1")
+
+    def script(slot: int, attempt: int) -> list[str]:
+        return fulvene if attempt == 0 else SELFIES[slot]
+
+    known = frozenset(system for smiles in SMILES[:2] for system in rings_of(smiles))
+    found = draw(script, 2, rings=known)
+    assert smiles_of(found) == SMILES[:2]
+    assert found.summary.refusals == {"rare ring system": 2}
+    assert smiles_of(draw(script, 1, rings=None)) == ["CC=C1C=CC=C1"]
 
 
 def test_novel_refuses_the_training_set() -> None:

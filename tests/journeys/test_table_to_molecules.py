@@ -12,6 +12,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import Crippen
 
+from molvae.checkpoint import FORMAT
 from molvae.files import store
 from tests.cli.running import rows_of, write_rows
 from tests.drugs import DRUGS
@@ -127,7 +128,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_was_not(
 
     molvae("train", "drugs.molvae", "-o", "broken", *settings, "--resume")
     whole, broken = (
-        store.read(tmp_path / run / "model.safetensors", kind="checkpoint", format=2)[0]
+        store.read(tmp_path / run / "model.safetensors", kind="checkpoint", format=FORMAT)[0]
         for run in ("whole", "broken")
     )
     assert whole.keys() == broken.keys()

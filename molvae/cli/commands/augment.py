@@ -16,7 +16,7 @@ from molvae.presets import NEAR_CODES
 
 SETTINGS = (
     *("temperature", "top_p", "guidance", "noise", "shortlist", "best_of", "max_tries", "novel"),
-    *("filters", "smarts", "not_smarts"),
+    *("rings", "filters", "smarts", "not_smarts"),
 )
 
 

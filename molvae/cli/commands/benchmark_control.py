@@ -112,7 +112,7 @@ def command(
         else:
             generator = generators.load(model or "druglike", reporting.device)
             drawing["tier"] = drawing["tier"] or "raw"
-            config = generators.draw_settings(generator, drawing)
+            config = generators.draw_settings(generator, {**drawing, "rings": "any"})
             held_out = None
             if test is not None:
                 held_out = load_tokenized(

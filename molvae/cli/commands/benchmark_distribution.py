@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from molvae.generator import MoleculeGenerator
     from molvae.suites.distribution_learning import Sample
 
-DRAWING = ("tier", "temperature", "top_p", "max_tries")  # what a benchmark may set
+DRAWING = ("tier", "temperature", "top_p", "max_tries", "rings")  # what a benchmark may set
 
 
 class Samples(NamedTuple):
@@ -36,7 +36,7 @@ class Samples(NamedTuple):
 
 
 _shared = options.chained(
-    fields.config_options(GenerateConfig, only=DRAWING),
+    fields.config_options(GenerateConfig, only=DRAWING, shown=GenerateConfig(rings="any")),
     options.packed(
         Samples,
         "samples",
@@ -109,7 +109,8 @@ def _run(
         model = samples.model or "druglike"
         name = generators.title(model)
         generator = generators.load(model, reporting.device)
-        config = generators.draw_settings(generator, {**drawing, "unique": False})
+        drawing = {**drawing, "unique": False, "rings": drawing["rings"] or "any"}
+        config = generators.draw_settings(generator, drawing)
         drawn = _draw(generator, samples, config, jobs=reporting.jobs, quiet=quiet)
         health = dict(generator.checkpoint.provenance.get("health", {}))
     with stages(quiet=quiet) as report_progress:

@@ -79,6 +79,7 @@ def command(
     requests, n = read_requests(generator, targets, targets_file, number)
     if config.in_range and not any(request.has_range for request in requests):
         raise UsageError("--in-range needs a range: write LogP=2..3 in place of LogP=2.5.")
+    generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
     warn_of_requests(generator, requests, output.quiet)
     known = _known(generator, exclude, jobs=jobs, quiet=output.quiet)
     with (

@@ -23,16 +23,20 @@ def command(item: str, as_json: bool) -> None:
 
     A model is a file, a folder from `molvae train`, or the name of a bundled one.
     """
-    from molvae import checkpoint, dataset
+    from molvae.checkpoint import FORMAT as MODEL_FORMAT
+    from molvae.checkpoint import find_model
+    from molvae.dataset import FINGERPRINTS
+    from molvae.dataset import FORMAT as DATASET_FORMAT
     from molvae.files import store
 
-    path = checkpoint.find_model(item)
+    formats = {"checkpoint": MODEL_FORMAT, "dataset": DATASET_FORMAT}
+    path = find_model(item)
     kind = store.read_kind(path)
-    if kind not in ("checkpoint", "dataset"):
+    if kind not in formats:
         raise ArtifactError(f"{path}: a molvae {kind}, where a model or a dataset is expected.")
-    stored = store.look(path, kind=kind, format=max(checkpoint.FORMAT, dataset.FORMAT))
+    stored = store.look(path, kind=kind, format=formats[kind])
     header = stored.header
-    _, (fingerprints, *_) = stored.layout.get(dataset.FINGERPRINTS, ("", (0,)))
+    _, (fingerprints, *_) = stored.layout.get(FINGERPRINTS, ("", (0,)))
     sha256 = store.read_sha256(path)
     if as_json:
         print_json({"file": path.name, "sha256": sha256, "fingerprints": fingerprints, **header})
@@ -60,6 +64,7 @@ def _dataset_rows(header: Mapping[str, Any]) -> Rows:
     for split, molecules in provenance.get("tally", {}).get("splits", {}).items():
         yield f"{split} molecules", molecules
     yield "symbols", _counted(header["symbols"])
+    yield from _ring_rows(header)
     yield from _origin_rows(provenance)
 
 
@@ -70,6 +75,7 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     prior = header["prior"]
     yield "prior", prior["prior"] if isinstance(prior, dict) and "prior" in prior else prior
     yield "symbols", _counted(header["symbols"])
+    yield from _ring_rows(header)
     yield "trained with", provenance.get("train", {})
     yield "last epoch", provenance.get("trained", {})
     if "init" in provenance:
@@ -87,6 +93,12 @@ def _model_rows(header: Mapping[str, Any]) -> Rows:
     for name, errors in head.get("errors", {}).items():
         known = {key: value for key, value in errors.items() if value is not None}
         yield f"predicts {name}, {head['split']}", known
+
+
+def _ring_rows(header: Mapping[str, Any]) -> Rows:
+    if rings := header.get("rings"):
+        least = rings["least"]
+        yield "ring systems", f"{rings['systems']:,}, each in {least} training molecules or more"
 
 
 def _origin_rows(provenance: Mapping[str, Any]) -> Rows:

@@ -40,6 +40,7 @@ def command(
     distinct: bool,
     noise: float | None,
     tries: int,
+    rings: str,
     seed: int,
     device: str,
     output: TableOutput,
@@ -58,10 +59,11 @@ def command(
 
     output.check()
     generator = generators.load(model, device)
+    generators.tell_of_rings(generator, rings, quiet=output.quiet)
     request = generator.request(targets)
     warn_of_targets(request, quiet=output.quiet)
     ends = [generators.molecule(generator, end, quiet=output.quiet) for end in (first, last)]
-    search = Search(noise, tries, seed)
+    search = Search(noise, tries, seed, rings)
     steps = generator.interpolate(
         ends[0], ends[1], number, path=path, targets=request, search=search
     )
@@ -79,11 +81,13 @@ def command(
         "steps": len(steps),
         "distinct": len(met),
         "consistent": sum(step.molecule.consistent for step in steps),
+        "rare_rings": sum(step.rare_rings for step in steps),
         "model": title,
     }
     line = (
         f"{ends[0].smiles} to {ends[1].smiles}: {len(steps)} steps, {path}, {len(met)} molecules,"
-        f" {summary['consistent']} of {len(steps)} consistent, model {title}"
+        f" {summary['consistent']} of {len(steps)} consistent, {summary['rare_rings']} of the"
+        f" decoded molecules refused for a rare ring system, model {title}"
     )
     output.finish(summary, [line], rows={"rows": output.write_records(rows)})
 

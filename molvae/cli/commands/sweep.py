@@ -55,6 +55,7 @@ def command(
     guidance: float,
     noise: float | None,
     tries: int,
+    rings: str,
     seed: int,
     device: str,
     output: TableOutput,
@@ -75,13 +76,14 @@ def command(
 
     output.check()
     generator = generators.load(model, device)
+    generators.tell_of_rings(generator, rings, quiet=output.quiet)
     start = generators.molecule(generator, smiles, quiet=output.quiet)
     name = generator.spell(name)
     values = sweep_values(generator.model, name, number, low=low, high=high)
     for end in dict.fromkeys((values[0], values[-1])):
         asked = generator.request({name: end})
         warn_of_targets(asked, quiet=output.quiet, so=MARKED)
-    search = Search(noise, tries, seed)
+    search = Search(noise, tries, seed, rings)
     steps = generator.sweep(start, name, values, guidance=guidance, search=search)
     title = generators.title_and_hash(model, generator)
     more = {"guidance": guidance, "model": title, "seed": seed}
@@ -99,6 +101,7 @@ def command(
         "steps": len(steps),
         "distinct": len({row["SMILES"] for row in rows} - {""}),
         "consistent": sum(step.molecule.consistent for step in steps),
+        "rare_rings": sum(step.rare_rings for step in steps),
         "ood": sum(row["ood"] for row in rows),
         "guidance": guidance,
         **search._asdict(),
@@ -108,6 +111,7 @@ def command(
     lines = [
         f"{start.smiles}: {name} {values[0]:g} to {values[-1]:g} in {len(steps)} steps,"
         f" {summary['distinct']} molecules, {summary['consistent']} of {len(steps)} consistent,"
+        f" {summary['rare_rings']} of the decoded molecules refused for a rare ring system,"
         f" model {title}",
     ]
     if mean_error is not None:
