@@ -123,21 +123,30 @@ def fine_tuning(trained: Mapping[str, Any]) -> TrainConfig:
     return updated(FINE_TUNING, objective, where="the model's training")
 
 
-def read_toml(path: Path) -> dict[str, dict[str, Any]]:
-    """Read a configuration file with the tables [model], [train] and [prior].
+def load_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
 
     Raises:
-        ConfigError: when the file is no TOML or has an unknown table.
+        ConfigError: when it is none.
     """
     if path.exists() and not path.is_file():
         raise ConfigError(f"{path}: a folder or a pipe, where a TOML file is expected.")
     try:
         if path.stat().st_size > MAX_TOML:
             raise ConfigError(f"{path}: too large for a configuration; is it a TOML file?")
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     # Beside its own, the parser lets through what Python says of numbers of 5,000 digits.
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a TOML file that can be read: {error}") from error
+
+
+def read_toml(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a configuration file with the tables [model], [train] and [prior].
+
+    Raises:
+        ConfigError: when the file is no TOML or has an unknown table.
+    """
+    tables = load_toml(path)
     for name, table in tables.items():
         if name not in TABLES:
             raise ConfigError(

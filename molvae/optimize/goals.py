@@ -24,6 +24,7 @@ class Goal(NamedTuple):
         minimize: less is better.
         transform: of the value to a desirability; it decides on the direction itself.
         weight: beside the other goals.
+        span: between which its values usually are; None where that is not known.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Goal(NamedTuple):
     minimize: bool = False
     transform: Transform | None = None
     weight: float = 1.0
+    span: tuple[float, float] | None = None
 
     def desirability(self, values: np.ndarray) -> np.ndarray:
         """Return how desirable values of this goal are, higher is better; shape as given."""
