@@ -115,7 +115,7 @@ def labelled_model_file(tiny_model_file: Path, tmp_path_factory: pytest.TempPath
             writer.writerow((smiles, f"{7 - logp:.2f}", "active" if logp < 2 else "inactive"))
     config = DataConfig(
         properties=("MW", "LogP", "TPSA", "QED"),
-        labels=("potency", "activity"),
+        labels=("potency:number", "activity:class"),
         min_count=1,
         validation=0.3,
     )

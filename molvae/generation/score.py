@@ -57,6 +57,9 @@ _UNREAD = Score(None, None, None, None, None, None, "")
 def typicality_of(model: LoadedModel) -> Typicality | None:
     """Return how the molecules held out of training score; None where the model does not say.
 
+    Models of molvae 0.1.0 with a label NAME:number were given the label too: no other molecule can
+    be compared with their held-out ones.
+
     Raises:
         ArtifactError: when the header, which may come from anywhere, holds something else.
     """
@@ -65,6 +68,8 @@ def typicality_of(model: LoadedModel) -> Typicality | None:
         return None
     typicality = Typicality.from_dict(plain)
     strange = set(typicality.given) - set(model.measured)
+    if strange and strange <= set(model.labels):
+        return None
     if strange:
         raise ArtifactError(f"the model is damaged: its typicality: {min(strange)!r:.40}.")
     return typicality

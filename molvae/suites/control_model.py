@@ -35,7 +35,7 @@ class ControlTests(NamedTuple):
     n: int = 1000  # molecules for each target of the grid, single target and calibration
     seed: int = 1
     tests: Sequence[str] = TESTS
-    training: Training | None = None  # in the model's columns
+    training: Training | None = None  # the properties that the model has and RDKit measures
     held_out: TokenizedMolecules | None = None  # their properties are the joint targets
 
 
@@ -96,7 +96,7 @@ def _points(
                 "asked": dict(target),
                 **summarize_errors({name: _errors(generation.molecules, name) for name in target}),
                 "acceptance": generation.summary.to_dict()["acceptance"],
-                "neighbors": neighbors(target, sampler.generator.normalizer.names, tests.training),
+                "neighbors": neighbors(target, sampler.generator.measured, tests.training),
             }
         )
         sampler.report(f"Targets: {title}", len(points) * tests.n, len(targets) * tests.n)

@@ -51,7 +51,7 @@ def fit_typicality(
 
 def _given(dataset: MoleculeDataset, members: np.ndarray) -> tuple[str, ...]:
     """Return the properties, no labels, that are known of all these molecules."""
-    labels = set(dataset.provenance.get("data", {}).get("labels", ()))
+    labels = set(dataset.provenance.get("tally", {}).get("labels", ()))  # without NAME:number
     normalizer = dataset.normalizer
     known = np.isfinite(dataset.properties[members]).all(axis=0)
     return tuple(

@@ -22,12 +22,12 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_model_is_asked_and_its_answers_are_written(
-    tiny_model_file: Path, table: Path, tmp_path: Path
+def test_a_model_with_labels_is_asked_and_its_answers_are_written(
+    labelled_model_file: Path, table: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "control.json"
     done = benchmark(
-        *("control", tiny_model_file, "-n", 2, "--test", table, "--joint", 20, "--seed", 3),
+        *("control", labelled_model_file, "-n", 2, "--test", table, "--joint", 20, "--seed", 3),
         *("--training", table, "--shortlist", 1, "-o", out, "-j", 1),
     )
     found = json.loads(out.read_text())
@@ -40,7 +40,7 @@ def test_a_model_is_asked_and_its_answers_are_written(
     assert "rdkit" in found["versions"]
     for words in ("LogP=1 TPSA=30 QED=0.6", "calibration", "joint, "):
         assert words in done.stdout
-    benchmark("control", tiny_model_file, "-o", out, code=2)
+    benchmark("control", labelled_model_file, "-o", out, code=2)
 
 
 @pytest.mark.parametrize("heading", ["target_LogP", "target_logp", "TARGET_MolLogP"])

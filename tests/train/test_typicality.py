@@ -51,7 +51,7 @@ def test_labels_and_incomplete_properties_are_no_conditions(
     typicality = fit_typicality(model, dataset, split="validation", seed=0)
     assert typicality.given == ("MW", "LogP", "TPSA", "QED")
     labelled = dataset._replace(
-        provenance={**dataset.provenance, "data": {"labels": ["QED"]}},
+        provenance={**dataset.provenance, "tally": {"labels": {"QED": {}}}},
         properties=dataset.properties.copy(),
     )
     labelled.properties[dataset.members("validation")[3], 1] = np.nan

@@ -122,7 +122,7 @@ def command(
                 n=number,
                 seed=seed,
                 tests=only or TESTS,
-                training=values(generator.normalizer.names),
+                training=values(generator.measured),
                 held_out=held_out,
             )
             with generators.chemists(number, reporting.jobs) as executor:
