@@ -22,6 +22,7 @@ from molvae.chem.selfies import encode_checked
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, Standardization, standardize
 
 REASONS = {
+    "SELFIES, not SMILES": "symbols in brackets alone, which SMILES would read as another molecule",
     "empty": "nothing but white space",
     "too long": "more characters than the cap",
     "not SMILES characters": "a character that SMILES does not have, such as a look-alike",

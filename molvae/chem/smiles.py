@@ -17,6 +17,7 @@ from molvae.chem.cxsmiles import is_extended, smiles_from_extended, without_exte
 from molvae.chem.molblock import is_block, smiles_from_block
 from molvae.chem.syntax import syntax_problem
 from molvae.chem.text import check_text as check_text
+from molvae.chem.text import is_selfies
 from molvae.errors import Rejected
 
 MAX_PASSES = 8  # real molecules settle in two; a cycle has at most a few members
@@ -86,6 +87,8 @@ def standardize(
     >>> standardize("C[NH+](C)C.[Cl-]")[0]
     'CN(C)C'
     """
+    if is_selfies(text):  # a decoder may write such SMILES, but nobody else does
+        raise Rejected("SELFIES, not SMILES", "selfies.decoder(text) makes SMILES of it")
     rewrite = partial(_rewrite, standardization)
     with rdBase.BlockLogs():
         smiles, mol = _fixed_point(

@@ -23,6 +23,10 @@ _BRACKET_ATOM = re.compile(
     r"(?P<charge>\+\d+|-\d+|\++|-+)?"
     r"(?::(?P<map>\d+))?"
 )
+# SELFIES, whose symbols would be atoms without hydrogen in SMILES.
+_SELFIES = re.compile(r"(?:\[[^\[\]]+\]\.?){2,}")
+_SELFIES_SYMBOL = re.compile(r"\[(?:[=#/\\-].*|.*(?:Branch|Ring)[123]|nop)\]")
+_BARE_ATOM = re.compile(r"\[(?:[BCNOFPSI]|Cl|Br)\]")
 _RING_NUMBER = re.compile(r"%(?:\((\d*)\)?|(\d{0,2}))")
 
 
@@ -54,6 +58,19 @@ def check_text(text: str, max_length: int = 400) -> str:
     if "%" in stripped:
         _check_ring_numbers(stripped)
     return stripped
+
+
+def is_selfies(text: str) -> bool:
+    """Return whether a text is SELFIES; as SMILES, `[C][C][O]` would have no hydrogen.
+
+    >>> [is_selfies(text) for text in ("[C][=C]", "[C][C][O]", "[Na][Cl]", "[O]")]
+    [True, True, False, False]
+    """
+    text = text.strip()
+    if not (text.startswith("[") and _SELFIES.fullmatch(text)):
+        return False
+    symbols = [f"[{inside}]" for inside in BRACKET.findall(text)]
+    return any(map(_SELFIES_SYMBOL.fullmatch, symbols)) or all(map(_BARE_ATOM.fullmatch, symbols))
 
 
 def _foreign_character(text: str, position: int) -> Rejected:

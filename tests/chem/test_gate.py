@@ -129,8 +129,10 @@ REFUSED = {
     "too long": "C" * 401,
     "not SMILES characters": "\u0421\u0421O",
     "more than one record": "CCO\nCCN",
+    "SELFIES, not SMILES": "[C][C][O]",
     "odd bracket atom": "[CC]",
     "number out of range": "[C+10]",
+    "unsupported extension": "CC |^1:1|",
     "not a molecule": "CC(",
     "no heavy atom": "[H][H]",
     "too many heavy atoms": "C" * 151,
@@ -185,7 +187,7 @@ def test_the_list_of_reasons_is_whole() -> None:
 
 @pytest.mark.parametrize(
     ("room", "function", "earlier"),
-    [(Chem, "MolFromSmiles", list(REASONS)[:6]), (gate, "encode_checked", list(REFUSED)[:-1])],
+    [(Chem, "MolFromSmiles", list(REASONS)[:7]), (gate, "encode_checked", list(REFUSED)[:-1])],
     ids=["the text is checked before RDKit sees it", "SELFIES are made of what is standardized"],
 )
 def test_no_step_sees_what_an_earlier_one_refuses(

@@ -43,6 +43,7 @@ REFUSED = {
     ),
     "too long": ("C" * 20_000,),
     "empty": ("", " \t", "\ufeff"),
+    "SELFIES, not SMILES": ("[C][C][O]", "[C][=C][Ring1]", "[C][Branch1][C][F][Cl]", "[C].[N]"),
     "odd bracket atom": ("[CH4294967297]", "[#6]", "[]"),
     "unsupported bond": ("O:C", "I:I", "C~C", "C$C", "C->[Fe]"),
     "unknown atom": ("*CC", "[*:1]CC"),

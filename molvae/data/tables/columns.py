@@ -6,6 +6,7 @@ from itertools import chain, count, islice
 
 from molvae.chem.molblock import is_block
 from molvae.chem.smiles import DEFAULT_STANDARDIZATION, as_smiles, parse
+from molvae.chem.text import is_selfies
 from molvae.data.tables.cells import cell_text
 from molvae.errors import InputError, Rejected, UsageError, did_you_mean
 
@@ -19,8 +20,6 @@ NO_MOLECULES = "\0"  # in place of the SMILES column's name, for a table that ne
 MAX_WORD = 3  # letters of a word, such as a class, that may be valid SMILES: CI, CM, NO, OCN
 SEARCHED = 100  # records that are searched for molecules
 SUFFIX = "_molvae"  # of a new column whose name the table has already
-
-_SELFIES = re.compile(r"(?:\[[^\]]*\]){2,}")
 
 
 def choose_smiles_column(
@@ -47,11 +46,19 @@ def choose_smiles_column(
             f"{where}: {same} columns are named '{columns[ranked[0]]}': choose with"
             " --smiles-column or rename one."
         )
-    place = smiles_place(columns, by_column(rows[:SEARCHED], len(columns)))
+    cells = by_column(rows[:SEARCHED], len(columns))
+    place = smiles_place(columns, cells)
     if place is None:
+        found = (
+            column
+            for column, each in zip(columns, cells, strict=True)
+            if any(map(is_selfies, each))
+        )
+        selfies = next(found, "")
+        hint = f" '{selfies[:40]}' holds SELFIES: selfies.decoder(text) makes SMILES of them."
         raise InputError(
             f"{where}: no column of SMILES; name it with --smiles-column."
-            f" Its columns: {', '.join(columns)}."
+            f" Its columns: {', '.join(columns)}.{hint if selfies else ''}"
         )
     return place
 
@@ -197,7 +204,7 @@ def last_written(columns: Iterable[str], name: str) -> str:
 
 def is_molecule(cell: str) -> bool:
     """Return whether a cell is valid SMILES or CXSMILES."""
-    if is_block(cell):
+    if is_block(cell) or is_selfies(cell):
         return False
     try:
         parse(as_smiles(cell, DEFAULT_STANDARDIZATION.max_length))
@@ -214,4 +221,4 @@ def looks_like_molecule(cell: str) -> bool:
     """
     text = cell.strip()
     is_word = len(text) <= MAX_WORD and text.isalpha()
-    return not is_word and not _SELFIES.fullmatch(text) and is_molecule(text)
+    return not is_word and is_molecule(text)

@@ -149,6 +149,15 @@ def test_a_table_with_class_letters_alone_has_no_column_of_molecules(
         open_table(write(tmp_path / "a.csv", text))
 
 
+@pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl"])
+def test_a_table_of_selfies_alone_is_refused_with_the_remedy(tmp_path: Path, kind: str) -> None:
+    write_table(tmp_path / f"a.{kind}", ("name", "selfies"), [("ethanol", "[C][C][O]")])
+    with pytest.raises(
+        InputError, match=r"'selfies' holds SELFIES: selfies\.decoder\(text\) makes"
+    ):
+        open_table(tmp_path / f"a.{kind}")
+
+
 @pytest.mark.parametrize("heading", ["std_smiles", "SMILES_state", "Structure", "mol", "Molecule"])
 def test_a_smi_file_may_name_its_molecules_in_several_ways(tmp_path: Path, heading: str) -> None:
     path = write(tmp_path / "a.smi", f"{heading} name\n{ASPIRIN} aspirin\n")
