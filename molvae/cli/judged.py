@@ -111,7 +111,7 @@ def read_set(path: Path, *, quiet: bool) -> Source:
     from molvae.evaluate.inputs import file_source
 
     def read() -> list[str]:
-        return [row.smiles for row in open_table(path).rows if not row.fault]
+        return ["" if row.fault else row.smiles for row in open_table(path).rows]
 
     return file_source(path, read, column=name_column(path, quiet=quiet))
 
@@ -133,12 +133,16 @@ def name_column(path: Path, *, quiet: bool) -> str:
 
 
 def name_columns(paths: Iterable[Path | None], *, quiet: bool) -> None:
-    """Report the column of SMILES of each file that is a table, not a dataset."""
+    """Report the column of SMILES and the damaged rows of each file that is a table."""
+    from molvae.data.tables.tables import open_table
     from molvae.files.store import find_kind
 
     for path in paths:
         if path is not None and find_kind(path) is None:
             name_column(path, quiet=quiet)
+            damaged = sum(bool(row.fault) for row in open_table(path).rows)
+            if damaged:
+                say(f"{path}: {damaged:,} damaged rows are left out.", quiet=quiet)
 
 
 def chemnet_device(name: str, suite: str, *, fcd: bool) -> str:

@@ -73,13 +73,13 @@ def source(smiles: Iterable[str], *, cached: bool = True, use: str = "molecules"
 
 
 def file_source(path: Path, read: Callable[[], Sequence[str]], *, column: str = "") -> Source:
-    """Return the molecules of a table as a source, without reading a table that was read before.
+    """Return the rows of a table as a source, without reading a table that was read before.
 
-    `column` has the SMILES; "" if `read` finds it.
+    `column` has the SMILES; "" if `read` finds it. A damaged row is "", so that it is counted.
     """
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    note = cache_folder("references") / f"{cache_key('file', content, column)}.sha256"
+    note = cache_folder("references") / f"{cache_key('rows', content, column)}.sha256"
     try:
         known = note.read_text(encoding="ascii").strip()
         bytes.fromhex(known)

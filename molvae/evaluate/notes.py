@@ -18,7 +18,7 @@ def notes(
     values: Mapping[str, Any], counts: Mapping[str, Any], sets: Sets, *, suite: str, fcd: bool
 ) -> tuple[str, ...]:
     """Return the notes on a report with these values and counts; see `evaluate_sets`."""
-    said = [*_of_sizes(counts, sets), *_of_novelty(values, sets)]
+    said = [*_of_sizes(counts, sets), *_of_bad_rows(counts, sets), *_of_novelty(values, sets)]
     if suite == "basic":
         said += _of_usage(sets)
     if suite == "moses":
@@ -65,6 +65,16 @@ def _of_sizes(counts: Mapping[str, Any], sets: Sets) -> Iterator[str]:
             f"{counts['reference']:,} of {sets.reference_given:,} reference molecules are used,"
             " chosen with the seed."
         )
+
+
+def _of_bad_rows(counts: Mapping[str, Any], sets: Sets) -> Iterator[str]:
+    """Name the sets to compare with that have damaged rows, or rows that are no molecules."""
+    bad = {"training": counts.get("training_invalid", 0)}
+    for name in ("reference", *sets.tests):
+        bad[name] = counts.get(name, 0) - counts.get(f"{name}_valid", 0)
+    for name, rows in bad.items():
+        if rows:
+            yield f"{rows:,} rows of the {name} set are damaged or no molecules: left out."
 
 
 def _of_novelty(values: Mapping[str, Any], sets: Sets) -> Iterator[str]:

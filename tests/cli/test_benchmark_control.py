@@ -18,7 +18,7 @@ benchmark = partial(invoke, "benchmark")
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     path = tmp_path / "drugs.csv"
-    path.write_text("\n".join(["SMILES", *SMILES, "C1CC", ""]))
+    path.write_text("\n".join(["SMILES", *SMILES, "C1CC", "", "CCO,1"]))
     return path
 
 
@@ -38,6 +38,7 @@ def test_a_model_with_labels_is_asked_and_its_answers_are_written(
     assert "training set within LogP 0.4" in found["neighbors"]
     assert found["joint"]["source"] == "drugs.csv"
     assert "rdkit" in found["versions"]
+    assert "drugs.csv: 1 damaged rows are left out." in done.stderr
     for words in ("LogP=1 TPSA=30 QED=0.6", "calibration", "joint, "):
         assert words in done.stdout
     benchmark("control", labelled_model_file, "-o", out, code=2)

@@ -66,6 +66,20 @@ def test_damaged_rows_count_as_invalid(table) -> None:
     assert "1 rows are damaged" in done.stderr
 
 
+def test_damaged_rows_of_the_sets_to_compare_with_are_counted_each_time(table) -> None:
+    sets = [
+        table("SMILES,ID", "CCO,1", "CCN,2,3", "C1CC,4", name="training.csv"),
+        table("SMILES,ID", "CC,1", 'CCC,"2', "CCCC,3", name="reference.csv"),
+    ]
+    for _ in range(2):  # the second time, the statistics come from the cache
+        found = report(table("SMILES", "CCN"), "--training", sets[0], "--reference", sets[1])
+        assert found["counts"]["training_invalid"] == 2
+        assert found["counts"]["reference"] - found["counts"]["reference_valid"] == 1
+        assert found["values"]["novelty"] == 1
+        for words in ("2 rows of the training set", "1 rows of the reference set"):
+            assert any(note.startswith(words) for note in found["notes"]), words
+
+
 def test_target_columns_are_compared_with_what_the_molecules_are(table) -> None:
     path = table(
         "SMILES,HeavyAtoms,target_heavyatoms,target_QED",
