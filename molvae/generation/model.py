@@ -29,10 +29,10 @@ from molvae.generation.headers import (
 )
 from molvae.generation.tiles import TILE, by_tile, padded_ids
 from molvae.model.latent import Posterior
-from molvae.model.sampling import sample
+from molvae.model.sampling import Prefix, sample, symbol_costs
 from molvae.normalizer import Reading
 from molvae.presets import DrawSettings, temperature_at
-from molvae.vocabulary import PAD
+from molvae.vocabulary import EOS, PAD
 
 AT_ONCE = 16 * TILE  # strings decoded in one call
 Molecule = str | PreparedMolecule  # SMILES, or a molecule in the form that a model is trained on
@@ -44,12 +44,14 @@ class DecodedString(NamedTuple):
     Attributes:
         symbols: SELFIES symbols.
         ended: whether the decoder ended it, rather than the cap on its length.
-        nll: -log p(x given z, c), nats.
+        nll: -log p(x given z, c) of the symbols that the decoder chose, nats.
+        prefix_nll: the same of the symbols that it was given.
     """
 
     symbols: list[str]
     ended: bool
     nll: float
+    prefix_nll: float
 
 
 class LoadedModel:
@@ -214,6 +216,8 @@ class LoadedModel:
         settings: DrawSettings,
         *,
         uniforms: np.ndarray | None = None,
+        prefixes: Sequence[Sequence[str]] = (),
+        barred: Sequence[str] = (),
     ) -> list[DecodedString]:
         """Decode each code to one string; without guidance, its neighbors change nothing.
 
@@ -223,10 +227,15 @@ class LoadedModel:
             settings: temperature, top-p, guidance and the noise level of the codes.
             uniforms: numbers in [0, 1), all the randomness there is, shape (N, longest + 1); not
                 needed where the temperature is 0.
+            prefixes: symbols that each string begins with, at most `longest - 1`, and goes on
+                behind; none for none.
+            barred: symbols that may not follow straight behind a prefix.
         """
         if uniforms is None:
             uniforms = np.zeros((len(codes), self.longest + 1))
         conditions = torch.from_numpy(self.normalizer.normalize(points))
+        given = padded_ids(self.vocabulary, prefixes, ended=False) if prefixes else None
+        not_next = [EOS, *self.vocabulary.encode(barred).tolist()]
         decoded: list[DecodedString] = []
         for begin in range(0, len(codes), AT_ONCE):
             rows = slice(begin, begin + AT_ONCE)
@@ -239,11 +248,53 @@ class LoadedModel:
                 top_p=settings.top_p,
                 guidance=settings.guidance,
                 noise=settings.noise,
-                live=TILE if self.device.type == "cpu" else AT_ONCE,  # a GPU promises no bits
+                live=self._live,
+                prefix=None if given is None else Prefix(given[rows].to(self.device), not_next),
             )
             symbols = map(self.vocabulary.decode, drawn.ids.tolist())
-            decoded += map(DecodedString, symbols, drawn.ended.tolist(), drawn.nll.tolist())
+            figures = (drawn.ended, drawn.nll, drawn.prefix_nll)
+            decoded += map(DecodedString, symbols, *(each.tolist() for each in figures))
         return decoded
+
+    @property
+    def _live(self) -> int:
+        """The rows of every matrix product of the decoder."""
+        return TILE if self.device.type == "cpu" else AT_ONCE  # a GPU promises no bits
+
+    def symbol_costs(
+        self,
+        strings: Sequence[Sequence[str]],
+        *,
+        codes: Tensor | None = None,
+        points: np.ndarray | None = None,
+        noise: float = 1.0,
+        ended: bool = False,
+    ) -> np.ndarray:
+        """Return -log p of each symbol of N strings given those before, nats, shape (N, T).
+
+        Args:
+            strings: SELFIES symbols.
+            codes: of each, shape (N, Z); None: no information.
+            points: properties that the decoder is given, NaN = free, shape (N, P); None: all free.
+            noise: level of noise in the codes.
+            ended: count the end of each string as its last symbol.
+        """
+        if codes is None:
+            codes = torch.zeros(len(strings), self.network.config.latent_size)
+        if points is None:
+            points = np.full((len(strings), len(self.normalizer.names)), np.nan)
+        conditions = torch.from_numpy(self.normalizer.normalize(points))
+        ids = padded_ids(self.vocabulary, strings, ended=ended)
+        costs = symbol_costs(
+            self.network,
+            codes.to(self.device),
+            conditions.to(self.device),
+            ids.to(self.device),
+            noise=noise,
+            live=self._live,
+        )
+        found: np.ndarray = costs.cpu().numpy()
+        return found
 
     def prepare(
         self, molecules: Sequence[Molecule], method: str, *, measure: bool = True

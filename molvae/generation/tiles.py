@@ -14,9 +14,12 @@ from molvae.vocabulary import EOS, PAD, Vocabulary
 TILE = 64  # rows in one matrix product: fixed, because its size can change the last bits
 
 
-def padded_ids(vocabulary: Vocabulary, molecules: Sequence[Sequence[str]]) -> Tensor:
-    """Return the tokens of N molecules with EOS and padding, shape (N, T)."""
-    rows = [np.append(vocabulary.encode(symbols), EOS) for symbols in molecules]
+def padded_ids(
+    vocabulary: Vocabulary, molecules: Sequence[Sequence[str]], *, ended: bool = True
+) -> Tensor:
+    """Return the tokens of N molecules with padding, `ended` with EOS, shape (N, T)."""
+    end = [EOS] if ended else []
+    rows = [np.append(vocabulary.encode(symbols), end).astype(np.int64) for symbols in molecules]
     ids = torch.full((len(rows), max(map(len, rows))), PAD)
     for number, row in enumerate(rows):
         ids[number, : len(row)] = torch.from_numpy(row)

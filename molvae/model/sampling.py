@@ -1,5 +1,6 @@
 """Latent code and conditions -> symbols."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,19 +15,33 @@ NEVER_SAMPLED = [PAD, BOS, UNK]
 GREEDY = 1e-3  # temperatures below leave nothing to chance, and dividing by them overflows
 
 
+class Prefix(NamedTuple):
+    """Symbols that strings begin with.
+
+    Attributes:
+        ids: of each string, padded, fewer than its uniform numbers, shape (B, K).
+        barred: ids that may not follow straight behind, EOS among them where a string must go on.
+    """
+
+    ids: Tensor
+    barred: Sequence[int] = (EOS,)
+
+
 class Sampled(NamedTuple):
     """Sampled molecules.
 
     Attributes:
         ids: symbols, EOS and padding, int64, shape (B, T); a string that never ended has no EOS.
-        nll: -log p(x given z, c) of the symbols, nats, without temperature and guidance, shape
-            (B,).
+        nll: -log p(x given z, c) of the sampled symbols, nats, without temperature and guidance,
+            shape (B,).
         ended: whether EOS was reached, shape (B,).
+        prefix_nll: the same of the symbols that were given, 0 where there were none, shape (B,).
     """
 
     ids: Tensor
     nll: Tensor
     ended: Tensor
+    prefix_nll: Tensor
 
 
 @torch.inference_mode()
@@ -41,11 +56,12 @@ def sample(
     guidance: float = 1.0,
     noise: float = 0.0,
     live: int | None = None,
+    prefix: Prefix | None = None,
 ) -> Sampled:
     """Sample one molecule for each code.
 
     `live` strings are sampled at once; where one ends the next begins, so that no step is spent on
-    strings that have ended.
+    strings that have ended. Symbols that are given are read at once, before the sampling.
 
     Args:
         model: in evaluation mode.
@@ -63,6 +79,7 @@ def sample(
         live: rows of every matrix product, at least 1; fewer codes are padded. The size can
             change the last bits of a result; with a fixed size a molecule does not depend on the
             others of its batch. None: B.
+        prefix: symbols that the strings begin with; None: none.
 
     Raises:
         ArtifactError: when the model's numbers are not finite.
@@ -71,19 +88,33 @@ def sample(
     live = live or count
     filled = torch.arange(max(count, live), device=z.device).clamp(max=count - 1)
     z, conditions = z[filled], conditions[filled]
+    prefix = Prefix(ids=z.new_zeros(count, 0, dtype=torch.long)) if prefix is None else prefix
+    begun = prefix.ids[filled]
     stepper = model.decoder.stepper()
     guided = guidance != 1.0 and not bool(torch.isnan(conditions).all())
     given = [conditions, torch.full_like(conditions, float("nan"))] if guided else [conditions]
-    starts = [_starts(model, stepper, z, each, noise=noise, live=live) for each in given]
-    writing = _Writing(stepper, starts, live)
+    starts, costs = [], []
+    for each in given:
+        *start, cost = _starts(model, stepper, z, each, begun, noise=noise, live=live)
+        starts.append(start)
+        costs.append(cost.sum(dim=1))
+    writing = _Writing(stepper, starts, live, prefix=begun)
     # One row more than there are molecules: for the rows of `writing` without a molecule.
     uniforms = torch.cat([uniforms[filled], uniforms[:1]])
     ids = torch.full_like(uniforms, PAD, dtype=torch.long)
+    ids[:-1, : begun.shape[1]] = begun
     nll = torch.zeros(len(ids), device=z.device)
     never = torch.tensor(NEVER_SAMPLED, device=z.device)
+    barred = torch.tensor(prefix.barred, device=z.device)
     while writing.busy:
         logits = writing.logits().index_fill_(1, never, float("-inf"))
         log_p, guided_log_p = guide(logits, guidance if guided else 1.0, never=never)
+        if begun.shape[1]:
+            guided_log_p = torch.where(
+                (writing.position == writing.begins[writing.molecule])[:, None],
+                guided_log_p.index_fill(1, barred, float("-inf")),
+                guided_log_p,
+            )
         at = (writing.molecule, writing.position)
         chosen = choose(guided_log_p, uniforms[at], temperature=temperature, top_p=top_p)
         nll[writing.molecule] -= log_p.gather(1, chosen[:, None])[:, 0]
@@ -93,7 +124,25 @@ def sample(
     if not bool(torch.isfinite(nll).all()):
         raise ArtifactError("the model's weights give numbers that are not finite.")
     width = int((ids != PAD).sum(dim=1).max())
-    return Sampled(ids[:, :width], nll, (ids == EOS).any(dim=1))
+    return Sampled(ids[:, :width], nll, (ids == EOS).any(dim=1), costs[0][:count])
+
+
+@torch.inference_mode()
+def symbol_costs(
+    model: ConditionalVAE, z: Tensor, conditions: Tensor, ids: Tensor, *, noise: float, live: int
+) -> Tensor:
+    """Return -log p of each symbol given those before it, nats, 0 for padding, shape (B, K).
+
+    Args:
+        model: in evaluation mode.
+        z: codes, shape (B, Z).
+        conditions: standardized properties, NaN = unspecified, shape (B, P).
+        ids: symbols, with or without EOS, padded, shape (B, K).
+        noise: level of noise in the codes.
+        live: rows of every matrix product.
+    """
+    stepper = model.decoder.stepper()
+    return _starts(model, stepper, z, conditions, ids, noise=noise, live=live)[-1]
 
 
 def _starts(
@@ -101,17 +150,35 @@ def _starts(
     stepper: Stepper,
     z: Tensor,
     conditions: Tensor,
+    prefix: Tensor,
     *,
     noise: float,
     live: int,
 ) -> list[Tensor]:
-    """Return what each string begins with, computed for `live` of them at a time."""
-    parts = []
+    """Return what each string begins with behind its prefix, and the costs of the prefix.
+
+    They are computed for `live` strings at a time, those with short prefixes first.
+    """
+    lengths = (prefix != PAD).sum(dim=1)
+    order, parts = lengths.argsort(stable=True), []
+    before = torch.cat([torch.full_like(lengths, BOS)[:, None], prefix], dim=1)
+    never = torch.tensor(NEVER_SAMPLED, device=z.device)
     for begin in range(0, len(z), live):
-        rows = torch.arange(begin, begin + live, device=z.device).clamp_(max=len(z) - 1)
+        rows = order[torch.arange(begin, begin + live, device=z.device).clamp_(max=len(z) - 1)]
         level = z.new_full((live,), noise)
-        parts.append(stepper.begin(*model.start(z[rows], conditions[rows], level)))
-    return [torch.cat(column)[: len(z)] for column in zip(*parts, strict=True)]
+        now = stepper.begin(*model.start(z[rows], conditions[rows], level))
+        costs = z.new_zeros(live, prefix.shape[1])
+        started = [each.clone() for each in now] if prefix.shape[1] else now
+        for step in range(int(lengths[rows[-1]]) if prefix.shape[1] else 0):
+            logits = stepper.step(now, before[rows, step]).index_fill_(1, never, float("-inf"))
+            log_p = logits.log_softmax(dim=1).gather(1, prefix[rows, step, None])[:, 0]
+            costs[:, step] = torch.where(lengths[rows] > step, -log_p, 0.0)
+            ready = (lengths[rows] == step + 1).nonzero()[:, 0]
+            for kept, each in zip(started, now, strict=True):
+                kept[ready] = each[ready]
+        parts.append([*started, costs])
+    columns = [torch.cat(column)[: len(z)] for column in zip(*parts, strict=True)]
+    return [column[order.argsort()] for column in columns] if prefix.shape[1] else columns
 
 
 class _Writing:
@@ -121,19 +188,26 @@ class _Writing:
         stepper: the decoder.
         starts: what each of B strings begins with, for each condition it is written under.
         live: strings at once, at most B.
+        prefix: symbols that each string begins with, padded, shape (B, K).
 
     Attributes:
         molecule: which string each row writes, shape (live,); B for a row that has nothing to.
         position: of the token that comes next, shape (live,).
+        begins: the position of the first token that is not given, shape (B + 1,).
         busy: rows that have something to write.
     """
 
-    def __init__(self, stepper: Stepper, starts: list[list[Tensor]], live: int) -> None:
+    def __init__(
+        self, stepper: Stepper, starts: list[list[Tensor]], live: int, *, prefix: Tensor
+    ) -> None:
         self.stepper, self.starts, self.live = stepper, starts, live
         self.rows = [torch.cat([each[:live] for each in one]) for one in zip(*starts, strict=True)]
         self.molecule = torch.arange(live, device=self.rows[0].device)
-        self.position = torch.zeros_like(self.molecule)
-        self.last = torch.full_like(self.molecule, BOS)
+        behind = torch.nn.functional.pad(prefix, (1, 0, 0, 1), value=PAD)
+        behind[:, 0] = BOS
+        self.begins = (behind != PAD).sum(dim=1) - 1
+        self.before = behind.gather(1, self.begins[:, None])[:, 0]
+        self.position, self.last = self.begins[:live].clone(), self.before[:live].clone()
         self.busy = self.begun = live
 
     def logits(self) -> Tensor:
@@ -159,7 +233,7 @@ class _Writing:
             self.begun += come
         self.busy -= int((self.molecule[free] < waiting).sum()) - come
         self.molecule[free] = following
-        self.last[free], self.position[free] = BOS, 0
+        self.last[free], self.position[free] = self.before[following], self.begins[following]
 
 
 def guide(logits: Tensor, guidance: float, *, never: Tensor) -> tuple[Tensor, Tensor]:

@@ -85,11 +85,14 @@ def test_a_sampling_step_stays_on_its_device(
     model, batch = on_meta(drug_dataset, config)
     stepper, live = model.decoder.stepper(), 5
     free = torch.full_like(batch.conditions, float("nan"))
+    nothing = batch.ids[:, :0]
     starts = [
-        sampling._starts(model, stepper, batch.noise, conditions, noise=0.5, live=live)
+        sampling._starts(model, stepper, batch.noise, conditions, nothing, noise=0.5, live=live)[
+            :-1
+        ]
         for conditions in (batch.conditions, free)[: 1 + (guidance != 1.0)]
     ]
-    writing = sampling._Writing(stepper, starts, live)
+    writing = sampling._Writing(stepper, starts, live, prefix=nothing)
     state = (writing.molecule, writing.position, writing.last, *writing.rows)
     assert {each.device for each in state} == {META}
     log_p, guided = guide(

@@ -6,7 +6,7 @@ import torch
 
 from molvae.errors import ArtifactError
 from molvae.model.losses import reconstruction_loss
-from molvae.model.sampling import NEVER_SAMPLED, Sampled, choose, sample
+from molvae.model.sampling import NEVER_SAMPLED, Prefix, Sampled, choose, sample, symbol_costs
 from molvae.train.batches import Batch, collate
 from molvae.vocabulary import BOS, EOS, PAD, UNK
 from tests.conftest import Memorized
@@ -138,6 +138,58 @@ def test_nll_is_the_teacher_forced_loss_of_the_sampled_symbols(
     torch.testing.assert_close(
         drawn.nll, reconstruction_loss(logits, drawn.ids), rtol=1e-4, atol=1e-3
     )
+
+
+def prefixed(batch: Batch) -> torch.Tensor:
+    """The first symbols of the molecules, from none in the first row to 15 in the last."""
+    ids = batch.ids[:, : ROWS - 1].clone()
+    ids[torch.arange(ids.shape[1])[None] >= torch.arange(ROWS)[:, None]] = PAD
+    return ids.where(ids != EOS, PAD)
+
+
+def test_string_begins_with_its_prefix_and_goes_on(batch: Batch, draw: Draw) -> None:
+    given = prefixed(batch)
+    drawn = draw(prefix=Prefix(given))
+    for ids, begun in zip(drawn.ids.tolist(), given.tolist(), strict=True):
+        length = len(begun) - begun.count(PAD)
+        assert ids[:length] == begun[:length]
+        assert ids[length] not in (EOS, PAD)
+
+
+def test_barred_symbols_do_not_follow_a_prefix_but_may_come_later(batch: Batch, draw: Draw) -> None:
+    given = batch.ids[:, :3]
+    before = draw(prefix=Prefix(given)).ids
+    symbol = int(before[:, 3].mode().values)
+    after = draw(prefix=Prefix(given, (EOS, symbol))).ids
+    assert symbol not in after[:, 3]
+    assert symbol in after[:, 4:]
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+def test_likelihood_of_prefix_and_continuation_is_that_of_the_string(
+    memorized: Memorized, batch: Batch, codes, draw: Draw, guidance: float
+) -> None:
+    drawn = draw(prefix=Prefix(prefixed(batch)), guidance=guidance)
+    with torch.no_grad():
+        logits = memorized.model.decode(codes, batch.conditions, drawn.ids)
+    logits[:, :, NEVER_SAMPLED] = -1e9
+    whole = reconstruction_loss(logits, drawn.ids)
+    assert bool((drawn.prefix_nll[1:] > 0).all())
+    assert drawn.prefix_nll[0] == 0
+    torch.testing.assert_close(drawn.nll + drawn.prefix_nll, whole, rtol=1e-4, atol=1e-3)
+    costs = symbol_costs(memorized.model, codes, batch.conditions, drawn.ids, noise=0.0, live=ROWS)
+    torch.testing.assert_close(costs.sum(dim=1), whole, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("live", [3, 7, ROWS, 2 * ROWS])
+def test_prefix_in_turn_writes_the_same_as_at_once(batch: Batch, draw: Draw, live: int) -> None:
+    given = prefixed(batch)
+    together, in_turn = (draw(prefix=Prefix(given), live=rows) for rows in (None, live))
+    assert same(together, in_turn)
+    backwards = list(range(ROWS))[::-1]
+    turned = draw(rows=backwards, prefix=Prefix(given[backwards]), live=live)
+    assert torch.equal(turned.nll, in_turn.nll.flip(0))
+    assert torch.equal(turned.prefix_nll, in_turn.prefix_nll.flip(0))
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
