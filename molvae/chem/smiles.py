@@ -240,7 +240,7 @@ def _rewrite(standardization: Standardization, mol: Chem.Mol, smiles: str) -> st
     if not standardization.isotopes and _ISOTOPE.search(smiles):
         mol = _without_isotopes(mol)
     if standardization.uncharge and _CHARGED.search(smiles):
-        mol = _neutral(mol, smiles)
+        mol = neutralize(mol, smiles)
     if not standardization.stereo and _STEREO.search(smiles):
         Chem.RemoveStereochemistry(mol)
     written = Chem.MolToSmiles(mol)
@@ -248,7 +248,7 @@ def _rewrite(standardization: Standardization, mol: Chem.Mol, smiles: str) -> st
     return written
 
 
-def _neutral(mol: Chem.Mol, smiles: str) -> Chem.Mol:
+def neutralize(mol: Chem.Mol, smiles: str) -> Chem.Mol:
     """Return the molecule with protons added or removed until it is neutral, where it can be.
 
     A ring with a charged carbon may be aromatic only because of the charge, as cyclopentadienide,

@@ -1,0 +1,317 @@
+"""Cores: a part that molecules must contain, with marks at the atoms that may grow.
+
+A mark is a place holder with one single bond: `[*:1]`, `[1*]` or `*`. A model sees a core flat and
+neutral, and writes new parts at its open atoms; a molecule is put together from the core as it was
+given, with its stereo marks and charges, and from these parts.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from rdkit import Chem, rdBase
+
+from molvae.chem.smiles import Standardization, canonical_molecule, check_text, parse
+from molvae.errors import Rejected
+
+WITHOUT, BARE, ELSEWHERE = "without the core", "nothing but the core", "core grown elsewhere"
+UNGROWN = "an open atom without a new part"
+MARK = "a mark such as [*:1] stands for one new part, with one single bond: [*:1]c1ccccc1"
+MATCHES = 1000  # ways to lay a core onto a molecule; a highly symmetric one has some hundreds
+
+
+class Core(NamedTuple):
+    """A core as it was given; plain values, so that it can be sent to worker processes.
+
+    Attributes:
+        text: SMILES with marks.
+        form: how the model's training set was standardized.
+        anywhere: whether atoms without a mark may grow as well; always true without any mark.
+    """
+
+    text: str
+    form: Standardization
+    anywhere: bool = False
+
+
+class Placement(NamedTuple):
+    """A molecule taken apart into a core and new parts.
+
+    Attributes:
+        smiles: the molecule, put together from the core as it was given; canonical.
+        mol: the same, parsed.
+        decoration: SMILES of the new parts; where each was bonded to the core stands `[*:N]`, with
+            the number of the mark, or of the core's atom where the core has no marks.
+        parts: the new part at each mark, by its number; empty without marks.
+    """
+
+    smiles: str
+    mol: Chem.Mol
+    decoration: str
+    parts: Mapping[int, str]
+
+
+class _Joint(NamedTuple):
+    """A bond between the core and a new part."""
+
+    atom: int  # of the core
+    shown: int  # the number that stands there
+    order: Chem.BondType
+
+
+class OpenCore(NamedTuple):
+    """A core, parsed.
+
+    Attributes:
+        flat: as the model sees it: no marks, no stereo, neutral, its atoms in the order of `own`.
+        own: as it was given, its marks at the end.
+        marks: the numbers of the marks at each marked atom, as `[*:N]` has them.
+        open: the atoms that may grow, those with marks or else all with a free hydrogen.
+        changed: what the model does not see, in words.
+    """
+
+    flat: Chem.Mol
+    own: Chem.Mol
+    marks: Mapping[int, tuple[int, ...]]
+    open: tuple[int, ...]
+    changed: tuple[str, ...]
+
+    @property
+    def fragments(self) -> int:
+        """The number of fragments."""
+        return len(Chem.GetMolFrags(self.flat))
+
+
+@lru_cache(maxsize=1024)
+def open_core(core: Core) -> OpenCore:
+    """Parse a core and its marks.
+
+    Raises:
+        Rejected: for what is no molecule, a mark in the wrong place, or no atom that may grow.
+
+    >>> open_core(Core("[*:1]c1ccncc1", Standardization())).open
+    (0,)
+    """
+    mol = parse(check_text(core.text, core.form.max_length))
+    holders = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 0]
+    for atom in holders:
+        _check_mark(atom)
+    order = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum()]
+    if any(mol.GetAtomWithIdx(atom).GetAtomicNum() == 1 for atom in order):
+        raise Rejected("a hydrogen atom", "leave it out, or write it in brackets: [nH]")
+    if not order:
+        raise Rejected("no heavy atom", "nothing but marks")
+    with rdBase.BlockLogs():
+        own = Chem.RenumberAtoms(mol, [*order, *(atom.GetIdx() for atom in holders)])
+        marks = _marks(own)
+        flat, changed = _flat(own, len(order), core.form)
+    able = [a.GetIdx() for a in flat.GetAtoms() if a.GetTotalNumHs()]
+    given = [a.GetTotalNumHs() > 0 for a in own.GetAtoms()]
+    free = tuple(marks) or tuple(atom for atom in able if given[atom])
+    if not free:
+        raise Rejected("no atom is free to grow", "each has all its bonds")
+    return OpenCore(flat, own, marks, free, changed)
+
+
+def _check_mark(atom: Chem.Atom) -> None:
+    """Refuse a mark that is not bonded to one atom by a single bond."""
+    where = f"atom {atom.GetIdx() + 1} (*)"
+    bonds = list(atom.GetBonds())
+    if len(bonds) != 1:
+        raise Rejected("a mark in the wrong place", f"{where} has {len(bonds)} bonds; {MARK}")
+    if bonds[0].GetBondType() != Chem.BondType.SINGLE:
+        raise Rejected(
+            "a mark in the wrong place", f"{where} has a bond that is not single; {MARK}"
+        )
+    if bonds[0].GetOtherAtom(atom).GetAtomicNum() == 0:
+        raise Rejected("a mark in the wrong place", f"{where} is bonded to another mark; {MARK}")
+
+
+def _marks(own: Chem.Mol) -> dict[int, tuple[int, ...]]:
+    """Return the numbers of the marks at each atom: as given where all differ, else counted."""
+    holders = [atom for atom in own.GetAtoms() if atom.GetAtomicNum() == 0]
+    numbers = [atom.GetAtomMapNum() or atom.GetIsotope() for atom in holders]
+    if 0 in numbers or len(set(numbers)) < len(numbers):
+        numbers = list(range(1, len(holders) + 1))
+    found: dict[int, tuple[int, ...]] = {}
+    for atom, number in zip(holders, numbers, strict=True):
+        atom.SetIsotope(0)
+        atom.SetAtomMapNum(number)
+        place = atom.GetNeighbors()[0].GetIdx()
+        found[place] = (*found.get(place, ()), number)
+    return dict(sorted(found.items(), key=lambda each: each[1]))
+
+
+def _flat(own: Chem.Mol, size: int, form: Standardization) -> tuple[Chem.Mol, tuple[str, ...]]:
+    """Return a core as the model sees it, and what was left out."""
+    mol = Chem.RWMol(own)
+    for atom in mol.GetAtoms():
+        atom.SetAtomMapNum(0)
+        if atom.GetIdx() >= size:
+            atom.SetIsotope(0)
+            atom.SetAtomicNum(1)
+    Chem.RemoveStereochemistry(mol)
+    flat = Chem.RemoveHs(mol)
+    isotopes = any(atom.GetIsotope() for atom in flat.GetAtoms())
+    for atom in flat.GetAtoms():
+        atom.SetIsotope(0)
+    neutral = neutralize(flat, Chem.MolToSmiles(flat)) if form.uncharge else flat
+    without_stereo = Chem.Mol(own)
+    Chem.RemoveStereochemistry(without_stereo)
+    left_out = {
+        "stereo marks": Chem.MolToSmiles(own) != Chem.MolToSmiles(without_stereo),
+        "isotope labels": isotopes,
+        "charges": Chem.MolToSmiles(neutral) != Chem.MolToSmiles(flat),
+    }
+    return neutral, tuple(name for name, found in left_out.items() if found)
+
+
+def place(core: Core, smiles: str, mol: Chem.Mol) -> Placement:
+    """Find a core in a molecule that a model wrote, and put the core as it was given in its place.
+
+    Args:
+        core: the core.
+        smiles: the molecule, canonical.
+        mol: the same, parsed.
+
+    Raises:
+        Rejected: "without the core", "nothing but the core", "core grown elsewhere" or "core cannot
+            be put back".
+
+    >>> core = Core("[*:1]c1ccc(Cl)nc1", Standardization())
+    >>> place(core, "CCOc1ccc(Cl)nc1", Chem.MolFromSmiles("CCOc1ccc(Cl)nc1")).decoration
+    '[*:1]OCC'
+    """
+    opened = open_core(core)
+    match = lay(core, mol, {atom: len(numbers) for atom, numbers in opened.marks.items()})
+    if len(match) == mol.GetNumAtoms():
+        raise Rejected(BARE)
+    parts, joints = _cut(opened, mol, match)
+    if opened.marks and not core.anywhere:
+        _check_parts(opened, parts, joints)
+    if opened.changed:
+        smiles, mol = canonical_molecule(Chem.MolToSmiles(_put_back(opened, parts, joints)))
+    texts, by_mark = [], {}
+    for part in Chem.GetMolFrags(parts, asMols=True):
+        text, numbers = _spell(part, joints)
+        texts.append(text)
+        by_mark |= dict.fromkeys(numbers if opened.marks else (), text)
+    return Placement(smiles, mol, ".".join(sorted(texts)), dict(sorted(by_mark.items())))
+
+
+def _check_parts(opened: OpenCore, parts: Chem.Mol, joints: list[_Joint]) -> None:
+    """Refuse new parts that a mark does not stand for: each is bonded by one single bond.
+
+    Only a part that joins the fragments of a core has more bonds.
+    """
+    single = all(joint.order == Chem.BondType.SINGLE for joint in joints)
+    apart = opened.fragments > 1 or len(Chem.GetMolFrags(parts)) == len(joints)
+    if not (single and apart):
+        raise Rejected(ELSEWHERE)
+
+
+def lay(core: Core, mol: Chem.Mol, grown: Mapping[int, int]) -> tuple[int, ...]:
+    """Return the atoms of a molecule that are a core's, in the order of the core.
+
+    Args:
+        core: the core.
+        mol: the molecule.
+        grown: new parts that atoms of the core must have; the others must have none, unless the
+            core may grow anywhere.
+
+    Raises:
+        Rejected: "without the core", "core grown elsewhere" or "an open atom without a new part".
+    """
+    opened = open_core(core)
+    matches = mol.GetSubstructMatches(opened.flat, uniquify=False, maxMatches=MATCHES)
+    if not matches:
+        raise Rejected(WITHOUT)
+    free = core.anywhere or not opened.marks
+    wanted = [grown.get(atom, 0) for atom in range(opened.flat.GetNumAtoms())]
+    found = ELSEWHERE
+    for match in matches:
+        gaps = [
+            mol.GetAtomWithIdx(atom).GetDegree() - own.GetDegree()
+            for atom, own in zip(match, opened.flat.GetAtoms(), strict=True)
+        ]
+        pairs = list(zip(gaps, wanted, strict=True))
+        if all(gap >= least if free else gap == least for gap, least in pairs):
+            return tuple(match)
+        if all(gap <= least for gap, least in pairs):
+            found = UNGROWN
+    raise Rejected(found)
+
+
+def _cut(opened: OpenCore, mol: Chem.Mol, match: tuple[int, ...]) -> tuple[Chem.Mol, list[_Joint]]:
+    """Return the new parts of a molecule, and where they were bonded to the core.
+
+    The place holder of each joint has the joint's place in the list, from 1, as its number.
+    """
+    cut = Chem.RWMol(mol)
+    Chem.Kekulize(cut, clearAromaticFlags=True)  # a ring that is cut open is not aromatic
+    numbers = {atom: list(each) for atom, each in opened.marks.items()}
+    joints = []
+    for number, atom in enumerate(match):
+        for neighbor in mol.GetAtomWithIdx(atom).GetNeighbors():
+            if (other := neighbor.GetIdx()) in match:
+                continue
+            left = numbers.get(number, [])
+            shown = left.pop(0) if left else (0 if opened.marks else number + 1)
+            order = cut.GetBondBetweenAtoms(atom, other).GetBondType()
+            joints.append(_Joint(number, shown, order))
+            holder = cut.AddAtom(Chem.Atom(0))
+            cut.GetAtomWithIdx(holder).SetAtomMapNum(len(joints))
+            cut.AddBond(other, holder, order)
+    cut.BeginBatchEdit()
+    for atom in match:
+        cut.RemoveAtom(atom)
+    cut.CommitBatchEdit()
+    Chem.SanitizeMol(cut)
+    return cut, joints
+
+
+def _spell(part: Chem.Mol, joints: list[_Joint]) -> tuple[str, list[int]]:
+    """Return SMILES of a new part from its first joint on, and the numbers at its joints."""
+    holders = [atom for atom in part.GetAtoms() if atom.GetAtomicNum() == 0]
+    for atom in holders:
+        atom.SetAtomMapNum(joints[atom.GetAtomMapNum() - 1].shown)
+    numbers = {atom.GetIdx(): atom.GetAtomMapNum() for atom in holders}
+    first = min(numbers, key=lambda atom: (numbers[atom], atom))
+    return Chem.MolToSmiles(part, rootedAtAtom=first), list(numbers.values())
+
+
+def _put_back(opened: OpenCore, parts: Chem.Mol, joints: list[_Joint]) -> Chem.Mol:
+    """Return new parts joined to the core as it was given.
+
+    Raises:
+        Rejected: "core cannot be put back", where its charges leave no room for a part.
+    """
+    bare = {joint.atom for joint in joints} - opened.marks.keys()
+    own = Chem.RWMol(Chem.AddHs(opened.own, onlyOnAtoms=sorted(bare)) if bare else opened.own)
+    for atom in own.GetAtoms():
+        atom.SetAtomMapNum(0)
+    spare: list[int] = []
+    for number, joint in enumerate(joints, 1):
+        ends = [
+            atom
+            for atom in own.GetAtomWithIdx(joint.atom).GetNeighbors()
+            if atom.GetIdx() not in spare and atom.GetAtomicNum() <= 1 and not atom.GetAtomMapNum()
+        ]
+        ends.sort(key=lambda atom: atom.GetAtomicNum())  # marks first
+        order = int(joint.order)
+        if len(ends) < order:
+            raise Rejected("core cannot be put back", "its charges leave no room for the new part")
+        ends[0].SetAtomicNum(0)
+        ends[0].SetAtomMapNum(number)
+        own.GetBondBetweenAtoms(joint.atom, ends[0].GetIdx()).SetBondType(joint.order)
+        spare += [atom.GetIdx() for atom in ends[1:order]]
+    own.BeginBatchEdit()
+    for atom in spare:
+        own.RemoveAtom(atom)
+    own.CommitBatchEdit()
+    try:
+        joined = Chem.molzip(own, parts)
+        Chem.SanitizeMol(joined)
+        return Chem.RemoveHs(joined)
+    except (Chem.MolSanitizeException, RuntimeError, ValueError) as failure:
+        raise Rejected("core cannot be put back", " ".join(str(failure).split())) from failure
