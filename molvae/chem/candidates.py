@@ -1,10 +1,11 @@
 """Sampled SELFIES symbols -> a molecule, its properties, and what it is refused for."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rdkit import Chem, rdBase
 
+from molvae.chem.cores import Core, place
 from molvae.chem.filters import FILTERS, smarts_filter
 from molvae.chem.properties import measure
 from molvae.chem.rings import ring_systems
@@ -25,6 +26,7 @@ class Checks(NamedTuple):
     standardization: Standardization = DEFAULT_STANDARDIZATION  # of the training set
     rings: bool = False  # name the ring systems of what is not refused
     consistent_only: bool = False  # refuse symbols that SELFIES repairs, before they are measured
+    core: Core | None = None  # which must be found; it is put back as it was given
 
 
 class Candidate(NamedTuple):
@@ -38,6 +40,8 @@ class Candidate(NamedTuple):
     refusal: str = ""  # why it is no molecule, or the filter that refuses it; "" if accepted
     identity: str = ""  # its SMILES as the training set spells it, for novelty
     rings: tuple[str, ...] = ()  # its ring systems, where asked for
+    decoration: str = ""  # the new parts on the core, see `cores.Placement`
+    parts: tuple[tuple[int, str], ...] = ()  # and at which mark each stands
 
 
 def decode_and_check(symbols: Sequence[str], checks: Checks) -> Candidate:
@@ -52,14 +56,18 @@ def decode_and_check(symbols: Sequence[str], checks: Checks) -> Candidate:
     smiles, mol = found
     if checks.consistent_only and not consistent:
         return Candidate(smiles, False, refusal=REPAIRED)
+    kept: dict[str, Any] = {}
     try:
-        values = tuple(float(value) for value in measure(mol, checks.properties))
         identity = standard_spelling(smiles, mol, checks.standardization)
+        if checks.core is not None:
+            smiles, mol, decoration, parts = place(checks.core, smiles, mol)
+            kept = {"decoration": decoration, "parts": tuple(parts.items())}
+        values = tuple(float(value) for value in measure(mol, checks.properties))
     except Rejected as rejected:
         return Candidate(smiles, consistent, refusal=rejected.reason)
     refusal = _alert(mol, checks)
     rings = ring_systems(mol) if checks.rings and not refusal else ()
-    return Candidate(smiles, consistent, values, refusal, identity, rings)
+    return Candidate(smiles, consistent, values, refusal, identity, rings, **kept)
 
 
 def decode_and_check_all(batch: Sequence[tuple[Sequence[str], Checks]]) -> list[Candidate]:

@@ -11,7 +11,13 @@ from typing import NamedTuple
 
 from rdkit import Chem, rdBase
 
-from molvae.chem.smiles import Standardization, canonical_molecule, check_text, parse
+from molvae.chem.smiles import (
+    Standardization,
+    canonical_molecule,
+    check_text,
+    neutralize,
+    parse,
+)
 from molvae.errors import Rejected
 
 WITHOUT, BARE, ELSEWHERE = "without the core", "nothing but the core", "core grown elsewhere"
@@ -48,7 +54,7 @@ class Placement(NamedTuple):
     smiles: str
     mol: Chem.Mol
     decoration: str
-    parts: Mapping[int, str]
+    parts: dict[int, str]
 
 
 class _Joint(NamedTuple):
@@ -191,7 +197,8 @@ def place(core: Core, smiles: str, mol: Chem.Mol) -> Placement:
         _check_parts(opened, parts, joints)
     if opened.changed:
         smiles, mol = canonical_molecule(Chem.MolToSmiles(_put_back(opened, parts, joints)))
-    texts, by_mark = [], {}
+    texts: list[str] = []
+    by_mark: dict[int, str] = {}
     for part in Chem.GetMolFrags(parts, asMols=True):
         text, numbers = _spell(part, joints)
         texts.append(text)
@@ -306,8 +313,8 @@ def _put_back(opened: OpenCore, parts: Chem.Mol, joints: list[_Joint]) -> Chem.M
         own.GetBondBetweenAtoms(joint.atom, ends[0].GetIdx()).SetBondType(joint.order)
         spare += [atom.GetIdx() for atom in ends[1:order]]
     own.BeginBatchEdit()
-    for atom in spare:
-        own.RemoveAtom(atom)
+    for hydrogen in spare:
+        own.RemoveAtom(hydrogen)
     own.CommitBatchEdit()
     try:
         joined = Chem.molzip(own, parts)

@@ -148,9 +148,9 @@ def _write(skeleton: _Skeleton, path: Sequence[int]) -> str:
                 number = str(len(opened) + 1) if len(opened) < 9 else f"%{len(opened) + 1}"
                 opened[frozenset((atom, other))] = number
                 texts.append(number)
-        *branches, chain = children.get(atom, [""])
-        stack.append(chain)
-        for child in reversed(branches):
+        below = children.get(atom, [])
+        stack += below[-1:]
+        for child in reversed(below[:-1]):
             stack += [")", child, "("]
     return "".join(texts)
 

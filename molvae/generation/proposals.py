@@ -5,13 +5,13 @@ alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from molvae.generation.model import AT_ONCE, LoadedModel
+from molvae.generation.model import AT_ONCE, DecodedString, LoadedModel
 from molvae.generation.tiles import by_tile
 from molvae.presets import DrawSettings
 
@@ -22,6 +22,28 @@ NOISE, TOKENS, POINTS = range(3)  # purposes of a slot's randomness
 Codes = Callable[[Sequence[int], Tensor, Tensor], Tensor]
 
 
+class Writer(Protocol):
+    """Writes strings of its own for some slots, such as those that keep a core."""
+
+    @property
+    def numbers(self) -> int:
+        """The uniform numbers that a string takes."""
+        ...
+
+    def __call__(
+        self, slots: Sequence[int], codes: Tensor, points: np.ndarray, uniforms: np.ndarray
+    ) -> list[DecodedString]:
+        """Return a string for each slot.
+
+        Args:
+            slots: the molecules to be, shape (J,).
+            codes: shape (J, Z).
+            points: properties that the decoder is given, NaN = free, shape (J, P).
+            uniforms: numbers in [0, 1), all the randomness there is, shape (J, `numbers`).
+        """
+        ...
+
+
 class Proposal(NamedTuple):
     """One string that the decoder wrote for one slot.
 
@@ -29,8 +51,9 @@ class Proposal(NamedTuple):
         slot: the molecule to be, counted from 0.
         symbols: SELFIES symbols.
         ended: whether the decoder ended it, rather than the cap on its length.
-        nll: -log p(x given z, c), nats.
+        nll: -log p(x given z, c) of the symbols that the decoder chose, nats.
         predicted: the properties as the model's own head predicts them, in their units, by column.
+        prefix_nll: -log p(x given z, c) of the symbols that it was given.
     """
 
     slot: int
@@ -38,6 +61,7 @@ class Proposal(NamedTuple):
     ended: bool
     nll: float
     predicted: Mapping[str, float]
+    prefix_nll: float = 0.0
 
 
 class _Job(NamedTuple):
@@ -57,6 +81,7 @@ def propose(
     settings: DrawSettings,
     seed: int,
     codes: Codes | None = None,
+    write: Writer | None = None,
 ) -> list[Proposal]:
     """Propose one string for each slot.
 
@@ -71,6 +96,7 @@ def propose(
         settings: temperature, shortlist and the like.
         seed: of all randomness.
         codes: source of latent codes; None: the model's prior.
+        write: writes the strings; None: the model alone.
     """
     proposals: dict[int, Proposal] = {}
     asked = np.isfinite(points).any(axis=1)
@@ -96,6 +122,7 @@ def propose(
                 settings=settings,
                 seed=seed,
                 codes=codes,
+                write=write,
                 predict=bool(model.labels) or count > 1,
             )
         for number, row in enumerate(rows):
@@ -120,15 +147,17 @@ def _decode(
     settings: DrawSettings,
     seed: int,
     codes: Codes | None,
+    write: Writer | None,
     predict: bool,
 ) -> list[Proposal]:
     """Decode a string for each job, given points (J, P)."""
-    size, steps = model.network.config.latent_size, model.longest + 1
+    size = model.network.config.latent_size
+    numbers = write.numbers if write else model.longest + 1
     noise = np.stack(
         [slot_random(seed, job.slot, job.code, NOISE).standard_normal(size) for job in jobs]
     ).astype(np.float32)
     uniforms = np.stack(
-        [slot_random(seed, job.slot, job.attempt, TOKENS).random(steps) for job in jobs]
+        [slot_random(seed, job.slot, job.attempt, TOKENS).random(numbers) for job in jobs]
     )
     conditions = torch.from_numpy(model.normalizer.normalize(points))
 
@@ -138,13 +167,17 @@ def _decode(
             return model.checkpoint.prior.sample(given, random, level=settings.noise)
         return codes([jobs[row].slot for row in rows], given, random)
 
-    strings = model.decode(by_tile(tile, len(jobs)), points, settings, uniforms=uniforms)
+    drawn = by_tile(tile, len(jobs))
+    if write is None:
+        strings = model.decode(drawn, points, settings, uniforms=uniforms)
+    else:
+        strings = write([job.slot for job in jobs], drawn, points, uniforms)
     predicted: list[dict[str, float]] = [{}] * len(jobs)
     if predict:
         values = model.predict_strings([string.symbols for string in strings]).tolist()
         predicted = [dict(zip(model.normalizer.names, row, strict=True)) for row in values]
     return [
-        Proposal(job.slot, *string, head)
+        Proposal(job.slot, string.symbols, string.ended, string.nll, head, string.prefix_nll)
         for job, string, head in zip(jobs, strings, predicted, strict=True)
     ]
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from molvae.arguments import MAX_BATCH, MAX_MOLECULES, MAX_SEED, as_molecules, whole_number
 from molvae.chem.candidates import REPAIRED, Candidate, Checks, decode_and_check_all
+from molvae.chem.cores import Core
 from molvae.chem.filters import asks_for_stereo, resolve_filter
 from molvae.config import as_dict
 from molvae.errors import UsageError
@@ -25,10 +26,18 @@ from molvae.generation.proposals import (
     POINTS,
     Codes,
     Proposal,
+    Writer,
     propose,
     slot_random,
 )
-from molvae.generation.results import Generated, Generation, Summary, control_errors, share
+from molvae.generation.results import (
+    Decoration,
+    Generated,
+    Generation,
+    Summary,
+    control_errors,
+    share,
+)
 from molvae.generation.tiles import TILE
 from molvae.normalizer import Reading
 from molvae.parallel.workers import Lost, map_chunks
@@ -41,6 +50,13 @@ PIECE = 512  # slots proposed for before their chemistry begins: many tiles, who
 CHUNK = 32  # proposals that a worker process takes at once
 EXCLUDED = "excluded"
 RARE_RING = "rare ring system"
+
+
+class Kept(NamedTuple):
+    """Cores that molecules must contain, and the writer of strings with them."""
+
+    cores: Sequence[Core]
+    write: Writer
 
 
 class _Round(NamedTuple):
@@ -68,6 +84,8 @@ class RejectionSampler:
             them.
         given_rings: ring systems that are allowed although they are rare in training: of given
             molecules.
+        kept: cores that the molecules must contain, which the slots share out as the requests, and
+            the writer of strings with them.
 
     Raises:
         UsageError: for a filter that does not exist or a SMARTS pattern that is none.
@@ -85,6 +103,7 @@ class RejectionSampler:
         ood: Sequence[bool] | None = None,
         excluded: Iterable[str] = (),
         given_rings: Iterable[str] = (),
+        kept: Kept | None = None,
     ) -> None:
         self.model, self.requests, self.settings = model, requests, settings
         self.n = whole_number("n", n, 1, MAX_MOLECULES)
@@ -94,6 +113,9 @@ class RejectionSampler:
         self.seed = whole_number("seed", drawn, 0, MAX_SEED)
         self.ood = ood or [bool(request.unfamiliar) for request in requests]
         self.propose = partial(propose, model, settings=settings, seed=self.seed, codes=codes)
+        if kept is not None:
+            self.propose = partial(self.propose, write=kept.write)
+        self.kept = kept
         self.checks = _checks(model, settings)._replace(rings=self.rings is not None)
         self.found: dict[int, Generated] = {}
         self.candidates: dict[int, list[Generated]] = {}
@@ -158,7 +180,15 @@ class RejectionSampler:
             self.request(slot).point(slot_random(self.seed, slot, 0, POINTS)) for slot in slots
         ]
         proposals = self.propose(slots, np.stack(points), attempt)
-        return _Round(attempt, proposals, check([(p.symbols, self.checks) for p in proposals]))
+        work = [(each.symbols, self._checks_of(each.slot)) for each in proposals]
+        return _Round(attempt, proposals, check(work))
+
+    def _checks_of(self, slot: int) -> Checks:
+        return self.checks if self.kept is None else self.checks._replace(core=self._core(slot))
+
+    def _core(self, slot: int) -> Core | None:
+        """Return the core that the molecule of this slot must contain."""
+        return None if self.kept is None else self.kept.cores[slot * len(self.kept.cores) // self.n]
 
     def _judge_round(self, round: _Round, report: Callable[[int], None]) -> None:
         candidates = list(round.candidates)
@@ -203,6 +233,10 @@ class RejectionSampler:
 
     def _molecule(self, proposal: Proposal, candidate: Candidate, *, novel: bool) -> Generated:
         model, slot = self.model, proposal.slot
+        core, decoration = self._core(slot), None
+        if core is not None:
+            parts = dict(candidate.parts)
+            decoration = Decoration(core.text, candidate.decoration, parts, proposal.nll)
         return Generated(
             id=slot + 1,
             smiles=candidate.smiles,
@@ -213,7 +247,8 @@ class RejectionSampler:
             targets=self.request(slot).ranges,
             novel=novel,
             ood=self.ood[self._number(slot)],
-            nll=proposal.nll,
+            nll=proposal.nll + proposal.prefix_nll,
+            decoration=decoration,
         )
 
     def _unwanted(self, molecule: Generated) -> str:

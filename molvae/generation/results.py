@@ -23,6 +23,22 @@ from molvae.targets import (
 NO_LABELS: Mapping[str, Mapping[str, float]] = {}
 
 
+class Decoration(NamedTuple):
+    """What was written at the open atoms of a core.
+
+    Attributes:
+        core: as it was given.
+        smiles: the new parts, with `[*:N]` where each was bonded to the core.
+        parts: the new part at each mark, by its number; empty where the core has no marks.
+        nll: -log p of their symbols given z, c and the core, nats.
+    """
+
+    core: str
+    smiles: str
+    parts: Mapping[int, str]
+    nll: float
+
+
 class Generated(NamedTuple):
     """One molecule.
 
@@ -37,6 +53,7 @@ class Generated(NamedTuple):
         ood: a target lies outside the model's training range, or no training molecule is near all
             targets together.
         nll: -log p(x given z, c) of the string, nats.
+        decoration: of a molecule that keeps a core.
     """
 
     id: int
@@ -47,18 +64,26 @@ class Generated(NamedTuple):
     novel: bool
     ood: bool
     nll: float
+    decoration: Decoration | None = None
 
     def row(self) -> dict[str, Any]:
         """Return the molecule as a table's row, columns in their documented order."""
+        kept, cost = {}, {}
+        if (grown := self.decoration) is not None:
+            parts = {f"R{number}": part for number, part in grown.parts.items()}
+            kept = {"core": grown.core, "decoration": grown.smiles, **parts}
+            cost = {"decoration_nll": grown.nll}
         return {
             "ID": self.id,
             "SMILES": self.smiles,
+            **kept,
             **self.properties,
             **predicted_cells(self.predicted),
             **{f"target_{name}": format_range(wanted) for name, wanted in self.targets.items()},
             "novel": self.novel,
             "ood": self.ood,
             "nll": self.nll,
+            **cost,
         }
 
 

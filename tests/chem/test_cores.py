@@ -118,7 +118,7 @@ def test_a_core_lays_onto_a_molecule_with_some_of_its_marks_grown() -> None:
     core = Core("[*:1]c1ccc([*:2])nc1", FORM)
     half = Chem.MolFromSmiles("Cc1cccnc1")
     assert len(lay(core, half, {0: 1})) == 6
-    with pytest.raises(Rejected, match="without a new part|elsewhere"):
+    with pytest.raises(Rejected, match="a new part"):
         lay(core, half, {0: 1, 3: 1})
 
 
