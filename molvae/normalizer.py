@@ -15,6 +15,10 @@ LEVELS = np.concatenate([[0.001], np.linspace(0.01, 0.99, 99), [0.999]])  # of t
 MIN_CLASS_SCALE = 0.1
 EVEN_ODDS = 0.5  # standard deviation of a class that half of the molecules have, the largest
 
+HEAVY = 2.0  # standard deviations of the bulk: values that vary more have outliers or a heavy tail
+FAR = 10.0  # standard deviations of the bulk from the median: an outlier, maybe a slip of the pen
+FEW = 0.01  # largest share of outliers; more of them are a tail
+
 LARGEST = float(np.finfo(np.float32).max)  # of the values of a dataset
 
 Classes = Mapping[str, tuple[str, ...]]  # class label -> its classes
@@ -38,6 +42,39 @@ def class_key(word: str) -> str | float:
     except ValueError:
         number = math.nan
     return number if math.isfinite(number) else word.casefold()
+
+
+def bulk_scale(quantiles: np.ndarray) -> float:
+    """Return the standard deviation of a normal distribution with the same middle half.
+
+    Where half of the values are equal, the middle 80 % count; 0 where these are equal, too.
+
+    Args:
+        quantiles: at `LEVELS`, shape (Q,).
+    """
+    return float((quantiles[75] - quantiles[25]) / 1.349 or (quantiles[90] - quantiles[10]) / 2.563)
+
+
+def find_outliers(values: np.ndarray) -> np.ndarray:
+    """Return which finite values are so far from the bulk that their spread says nothing of it.
+
+    Args:
+        values: shape (N,).
+
+    Returns:
+        A mask, shape (N,), with as many as are far: few outliers, or a heavy tail.
+    """
+    quantiles = np.quantile(values, LEVELS)
+    bulk = bulk_scale(quantiles)
+    if not 0.0 < HEAVY * bulk < values.std():
+        return np.zeros(len(values), dtype=bool)
+    far: np.ndarray = np.abs(values - quantiles[50]) > FAR * bulk
+    return far
+
+
+def are_few(outliers: np.ndarray) -> bool:
+    """Return whether these are outliers of a bulk: one, or at most 1 % of the values."""
+    return 0 < int(outliers.sum()) <= max(1.0, FEW * len(outliers))
 
 
 def resembles_number(word: str) -> bool:
@@ -76,6 +113,8 @@ _CLASS = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^|]*?))\s*\|')
 
 class PropertyNormalizer(NamedTuple):
     """The scale of each property, fitted on the training split only.
+
+    Few outliers (`find_outliers`) count as the farthest of the other values.
 
     NaN means "unspecified" throughout: it passes through both directions unchanged.
 
@@ -118,6 +157,8 @@ class PropertyNormalizer(NamedTuple):
                     f"'{name}' does not vary in the training split ({known.size} values):"
                     " leave it out."
                 )
+            if name not in class_columns and are_few(outliers := find_outliers(known)):
+                known = np.clip(known, known[~outliers].min(), known[~outliers].max())
             quantiles[column] = np.quantile(known, LEVELS)
             clipped = np.clip(known, quantiles[column, 0], quantiles[column, -1])
             mean[column], scale[column] = clipped.mean(), clipped.std() or known.std()
@@ -142,8 +183,15 @@ class PropertyNormalizer(NamedTuple):
 
     @property
     def scales(self) -> dict[str, float]:
-        """The standard deviation of each quantity; for a class label `EVEN_ODDS`."""
-        scales = dict(zip(self.names, self.scale.tolist(), strict=True))
+        """The scale that values are judged on: of a class label `EVEN_ODDS`, else one deviation.
+
+        It is the standard deviation, or that of the bulk where outliers make it much larger.
+        """
+        bulks = [bulk_scale(quantiles) for quantiles in self.quantiles]
+        scales = {
+            name: bulk if 0.0 < HEAVY * bulk < scale else scale
+            for name, scale, bulk in zip(self.names, self.scale.tolist(), bulks, strict=True)
+        }
         return {name: scales.get(name, EVEN_ODDS) for name in self.quantities}
 
     @property

@@ -5,8 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from molvae.checkpoint import find_model, read_header
 from molvae.errors import ArtifactError, UsageError
-from molvae.normalizer import LEVELS, MIN_CLASS_SCALE, PropertyNormalizer, class_key
+from molvae.generation.feasibility import PropertySample
+from molvae.normalizer import (
+    LEVELS,
+    MIN_CLASS_SCALE,
+    PropertyNormalizer,
+    are_few,
+    class_key,
+    find_outliers,
+)
+from molvae.targets import Request, is_hit
 
 NAMES = ("MW", "LogP", "HBD")
 NAN = float("nan")
@@ -51,6 +61,62 @@ def test_outliers_and_missing_labels_do_not_move_the_scale() -> None:
     fitted = PropertyNormalizer.fit(NAMES, odd)
     np.testing.assert_allclose(fitted.mean, NORMALIZER.mean, rtol=0.01)
     np.testing.assert_allclose(fitted.scale, NORMALIZER.scale, rtol=0.02)
+
+
+IC50 = 10.0 ** (9.0 - np.random.default_rng(2).normal(6.4, 0.8, 300))  # nM
+PIC50 = np.random.default_rng(3).normal(6.4, 0.8, 300)
+
+
+@pytest.mark.parametrize("rows", [5, 30, 300])
+def test_one_slip_of_the_pen_does_not_move_the_scale_of_a_small_table(rows: int) -> None:
+    pic50 = PIC50[:rows]
+    slip = np.append(pic50, 2_500_000.0)
+    fitted = PropertyNormalizer.fit(("pIC50",), slip[:, None])
+    assert fitted.scales["pIC50"] == pytest.approx(pic50.std(), rel=0.25)
+    assert fitted.high[0] <= pic50.max()
+    assert fitted.normalize(np.array([[2_500_000.0]])) < 5
+    stored = PropertyNormalizer.from_dict(fitted.to_dict())
+    assert stored.scales == fitted.scales
+
+
+def test_values_are_judged_on_the_scale_of_the_bulk() -> None:
+    raw = PropertyNormalizer.fit(("IC50",), IC50[:, None])
+    low, high = np.quantile(IC50, (0.25, 0.75))
+    assert raw.scales["IC50"] == pytest.approx((high - low) / 1.349, rel=0.02)
+    assert raw.scale[0] > 2 * raw.scales["IC50"]
+    assert raw.high[0] > 0.8 * IC50.max(), "a tail is no slip: it stays in the range"
+    asked = Request.for_model({"IC50": 5.0}, raw)
+    tolerance = 0.5 * raw.scales["IC50"]
+    assert is_hit(900.0, asked.ranges["IC50"], tolerance=0.5 * raw.scale[0])
+    assert not is_hit(900.0, asked.ranges["IC50"], tolerance=tolerance)
+    share = PropertySample(raw.normalize(IC50[:, None]), raw).judge(asked)
+    assert share is not None
+    assert share.share == pytest.approx((IC50 < 5.0 + tolerance).mean(), abs=0.01)
+    assert asked.distance({"IC50": 5.0 + 2 * tolerance}) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "far", "few"),
+    [
+        pytest.param(PIC50, 0, False, id="a normal distribution"),
+        pytest.param(np.append(PIC50, 1e6), 1, True, id="a slip"),
+        pytest.param(np.append(PIC50[:6], 1e6), 1, True, id="a slip in a small table"),
+        pytest.param(np.random.default_rng(1).exponential(5, 300), 0, False, id="exponential"),
+        pytest.param(np.random.default_rng(1).poisson(1.2, 300), 0, False, id="counts"),
+        pytest.param(np.arange(100) < 3, 0, False, id="rare ones among zeros"),
+        pytest.param(np.append(PIC50, PIC50[:60] * 100), 60, False, id="two units"),
+        pytest.param(np.array([2.0]), 0, False, id="one value"),
+    ],
+)
+def test_outliers_are_few_and_far_from_the_bulk(values: np.ndarray, far: int, few: bool) -> None:
+    outliers = find_outliers(values.astype(float))
+    assert (outliers.sum(), are_few(outliers)) == (far, few)
+
+
+@pytest.mark.parametrize("name", ["druglike", "moses"])
+def test_the_included_models_are_judged_on_their_standard_deviations(name: str) -> None:
+    normalizer = PropertyNormalizer.from_dict(read_header(find_model(name))["normalizer"])
+    assert list(normalizer.scales.values()) == normalizer.scale.tolist()
 
 
 @pytest.mark.parametrize("column", [[3.0, 3.0, 3.0], [NAN, NAN, NAN], [NAN, 2.0, NAN]])

@@ -4,6 +4,8 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from molvae.chem.molblock import without_block
 from molvae.data.applicability import MOST_TRAINING
 from molvae.data.labels import LabelCells
@@ -108,6 +110,11 @@ class Collection:
             begin, end = self._ring_offsets[molecule : molecule + 2]
             counts.update(self._rings[begin:end])
         return sorted(text for text, number in self._systems.items() if counts[number] >= least)
+
+    def with_molecule(self, values: np.ndarray) -> np.ndarray:
+        """Return values of rows, NaN for a row without a usable molecule, shape (R,)."""
+        molecules = np.frombuffer(self.molecules, dtype=np.int64)
+        return np.where(molecules != NONE, values[: len(molecules)], np.nan)
 
     def symbols_of(self, molecule: int) -> "array[int]":
         """Return the provisional ids of a molecule's symbols."""

@@ -24,6 +24,7 @@ from molvae.data.journal import Journal, journaled
 from molvae.data.labels import Label
 from molvae.data.merging import Merged, merge, scaled_count
 from molvae.data.molecules import CHUNK, SECONDS, Recipe, prepare_rows
+from molvae.data.outliers import describe_outliers
 from molvae.data.tables import tables
 from molvae.data.tally import Disagreement, Reject, Tally
 from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
@@ -212,8 +213,14 @@ def _labels(collection: Collection, computed: Sequence[str]) -> tuple[list[Label
     labels = [cells.label(place) for cells in collection.labels]
     columns = [class_column(label.name, word) for label in labels for word in label.classes]
     _check_names(computed, [*(label.name for label in labels), *columns])
-    pairs = zip(collection.labels, labels, strict=True)
-    return labels, [note for cells, label in pairs for note in cells.notes(label, place)]
+    notes = []
+    for cells, label in zip(collection.labels, labels, strict=True):
+        notes += cells.notes(label, place)
+        if not label.classes:
+            notes += describe_outliers(
+                label, collection.with_molecule(cells.values(label)[0]), place
+            )
+    return labels, notes
 
 
 def _tally(

@@ -49,6 +49,9 @@ class PropertySample:
 
     def __init__(self, conditions: np.ndarray, normalizer: PropertyNormalizer) -> None:
         self.conditions, self.normalizer = conditions.astype(np.float64), normalizer
+        # Standard deviations of the bulk in one of the conditions: 1 without outliers, shape (P,).
+        pairs = zip(normalizer.names, normalizer.scale.tolist(), strict=True)
+        self.units = np.array([scale / normalizer.scales.get(name, scale) for name, scale in pairs])
         self.usual: dict[tuple[tuple[str, str], ...], float] = {}
 
     def judge(self, targets: Targets) -> Feasibility | None:
@@ -64,7 +67,7 @@ class PropertySample:
         if not columns or not len(rows):
             return None
         low, high = bounds
-        values = rows[:, columns]  # (M, S)
+        values = rows[:, columns] * self.units[columns]  # (M, S)
         missed = np.maximum(np.maximum(low - values, values - high), 0.0)
         distances = np.linalg.norm(missed, axis=1)
         best = int(distances.argmin())
@@ -94,7 +97,7 @@ class PropertySample:
         columns = list(asked)
         limits = np.array(list(asked.values()), dtype=np.float64).reshape(-1, 2).T
         mean, scale = (part[columns] for part in (self.normalizer.mean, self.normalizer.scale))
-        return columns, (limits - mean) / scale
+        return columns, (limits - mean) / scale * self.units[columns]
 
     def _usual(self, ranges: Mapping[str, Wanted], values: np.ndarray) -> float:
         """Return how far nearly all molecules are at most from their nearest other one.
