@@ -8,7 +8,8 @@
     ├── ShortfallError          fewer molecules than asked for (4)
     └── Rejected                one molecule that cannot be used, with a named reason
 
-Every message says what was found, where, and how to mend it.
+Every message says what was found, where, and how to mend it. Names and molecules in it come from
+files: it is `printable`.
 """
 
 from collections.abc import Iterable
@@ -16,10 +17,33 @@ from difflib import get_close_matches
 from typing import ClassVar
 
 
+def printable(text: object) -> str:
+    r"""Return text with everything escaped that is not plainly visible.
+
+    A file may hold escape sequences that recolor, retitle or rewrite a terminal, line ends that
+    forge a line, characters that reverse the text behind them, and halves of characters.
+
+    >>> print(printable("a\x1b[31m\nb"))
+    a\x1b[31m\nb
+    """
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
+
+
+class MolvaeWarning(RuntimeWarning):
+    """What a user of the command line or the library has to know, unlike warnings of libraries."""
+
+
 class MolvaeError(Exception):
     """Any failure that molvae explains itself; `exit_code` is what the command line returns."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return printable(super().__str__())
 
 
 class UsageError(MolvaeError):

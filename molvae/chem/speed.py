@@ -34,6 +34,7 @@ from molvae.chem.fast.ring_systems import NumberedSystem as NumberedSystem
 from molvae.chem.fast.screens import Screen as Screen
 from molvae.chem.fast.screens import asked as asked
 from molvae.chem.fast.symbols import write_symbols as write_symbols
+from molvae.errors import MolvaeWarning
 
 # Canonical SMILES: rings of every kind, charges, halogens, amides, esters, sulfur, alerts of QED.
 SELF_TEST = (
@@ -55,7 +56,7 @@ def is_fast() -> bool:
     """Return whether `chem/fast` is used; the first call in a process tests it.
 
     Warns:
-        RuntimeWarning: when a function differs; worker processes leave that to their parent.
+        MolvaeWarning: when a function differs; worker processes leave that to their parent.
     """
     try:
         with rdBase.BlockLogs(), constrained(bonds_by_atom()):
@@ -67,7 +68,7 @@ def is_fast() -> bool:
             f"molvae's fast chemistry is switched off: {', '.join(different)} differs from the"
             f" installed RDKit {rdBase.rdkitVersion}. Results are RDKit's own and take longer."
             " pip install --upgrade molvae",
-            RuntimeWarning,
+            MolvaeWarning,
             stacklevel=2,
         )
     return not different

@@ -4,24 +4,22 @@
 130 interrupted · 138 warned by a batch system, SIGUSR1 (train) · 143 terminated
 """
 
-import os
-import signal
+import errno
 import sys
 import traceback
-from functools import partial
 from importlib import import_module
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import NoReturn
 
 import click
 
+from molvae.cli import process
 from molvae.cli.overwriting import guarded
-from molvae.cli.terminal import printable, say
+from molvae.cli.terminal import say
 from molvae.errors import MolvaeError, did_you_mean
 from molvae.version import __version__
 
 INTERRUPTED = 130
-TERMINATED = 143
 BROKEN_PIPE = 141  # as shells report a program whose reader has closed the pipe
 
 FOLDER = "molvae.cli.commands"  # each module in it has a click command named `command`
@@ -92,20 +90,27 @@ class CommandTable(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            _drop_output()
+            process.drop_streams()
             ctx.exit(BROKEN_PIPE)
         except MolvaeError as error:
             _explain(ctx, error, str(error))
             ctx.exit(error.exit_code)
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            _explain(ctx, error, f"{where}{error.strerror or error}")
+            _explain(ctx, error, _of_system(error))
             ctx.exit(1)
+
+
+def _of_system(error: OSError) -> str:
+    if error.errno == errno.EBADF:
+        return "stdout is closed"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 def _explain(ctx: click.Context, error: Exception, message: str) -> None:
     if ctx.meta.get("molvae.debug"):
-        say("".join(traceback.format_exception(error)))
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            say(line)
     say(f"Error: {message}")
 
 
@@ -144,16 +149,14 @@ def cli(ctx: click.Context) -> None:
 def main() -> NoReturn:
     """Run the command line and exit."""
     sys.excepthook = _report_defect
-    signal.signal(signal.SIGTERM, _terminate)
-    if hasattr(os, "register_at_fork"):
-        # A worker busy inside RDKit runs no Python handler: there, SIGTERM must simply kill.
-        restore = partial(signal.signal, signal.SIGTERM, signal.SIG_DFL)
-        os.register_at_fork(after_in_child=restore)
+    process.prepare_streams()
+    process.handle_signals()
+    process.hide_library_warnings()
     try:
         code = _run()
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()
+        process.drop_streams()
         code = BROKEN_PIPE
     sys.exit(code)
 
@@ -171,11 +174,16 @@ def _run() -> int:
         say("Interrupted.")
         return INTERRUPTED
     except click.ClickException as error:
-        message = error.format_message()
+        message = " ".join(error.format_message().split())
         if isinstance(error, click.UsageError) and error.ctx is not None:
             message += f" (see: {error.ctx.command_path} --help)"
         say(f"Error: {message}")
         return error.exit_code
+    except OSError as error:  # of a help text
+        if isinstance(error, BrokenPipeError):
+            raise
+        say(f"Error: {_of_system(error)}")
+        return 1
     return result if isinstance(result, int) else 0
 
 
@@ -189,21 +197,6 @@ def _report_defect(
         say("Error: out of memory. Use a smaller --batch-size or fewer --jobs.")
     else:
         say(
-            f"Error: {kind.__name__}: {printable(error)}. This is a bug in molvae: please report"
+            f"Error: {kind.__name__}: {error}. This is a bug in molvae: please report"
             " it with the output of the same command under --debug."
         )
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Exit through every `finally` and `with`, so that finished work is kept."""
-    sys.exit(TERMINATED)
-
-
-def _drop_output() -> None:
-    """Point stdout and stderr to a place where they can be flushed: nobody reads them."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(nowhere, stream.fileno())

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
-from molvae.cli.terminal import printable, say
+from molvae.cli.terminal import say
+from molvae.errors import printable
 
 if TYPE_CHECKING:
     from molvae.evaluate.work import Progress

@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 import click
 
 from molvae.cli import options
-from molvae.cli.terminal import printable, say
+from molvae.cli.terminal import say
+from molvae.errors import printable
 
 
 class Result(Protocol):
@@ -52,7 +53,7 @@ class Reporting(NamedTuple):
         if self.target is not None:
             write_atomically(self.target, f"{text}\n".encode())
         printed = self.as_json or str(self.output) == "-"
-        click.echo(text if printed else printable("\n".join(found.table())))
+        click.echo(text if printed else "\n".join(map(printable, found.table())))
         for note in notes:
             say(f"Note: {note}", quiet=self.quiet)
 

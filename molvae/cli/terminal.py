@@ -1,29 +1,32 @@
 """Text and tables for people: data to stdout, everything else to stderr."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 import click
 
-
-def printable(text: object) -> str:
-    """Return `text` with control characters escaped.
-
-    Names and molecules come from files, and a file may hold escape sequences that recolor, retitle
-    or rewrite a terminal. Line breaks stay, since our own messages have them.
-    """
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
-        for letter in str(text)
-    )
+from molvae.errors import printable
 
 
 def say(text: object, *, quiet: bool = False) -> None:
-    """Write one message to stderr, unless `quiet`."""
-    if not quiet:
+    """Write one message to stderr, on one line, unless `quiet`."""
+    if quiet:
+        return
+    try:
         click.echo(printable(text), err=True)
+    except BrokenPipeError:  # nobody reads messages any more, which is no reason to stop the work
+        drop(sys.stderr)
+
+
+def drop(stream: TextIO) -> None:
+    """Point a stream to a place where it can be flushed: its reader has left."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def describe_table(name: str, rows: int, smiles_column: str) -> str:

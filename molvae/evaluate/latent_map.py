@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from molvae.errors import InputError, UsageError
+from molvae.errors import InputError, UsageError, printable
 
 FORMATS = ("png", "svg")
 SIZE = (7.0, 5.5)  # inches
@@ -22,6 +22,7 @@ OUTER = 0.01  # share of the values at either end that share the end colors
 PLAIN, UNKNOWN = "#2f6db5", "#b8b8b8"  # of dots without any values, and of missing values
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched and copied
+    "text.parse_math": False,  # a column may be named with dollar signs
     "svg.hashsalt": "molvae",  # the same codes, the same bytes
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
     "font.size": 10,
@@ -118,12 +119,12 @@ def draw(
         )
         for axis, name, share in zip("xy", ("1", "2"), projection.shares, strict=True):
             axes.set(**{f"{axis}label": f"principal component {name} ({share:.1%} of variance)"})
-        axes.set_title(title, fontsize=10)
+        axes.set_title(printable(title), fontsize=10)
         axes.set_aspect("equal", adjustable="datalim")  # distances are the same in all directions
         if values is not None:
             # Of colors alone: the dots' transparency has no place in the key to them.
             key = ScalarMappable(dots.norm, dots.cmap)
-            figure.colorbar(key, ax=axes, label=label, extend="both")
+            figure.colorbar(key, ax=axes, label=printable(label), extend="both")
         unsaid = {"png": ("Software",), "svg": ("Creator", "Date", "Format", "Type")}[format]
         figure.savefig(content, format=format, dpi=DPI, metadata=dict.fromkeys(unsaid))
     return content.getvalue()

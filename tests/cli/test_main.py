@@ -15,9 +15,10 @@ from molvae.errors import ConfigError, InputError, MolvaeError, Rejected, Shortf
 
 # A command line whose `generate` does what it is told, in a process of its own.
 DRIVER = """
-import os, signal, sys, time, types
+import os, signal, subprocess, sys, time, types
 import click
 from molvae.cli import main
+from molvae.cli.terminal import say
 from molvae.errors import InputError
 
 @click.command()
@@ -42,6 +43,23 @@ def command(what):
         sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
     elif what == "gz":
         raise EOFError("ended early")
+    elif what == "warn":
+        import logging, warnings
+        import numpy as np
+        from molvae.errors import MolvaeWarning
+        np.log(np.zeros(1))
+        warnings.warn("Glyph 27700 missing from font(s) DejaVu Sans.")
+        logging.getLogger("matplotlib").warning("Matplotlib is building the font cache.")
+        subprocess.run([sys.executable, "-c", "import numpy; numpy.log(numpy.zeros(1))"])
+        warnings.warn("chemistry is slow", MolvaeWarning)
+    elif what == "import":
+        import library
+        time.sleep(9)
+    elif what == "say":
+        print("ready", file=sys.stderr, flush=True)
+        time.sleep(1)
+        say("nobody reads this")
+        click.echo("done")
 
 sys.modules["molvae.cli.commands.generate"] = types.SimpleNamespace(command=command)
 main.main()
@@ -100,9 +118,9 @@ def test_debug_is_not_added_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_a_file_says_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    hostile = "\x1b]0;title\x07 \x9b31m \u202e row\n  ^ here"
+    hostile = "\x1b]0;title\x07 \x9b31m \u202e row\nError: forged"
     stderr = run_raising(InputError(hostile), monkeypatch).stderr
-    assert stderr == "Error: \\x1b]0;title\\x07 \\x9b31m \\u202e row\n  ^ here\n"
+    assert stderr == "Error: \\x1b]0;title\\x07 \\x9b31m \\u202e row\\nError: forged\n"
 
 
 def test_bug_is_one_line_and_asks_for_a_report() -> None:
@@ -168,6 +186,72 @@ def test_reader_that_goes_away_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=20) == main.BROKEN_PIPE
+
+
+def test_work_goes_on_when_nobody_reads_its_messages() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, "generate", "say"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.stderr.close()
+        assert process.stdout.read() == "done\n"
+        assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "words"),
+    [(1, 1, "Error: stdout is closed\n"), (2, 0, ""), (0, 0, "")],
+)
+def test_a_stream_that_the_caller_has_closed_is_no_defect(
+    closed: int, code: int, words: str
+) -> None:
+    command = f"{sys.executable} -m molvae --version {closed}>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, words)
+    assert (done.stdout == f"molvae {package.__version__}\n") == (closed != 1)
+
+
+def test_warnings_of_libraries_stay_off_the_terminal() -> None:
+    done = drive("generate", "warn")
+    assert (done.returncode, done.stderr) == (0, "Warning: chemistry is slow\n")
+
+
+LIBRARY = """
+import sys, time
+print("ready", flush=True)
+for _ in range(100):
+    try:
+        time.sleep(0.02)
+    except BaseException:  # as some do
+        print("swallowed", flush=True)
+print("imported", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_within_an_import_waits_for_its_end(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "library.py").write_text(LIBRARY)
+    with subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.path.append({str(tmp_path)!r})\n{DRIVER}"]
+        + ["generate", "import"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert stdout == "imported\n"
+    assert stderr.strip() == ("Interrupted." if code == 130 else "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

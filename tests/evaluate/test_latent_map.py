@@ -1,9 +1,11 @@
 """Codes on their principal components, and the picture of them."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
-from molvae.errors import InputError
+from molvae.errors import InputError, printable
 from molvae.evaluate.latent_map import MANY, draw, project
 
 CODES = np.random.default_rng(0).standard_normal((200, 8)).astype(np.float32)
@@ -53,3 +55,11 @@ def test_the_same_codes_make_the_same_picture_and_many_dots_are_one_image() -> N
     assert b"<image" in drawn
     assert len(drawn) < 1_000_000
     assert draw(few, np.ones(200), label="", title="", format="png").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m\x00", "a\nb", "\u202e\ud800", "$x^$", "<&>"])
+def test_names_from_strangers_stay_words_in_a_picture(name: str) -> None:
+    pytest.importorskip("matplotlib")
+    content = draw(project(CODES), list(CODES[:, 0]), label=name, title=name, format="svg")
+    words = ["".join(each.itertext()) for each in ElementTree.fromstring(content).iter()]
+    assert words.count(printable(name)) >= 2

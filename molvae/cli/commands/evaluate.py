@@ -13,7 +13,6 @@ from molvae.cli import generators, options
 from molvae.cli.judged import chemnet_device, read_generated, read_model, read_set
 from molvae.cli.progress import stages
 from molvae.cli.reporting import Reporting, reported
-from molvae.cli.terminal import printable
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -164,9 +163,9 @@ def _write_page(
 
     uses = ("generated", "training", "reference", "test scaffolds")
     files = {
-        use: "stdin" if path == Path("-") else printable(path.name)
+        use: "stdin" if path == Path("-") else path.name
         for use, path in zip(uses, read, strict=True)
         if path
     }
     html = render(evaluation, files=files, model=model)
-    write_atomically(page, html.encode(errors="replace"))  # half a surrogate pair, in a header
+    write_atomically(page, html.encode())

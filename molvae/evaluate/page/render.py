@@ -2,7 +2,8 @@
 
 The page is rendered from a record that it carries itself, as JSON: the report, the molecules that
 are shown, and the model's own account of its training. File names, molecules and models come from
-strangers: jinja2 escapes all of them, and the page forbids itself to load or run anything.
+strangers: all of them are made `printable`, jinja2 escapes them, and the page forbids itself to
+load or run anything.
 
 matplotlib and jinja2 come with the extra `report` and are loaded when a page is made.
 """
@@ -14,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from molvae.chem.properties import PROPERTIES
-from molvae.errors import UsageError
+from molvae.errors import UsageError, printable
 from molvae.evaluate.page import charts, molecules
 from molvae.evaluate.page.tables import ENDS, Cell, Table, grid, interval, listing, pointer, tables
 from molvae.evaluate.page.tables import shown as shown_cell
@@ -83,7 +84,11 @@ def render(
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=_finalized,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
     template = resources.files("molvae.evaluate.page").joinpath("page.html")
@@ -115,6 +120,11 @@ def render(
         provenance=list(_provenance(record)),
     )
     return html.lstrip()
+
+
+def _finalized(value: object) -> object:
+    """Return what a page shows of a value: text is printable, unless it is HTML already."""
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _record(
