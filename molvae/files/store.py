@@ -21,6 +21,7 @@ import safetensors.numpy
 
 from molvae.errors import ArtifactError, MolvaeError
 from molvae.files.atomic import write_atomically
+from molvae.files.schema import SCHEMAS, misfits
 
 # Limits of the JSON header; a usual one has 50 KiB and 500 parts. The worst is refused in a second.
 MAX_HEADER = 8 * 2**20  # bytes
@@ -95,7 +96,8 @@ def look(path: Path, *, kind: str, format: int) -> Stored:
     """Read the header of a file, in little memory.
 
     Raises:
-        ArtifactError: when the file is not from molvae, of another kind, or of a newer format.
+        ArtifactError: when the file is not from molvae, of another kind, or of a newer format, or
+            its header holds what none of its kind holds; see `schema`.
     """
     stored = _look(path)
     if stored.header.get("kind") != kind:
@@ -111,6 +113,8 @@ def look(path: Path, *, kind: str, format: int) -> Stored:
         )
     if not stored.exact:
         raise _altered(path)
+    for problem in misfits(stored.header, SCHEMAS.get(kind, dict)):
+        raise ArtifactError(f"{path}: damaged: its {problem}.")
     return stored
 
 

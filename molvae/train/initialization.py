@@ -1,6 +1,5 @@
 """A trained model as the start of another training, with new symbols and labels."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -200,9 +199,10 @@ def _spellings(known: PropertyNormalizer, other: PropertyNormalizer) -> dict[str
 
 def _check_alike(checkpoint: Checkpoint, dataset: MoleculeDataset, name: str) -> None:
     mine, theirs = checkpoint.provenance, dataset.provenance
-    parts = (mine.get(key) for key in ("data", "constraints", "train"))
-    if not all(isinstance(part, Mapping) for part in parts) or type(mine.get("longest")) is not int:
+    if not {"data", "constraints", "train", "longest"} <= mine.keys():
         raise ArtifactError(f"{name}: damaged: it does not say how it was trained.")
+    if not {"data", "constraints"} <= theirs.keys():
+        raise ArtifactError("the dataset is damaged: it does not say how it was prepared.")
     again = f"Prepare it again with --init {name}."
     for switch in STANDARDIZATION:
         here, there = theirs["data"].get(switch), mine["data"].get(switch)

@@ -50,6 +50,12 @@ class TrainingState:
         losses = [epoch.validation_loss for epoch in self.log]
         return len(losses) - losses.index(self.best) - 1 if self.best in losses else len(losses)
 
+    def is_sound(self, per_epoch: int) -> bool:
+        """Return whether the figures agree, with this many steps in an epoch."""
+        done = self.step - self.epoch * per_epoch  # steps of the current epoch
+        begun = self.seconds > 0 and self.sums[0] > 0
+        return 0 <= done <= per_epoch and len(self.log) == self.epoch and (begun or not done)
+
     def finish_epoch(self, epoch: Epoch) -> None:
         """Add the current epoch to the log and start the next one."""
         self.log.append(epoch)
@@ -105,6 +111,7 @@ def load_state(path: Path, learner: Learner, identity: dict[str, Any]) -> Traini
             f" {'; '.join(changed)}. Use the old ones, or train in a new folder."
         )
     try:
+        _check_layout(arrays, learner)
         weights = {n: torch.from_numpy(arrays[f"weights.{n}"].copy()) for n in learner.averaged}
         learner.model.load_state_dict(weights)
         for name, target in learner.averaged.items():
@@ -120,7 +127,7 @@ def load_state(path: Path, learner: Learner, identity: dict[str, Any]) -> Traini
             sums=arrays["sums"].copy(),
             log=[Epoch(*row) for row in header["log"]],
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"{path}: damaged: {error}") from error
 
 
@@ -150,6 +157,23 @@ def _identity(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     check_supported(path, merges=train.get("merges"))
     kept = {key: value for key, value in train.items() if key not in RETIRED}
     return {**identity, "train": BEFORE | kept}
+
+
+def _check_layout(arrays: Mapping[str, np.ndarray], learner: Learner) -> None:
+    """Raise a ValueError for an array of another type or shape than `save_state` gives it."""
+    known: dict[str, tuple[str, tuple[int, ...]]] = {"sums": ("float64", (TERMS,))}
+    for name, weight in learner.averaged.items():
+        shape = tuple(weight.shape)
+        known |= {f"{part}.{name}": ("float32", shape) for part in ("weights", "averaged")}
+    groups = learner.optimizer.param_groups  # which number the weights
+    shapes = [tuple(weight.shape) for group in groups for weight in group["params"]]
+    for name, array in arrays.items():
+        expected = known.get(name)
+        if name.startswith("optimizer."):
+            shape = shapes[int(name.split(".")[1])]
+            expected = "float32", array.shape if array.size == 1 else shape
+        if (array.dtype.name, array.shape) != expected or not np.isfinite(array).all():
+            raise ValueError(f"{name:.80}: {array.dtype} of shape {array.shape}, or not finite")
 
 
 def _moments(arrays: dict[str, np.ndarray], count: int) -> dict[int, dict[str, Tensor]]:

@@ -13,7 +13,7 @@ from molvae.arguments import as_path, of_kind
 from molvae.checkpoint import MODEL_FILE, Checkpoint
 from molvae.config import check
 from molvae.dataset import MoleculeDataset
-from molvae.errors import InputError, MolvaeError
+from molvae.errors import ArtifactError, InputError, MolvaeError
 from molvae.files.atomic import write_atomically
 from molvae.model.cvae import ConditionalVAE
 from molvae.presets import Preset, to_toml
@@ -121,6 +121,8 @@ class Trainer:
         self.state = TrainingState()
         if resume and (run / STATE_FILE).is_file():
             self.state = load_state(run / STATE_FILE, self.learner, self.identity)
+            if not self.state.is_sound(self.per_epoch):
+                raise ArtifactError(f"{run / STATE_FILE}: damaged: epochs and steps disagree.")
 
     @property
     def seen(self) -> int:

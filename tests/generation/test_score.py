@@ -298,5 +298,5 @@ def test_what_is_no_molecule_is_refused(tiny: MoleculeGenerator) -> None:
         tiny.score([ASPIRIN, "C1CC"])
     with pytest.raises(UsageError, match=r"score\('CCO'\): give a list of SMILES"):
         tiny.score("CCO")
-    with pytest.raises(UsageError, match="codes = 0: 1 to 1024"):
+    with pytest.raises(UsageError, match="codes = 0: out of range, 1 to 1,024"):
         tiny.score([ASPIRIN], codes=0)
