@@ -142,7 +142,7 @@ def sweep(
     points[:, column] = values
     given = rings_of(start.smiles)
     tried = search_around(model, codes, points, search, given_rings=given, guidance=guidance)
-    apart = np.diff(np.unique(values)).min(initial=model.normalizer.scales[name] / 2)
+    apart = np.diff(np.unique(points[:, column])).min(initial=model.normalizer.scales[name] / 2)
     return [
         _nearest(name, float(value), float(apart) / 2, written, start)
         for value, written in zip(values, tried, strict=True)

@@ -139,7 +139,10 @@ def test_between_two_molecules_stand_others_ever_less_like_the_first(
 
 @pytest.mark.parametrize(
     ("search", "words"),
-    [(Search(tries=0), "tries = 0: 1 to"), (Search(noise=1.5), "noise = 1.5: 0 to 1")],
+    [
+        (Search(tries=0), "tries = 0: out of range, 1 to"),
+        (Search(noise=1.5), "noise = 1.5: give a number, 0 to 1"),
+    ],
 )
 def test_a_search_that_cannot_be_meant_is_refused(
     druglike: MoleculeGenerator,

@@ -304,7 +304,7 @@ def test_state_with_a_forged_identity_is_refused(
     arrays, header = state_of(finished)
     path = tmp_path / "state.safetensors"
     store.write(path, arrays, {**header, "identity": odd}, kind="training state", format=1)
-    with pytest.raises(ArtifactError, match="damaged: its? .*(identity|trained with)"):
+    with pytest.raises(ArtifactError, match=r"damaged: its? .*(identity|trained with)"):
         read_settings(path)
     with pytest.raises(MolvaeError, match=r"damaged|other data or settings"):
         trainer(drug_dataset, tmp_path, resume=True)
