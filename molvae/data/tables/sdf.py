@@ -29,6 +29,8 @@ MAX_RECORD = 2**20  # characters; without `$$$$` a file must not fill the memory
 _SEPARATOR = "$$$$"
 _STEREO = re.compile(r"[@/\\]")
 _FIELD = re.compile(r">[^<]*<(.+)>")
+_FIELD_NUMBER = re.compile(r">[^<]*\b(DT\d+)\b")
+_CUT_OFF = "truncated record"
 
 
 def read(file: OpenFile, smiles_column: str) -> Table:
@@ -42,7 +44,7 @@ def read(file: OpenFile, smiles_column: str) -> Table:
         smiles_column: a data field to take SMILES from; "" for the structure itself.
     """
     records = _records(text_lines(file))
-    expected = "an SD file has mol blocks that end in M  END"
+    expected = "an SD file has mol blocks that end in M  END, and different fields"
     columns, _, placed, late = preview_columns(file, records, expected=expected)
     smiles = find(file.where, columns, smiles_column or BLOCK)
     return Table(file, columns, smiles, table_rows(file, columns, smiles, placed), late=late)
@@ -52,16 +54,21 @@ def _records(text: Iterator[str]) -> Iterator[Fields]:
     record: list[str] = []
     begin, size = 1, 0
     number = 0
+    names: Iterable[str] = ()  # of the fields of the record before
     for number, line in enumerate(text, 1):
         if line.startswith(_SEPARATOR):
-            yield _record(begin, record, size, is_whole=True)
+            whole = _record(begin, record, size, is_whole=True)
+            yield whole
+            names = whole.cells
             record, begin, size = [], number + 1, 0
         else:
             size += len(line)
             if size < MAX_RECORD:
                 record.append(line.rstrip("\r\n"))
     if any(line.strip() for line in record):
-        yield _record(begin, record, size, is_whole=False)
+        last = _record(begin, record, size, is_whole=False)
+        lacks = not last.fault and any(name not in last.cells for name in names)
+        yield last._replace(fault=_CUT_OFF) if lacks else last
 
 
 def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Fields:
@@ -70,10 +77,10 @@ def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Field
         return Fields(begin, {}, "record too long")
     end = next((place for place, line in enumerate(lines, 1) if line.startswith(END)), 0)
     if not end:
-        return Fields(begin, {}, "no M  END" if is_whole else "truncated record")
+        return Fields(begin, {}, "no M  END" if is_whole else _CUT_OFF)
     fields, fault = _fields(lines[end:])
-    if fields and not is_whole:  # a single mol block may do without $$$$
-        fault = "truncated record"
+    if fields and not is_whole and lines[-1].strip():  # a blank line ends a field
+        fault = _CUT_OFF
     cells = {BLOCK: "\n".join(lines[:end])}
     if "id" not in (name.lower() for name in fields):
         cells["ID"] = lines[0].strip()
@@ -85,25 +92,35 @@ def _record(begin: int, lines: list[str], size: int, *, is_whole: bool) -> Field
 def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
     """Return the data fields by name, and the fault of the lines after the mol block or "".
 
-    A field without a name is named by its place, `field_3`. A value ends at the next blank line
-    (BIOVIA, CTfile Formats, "SDfiles").
+    A field without a name has its number as name, `DT12`, or its place, `field_3`. A value ends at
+    a blank line (BIOVIA, CTfile Formats, "SDfiles"), but goes on if text follows, which is no field.
     """
     fields: dict[str, list[str]] = {}
     fault = ""
-    value: list[str] | None = None
+    value: list[str] = []
+    is_open = goes_on = False
     for line in lines:
-        if value is None and line.startswith(">"):
-            named = _FIELD.match(line)
-            name = named[1] if named else f"field_{len(fields) + 1}"
-            if name in fields:
-                fault = "a field stands twice"
-            value = fields[name] = []
-        elif value is not None and line.strip():
+        if not line.strip():
+            is_open = False
+        elif is_open and not (goes_on and line.startswith((END, ">"))):
             value.append(line)
-        else:
-            fault = "more than one record" if line.startswith(END) else fault
-            value = None
+        elif line.startswith(END):
+            fault = "more than one record"
+        elif line.startswith(">"):
+            name = _field_name(line, len(fields) + 1)
+            if name in fields:
+                fault = f"a field stands twice: {name[:40]}"
+            value = fields[name] = []
+            is_open, goes_on = True, False
+        elif fields:
+            value += ["", line]
+            is_open = goes_on = True
     return {name: "\n".join(value) for name, value in fields.items()}, fault
+
+
+def _field_name(line: str, place: int) -> str:
+    named = _FIELD.match(line) or _FIELD_NUMBER.match(line)
+    return named[1] if named else f"field_{place}"
 
 
 def field_name(column: str) -> str:

@@ -90,12 +90,35 @@ def test_fields_are_columns_wherever_they_first_show(tmp_path: Path) -> None:
     )
     path = write(tmp_path / "a.sdf", text)
     table = open_table(path)
-    assert table.columns == ("structure", "ID", "logS", "note", "field_3")
+    assert table.columns == ("structure", "ID", "logS", "note", "DT12")
     assert table.smiles_column == "structure"
     assert find_column(table, "LOGS") == 2
     assert column(path, "logS") == ["-2.1", ""]
     assert column(path, "note") == ["", "two\nlines"]
-    assert column(path, "field_3") == ["", "nameless"]
+    assert column(path, "DT12") == ["", "nameless"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "cells"),
+    [
+        (">  <>\n1\n\n>  <>\n2\n\n", {"field_1": "1", "field_2": "2"}),
+        ("> DT12\n1\n\n>  25  (MX-1) DT13\n2\n\n", {"DT12": "1", "DT13": "2"}),
+        ("> 25 <a>\n1\n\n>\t<b> (MX-1)\n2\n\n", {"a": "1", "b": "2"}),
+        ("> <a>\n>10\n\n> <b>\n> 5\n\n", {"a": ">10", "b": "> 5"}),
+        ("> <a>\n\n> <b>\n2\n", {"a": "", "b": "2"}),
+        ("> <a>\n1\n\n2\n\n> <b>\n3\n\n", {"a": "1\n\n2", "b": "3"}),  # a blank line within
+        ("> <a>\n1\n\n2\n> <b>\n3\n\n", {"a": "1\n\n2", "b": "3"}),
+        ("text\n> <a>\n1\n  \n> <b>\n3\n\n", {"a": "1", "b": "3"}),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_fields_are_read_however_they_are_headed(
+    tmp_path: Path, fields: str, cells: dict[str, str], end: str
+) -> None:
+    path = write(tmp_path / "a.sdf", record(ASPIRIN, fields=fields).replace("\n", end))
+    assert {name: column(path, name)[0] for name in cells} == cells
+    assert len(open_table(path).columns) == len(cells) + 2
+    assert [row.fault for row in rows(path)] == [""]
 
 
 def test_a_field_can_hold_the_smiles_instead(tmp_path: Path) -> None:
@@ -114,7 +137,7 @@ BROKEN = record(ASPIRIN, title="whole") + "{}" + record(ZWITTERION, title="after
         (record(ASPIRIN).replace("M  END\n", ""), "no M  END"),
         ("\n\n\n$$$$\n", "no M  END"),
         (record(ASPIRIN, end="") + record(ASPIRIN), "more than one record"),
-        (record(ASPIRIN, fields="> <x>\n1\n\n> <x>\n2\n\n"), "a field stands twice"),
+        (record(ASPIRIN, fields="> <x>\n1\n\n> <x>\n2\n\n"), "a field stands twice: x"),
         (record(ASPIRIN, fields="> <x>\n" + ("1" * 999 + "\n") * 1100 + "\n"), "record too long"),
     ],
     ids=["no end", "nothing", "no separator", "field twice", "endless"],
@@ -131,13 +154,16 @@ def test_a_damaged_record_costs_that_record(tmp_path: Path, damaged: str, fault:
         (record(ASPIRIN, end="").rstrip("\n"), ""),  # a .mol file has no separator
         (record(ASPIRIN, end="\n\n"), ""),
         (record(ASPIRIN, fields="> <pIC50>\n6.\n", end=""), "truncated record"),
+        (record(ASPIRIN, fields="> <pIC50>\n6.\n\n", end=""), "truncated record"),  # lacks x
+        (record(ASPIRIN, fields="> <x>\n6.\n\n", end=""), ""),
         (record(ASPIRIN, end="")[:300], "truncated record"),
     ],
 )
 def test_a_last_record_without_separator_may_be_cut_off(
     tmp_path: Path, last: str, fault: str
 ) -> None:
-    assert [row.fault for row in rows(write(tmp_path / "a.sdf", record("C") + last))] == ["", fault]
+    before = record("C", fields="> <x>\n5\n\n") if "> <" in last else record("C")
+    assert [row.fault for row in rows(write(tmp_path / "a.sdf", before + last))] == ["", fault]
 
 
 def test_a_file_that_holds_no_block_at_all_is_refused(tmp_path: Path) -> None:
