@@ -47,7 +47,7 @@ def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Gene
     measurable = _measurable(asked, table.columns, path)
     generated = Generated([], {name: [] for name in asked.values()})
     faults = 0
-    line = 2 if table.has_header else 1
+    line = table.begins
     for row in table.rows:
         blank = row.line - line if table.line_is_row else 0
         generated.smiles.extend([""] * blank + ["" if row.fault else row.smiles])

@@ -34,6 +34,7 @@ _MAGIC = (
     (b"BZh", "compressed with bzip2; unpack it first"),
     (b"\xfd7zXZ", "compressed with xz; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"),
+    (b"<datawarrior", "a DataWarrior file; save it there as a text file or an SD file"),
     (b"\xff\xfe\0\0", "UTF-32 text; save it as UTF-8"),
     (b"\0\0\xfe\xff", "UTF-32 text; save it as UTF-8"),
     (
@@ -41,7 +42,7 @@ _MAGIC = (
         "a Git LFS pointer, not the data; run 'git lfs pull' where it came from",
     ),
 )
-_HTML = re.compile(rb"\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
+_HTML = re.compile(rb"\s*<(?:!doctype html|html|head|table|\?xml)", re.IGNORECASE)
 
 _copies: dict[object, BinaryIO] = {}  # of pipes, which some commands open twice
 

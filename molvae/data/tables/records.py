@@ -69,7 +69,7 @@ class Table(NamedTuple):
             (`column_1`) when there is none.
         smiles: the place of the one that holds the SMILES.
         rows: in the order of the file.
-        has_header: whether the first line named the columns.
+        begins: the line on which the rows begin.
         line_is_row: whether a blank line is a row without a molecule.
         late: names of cells that are left out, since no record among the first `PREVIEW` has them;
             complete when the rows are read.
@@ -80,7 +80,7 @@ class Table(NamedTuple):
     columns: tuple[str, ...]
     smiles: int
     rows: Iterator[Row]
-    has_header: bool = True
+    begins: int = 2
     line_is_row: bool = False
     late: Collection[str] = ()
     total: int = 0

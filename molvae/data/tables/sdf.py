@@ -93,7 +93,7 @@ def _fields(lines: list[str]) -> tuple[dict[str, str], str]:
     """Return the data fields by name, and the fault of the lines after the mol block or "".
 
     A field without a name has its number as name, `DT12`, or its place, `field_3`. A value ends at
-    a blank line (BIOVIA, CTfile Formats, "SDfiles"), but goes on if text follows, which is no field.
+    a blank line (BIOVIA, CTfile Formats, "SDfiles"), but goes on if no field follows.
     """
     fields: dict[str, list[str]] = {}
     fault = ""

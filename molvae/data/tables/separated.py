@@ -7,9 +7,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
+from molvae.chem.cxsmiles import is_extended
 from molvae.data.tables.cells import cell_text
 from molvae.data.tables.columns import (
     NO_MOLECULES,
+    SMILES_NAMES,
+    bare_name,
     by_column,
     choose_smiles_column,
     find,
@@ -33,6 +36,7 @@ from molvae.errors import InputError
 PREVIEW = 20  # rows that decide whether the first one is a header
 MAX_RECORD_LINES = 1000  # a quoted cell of more lines is a quote that does not close
 OPEN_QUOTE = "a quote opens and does not close"
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*')  # a first line by which Excel knows the separator
 CUT_OFF = "cut off in the last row"
 
 
@@ -46,17 +50,22 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
     """
     text = text_lines(file)
     first = next(text, "")
-    separator = max(separators, key=_outside_quotes(first).count)
-    rows = _rows(chain([first], text), separator)
+    said = _SEPARATOR.fullmatch(first)
+    separator = said[1] if said else max(separators, key=_outside_quotes(first).count)
+    begins = 2 if said else 1
+    rows = _rows(text if said else chain([first], text), separator, begins)
     preview = list(islice(rows, PREVIEW))
     if not preview:
         raise InputError(f"{file.where}: no rows.")
-    has_header = _has_header(preview, smiles_column)
-    if has_header:
+    if _has_header(preview, smiles_column):
         header = preview.pop(0)
+        begins = header.line + 1
         if header.fault:
             raise InputError(f"{file.where}:{header.line}: {header.fault}, in the header.")
         columns = tuple(cell.strip() for cell in header.cells)
+        if not smiles_column:
+            _check_header(file.where, columns, preview)
+        columns = _with_row_names(columns, preview, smiles_column)
         cells = [record.cells for record in preview]
         smiles = choose_smiles_column(file.where, columns, cells, smiles_column)
     else:
@@ -64,21 +73,60 @@ def read(file: OpenFile, smiles_column: str, *, separators: str) -> Table:
         smiles = molecule_place(_by_column(preview, len(columns))) or 0
         smiles = find(file.where, columns, smiles_column) if smiles_column else smiles
     found = table_rows(file, columns, smiles, chain(preview, rows))
-    one_column = len(columns) == 1
-    return Table(file, columns, smiles, found, has_header=has_header, line_is_row=one_column)
+    return Table(file, columns, smiles, found, begins=begins, line_is_row=len(columns) == 1)
+
+
+def _check_header(where: str, columns: Sequence[str], preview: list[Record]) -> None:
+    """Raise `InputError` for a header that comes later, or that another separator divides."""
+    if not ranked_places(columns):
+        for record in preview:
+            if any(map(_is_heading, record.cells)) and not any(
+                map(looks_like_molecule, record.cells)
+            ):
+                raise InputError(
+                    f"{where}:{record.line}: the header, after lines that are no part of the table;"
+                    " delete them."
+                )
+    if len(columns) > 1 or not preview:
+        return
+    lines = [record.cells[0] for record in preview]
+    for separator, name in (("|", "'|'"), (" ", "spaces; --format smi reads SMILES and IDs")):
+        count = columns[0].count(separator)
+        more = {line.count(separator) - count for line in lines}  # 1 where R wrote names of rows
+        if count and more in ({0}, {1}) and not (separator == " " and any(map(is_extended, lines))):
+            raise InputError(f"{where}: commas, semicolons or tabs separate columns, not {name}.")
+
+
+def _is_heading(cell: str) -> bool:
+    return any(bare_name(part) in SMILES_NAMES[:2] for part in re.split(r"[,;\t|]", cell))
+
+
+def _with_row_names(
+    columns: tuple[str, ...], preview: list[Record], wanted: str
+) -> tuple[str, ...]:
+    """Return the columns with one more where R wrote names of rows, for which it has no heading."""
+    rows = [record.cells for record in preview]
+    if not rows or any(len(cells) != len(columns) + 1 for cells in rows):
+        return columns
+    named = [place for place, column in enumerate(columns) if column.lower() == wanted.lower()]
+    for place in (named if wanted else ranked_places(columns))[:1]:
+        is_shifted = any(is_molecule(cells[place + 1]) for cells in rows)
+        if is_shifted and not any(is_molecule(cells[place]) for cells in rows):
+            return ("", *columns)
+    return columns
 
 
 def _outside_quotes(line: str) -> str:
     return re.sub(r'"[^"]*"', "", line)
 
 
-def _rows(text: Iterator[str], separator: str) -> Iterator[Record]:
-    """Yield the records; every physical line belongs to one, or is blank.
+def _rows(text: Iterator[str], separator: str, start: int) -> Iterator[Record]:
+    """Yield the records from the line `start`; every physical line belongs to one, or is blank.
 
     A quote that does not close costs only the line on which it opens: the next lines are read again
     as rows.
     """
-    numbered = enumerate(text, 1)
+    numbered = enumerate(text, start)
     again: deque[tuple[int, str]] = deque()
 
     def next_line() -> tuple[int, str] | None:

@@ -29,7 +29,8 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     width = 0 if header is None else len(columns)
     rows = (_with_extension(record, width) for record in rows)
     found = table_rows(file, columns, smiles, rows)
-    return Table(file, columns, smiles, found, has_header=header is not None, line_is_row=True)
+    begins = 1 if header is None else 2
+    return Table(file, columns, smiles, found, begins=begins, line_is_row=True)
 
 
 def _header(cells: Sequence[str], wanted: str) -> tuple[tuple[str, ...], int] | None:

@@ -210,6 +210,72 @@ def test_a_column_that_is_named_does_not_cost_a_first_molecule(tmp_path: Path) -
         open_table(path, smiles_column="structure")
 
 
+OTHERS = {  # tables as other programs write them
+    "Excel, with its separator": "sep=;\r\nSMILES;n\r\n{a};1\r\n{c};2\r\n",
+    "Excel, UTF-8": "\ufeffSMILES,n,,\r\n{a},1,,\r\n{c},2,,\r\n",
+    "LibreOffice": '"n","SMILES"\n1,"{a}"\n2,"{c}"\n',
+    "pandas": ",SMILES,n\n0,{a},1\n1,{c},2\n",
+    "R, write.csv": '"","SMILES","n"\n"1","{a}",1\n"2","{c}",2\n',
+    "R, write.table": '"SMILES"\t"n"\n"1"\t"{a}"\t1\n"2"\t"{c}"\t2\n',
+    "R, write.table, one column": '"SMILES"\n"1","{a}"\n"2","{c}"\n',
+    "KNIME": '"row ID","SMILES","n"\n"Row0","{a}",?\n"Row1","{c}",?\n',
+    "DataWarrior": "Structure [idcode]\tSMILES of Structure\tn\nfdyQB@@\t{a}\t1\nfdyQ\t{c}\t2\n",
+    "ChEMBL": '"Molecule ChEMBL ID";"Name";"Smiles"\n"C1";"A, ""b"" (c;d)";"{a}"\n"C2";"";"{c}"\n',
+    "PubChem": 'cid,cmpdname,isosmiles\n1,"a;b",{a}\n2,c,{c}\n',
+    "BindingDB": "Reactant_set_id\tLigand SMILES\tKi (nM)\n1\t{a}\t >1000\n2\t{c}\t5\n",
+    "RDKit": "SMILES Name \n{a} x\n{c} y\n",
+}
+
+
+@pytest.mark.parametrize("program", OTHERS)
+def test_tables_of_other_programs_are_read_whole(tmp_path: Path, program: str) -> None:
+    text = OTHERS[program].format(a=ASPIRIN, c=CAFFEINE)
+    path = tmp_path / ("a.smi" if program == "RDKit" else "a.tsv" if "\t" in text else "a.csv")
+    read = rows(write(path, text))
+    assert [(row.smiles, row.fault) for row in read] == [(ASPIRIN, ""), (CAFFEINE, "")]
+    assert read[0].line == (3 if "sep=" in text else 2)
+    assert {len(row.cells) for row in read} == {len(open_table(path).columns)}
+
+
+def test_a_row_with_a_cell_too_many_is_no_name_of_a_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"smiles,n\n{ASPIRIN},1,x\n{CAFFEINE},2,y\n")
+    assert [row.fault for row in rows(path)] == ["too many cells"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("Assay of 2024,,\n\nSMILES,n,note\n{a},1,x\n", "a.csv:3: the header, after lines that"),
+        ("# made by x\nSMILES;n\n{a};1\n", "a.csv:2: the header, after lines that are no part"),
+        ("SMILES|n\n{a}|1\n{c}|2\n", r"commas, semicolons or tabs separate columns, not '\|'"),
+        ("SMILES n\n{a} 1\n{c} 2\n", "not spaces; --format smi reads SMILES and IDs"),
+        ('"SMILES" "n"\n"1" "{a}" 1\n"2" "{c}" 2\n', "not spaces"),
+        ("<datawarrior-fileinfo>\n<version=3>\n", "a DataWarrior file; save it there as a text"),
+        ("<table><tr><td>SMILES</td></tr></table>", "a web page"),
+    ],
+)
+def test_what_is_nearly_a_table_is_refused_with_the_remedy(
+    tmp_path: Path, text: str, cause: str
+) -> None:
+    path = write(tmp_path / "a.csv", text.format(a=ASPIRIN, c=CAFFEINE))
+    with pytest.raises(InputError, match=cause):
+        open_table(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,notation,value\n1,smiles,{a}\n2,smiles,{c}\n",  # a row that names its notation
+        "Canonical SMILES\n{a}\n{c}\n",
+        "Canonical SMILES\n{a} |c:1|\n{c} |c:1|\n",
+        "drug,n\n{a},smiles\n{c},2\n",
+    ],
+)
+def test_a_word_for_smiles_within_a_table_is_no_header(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "a.csv", text.format(a=ASPIRIN, c=CAFFEINE))
+    assert [row.smiles.split()[0] for row in rows(path)] == [ASPIRIN, CAFFEINE]
+
+
 def test_more_columns_than_two_need_no_header_in_smi(tmp_path: Path) -> None:
     path = write(tmp_path / "a.smi", f"{ASPIRIN}\taspirin\t5.1\n{CAFFEINE}\tcaffeine\t\n")
     assert [(row.id, row.cells[2], row.fault) for row in rows(path)] == [
