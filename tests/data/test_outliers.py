@@ -9,9 +9,10 @@ from molvae.data.outliers import describe_outliers
 PIC50 = np.random.default_rng(2).normal(6.4, 0.8, 300).round(2)
 IC50 = 10.0 ** (9.0 - PIC50)
 NAN = float("nan")
+Y = Label("y")
 
 
-def told(values: np.ndarray, label: Label = Label("y")) -> str:
+def told(values: np.ndarray, label: Label = Y) -> str:
     return " ".join(describe_outliers(label, values, lambda row: f"a.csv:{row + 2}"))
 
 
