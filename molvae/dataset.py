@@ -1,5 +1,6 @@
 """Molecules as numbers, ready to train on; no chemistry from here on."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,6 +87,25 @@ class MoleculeDataset(NamedTuple):
         if name not in SPLIT_NAMES:
             raise UsageError(f"unknown split '{name}': one of {', '.join(SPLIT_NAMES)}.")
         return np.flatnonzero(self.split == SPLIT_NAMES.index(name))
+
+    def lacks(self) -> str:
+        """Return why no model can be trained on the dataset, with what helps; "" when one can."""
+        counts = [len(self.members(name)) for name in SPLIT_NAMES[:2]]
+        if all(counts):
+            return ""
+        split = self.provenance.get("data", {}).get("split", "random")
+        share = math.ceil(100 / self.size) / 100  # of one molecule
+        helps = f"Prepare it with --validation {max(share, 0.05):g}"
+        if self.size == 1:
+            helps = "Prepare it from more molecules"
+        elif split == "scaffold":
+            helps += " --split random"
+        elif split != "random":
+            helps = f"Name both splits in the column '{split}' of the table"
+        return (
+            f"the dataset has {counts[0]:,} training and {counts[1]:,} validation molecules, and"
+            f" training needs both. {helps}."
+        )
 
     def save(self, path: str | Path) -> str:
         """Write the dataset to one file, atomically; return its sha256."""

@@ -99,12 +99,8 @@ class Trainer:
         self.processes, self.device = processes, processes.device
         self.earlier = initial.index if initial else None
         self.members = dataset.members("train")
-        validation = dataset.members("validation")
-        if not len(self.members) or not len(validation):
-            raise InputError(
-                f"the dataset has {len(self.members)} training and {len(validation)}"
-                " validation molecules: both are needed. Prepare it with another --split."
-            )
+        if lacking := dataset.lacks():
+            raise InputError(lacking)
         if tensorboard:
             require_tensorboard()
         self.dataset = dataset

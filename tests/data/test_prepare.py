@@ -335,6 +335,22 @@ def test_a_named_split_is_kept_and_the_most_held_out_row_wins(prepared_from: Mak
     assert split_of(dataset, ASPIRIN) == "train"
 
 
+@pytest.mark.parametrize("size", [2, 3, 5, 7, 10])
+def test_a_table_too_small_to_hold_out_is_told_what_helps(prepared_from: Make, size: int) -> None:
+    rows = [[f"{'C' * each}O"] for each in range(1, size + 1)]
+    told = prepared_from(["smiles"], rows).dataset.lacks()
+    assert told.startswith(f"the dataset has {size} training and 0 validation molecules")
+    share = float(told.partition("--validation ")[2].rstrip("."))
+    again = prepared_from(["smiles"], rows, validation=share)
+    assert (again.dataset.lacks(), again.tally.splits["validation"]) == ("", 1)
+
+
+def test_a_split_column_without_a_validation_molecule_is_named(prepared_from: Make) -> None:
+    rows = [("CCO", "train"), ("CCN", "train"), ("CCC", "test")]
+    told = prepared_from(("smiles", "side"), rows, split="side").dataset.lacks()
+    assert told.endswith("training needs both. Name both splits in the column 'side' of the table.")
+
+
 def test_stereo_kept_leaves_mirror_images_apart(prepared_from: Make) -> None:
     rows = [[L_ALANINE], [D_ALANINE], [ASPIRIN]]
     assert prepared_from(["smiles"], rows, stereo=True, **ALL).tally.kept == 3

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 MISSED = "out of range"  # the end of the reason why a draw was rejected
+GREEDY = 0.1  # temperature below which the same molecules come again and again
 KNOWN = ("duplicate", "excluded", "in the training set")  # such reasons
 
 
@@ -195,6 +196,8 @@ def _what_helps(
         more = "No training molecule is similar to the targets: choose others."
     elif reason.endswith(MISSED):
         more += " A larger --shortlist comes nearer to the targets."
+    elif reason in KNOWN and summary.settings["temperature"] < GREEDY:
+        more = _warmer(summary)
     elif reason in KNOWN:
         more += " A higher --temperature brings more different molecules."
     if patterns:
@@ -204,3 +207,13 @@ def _what_helps(
             " pattern: molvae neighbors SMILES."
         )
     return more
+
+
+def _warmer(summary: "Summary") -> str:
+    """Return advice for a run at a temperature near 0."""
+    temperature, noise = summary.settings["temperature"], summary.settings["noise"]
+    another = " With --noise 0, each molecule has a latent code of its own." if noise else ""
+    return (
+        f"At temperature {temperature:g} the model repeats its most likely molecules, however often"
+        f" it tries: choose a higher --temperature.{another}"
+    )

@@ -153,6 +153,8 @@ def _report(prepared: "Prepared") -> Iterator[str]:
     for source in prepared.dataset.provenance["sources"]:
         yield describe_table(source["name"], source["rows"], source["smiles_column"])
     yield from prepared.tally.lines()
+    if lacking := prepared.dataset.lacks():
+        yield f"Note: {lacking}"
     fingerprints = prepared.dataset.training_fingerprints
     if fingerprints is not None:
         yield (
