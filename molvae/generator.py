@@ -16,10 +16,13 @@ import numpy as np
 
 from molvae.arguments import MAX_MOLECULES, is_by_name, listed, real_number, whole_number
 from molvae.checkpoint import Checkpoint, find_model
+from molvae.chem.cores import Core
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError
 from molvae.generation.decode import Reconstruction, decode_greedily, reconstruct
+from molvae.generation.decorate import keep_cores, rings_of_cores
 from molvae.generation.feasibility import Feasibility
+from molvae.generation.link import ranked
 from molvae.generation.model import LoadedModel, Molecule
 from molvae.generation.neighbors import (
     Neighbor,
@@ -33,6 +36,7 @@ from molvae.generation.neighbors import (
     sampler_around,
     unit_width,
 )
+from molvae.generation.openings import as_cores, read_link
 from molvae.generation.paths import Step, interpolate, sweep
 from molvae.generation.predict import Prediction, predict
 from molvae.generation.rejection import RejectionSampler
@@ -104,6 +108,7 @@ class MoleculeGenerator:
         config: GenerateConfig | None = None,
         seed: int | None = None,
         exclude: Iterable[str] = (),
+        keep: str | Core | Sequence[str | Core] = (),
         executor: Executor | None = None,
         batch_size: int = 1024,
         report: Callable[[int], None] = lambda found: None,
@@ -120,6 +125,7 @@ class MoleculeGenerator:
             config: tier, temperature, filters; None: `defaults`, found to be best for this model.
             seed: of all randomness; None draws one, which the summary reports.
             exclude: SMILES of molecules that are not wanted, as `standardize` spells them.
+            keep: a core that every molecule contains, see `decorate`; several share them out.
             executor: runs the chemistry, for example a `molvae.parallel.pool.WorkerPool`; None
                 runs it here.
             batch_size: draws under way before their chemistry is done.
@@ -138,16 +144,71 @@ class MoleculeGenerator:
         if whole_number("n", n, 0, MAX_MOLECULES) < len(requests):
             each = f" for each of the {len(requests)} sets of targets" if len(requests) > 1 else ""
             raise UsageError(f"n = {n}: ask for at least one molecule{each}.")
+        settings = self.model.settings(config)
+        cores = as_cores(self.model, keep)
         sampler = RejectionSampler(
             self.model,
             requests,
-            self.model.settings(config),
+            settings,
             n=n,
             seed=seed,
             ood=[self.is_ood(request) for request in requests],
             excluded=exclude,
+            given_rings=rings_of_cores(cores),
+            kept=keep_cores(self.model, cores, settings, n=n),
         )
         return sampler.run(executor, batch_size=batch_size, report=report, should_stop=should_stop)
+
+    def decorate(
+        self,
+        core: str | Core | Sequence[str | Core],
+        n: int = 100,
+        targets: Targets | None = None,
+        *,
+        anywhere: bool = False,
+        **drawing: Any,
+    ) -> Generation[Generated]:
+        """Generate `n` molecules with a core, and new parts at its open atoms.
+
+            generator.decorate("[*:1]c1ccc2ncnc([*:2])c2c1", 50, {"LogP": (2, 3)}, seed=1)
+
+        The model sees the core without stereo marks and charges; the molecules have the core as it
+        was given. Each has a `decoration`: the new parts, and those at each mark. Molecules without
+        the core, or with new parts elsewhere, are refused and counted.
+
+        Args:
+            core: SMILES with a mark at each open atom: `[*:1]`, `[1*]` or `*`. Without marks, every
+                atom with a free hydrogen is open. Several cores get `n` molecules each.
+            n: molecules of each core.
+            targets: as of `generate`.
+            anywhere: let atoms without a mark grow as well.
+            drawing: the other arguments of `generate`.
+        """
+        given = [core] if isinstance(core, str | Core) else list(core)
+        cores = as_cores(self.model, given, anywhere=anywhere)
+        if not cores:
+            raise UsageError("the list of cores is empty.")
+        return self.generate(n * len(cores), targets, keep=cores, **drawing)
+
+    def link(
+        self, first: str, last: str, n: int = 100, targets: Targets | None = None, **drawing: Any
+    ) -> Generation[Generated]:
+        """Generate `n` molecules that join two fragments, the likeliest first.
+
+            generator.link("[*:1]c1ccc(F)cc1", "[*:1]N1CCOCC1", 20, {"MW": (250, 350)}, seed=1)
+
+        With targets, those nearest to them come first.
+
+        Args:
+            first: SMILES of a fragment with one mark where the linker is bonded: `[*:1]`.
+            last: likewise.
+            n: molecules.
+            targets: as of `generate`.
+            drawing: the other arguments of `generate`.
+        """
+        core = read_link(self.model, first, last)
+        found = self.generate(n, targets, keep=[core], **drawing)
+        return ranked(self.model, found, self.request(targets))
 
     def draw(self, *args: Any, **kwargs: Any) -> Generation[Generated]:
         """Call `generate`; the next version removes this name."""

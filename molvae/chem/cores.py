@@ -48,7 +48,8 @@ class Placement(NamedTuple):
         mol: the same, parsed.
         decoration: SMILES of the new parts; where each was bonded to the core stands `[*:N]`, with
             the number of the mark, or of the core's atom where the core has no marks.
-        parts: the new part at each mark, by its number; empty without marks.
+        parts: the new part at each mark, by its number; empty without marks, and where a new part
+            joins two fragments.
     """
 
     smiles: str
@@ -98,7 +99,7 @@ def open_core(core: Core) -> OpenCore:
     >>> open_core(Core("[*:1]c1ccncc1", Standardization())).open
     (0,)
     """
-    mol = parse(check_text(core.text, core.form.max_length))
+    mol = _parse_marked(check_text(core.text, core.form.max_length))
     holders = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 0]
     for atom in holders:
         _check_mark(atom)
@@ -117,6 +118,16 @@ def open_core(core: Core) -> OpenCore:
     if not free:
         raise Rejected("no atom is free to grow", "each has all its bonds")
     return OpenCore(flat, own, marks, free, changed)
+
+
+def _parse_marked(text: str) -> Chem.Mol:
+    try:
+        return parse(text)
+    except Rejected as rejected:
+        if "*" in text and "kekulize" in rejected.detail:
+            hint = "; a mark takes the place of a hydrogen, and a marked atom may have none"
+            raise Rejected(rejected.reason, f"{rejected.detail}{hint}") from rejected
+        raise
 
 
 def _check_mark(atom: Chem.Atom) -> None:
@@ -202,7 +213,8 @@ def place(core: Core, smiles: str, mol: Chem.Mol) -> Placement:
     for part in Chem.GetMolFrags(parts, asMols=True):
         text, numbers = _spell(part, joints)
         texts.append(text)
-        by_mark |= dict.fromkeys(numbers if opened.marks else (), text)
+        if opened.marks and opened.fragments == 1:
+            by_mark |= dict.fromkeys(numbers, text)
     return Placement(smiles, mol, ".".join(sorted(texts)), dict(sorted(by_mark.items())))
 
 

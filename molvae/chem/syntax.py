@@ -4,6 +4,7 @@ import re
 
 from molvae.chem.text import BRACKET
 
+_CHARACTER = re.compile(r"character (\d+)")
 _RING = re.compile(r"%\((\d+)\)|%(\d\d)|(\d)")
 
 
@@ -41,6 +42,19 @@ def syntax_problem(smiles: str) -> str:
     if branches:
         return f"a branch is opened at character {branches[-1]} and not closed"
     return _ring_problem(smiles) or "the string does not follow the grammar of SMILES"
+
+
+def located(smiles: str, problem: object) -> str:
+    """Return a string, what is wrong with it, and below a caret at the character that is named.
+
+    >>> print(located("CC(=O", "a branch is opened at character 3 and not closed"))
+    'CC(=O': a branch is opened at character 3 and not closed
+        CC(=O
+          ^
+    """
+    told = f"'{smiles}': {problem}"
+    place = _CHARACTER.search(str(problem))
+    return f"{told}\n    {smiles}\n    {'^':>{int(place[1])}}" if place else told
 
 
 def _ring_problem(smiles: str) -> str:

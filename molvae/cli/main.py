@@ -27,6 +27,8 @@ FOLDER = "molvae.cli.commands"  # each module in it has a click command named `c
 # the help text must not import the commands.
 COMMANDS = {
     "generate": "Generate molecules with the properties you ask for.",
+    "decorate": "Generate molecules that contain a core, with new parts at its open atoms.",
+    "link": "Generate molecules that join two fragments.",
     "prepare": "Turn a table of molecules into a training dataset.",
     "train": "Train a model on a prepared dataset.",
     "predict": "Predict labels and properties of molecules.",

@@ -3,115 +3,27 @@
 A core is spelled so that an open atom comes last, and the decoder writes on behind these symbols.
 With several open atoms, the molecule is spelled again with the next one last, and so on.
 
-Letters: J strings, Z latent dimensions, P properties, T symbols.
+Letters: J strings, Z latent dimensions, P properties.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from molvae.chem.cores import Core, lay, open_core
 from molvae.chem.prefixes import open_prefixes
+from molvae.chem.rings import ring_systems
 from molvae.chem.selfies import decode_molecule, is_consistent
-from molvae.errors import Rejected, UsageError
+from molvae.errors import Rejected
+from molvae.generation.link import LinkWriter
 from molvae.generation.model import DecodedString, LoadedModel
+from molvae.generation.openings import not_single, openings
+from molvae.generation.rejection import Kept
 from molvae.presets import DrawSettings
 
-# Nats over which the choice among spellings is spread: at 1 they are as frequent as the model
-# writes them, and nearly all molecules grow at one or two atoms.
-SPREAD = 8.0
 TRIED = 2  # spellings of a molecule with one new part, of which the model chooses one
-LONGEST_LINKER = 16  # symbols
-
-
-class Spellings(NamedTuple):
-    """Spellings of a core with an open atom last.
-
-    Attributes:
-        prefixes: the symbols of each.
-        atoms: the open atom of each.
-        edges: the upper end of each one's share of [0, 1): likelier ones have larger shares.
-    """
-
-    prefixes: list[list[str]]
-    atoms: list[int]
-    edges: np.ndarray
-
-    def choose(self, number: float) -> int:
-        """Return the place of the spelling whose share holds a number in [0, 1)."""
-        return min(int(np.searchsorted(self.edges, number, side="right")), len(self.atoms) - 1)
-
-
-def read_core(model: LoadedModel, text: str, *, anywhere: bool = False, fragments: int = 1) -> Core:
-    """Return a core that a model can keep.
-
-    Args:
-        model: the model.
-        text: SMILES with marks such as `[*:1]` at open atoms; without any, all atoms with a free
-            hydrogen are open.
-        anywhere: let atoms without a mark grow as well.
-        fragments: that the core is made of.
-
-    Raises:
-        UsageError: for no core, or one that the model cannot write, with what would work.
-    """
-    core = Core(text, model.standardization, anywhere)
-    try:
-        opened = open_core(core)
-    except Rejected as rejected:
-        raise UsageError(f"core '{text}': {rejected}.") from rejected
-    if opened.fragments != fragments:
-        raise UsageError(
-            f"core '{text}': {opened.fragments} fragments, where one is meant. Leave counter-ions"
-            " out; to join two fragments: molvae link '[*:1]c1ccccc1' '[*:1]C1CCNCC1'."
-        )
-    return core
-
-
-def left_out(core: Core) -> str:
-    """Return what the model does not see of a core, in words; "" for nothing."""
-    return " and ".join(open_core(core).changed)
-
-
-def spell_core(model: LoadedModel, core: Core, atoms: Sequence[int]) -> Spellings:
-    """Return spellings of a core that the model can write, with one of some atoms last.
-
-    Raises:
-        UsageError: for symbols that the model does not know, or more than it has room for.
-    """
-    flat = open_core(core).flat
-    found = {tuple(each): atom for atom in atoms for each in open_prefixes(flat, atom)}
-    known = [each for each in found if not model.vocabulary.unknown(each)]
-    if not known:
-        unknown = min((model.vocabulary.unknown(each) for each in found), key=len)
-        raise UsageError(
-            f"core '{core.text}': the model has never seen {', '.join(unknown)}. It knows the"
-            f" elements {', '.join(model.vocabulary.elements)}; choose another model (molvae"
-            " models), or train one further on molecules with this core (molvae train --init)."
-        )
-    short = [each for each in known if len(each) < model.longest - 1]
-    if not short:
-        raise UsageError(
-            f"core '{core.text}': too large: it takes {min(map(len, known))} symbols, and the"
-            f" largest training molecule has {model.longest}. Cut off a part that may vary, or"
-            " train a model on larger molecules."
-        )
-    costs = model.symbol_costs(short).sum(axis=1, dtype=float)
-    shares = np.exp((costs.min() - costs) / SPREAD)
-    edges = np.cumsum(shares / shares.sum())
-    return Spellings([list(each) for each in short], [found[each] for each in short], edges)
-
-
-def not_single(symbols: Sequence[str]) -> list[str]:
-    """Return the symbols that do not begin one new part with a single bond.
-
-    >>> not_single(["[C]", "[=O]", "[Branch1]", "[#Branch2]", "[Ring1]", "[NH1]"])
-    ['[=O]', '[Branch1]', '[#Branch2]', '[Ring1]']
-    """
-    return [each for each in symbols if each[1] in "=#" or "Branch" in each or "Ring" in each]
 
 
 class CoreWriter:
@@ -134,7 +46,7 @@ class CoreWriter:
         self, model: LoadedModel, cores: Sequence[Core], settings: DrawSettings, *, n: int
     ) -> None:
         self.model, self.cores, self.settings, self.n = model, cores, settings, n
-        self.openings = [_openings(model, core) for core in cores]
+        self.openings = [openings(model, core) for core in cores]
         self.rounds = max(map(len, self.openings))
         self.steps = model.longest + 1
         strict = all(open_core(core).marks and not core.anywhere for core in cores)
@@ -220,16 +132,28 @@ class CoreWriter:
         return [min(group, key=lambda each: next(costs)) for group in spelled]
 
 
-def _openings(model: LoadedModel, core: Core) -> list[Spellings]:
-    """Return the spellings for each new part that a core gets: one at each mark, or one in all."""
-    opened = open_core(core)
-    if not opened.marks:
-        return [spell_core(model, core, opened.open)]
-    each = {atom: spell_core(model, core, [atom]) for atom in opened.marks}
-    return [each[atom] for atom, numbers in opened.marks.items() for _ in numbers]
-
-
 def _joined(before: DecodedString, after: DecodedString) -> DecodedString:
     """Return a string whose likelihood counts the new parts of two rounds as chosen."""
     nll = before.nll + after.nll
     return after._replace(nll=nll, prefix_nll=after.prefix_nll + after.nll - nll)
+
+
+def keep_cores(
+    model: LoadedModel, cores: Sequence[Core], settings: DrawSettings, *, n: int
+) -> Kept | None:
+    """Return what a sampler needs to keep cores that `n` slots share out; None without any.
+
+    Raises:
+        UsageError: for a core that the model cannot write.
+    """
+    if not cores:
+        return None
+    if open_core(cores[0]).fragments > 1:
+        return Kept(cores, LinkWriter(model, cores[0], settings))
+    return Kept(cores, CoreWriter(model, cores, settings, n=n))
+
+
+def rings_of_cores(cores: Sequence[Core]) -> set[str]:
+    """Return the ring systems of cores, which their molecules may have however rare they are."""
+    mols = [mol for core in cores for mol in (open_core(core).flat, open_core(core).own)]
+    return {system for mol in mols for system in ring_systems(mol)}

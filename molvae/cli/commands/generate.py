@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import fields, generators, options
+from molvae.cli import cores, fields, generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
 from molvae.cli.requests import PREFIX, read_requests, warn_of_requests
@@ -46,6 +46,7 @@ KNOWN = ("duplicate", "excluded", "in the training set")  # such reasons
     default=None,
     help="Table of known molecules to reject.",
 )
+@cores.keep
 @fields.config_options(GenerateConfig)
 @options.seed()
 @options.batch_size
@@ -59,6 +60,7 @@ def command(
     targets: options.Ranges,
     targets_file: Path | None,
     exclude: Path | None,
+    keep: str | None,
     seed: int | None,
     batch_size: int | None,
     jobs: int | None,
@@ -72,17 +74,17 @@ def command(
     MODEL is a file, a folder from `molvae train`, or the name of a bundled model (default
     druglike). `molvae info MODEL` shows its properties and its own defaults.
     """
-    from molvae.generation.results import columns_of
-
     output.check()
     generator = generators.load(model, device)
+    kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
+    settings["smarts"] = (*settings["smarts"], *patterns)
     config = generators.draw_settings(generator, settings)
     requests, n = read_requests(generator, targets, targets_file, number)
     if config.in_range and not any(request.has_range for request in requests):
         raise UsageError("--in-range needs a range: write LogP=2..3 in place of LogP=2.5.")
     generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
     warn_of_requests(generator, requests, output.quiet)
-    known = _known(generator, exclude, jobs=jobs, quiet=output.quiet)
+    known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)
     with (
         stop_signals() as stopped,
         progress("Generating", total=n, quiet=output.quiet) as report,
@@ -94,14 +96,31 @@ def command(
             config=config,
             seed=seed,
             exclude=known,
+            keep=kept,
             executor=chemists,
             batch_size=batch_size or 1024,
             report=report,
             should_stop=lambda: bool(stopped),
         )
-    summary = generation.summary
     title = generators.title_and_hash(model, generator)
-    rows = [{**each.row(), "model": title, "seed": summary.seed} for each in generation]
+    rows = [{**each.row(), "model": title, "seed": generation.summary.seed} for each in generation]
+    finish(generator, generation.summary, rows, output=output, stopped=stopped)
+    if generation.summary.found < n:
+        help = _what_helps(generator, requests, generation.summary, patterns=bool(config.smarts))
+        raise too_few(generation.summary, help)
+
+
+def finish(
+    generator: "MoleculeGenerator",
+    summary: "Summary",
+    rows: Sequence[Row],
+    *,
+    output: TableOutput,
+    stopped: Sequence[int],
+) -> None:
+    """Write or show generated molecules, and the summary."""
+    from molvae.generation.results import columns_of
+
     written: list[Row] = []
     if output.on_terminal:
         _show(rows, columns_of(rows))
@@ -109,15 +128,17 @@ def command(
         written = output.write_records(rows, columns=columns_of(rows))
     lines = summary_lines(generator, summary)
     output.finish(summary.to_dict(), lines, rows={"molecules": written}, stopped=stopped)
-    if summary.found < n:
-        raise ShortfallError(
-            f"{summary.found} of {n} molecules were found; the other draws were rejected"
-            f" ({rejected(summary)})."
-            f" {_what_helps(generator, requests, summary, patterns=bool(config.smarts))}"
-        )
 
 
-def _known(
+def too_few(summary: "Summary", help: str) -> ShortfallError:
+    """Return the error for fewer molecules than were asked for, with what helps."""
+    return ShortfallError(
+        f"{summary.found} of {summary.requested} molecules were found; the other draws were"
+        f" rejected ({rejected(summary)}). {help}"
+    )
+
+
+def read_known(
     generator: "MoleculeGenerator", path: Path | None, *, jobs: int | None, quiet: bool
 ) -> frozenset[str]:
     """Return the molecules of a table, standardized as the training set.
@@ -152,7 +173,7 @@ def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
     shown = [
         column
         for column in columns
-        if column not in ("SMILES", "model", "seed", "nll")
+        if column not in ("SMILES", "model", "seed", "nll", "core")
         and not (column.startswith(summarized) and len({row.get(column) for row in rows}) == 1)
     ]
     cells = ([*(_short(row.get(column)) for column in shown), row["SMILES"]] for row in rows)

@@ -1,0 +1,95 @@
+"""`molvae link`: two fragments joined by linkers of the model."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from molvae.cli import cores, fields, generators, options
+from molvae.cli.commands.decorate import what_helps
+from molvae.cli.commands.generate import finish, read_known, too_few
+from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.progress import progress
+from molvae.cli.requests import warn_of_requests
+from molvae.cli.stopping import stop_signals
+from molvae.config import GenerateConfig
+from molvae.errors import UsageError
+
+
+@click.command(epilog="Try: molvae link '[*:1]c1ccc(F)cc1' '[*:1]N1CCOCC1' -n 9")
+@click.argument("first")
+@click.argument("last")
+@click.argument("model", default="druglike")
+@options.number(20, help="Number of molecules.")
+@options.targets
+@click.option(
+    "--exclude",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Table of known molecules to reject.",
+)
+@fields.config_options(GenerateConfig)
+@options.seed()
+@options.batch_size
+@options.jobs
+@options.executor
+@options.device
+@table_output(inside="molecules")
+def command(
+    first: str,
+    last: str,
+    model: str,
+    number: int,
+    targets: options.Ranges,
+    exclude: Path | None,
+    seed: int | None,
+    batch_size: int | None,
+    jobs: int | None,
+    executor: str | None,
+    device: str,
+    output: TableOutput,
+    **settings: Any,
+) -> None:
+    """Generate molecules that join two fragments, FIRST and LAST.
+
+    Each is SMILES with one mark, such as [*:1], at the atom that the linker is bonded to. The model
+    writes the linkers; where the second fragment follows is decided by the likelihood of what then
+    stands there. The rows are in the order of their distance from the targets, then of the
+    likelihood of the molecules. The column decoration has the linker, with [*:1] at the first
+    fragment and [*:2] at the last.
+    """
+    from molvae.generation.openings import read_link
+
+    output.check()
+    generator = generators.load(model, device)
+    cores.tell_core(generator, read_link(generator.model, first, last), quiet=output.quiet)
+    config = generators.draw_settings(generator, settings)
+    request = generator.request(targets)
+    if config.in_range and not request.has_range:
+        raise UsageError("--in-range needs a range: write LogP=2..3 in place of LogP=2.5.")
+    generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
+    warn_of_requests(generator, [request], output.quiet)
+    known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)
+    with (
+        stop_signals() as stopped,
+        progress("Linking", total=number, quiet=output.quiet) as report,
+        generators.chemists(number, jobs, executor) as chemists,
+    ):
+        found = generator.link(
+            first,
+            last,
+            number,
+            request,
+            config=config,
+            seed=seed,
+            exclude=known,
+            executor=chemists,
+            batch_size=batch_size or 1024,
+            report=report,
+            should_stop=lambda: bool(stopped),
+        )
+    title = generators.title_and_hash(model, generator)
+    rows = [{**each.row(), "model": title, "seed": found.summary.seed} for each in found]
+    finish(generator, found.summary, rows, output=output, stopped=stopped)
+    if found.summary.found < number:
+        raise too_few(found.summary, what_helps(found.summary, anywhere=True))
