@@ -10,7 +10,7 @@ from typing import Any
 
 from molvae.data.tables.cells import cell_text, plain
 from molvae.data.tables.columns import choose_smiles_column
-from molvae.data.tables.files import OpenFile, seekable
+from molvae.data.tables.files import MAX_FREE, MAX_RATIO, OpenFile, seekable
 from molvae.data.tables.records import PREVIEW, Record, Table, table_rows
 from molvae.errors import InputError, MolvaeError, UsageError
 
@@ -47,11 +47,17 @@ def read(file: OpenFile, smiles_column: str) -> Table:
         raise InputError(f"{file.where}: not a Parquet file.")
     arrow = require()
     with ExitStack() as unusable, _damage(file.where):
+        stored = unusable.enter_context(seekable(file))
+        schema = arrow.parquet.read_schema(stored)
+        # As a dictionary, a text that many rows repeat is in memory once.
+        texts = [field.name for field in schema if _is_text(field.type)]
         content = arrow.parquet.ParquetFile(
-            unusable.enter_context(seekable(file)),
+            stored,
+            read_dictionary=texts,
             buffer_size=2**20,  # a column's chunk is read piece by piece, not at once
             page_checksum_verification=True,
         )
+        _check_size(file.where, content.metadata, stored.seek(0, io.SEEK_END))
         unusable.pop_all()
     columns = tuple(content.schema_arrow.names)
     records = _records(file.where, content)
@@ -62,6 +68,16 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     smiles = choose_smiles_column(file.where, columns, cells, smiles_column)
     rows = table_rows(file, columns, smiles, chain(preview, records))
     return Table(file, columns, smiles, rows, total=content.metadata.num_rows)
+
+
+def _check_size(where: str, metadata: Any, stored: int) -> None:
+    groups = range(metadata.num_row_groups)
+    size = sum(metadata.row_group(number).total_byte_size for number in groups)
+    if size > max(MAX_FREE, MAX_RATIO * stored):
+        raise InputError(
+            f"{where}: becomes over {MAX_RATIO} times as large when it is unpacked, which no table"
+            " of molecules does."
+        )
 
 
 @contextmanager
@@ -96,6 +112,9 @@ def _records(where: str, content: Any) -> Iterator[Record]:
 def _texts(column: Any) -> list[str]:
     """Return the values of one column as the text of cells."""
     arrow = require()
+    if arrow.types.is_dictionary(column.type):
+        texts = _texts(column.dictionary)
+        return ["" if place is None else texts[place] for place in column.indices.to_pylist()]
     missing = (None, "nan") if arrow.types.is_floating(column.type) else (None,)
     if not _is_bytes(column.type):
         with suppress(arrow.ArrowInvalid, arrow.ArrowNotImplementedError, UnicodeDecodeError):
@@ -104,9 +123,13 @@ def _texts(column: Any) -> list[str]:
     return list(map(_value_text, column))  # lists and the like, and text that is damaged
 
 
+def _is_text(kind: Any) -> bool:
+    types = require().types
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
 def _is_bytes(kind: Any) -> bool:
     types = require().types
-    kind = kind.value_type if types.is_dictionary(kind) else kind
     checks = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
     return any(check(kind) for check in (*checks, types.is_binary_view))
 

@@ -216,6 +216,25 @@ def test_parquet_within_gzip_is_read_and_not_written(tmp_path: Path) -> None:
         write_table(tmp_path / "c.parquet.gz", COLUMNS, TABLE)
 
 
+def test_a_text_that_many_rows_repeat_is_in_memory_once(tmp_path: Path) -> None:
+    text, count = "x" * 2**20, 5000
+    places = pyarrow.array([0] * count, pyarrow.int32())
+    column = pyarrow.DictionaryArray.from_arrays(places, pyarrow.array([text]))
+    table = pyarrow.table({"smiles": ["CCO"] * count, "x": column})
+    parquet.write_table(table, tmp_path / "a.parquet", store_schema=False)  # as other programs
+    cells = [row.cells[1] for row in open_table(tmp_path / "a.parquet").rows]
+    assert set(cells) == {text}
+    assert len(set(map(id, cells))) < 9
+
+
+def test_a_parquet_bomb_is_refused(tmp_path: Path) -> None:
+    table = pyarrow.table({"smiles": ["CCO"] * 200, "x": ["x" * 2**17] * 200})
+    path = tmp_path / "a.parquet"
+    parquet.write_table(table, path, compression="zstd", use_dictionary=False)
+    with pytest.raises(InputError, match="becomes over 200 times as large"):
+        open_table(path)
+
+
 def test_without_pyarrow_the_command_that_installs_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
