@@ -200,7 +200,9 @@ class GenerateConfig:
     )
     max_tries: int = setting(20, "Largest number of draws per molecule", low=1, high=100_000)
     unique: bool = setting(True, "Reject duplicates (tier consistent)")
-    novel: bool = setting(False, "Reject molecules of the training set")
+    novel: bool = setting(
+        False, "Reject molecules of the training set; the default of models trained with --init"
+    )
     in_range: bool = setting(False, "Reject molecules outside a requested range or class")
     rings: str = setting(
         "known",

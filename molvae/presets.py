@@ -96,10 +96,11 @@ SERIES_TRIES = 64
 SWEEP_GUIDANCE = 1.5
 SERIES_NOISE = 0.75
 
-# Settings for training a trained model further (benchmarks/finetuning): few epochs, since a model
-# overfits a small set soon, and the KL weight of its first training.
+# Settings for training a trained model further (benchmarks/finetuning): few epochs, and an early
+# end, since a model overfits a small set soon, and the KL weight of its first training.
 FINE_TUNING = TrainConfig(
     epochs=12,
+    patience=3,
     batch_size=16,
     learning_rate=2e-3,
     weight_decay=0.01,

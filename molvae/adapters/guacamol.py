@@ -48,7 +48,7 @@ class GuacaMolGenerator:
     ) -> None:
         self.generator, self.executor = generator, executor
         self.config = check(
-            replace(config or replace(generator.defaults, rings="any"), unique=False)
+            replace(config or replace(generator.defaults, rings="any", novel=False), unique=False)
         )
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self.summaries: list[Summary] = []

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from molvae.generator import MoleculeGenerator
 
 
+IN_TRAINING = "in the training set"  # why a draw is rejected
+MANY_COPIES = 0.2  # share of the draws
+
+
 def annotated(verb: str, summary: Mapping[str, Any]) -> str:
     """Return the counts of a table whose molecules were "predicted" or "scored"."""
     rejected = sum(summary["rejected"].values())
@@ -38,6 +42,19 @@ def ood_rule(generator: "MoleculeGenerator") -> str:
     if typicality is None or typicality.molecules < MIN_MOLECULES:
         return f"ood: {outside}"
     return f"ood: percentile above 99 of {typicality.molecules:,} held-out molecules; or {outside}"
+
+
+def copies(generator: "MoleculeGenerator", summary: "Summary") -> Iterator[str]:
+    """Yield a line on the draws that are training molecules, when it matters."""
+    if summary.settings["novel"]:
+        share = summary.refusals.get(IN_TRAINING, 0) / max(summary.draws, 1)
+        so = "left out; --no-novel keeps them"
+        if generator.defaults.novel:
+            so = "left out, the default after train --init; --no-novel keeps them"
+    else:
+        share, so = 1.0 - summary.novelty, "--novel leaves them out"
+    if share >= MANY_COPIES or (summary.settings["novel"] and generator.defaults.novel):
+        yield f"{share:.0%} of the draws are molecules of the training set: {so}"
 
 
 def draws_of(summary: "Summary") -> str:

@@ -1,6 +1,7 @@
 """The header of a checkpoint, which may come from anywhere: each part is checked as it is read."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from molvae.checkpoint import Checkpoint
 from molvae.chem.selfies import constraints, distribution_version, symbol_is_allowed
@@ -55,8 +56,13 @@ def read_applicability(checkpoint: Checkpoint) -> Applicability | None:
 
 
 def read_defaults(checkpoint: Checkpoint) -> GenerateConfig:
-    """Return how a model generates best, as was found for it, or else for its kind."""
+    """Return how a model generates best, as was found for it, or else for its kind.
+
+    A model that was trained further knows its small training set by heart: what it writes of that
+    set is no news.
+    """
     kind = NO_CODES if checkpoint.model.config.noise_conditional else WHOLE_CODES
+    kind = replace(kind, novel="init" in checkpoint.provenance)
     given = checkpoint.provenance.get("defaults", {})
     try:
         found = updated(kind, dict(given), where="the model's defaults")

@@ -92,7 +92,7 @@ def measure_card(
 
 def without_selection(generator: MoleculeGenerator) -> GenerateConfig:
     """Return a model's default settings without any selection of molecules."""
-    return replace(generator.defaults, tier="raw", shortlist=1)
+    return replace(generator.defaults, tier="raw", shortlist=1, novel=False)
 
 
 def calibrate(

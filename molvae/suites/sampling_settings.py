@@ -86,6 +86,7 @@ def search_settings(
                 tier="consistent",
                 rings="any",
                 unique=False,
+                novel=False,
                 noise=noise,
                 temperature=temperature,
             )

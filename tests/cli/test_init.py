@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from molvae.checkpoint import Checkpoint
 from molvae.chem.properties import measure
 from molvae.chem.smiles import standardize
 from molvae.dataset import MoleculeDataset
-from tests.cli.running import invoke, write_rows
+from molvae.training_index import BloomFilter, molecule_hash
+from tests.cli.running import invoke, rows_of, write_rows
 from tests.drugs import DRUGS
 
 BROMIDES = ("Brc1ccccc1", "Cc1ccc(Br)cc1", "OC(=O)c1ccc(Br)cc1", "CC(C)C(Br)C(=O)NC(N)=O")
@@ -67,6 +69,42 @@ def test_the_model_knows_its_label_and_where_it_came_from(trained: tuple[Path, R
     assert told["provenance"]["head"]["errors"]["potency"]["molecules"] > 5
     drawn = invoke("generate", run, "-n", 3, "-t", "potency=5", "--tier", "raw", "--seed", 1)
     assert "predicted_potency" in drawn.stdout.splitlines()[0]
+
+
+def test_the_end_tells_the_held_out_error_of_each_label(trained: tuple[Path, Result]) -> None:
+    run, done = trained
+    found = json.loads(invoke("info", run, "--json").stdout)["provenance"]["head"]["errors"]
+    error = found["potency"]["mae"]
+    assert f"\npotency: mean error {error:.3g}, R2 " in done.stderr
+    assert "LogP: mean error" not in done.stderr
+    assert "generate leaves out molecules of the training set; --no-novel keeps" in done.stderr
+
+
+def test_a_small_set_ends_early_by_default(trained: tuple[Path, Result]) -> None:
+    provenance = json.loads(invoke("info", trained[0], "--json").stdout)["provenance"]
+    assert provenance["train"]["patience"] == 3
+
+
+def test_molecules_of_the_training_set_are_left_out_by_default_and_that_is_told_first(
+    trained: tuple[Path, Result], tmp_path: Path
+) -> None:
+    """The model's index is made to know 20 of the 30 molecules that it writes."""
+    run = ("generate", trained[0], "-n", 30, "--tier", "raw", "--seed", 1)
+    smiles = [row["SMILES"] for row in rows_of(invoke(*run).stdout)]
+    checkpoint = Checkpoint.load(trained[0] / "model.safetensors")
+    checkpoint.index = BloomFilter.of(molecule_hash(smiles[:20]))
+    checkpoint.save(tmp_path / "model.safetensors")
+    words = ("generate", tmp_path / "model.safetensors", *run[2:], "--json")
+    done = invoke(*words)
+    found = json.loads(done.stdout)
+    assert all(row["novel"] for row in found["molecules"])
+    share = found["refusals"]["in the training set"] / found["draws"]
+    assert share > 0.2
+    told = f"{share:.0%} of the draws are molecules of the training set: left out, the default"
+    assert done.stderr.startswith(told)
+    kept = invoke(*words, "--no-novel")
+    assert kept.stderr.startswith("67% of the draws are molecules of the training set: --novel")
+    assert [row["SMILES"] for row in json.loads(kept.stdout)["molecules"]] == smiles
 
 
 def test_a_resume_needs_no_init_and_takes_no_other(

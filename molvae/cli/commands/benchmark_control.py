@@ -112,7 +112,9 @@ def command(
         else:
             generator = generators.load(model or "druglike", reporting.device)
             drawing["tier"] = drawing["tier"] or "raw"
-            config = generators.draw_settings(generator, {**drawing, "rings": "any"})
+            config = generators.draw_settings(
+                generator, {**drawing, "rings": "any", "novel": False}
+            )
             held_out = None
             if test is not None:
                 held_out = load_tokenized(

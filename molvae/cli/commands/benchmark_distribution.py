@@ -110,7 +110,7 @@ def _run(
         name = generators.title(model)
         generator = generators.load(model, reporting.device)
         drawing = {**drawing, "unique": False, "rings": drawing["rings"] or "any"}
-        config = generators.draw_settings(generator, drawing)
+        config = generators.draw_settings(generator, {**drawing, "novel": False})
         drawn = _draw(generator, samples, config, jobs=reporting.jobs, quiet=quiet)
         health = dict(generator.checkpoint.provenance.get("health", {}))
     with stages(quiet=quiet) as report_progress:

@@ -12,7 +12,7 @@ from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
 from molvae.cli.requests import PREFIX, read_requests, warn_of_requests
 from molvae.cli.stopping import stop_signals
-from molvae.cli.summaries import control_lines, draws_of, rejected
+from molvae.cli.summaries import IN_TRAINING, control_lines, copies, draws_of, rejected
 from molvae.cli.terminal import describe_table, print_table, say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError, UsageError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 MISSED = "out of range"  # the end of the reason why a draw was rejected
 GREEDY = 0.1  # temperature below which the same molecules come again and again
-KNOWN = ("duplicate", "excluded", "in the training set")  # such reasons
+KNOWN = ("duplicate", "excluded", IN_TRAINING)  # such reasons
 
 
 @click.command(epilog="Try: molvae generate -n 9 -t LogP=2.5 -t QED=0.8.. -o out.csv")
@@ -189,6 +189,7 @@ def _short(value: object) -> str:
 
 def summary_lines(generator: "MoleculeGenerator", summary: "Summary") -> Iterator[str]:
     """Yield the summary of a run in words."""
+    yield from copies(generator, summary)
     yield (
         f"{summary.found} of {summary.requested} molecules, tier {summary.tier},"
         f" {draws_of(summary)}"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from molvae.cli.initial import check_sizes, find_initial, keep_initial, settings
 from molvae.cli.overwriting import check_run, named_inputs
 from molvae.cli.progress import progress
 from molvae.cli.stopping import WARNING, stop_signals
+from molvae.cli.summaries import error_text
 from molvae.cli.terminal import say
 from molvae.config import Config, ModelConfig, PriorConfig, TrainConfig, updated
 from molvae.errors import ArtifactError, InputError, UsageError
@@ -191,7 +193,21 @@ def _tell_end(trainer: "Trainer", quiet: bool) -> None:
         f" KL {best.validation_kl:.2f} nats per molecule",
         quiet=quiet,
     )
+    for line in _label_errors(run):
+        say(line, quiet=quiet)
     say(f"molvae info {run} shows more; molvae generate {run} generates molecules.", quiet=quiet)
+
+
+def _label_errors(run: Path) -> Iterator[str]:
+    """Yield the error of each label on held-out molecules, and what --init changes for generate."""
+    from molvae.checkpoint import MODEL_FILE, read_header
+
+    provenance = read_header(run / MODEL_FILE)["provenance"]
+    tally, errors = provenance.get("tally", {}), provenance["head"]["errors"]
+    for name in tally.get("labels", {}):
+        yield f"{name}: {error_text(errors.get(name) or {})}"
+    if "init" in provenance:
+        yield "generate leaves out molecules of the training set; --no-novel keeps them."
 
 
 def _dataset(path: Path) -> "MoleculeDataset":
