@@ -10,6 +10,7 @@ from molvae.chem.molblock import without_block
 from molvae.data.applicability import MOST_TRAINING
 from molvae.data.labels import LabelCells
 from molvae.data.molecules import Molecule
+from molvae.data.spelling import likely_reason, spelling
 from molvae.data.tables.lines import to_bytes
 from molvae.data.tables.records import Row
 from molvae.data.tally import Reject
@@ -47,6 +48,7 @@ class Collection:
         self.fingerprints = bytearray()
         self._files: dict[str, int] = {}
         self._file_of, self._lines = array("H"), array("q")
+        self._spellings = array("Q")  # of the rows, where there are labels
         self._smiles: dict[int, str] = {}  # of rows that their labels may reject
         self._by_hash: dict[int, int] = {}
         self._ids, self._offsets = array("H"), array("q", [0])
@@ -60,6 +62,8 @@ class Collection:
         self._file_of.append(self._files.setdefault(row.file, len(self._files)))
         self._lines.append(row.line)
         self.split.append(split)
+        if self.labels:
+            self._spellings.append(spelling(row.smiles))
 
     def add_molecule(self, row: Row, found: Molecule | Rejected | Lost) -> None:
         """Add the molecule of the next row, or the reason why it has none."""
@@ -98,6 +102,10 @@ class Collection:
         """Return the rejection of a row that its labels or its molecule's symbols exclude."""
         shown = self._smiles[row] if smiles is None else smiles
         return Reject(*self.place(row), cause.field, shown, str(cause))
+
+    def reason(self, row: int, earlier: int) -> str:
+        """Return why the labels of two rows of one molecule may differ, by their spellings."""
+        return likely_reason(self._spellings[earlier], self._spellings[row])
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file and the line of a row."""

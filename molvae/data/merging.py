@@ -11,6 +11,7 @@ import numpy as np
 from molvae.chem.selfies import decode_canonical
 from molvae.data.collection import NONE, Collection
 from molvae.data.labels import MOST, Label
+from molvae.data.spelling import unit_reason
 from molvae.data.tally import Disagreement, Reject
 from molvae.errors import Rejected
 from molvae.vocabulary import Vocabulary
@@ -227,13 +228,15 @@ def _disagreements(
         first = known[first][place]
         differs = values[known] != values[first]
         for this, earlier in zip(known[differs].tolist(), first[differs].tolist(), strict=True):
-            row = int(rows.row[this])
+            row, other = int(rows.row[this]), int(rows.row[earlier])
+            in_units = "" if label.classes else unit_reason(values[earlier], values[this])
             found[row, at] = Disagreement(
                 label.column,
                 *collection.place(row),
                 label.text(values[this]),
-                *collection.place(int(rows.row[earlier])),
+                *collection.place(other),
                 label.text(values[earlier]),
                 label.text(settled[at][rows.molecule[this]]),
+                in_units or collection.reason(row, other),
             )
     return [found[key] for key in sorted(found)]

@@ -231,6 +231,7 @@ def _tally(
     notes: Sequence[str],
 ) -> Tally:
     counts = Counter(reject.kind for reject in merged.rejects)
+    reasons = Counter(each.reason for each in merged.disagreements if each.reason)
     rows, kept = sum(source.rows for source in sources), len(split)
     return Tally(
         rows=rows,
@@ -239,6 +240,7 @@ def _tally(
         rejected=dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))),
         splits={name: int((split == code).sum()) for code, name in enumerate(SPLIT_NAMES)},
         conflicts=len(merged.disagreements),
+        reasons=dict(reasons.most_common()),
         left_out=merged.left_out,
         min_count=merged.min_count,
         labels=conditions.counts,

@@ -44,6 +44,7 @@ class Disagreement(NamedTuple):
         first_row: that row.
         first_value: the label in that row.
         kept: the label of the molecule: a mean, the most frequent class, or "" when classes tie.
+        reason: why they may differ, "" where nothing suggests itself.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Disagreement(NamedTuple):
     first_row: int
     first_value: str
     kept: str
+    reason: str
 
     def __str__(self) -> str:
         """Return the line that reports it: `file:row: what`."""
@@ -61,6 +63,7 @@ class Disagreement(NamedTuple):
             f"{self.file}:{self.row}: {self.label} {self.value}, but {self.first_value} for the"
             f" same molecule since {self.first_file}:{self.first_row};"
             f" {f'{self.kept} is kept' if self.kept else 'a tie, so none is kept'}"
+            f"{f' ({self.reason}?)' if self.reason else ''}"
         )
 
 
@@ -93,6 +96,7 @@ class Tally:
         rejected: rejected rows, by reason.
         splits: molecules in each split.
         conflicts: labels that disagree with an earlier row of the same molecule.
+        reasons: why they may do so, with their number.
         left_out: rare symbols, with the number of their molecules.
         min_count: number of molecules below which a symbol is rare.
         labels: number of molecules with each label.
@@ -105,6 +109,7 @@ class Tally:
     rejected: Mapping[str, int] = field(default_factory=dict)
     splits: Mapping[str, int] = field(default_factory=dict)
     conflicts: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     min_count: int = 1
     labels: Mapping[str, LabelCount] = field(default_factory=dict)
@@ -129,6 +134,7 @@ class Tally:
                 f"{self.conflicts:,} labels disagreed among equal molecules: numbers are averaged,"
                 " of classes the most frequent one is kept"
             )
+            lines += [f"  {count:,} perhaps since {why}" for why, count in self.reasons.items()]
         if self.left_out:
             symbols = ", ".join(f"{symbol} {count}" for symbol, count in self.left_out.items())
             lines.append(f"symbols in fewer than {self.min_count} molecules: {symbols}")

@@ -62,6 +62,7 @@ def test_class_labels_are_told_with_their_conflicts_and_shown_by_info(tmp_path: 
         "first_row": "2",
         "first_value": "short",
         "kept": "",
+        "reason": "measured more than once",
     }
     counts = MoleculeDataset.load(output).provenance["tally"]["labels"]
     told = ", ".join(f"{word} {count}" for word, count in counts["size"]["classes"].items())

@@ -150,7 +150,36 @@ def test_labels_of_equal_molecules_are_averaged_and_conflicts_named(prepared_fro
     assert prepared.tally.conflicts == 1
     assert list(map(str, prepared.conflicts)) == [
         "a.csv:4: PIC50 4, but 1 for the same molecule since a.csv:2; 2.5 is kept"
+        " (measured more than once?)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "values", "reason"),
+    [
+        ("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", (5, 7), "stereoisomers are one molecule"),
+        ("F/C=C/F", "FC=CF", (5, 7), "stereoisomers are one molecule"),
+        ("CC(=O)O", "CC(=O)O.[Na]", (5, 7), "salts and mixtures are one molecule"),
+        ("CC(=O)O", "[13CH3]C(=O)O", (5, 7), "isotopes are one molecule"),
+        ("CC(=O)O", "CC(=O)[O-]", (5, 7), "charges are one molecule"),
+        ("CC(=O)O", "CC(=O)O", (5, 7), "measured more than once"),
+        ("CC(=O)O", "OC(=O)C", (5, 7), "measured more than once"),
+        ("CC(=O)O", "CC(=O)O", (25, 25_000), "units differ by a factor of 1,000"),
+        ("CC(=O)O", "CC(=O)O", (7.3, 50), "one is the negative logarithm of the other"),
+        ("CC(=O)O", "CC(=O)O", (0, 50), "measured more than once"),
+        ("C[C@H](N)C(=O)O", "C[C@H](N)C(=O)O", (5, 7), "measured more than once"),
+    ],
+)
+def test_a_conflict_names_its_likely_reason(
+    prepared_from: Make, first: str, second: str, values: tuple[float, float], reason: str
+) -> None:
+    rows = [(first, values[0]), (second, values[1]), ("CCO", 1)]
+    prepared = prepared_from(("smiles", "y"), rows, labels=("y",), **ALL)
+    (conflict,) = prepared.conflicts
+    assert conflict.reason.startswith(reason)
+    assert str(conflict).endswith(f"is kept ({conflict.reason}?)")
+    assert prepared.tally.reasons == {conflict.reason: 1}
+    assert f"  1 perhaps since {conflict.reason}" in prepared.tally.lines()
 
 
 def test_a_conflict_names_the_row_that_had_the_label_first(prepared_from: Make) -> None:
@@ -158,7 +187,7 @@ def test_a_conflict_names_the_row_that_had_the_label_first(prepared_from: Make) 
     rows = [(ASPIRIN, "", ""), (ASPIRIN, 1, "b"), (ASPIRIN, "", "a"), (ASPIRIN, 4, "b")]
     columns, labels = ("smiles", "y", "assay"), ("y", "assay")
     prepared = prepared_from(columns, [*rows, ("CCO", 2, "a")], labels=labels, **ALL)
-    assert [conflict[:-1] for conflict in prepared.conflicts] == [
+    assert [conflict[:-2] for conflict in prepared.conflicts] == [
         ("assay", "a.csv", 4, "a", "a.csv", 3, "b"),
         ("y", "a.csv", 5, "4", "a.csv", 3, "1"),
     ]
@@ -205,7 +234,7 @@ def test_of_classes_that_disagree_most_rows_win_and_a_tie_leaves_none(tmp_path: 
     found = [(c.row, c.value, c.first_row, c.first_value, c.kept) for c in prepared.conflicts]
     assert found == expected
     told = "same molecule since a.csv:2; a tie, so none is kept"
-    assert str(prepared.conflicts[0]).endswith(told)
+    assert told in str(prepared.conflicts[0])
     with conflicts.open(newline="", encoding="utf-8") as file:
         written = list(csv.DictReader(file))
     assert [(int(row["row"]), row["value"], row["kept"]) for row in written] == [
