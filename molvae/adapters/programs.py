@@ -80,7 +80,7 @@ class Program:
             code = self._run(asked, answer, complaint)
             if code:
                 how = (
-                    f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+                    f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
                 )
                 raise Failed(f"{self.words[0]} {how}.{_tail(complaint)}")
             answer.seek(0)
