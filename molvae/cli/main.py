@@ -29,6 +29,7 @@ COMMANDS = {
     "generate": "Generate molecules with the properties you ask for.",
     "decorate": "Generate molecules that contain a core, with new parts at its open atoms.",
     "link": "Generate molecules that join two fragments.",
+    "optimize": "Find molecules that are better by any score, with few calls of it.",
     "prepare": "Turn a table of molecules into a training dataset.",
     "train": "Train a model on a prepared dataset.",
     "predict": "Predict labels and properties of molecules.",

@@ -76,6 +76,7 @@ class Archive:
         seed: of the run; None takes that of the folder, or draws one.
 
     Attributes:
+        folder: as it was given.
         seed: of the run.
         calls: SMILES -> call, in the order of the answers.
         batches: that were asked for.
@@ -92,6 +93,7 @@ class Archive:
         self.calls: dict[str, Call] = {}
         self.batches: list[Batch] = []
         self.asked: dict[str, tuple[Proposal, int]] = {}
+        self.folder = folder
         self._path = None if folder is None else folder / FILE
         lines = [] if self._path is None else whole_lines(self._path)
         drawn: int = lines[0]["seed"] if lines else secrets.randbelow(2**32)
@@ -155,6 +157,12 @@ class Archive:
             before = self.calls.get(smiles)
             number = len(self.calls) + 1 if before is None else before.number
             self.calls[smiles] = Call(number, proposal, tuple(values), batch)
+
+
+def stored_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings of the run in a folder; nothing where there is none."""
+    lines = whole_lines(folder / FILE)
+    return lines[0] if lines else {}
 
 
 def whole_lines(path: Path) -> list[dict[str, Any]]:

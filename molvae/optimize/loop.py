@@ -9,7 +9,7 @@ https://arxiv.org/abs/2507.03910. Random numbers follow from the seed and the nu
 so that a run which was stopped goes on as if it had not been.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from molvae.arguments import MAX_MOLECULES, whole_number
 from molvae.chem.similarity import tanimoto
 from molvae.config import GenerateConfig, OptimizeConfig, as_dict, check
 from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
@@ -27,7 +28,7 @@ from molvae.optimize.goals import Goals, as_goals, pareto_front
 from molvae.optimize.objective import Objective
 from molvae.optimize.proposals import ELITE, Scene, operator_shares, propose
 from molvae.optimize.surrogate import choose, expect
-from molvae.targets import Targets
+from molvae.targets import Targets, format_range
 from molvae.train.folder import lock_run
 
 LEAST_BUDGET = 10  # calls; with fewer there is nothing to learn from
@@ -44,11 +45,13 @@ class Wishes(NamedTuple):
         like: SMILES of a molecule that all must be similar to; "" for none.
         targets: properties that the model is asked for.
         drawing: filters and patterns that every proposal must pass.
+        excluded: molecules that are not wanted, as the training set spells them.
     """
 
     like: str = ""
     targets: Targets | None = None
     drawing: GenerateConfig = GenerateConfig()
+    excluded: frozenset[str] = frozenset()
 
 
 NO_WISHES, CONFIG = Wishes(), OptimizeConfig()
@@ -121,7 +124,7 @@ class Run:
             "goals": self.goals.describe(),
             **as_dict(config),
             "like": self.like.smiles if self.like else "",
-            "targets": str(self.request),
+            "targets": {n: format_range(w) for n, w in self.request.ranges.items()},
             "drawing": as_dict(wishes.drawing),
         }
         self.archive = Archive(folder, settings, seed=seed)
@@ -132,6 +135,12 @@ class Run:
         values = [call.values for call in self.archive.calls.values()]
         return self.goals.score(np.array(values, dtype=float).reshape(-1, len(self.goals.goals)))
 
+    def best_scores(self, n: int) -> np.ndarray:
+        """Return the `n` best scores, the best first, fewer where there are fewer."""
+        scores = self.scores
+        found: np.ndarray = np.sort(scores[np.isfinite(scores)])[::-1][:n]
+        return found
+
     @property
     def molecules(self) -> list[Scored]:
         """All molecules that were scored, the best first, those without a score last."""
@@ -139,7 +148,7 @@ class Run:
         values = np.array([call.values for call in calls], dtype=float)
         front = pareto_front(self.goals.desirabilities(values)) if calls else np.empty(0, bool)
         found = [
-            Scored(call, float(score), bool(on_front), self._similarity(call.proposal.smiles))
+            Scored(call, float(score), bool(on_front), self.similarity(call.proposal.smiles))
             for call, score, on_front in zip(calls, scores, front, strict=True)
         ]
         return [found[row] for row in np.argsort(-scores, kind="stable")]
@@ -150,8 +159,7 @@ class Run:
         Raises:
             UsageError: for less than one molecule.
         """
-        if n < 1:
-            raise UsageError(f"n = {n}: ask for at least one molecule.")
+        whole_number("n", n, 1, MAX_MOLECULES)
         scores, asked = self.scores, len(self.archive.batches)
         random = np.random.default_rng([self.archive.seed, asked])
         shares = operator_shares(self.archive, scores)
@@ -200,6 +208,21 @@ class Run:
         ]
         return Told(len(calls), sum(call.batch == 0 for call in calls), sum(changed))
 
+    def spend(
+        self,
+        budget: int,
+        *,
+        report: Callable[["Run"], None] = lambda run: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Ask, score and tell until so many calls are spent, or the model has nothing new."""
+        while (left := budget - self.archive.spent) > 0 and not should_stop():
+            asked = self.archive.pending or self.ask(min(left, self.config.batch))
+            if not asked:
+                return
+            self.tell(asked, self.goals.measure(asked))
+            report(self)
+
     def _scene(self, scores: np.ndarray, random: np.random.Generator) -> Scene:
         """Return what is known: the elite of the molecules that the model can encode."""
         best = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())]
@@ -211,7 +234,7 @@ class Run:
                 elite.append(found)
         if self.like is not None:
             elite.append(self.like)
-        taken = frozenset((*self.archive.calls, *self.archive.pending))
+        taken = self.wishes.excluded.union(self.archive.calls, self.archive.asked)
         model, drawing = self.generator.model, self.wishes.drawing
         return Scene(model, elite, drawing, self.request, taken, random, self.executor)
 
@@ -226,10 +249,11 @@ class Run:
 
     def _allows(self, smiles: str) -> bool:
         """Return whether a molecule is similar enough to the one that all must be similar to."""
-        similarity = self._similarity(smiles)
+        similarity = self.similarity(smiles)
         return similarity is None or similarity >= self.config.min_similarity
 
-    def _similarity(self, smiles: str) -> float | None:
+    def similarity(self, smiles: str) -> float | None:
+        """Return the similarity of a molecule to the one of `Wishes.like`, None without one."""
         return self.like and tanimoto(smiles, self.like.smiles, bits=LIKE_BITS)
 
     def _prepare(self, smiles: str) -> PreparedMolecule | Rejected:
@@ -253,49 +277,56 @@ class Run:
         return self.generator.standardize([smiles])[0]
 
 
-def optimize(  # noqa: D417
+def optimize(
     generator: MoleculeGenerator,
     objective: Objective | Goals,
     *,
     budget: int,
-    wishes: Wishes = NO_WISHES,
-    config: OptimizeConfig = CONFIG,
+    like: str = "",
+    targets: Targets | None = None,
+    exclude: Iterable[str] = (),
+    drawing: GenerateConfig | None = None,
+    config: OptimizeConfig | None = None,
     seed: int | None = None,
     folder: Path | None = None,
     executor: Executor | None = None,
-    report: Callable[["Run"], None] = lambda run: None,
+    report: Callable[[Run], None] = lambda run: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Score `budget` molecules, chosen to have ever better scores.
 
-    The arguments from `wishes` to `executor` are those of a `Run`.
+    On a CPU the same seed gives the same molecules.
 
     Args:
         generator: the model.
-        objective: the score, or several goals.
+        objective: the score, higher is better, or several goals.
         budget: molecules to score in all, those of an earlier run in the folder included.
+        like: SMILES of a molecule that all must be similar to.
+        targets: properties that the model is asked for in every proposal.
+        exclude: SMILES of molecules that are not wanted, as `standardize` spells them.
+        drawing: filters and patterns that every proposal must pass.
+        config: method, batch, and the similarity to `like`.
+        seed: of all randomness; None takes that of the folder, or draws one.
+        folder: keeps the state, so that a run that was stopped goes on; None keeps none.
+        executor: does the chemistry of proposals, for example a `molvae.parallel.pool.WorkerPool`.
         report: called after each batch.
         should_stop: asked before each batch; true returns what is found.
 
     Raises:
-        UsageError: for a budget below ten, and as of `Run`.
+        UsageError: for a budget below ten, goals that cannot be, or a folder of other settings.
+        Rejected: for a `like` that the model cannot write.
     """
-    if budget < LEAST_BUDGET:
-        raise UsageError(f"budget = {budget}: at least {LEAST_BUDGET} calls.")
+    whole_number("budget", budget, LEAST_BUDGET, MAX_MOLECULES)
+    wishes = Wishes(like, targets, drawing or GenerateConfig(), frozenset(exclude))
     with nullcontext() if folder is None else lock_run(folder, doing="optimizing"):
         run = Run(
             generator,
             objective,
             wishes=wishes,
-            config=config,
+            config=config or OptimizeConfig(),
             seed=seed,
             folder=folder,
             executor=executor,
         )
-        while (left := budget - run.archive.spent) > 0 and not should_stop():
-            asked = run.archive.pending or run.ask(min(left, run.config.batch))
-            if not asked:
-                break
-            run.tell(asked, run.goals.measure(asked))
-            report(run)
+        run.spend(budget, report=report, should_stop=should_stop)
     return run

@@ -95,7 +95,7 @@ def neighbors(step: int, scene: Scene, n: int) -> list[Proposal]:
 def interpolations(scene: Scene, n: int) -> list[Proposal]:
     """Propose molecules between two of the elite each, with properties between theirs."""
     count = -(-n // EACH)
-    ends = scene.parents(count), scene.parents(count)
+    ends = _pairs(scene, count)
     shares = scene.random.uniform(*BETWEEN, size=count)
     (means, widths), (others, _) = (scene.model.encode([m.symbols for m in end]) for end in ends)
     along = map(PATHS["spherical"], means, others, shares.tolist())
@@ -105,6 +105,15 @@ def interpolations(scene: Scene, n: int) -> list[Proposal]:
     found = _around(scene, ends[0], Posterior(torch.stack(list(along)), widths), requests, 1)
     families = [(one.smiles, other.smiles) for one, other in zip(*ends, strict=True)]
     return _named(scene, "interpolation", found, families)
+
+
+def _pairs(scene: Scene, count: int) -> tuple[list[PreparedMolecule], list[PreparedMolecule]]:
+    """Return one and another of the elite, `count` times; the same only where there is one."""
+    first, last = scene.parents(count), scene.parents(count)
+    for place, (one, other) in enumerate(zip(first, last, strict=True)):
+        if one is other:
+            last[place] = next((each for each in scene.elite if each is not one), other)
+    return first, last
 
 
 def like_elite(scene: Scene, n: int) -> list[Proposal]:

@@ -80,8 +80,10 @@ def test_a_larger_budget_goes_on(generator: MoleculeGenerator, tmp_path: Path) -
 
 def test_molecules_stay_similar_to_the_one_that_is_named(generator: MoleculeGenerator) -> None:
     config = OptimizeConfig(batch=5, min_similarity=0.2)
-    wishes = Wishes(like=ASPIRIN, drawing=GenerateConfig(not_smarts=("[N+]",)))
-    run = optimize(generator, oxygens, budget=10, config=config, wishes=wishes, seed=1)
+    drawing = GenerateConfig(not_smarts=("[N+]",))
+    run = optimize(
+        generator, oxygens, budget=10, like=ASPIRIN, drawing=drawing, config=config, seed=1
+    )
     assert ASPIRIN not in run.archive.calls
     for each in run.molecules:
         assert each.similarity is not None
@@ -148,7 +150,7 @@ def test_an_operator_that_brings_improvements_proposes_more(undisturbed: Run) ->
 
 
 def test_a_budget_that_teaches_nothing_is_refused(generator: MoleculeGenerator) -> None:
-    with pytest.raises(UsageError, match="budget = 9: at least 10"):
+    with pytest.raises(UsageError, match="budget = 9: out of range, 10 to"):
         optimize(generator, oxygens, budget=9)
     with pytest.raises(UsageError, match="n = 0"):
         Run(generator, oxygens).ask(0)
