@@ -1,7 +1,8 @@
 """The files that a command writes, checked before the work; its table and its summary."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ import click
 from molvae.cli import options
 from molvae.cli.terminal import print_json, say
 from molvae.errors import UsageError
+
+Rows = Iterator[Sequence[object]]
 
 
 def check_table(path: Path, *, format: str = "") -> str:
@@ -100,8 +103,32 @@ class TableOutput(NamedTuple):
         if inside:
             return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
         cells = ([rounded(value) for value in row] for row in rows)
-        write_table(self.output, columns, cells, format=self.output_format, smiles=smiles)
+        with self._count_changed() as counted:
+            write_table(
+                self.output, columns, counted(cells), format=self.output_format, smiles=smiles
+            )
         return []
+
+    @contextmanager
+    def _count_changed(self) -> Iterator[Callable[[Rows], Rows]]:
+        """Yield a function that passes rows on; report which of their cells the format changes."""
+        from molvae.data.tables.sdf import holds
+
+        changed = 0
+
+        def counted(rows: Rows) -> Rows:
+            nonlocal changed
+            for row in rows:
+                changed += sum(isinstance(cell, str) and not holds(cell) for cell in row)
+                yield row
+
+        yield counted if self.kind == "sdf" else iter
+        if changed:
+            say(
+                f"{changed:,} cells have blank lines, or lines that begin with $$$$, which an SD"
+                " file cannot hold: these are left out or indented.",
+                quiet=self.quiet,
+            )
 
     def write_records(
         self, records: Sequence[Mapping[str, object]], *, columns: Sequence[str] = ()

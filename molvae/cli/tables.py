@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 import click
 
 from molvae.cli import generators, options
+from molvae.cli.layout import Layout, arrange
 from molvae.cli.outputs import TableOutput, check_table, table_output
 from molvae.cli.progress import progress
 from molvae.cli.rejects import Rejects
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from molvae.data.tables.records import Row, Table
 
 BATCH = 256  # rows that the model works on together
-SHOWN = 5  # names of new columns that are reported where the table has columns of the usual names
 
 Item = TypeVar("Item")
 Used = TypeVar("Used", contravariant=True)
@@ -67,27 +67,6 @@ table_input = options.packed(
     options.strict,
     options.jobs,
 )
-
-
-class Layout(NamedTuple):
-    """The columns of the table that is written: those of the table that is read, then new ones."""
-
-    columns: tuple[str, ...]  # all names, in order
-    smiles: int  # the place of the column of molecules among them
-    # The place of the column in which a mol block becomes SMILES, since only an SD file has room
-    # for it; None where it stays.
-    spelled: int | None = None
-    numbered: bool = False  # the first new column, ID, has the line of each row
-
-    def row(self, row: "Row", molecule: "PreparedMolecule", new: Iterable[object]) -> list[object]:
-        """Return a row of the table that is written."""
-        from molvae.chem.molblock import is_block
-
-        number = [str(row.line)] if self.numbered else []
-        cells: list[object] = [*row.cells, *number, *new]
-        if self.spelled is not None and is_block(row.smiles):
-            cells[self.spelled] = molecule.smiles
-        return cells
 
 
 class Transform(Protocol[Used]):
@@ -139,34 +118,8 @@ class TableCommand:
         self._left_out: Counter[str] = Counter()  # parts of molecules, such as stereo marks
 
     def layout(self, new: Sequence[str], *, ids: bool = False) -> Layout:
-        """Arrange the columns of the table, which stay as they are, and new ones behind them.
-
-        Args:
-            new: the names of the new columns, see `names_beside`.
-            ids: whether a table without IDs gets the column ID.
-        """
-        from molvae.data.tables.columns import id_place
-
-        own = self.table.columns
-        numbered = ids and id_place(own) is None
-        names = self.names_beside(own, ("ID", *new) if numbered else new)
-        spelled = None if self.output.kind == "sdf" else self.table.smiles
-        return Layout((*own, *names), self.table.smiles, spelled, numbered)
-
-    def names_beside(self, own: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
-        """Return other names for new columns that are named as own ones, and report these."""
-        from molvae.data.tables.columns import names_beside
-
-        names = names_beside(own, new)
-        renamed = [f"'{name}'" for name, wanted in zip(names, new, strict=True) if name != wanted]
-        if renamed:  # reported even with --quiet: the usual names have the table's own cells
-            more = f" and {len(renamed) - SHOWN:,} more" if len(renamed) > SHOWN else ""
-            named = ", ".join(renamed[:SHOWN])
-            say(
-                f"{self.table.name}: its own columns stay; new ones of the same name are"
-                f" {named}{more}."
-            )
-        return names
+        """Arrange the columns of the table and new ones: see `arrange`."""
+        return arrange(self.table, self.output, new, ids=ids)
 
     def molecules(
         self, properties: Sequence[str] | None = None, *, known_only: bool = False

@@ -238,9 +238,9 @@ def test_signal_within_an_import_waits_for_its_end(
     number: signal.Signals, code: int, tmp_path: Path
 ) -> None:
     (tmp_path / "library.py").write_text(LIBRARY)
+    there = f"import sys; sys.path.append({str(tmp_path)!r})"
     with subprocess.Popen(
-        [sys.executable, "-c", f"import sys; sys.path.append({str(tmp_path)!r})\n{DRIVER}"]
-        + ["generate", "import"],
+        [sys.executable, "-c", f"{there}\n{DRIVER}", "generate", "import"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

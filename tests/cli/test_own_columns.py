@@ -8,18 +8,26 @@ import pytest
 from click.testing import Result
 
 from molvae.chem.smiles import as_smiles, canonicalize
+from molvae.cli.outputs import tell_names
 from molvae.data.tables import records
-from molvae.data.tables.tables import open_table, write_table
+from molvae.data.tables.tables import names_in, open_table, write_table
 from tests.cli.running import invoke
 from tests.tables import column
 
 ASPIRIN, ETHANOL = "CC(=O)Oc1ccccc1C(=O)O", "CCO"
-COLUMNS = ("Name", "SMILES", "pIC50", "", "pIC50", "", "µ M")
+# With columns without a name, of the same name, of several scripts, named as new ones, over-long.
+COLUMNS = ("Name", "SMILES", "pIC50", "", "pIC50", "", "µ M", "logP", "Model", "x" * 300)
 ROWS = (
-    ("aspirin", ASPIRIN, "5.10", "a", "7.1", "", "x, y"),
-    ("ethanol", ETHANOL, "", "b", "7.2", "c", '"z"'),
+    ("aspirin", ASPIRIN, "5.10", "a", "7.1", "", "x, y", "9", "mine", "007"),
+    ("ethanol", ETHANOL, "", "b", "7.2", "c", '"z"', "1e400", "", " NA "),
 )
 COMMANDS = {"score": (), "predict": ("-p", "LogP"), "encode": (), "reconstruct": ()}
+# Each command, and each format in and out; a Parquet file needs an extra.
+WAYS = [
+    *(("score", "csv", "sdf"), ("score", "parquet", "jsonl"), ("predict", "sdf", "parquet")),
+    *(("predict", "tsv", "json"), ("encode", "json", "tsv"), ("encode", "smi", "csv")),
+    *(("reconstruct", "jsonl", "csv"), ("reconstruct", "csv", "smi")),
+]
 
 Invoke = Callable[..., Result]
 
@@ -30,62 +38,66 @@ def run(tiny_model_file: Path, tmp_path: Path) -> Invoke:
 
     def run(command: str, kind: str, *arguments: object) -> Result:
         path = tmp_path / f"in.{kind}"
-        _write(path)
+        if kind == "smi":
+            lines = ["\t".join(cells) for cells in (COLUMNS, *ROWS)]
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        else:
+            write_table(path, COLUMNS, ROWS, smiles=1)
         return invoke(command, path, tiny_model_file, "-j", 1, *COMMANDS[command], *arguments)
 
     return run
 
 
-def _write(path: Path) -> None:
-    if path.suffix == ".parquet":
-        pyarrow = pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
-        parquet = pytest.importorskip("pyarrow.parquet")
-        arrays = [pyarrow.array(cells) for cells in zip(*ROWS, strict=True)]
-        parquet.write_table(pyarrow.Table.from_arrays(arrays, names=COLUMNS), path)
-    elif path.suffix == ".smi":
-        lines = ["\t".join(cells) for cells in (COLUMNS, *ROWS)]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    else:
-        write_table(path, COLUMNS, ROWS)
-
-
-@pytest.mark.parametrize("target", ["csv", "tsv"])
-@pytest.mark.parametrize("source", ["csv", "tsv", "smi", "parquet"])
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_cell_stays_in_its_column_where_a_format_holds_any_heading(
+@pytest.mark.parametrize(("command", "source", "target"), WAYS)
+def test_every_own_cell_comes_back(
     run: Invoke, tmp_path: Path, command: str, source: str, target: str
 ) -> None:
+    if "parquet" in (source, target):
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     path = tmp_path / f"out.{target}"
     done = run(command, source, "-o", path)
-    table = open_table(path)
-    rows = [row.cells for row in table.rows]
-    assert table.columns[: len(COLUMNS)] == COLUMNS
-    assert [cells[: len(COLUMNS)] for cells in rows] == list(ROWS)
-    assert "is written to" not in done.stderr
-    assert "own columns" not in done.stderr
+    if target == "smi":
+        assert "out.smi: a .smi file holds SMILES and ID only." in done.stderr
+        assert [row.cells for row in open_table(path).rows] == [row[1::-1] for row in ROWS]
+        return
+    given = names_in(source, COLUMNS)
+    for name, cells in zip(names_in(target, given), zip(*ROWS, strict=True), strict=True):
+        places = [place for place, each in enumerate(open_table(path).columns) if each == name]
+        found = [tuple(row.cells[place] for row in open_table(path).rows) for place in places]
+        assert cells in found, name
+    assert ("is written to" in done.stderr) == (names_in(target, given) != given)
+    if command == "encode":
+        assert "new ones of the same name are 'LogP_molvae', 'model_molvae'." in done.stderr
 
 
 @pytest.mark.parametrize("target", ["sdf", "json", "jsonl", "parquet"])
-@pytest.mark.parametrize("command", COMMANDS)
 def test_a_heading_that_a_format_cannot_hold_is_renamed_aloud(
-    run: Invoke, tmp_path: Path, command: str, target: str
+    capsys: pytest.CaptureFixture[str], target: str
 ) -> None:
-    path = tmp_path / f"out.{target}"
-    if target == "parquet":
-        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
-    done = run(command, "csv", "-o", path)
-    named = [name for name in open_table(path).columns if name.startswith("column_")]
-    renamed = dict(zip((*named, "pIC50_2"), ("without a name",) * 2 + ("'pIC50'",), strict=True))
-    for name, heading in renamed.items():
-        assert f", {heading}, is written to {target} as '{name}'." in done.stderr
-    places = {"pIC50": 2, named[0]: 3, "pIC50_2": 4, named[1]: 5, "µ M": 6}
-    for name, place in places.items():
-        assert column(path, name) == [cells[place] for cells in ROWS]
+    found = tell_names(COLUMNS, target, quiet=False)
+    assert found[2:6] == ("pIC50", "column_4", "pIC50_2", "column_6")
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"Column 4, without a name, is written to {target} as 'column_4'.",
+        f"Column 5, 'pIC50', is written to {target} as 'pIC50_2'.",
+        f"Column 6, without a name, is written to {target} as 'column_6'.",
+    ]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_no_heading_is_lost_in_a_summary_with_rows(run: Invoke, command: str) -> None:
-    done = run(command, "csv", "--json")
+def test_what_an_sd_file_cannot_hold_is_counted_aloud(
+    tiny_model_file: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.csv"
+    write_table(
+        source, ("SMILES", "note"), [(ASPIRIN, "a\n\nb"), (ETHANOL, "$$$$"), ("CCN", "a\nb")]
+    )
+    done = invoke("score", source, tiny_model_file, "-o", tmp_path / "out.sdf", "-j", 1)
+    assert "2 cells have blank lines, or lines that begin with $$$$" in done.stderr
+    assert column(tmp_path / "out.sdf", "note") == ["a\nb", " $$$$", "a\nb"]
+
+
+def test_no_heading_is_lost_in_a_summary_with_rows(run: Invoke) -> None:
+    done = run("score", "csv", "--json")
     rows = json.loads(done.stdout)["rows"]
     assert [(row["pIC50"], row["pIC50_2"]) for row in rows] == [("5.10", "7.1"), ("", "7.2")]
     assert "is written to json as 'pIC50_2'." in done.stderr
@@ -99,13 +111,12 @@ NAMESAKES = {  # of columns that a command writes, as a chemist may have named o
 }
 
 
-@pytest.mark.parametrize("target", ["csv", "jsonl", "sdf"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_own_columns_keep_the_names_of_new_ones(
-    tiny_model_file: Path, tmp_path: Path, command: str, target: str
+    tiny_model_file: Path, tmp_path: Path, command: str
 ) -> None:
     names = NAMESAKES[command]
-    first, second, third = (tmp_path / f"{number}.{target}" for number in (1, 2, 3))
+    first, second, third = (tmp_path / f"{number}.csv" for number in (1, 2, 3))
     write_table(tmp_path / "in.csv", ("SMILES", *names), [(ASPIRIN, *("own" for _ in names))])
     for source, path in ((tmp_path / "in.csv", first), (first, second), (second, third)):
         words = (command, source, tiny_model_file, "-o", path, "-j", 1, "-q", *COMMANDS[command])
@@ -141,7 +152,7 @@ def test_a_doubled_column_that_is_to_be_filled_in_is_refused(
     assert "2 columns are named 'LogP': rename one." in done.stderr
 
 
-@pytest.mark.parametrize("heading", ["z1", "LogP", "model"])
+@pytest.mark.parametrize("heading", ["z1", "LogP_molvae", "model_molvae"])
 def test_a_doubled_column_that_decode_reads_is_refused(
     tiny_model_file: Path, run: Invoke, tmp_path: Path, heading: str
 ) -> None:

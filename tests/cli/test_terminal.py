@@ -13,7 +13,10 @@ from molvae.errors import InputError, Rejected, printable
 # Colors, a title, a C1 control sequence, deletion, text that runs backwards, half a character, and
 # ends of lines.
 HOSTILE = "\x1b[31m \x1b]0;title\x07 \x9b2J \x7f \u202e \ud800 größe \N{TEST TUBE}\r\n\u2028Error"
-SHOWN = "\\x1b[31m \\x1b]0;title\\x07 \\x9b2J \\x7f \\u202e \\ud800 größe \N{TEST TUBE}\\r\\n\\u2028Error"
+SHOWN = (
+    "\\x1b[31m \\x1b]0;title\\x07 \\x9b2J \\x7f \\u202e \\ud800 größe \N{TEST TUBE}"
+    "\\r\\n\\u2028Error"
+)
 
 
 def harmless(text: str) -> bool:

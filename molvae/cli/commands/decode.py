@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from molvae.cli import options
+from molvae.cli.layout import Layout
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import warn_of_targets
-from molvae.cli.tables import Layout, TableCommand, TableInput
+from molvae.cli.tables import TableCommand, TableInput
 from molvae.errors import Rejected, UsageError
 
 if TYPE_CHECKING:

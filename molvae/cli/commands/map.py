@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from molvae.cli import options
+from molvae.cli.layout import names_beside
 from molvae.cli.outputs import TableOutput
 from molvae.cli.progress import progress
 from molvae.cli.tables import TableCommand, TableInput, table_input
@@ -92,7 +93,7 @@ def command(
         [dot.id, dot.molecule.smiles, *place, *([dot.value] if own else []), run.title]
         for dot, place in zip(dots, projection.coordinates.tolist(), strict=True)
     )
-    *before, last = run.names_beside(own, COLUMNS)
+    *before, last = names_beside(run.table.name, own, COLUMNS)
     written = table.write([*before, *own, last], rows, smiles=1)
     first, second = projection.shares
     summary = {

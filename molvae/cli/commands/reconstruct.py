@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.tables import Layout, TableCommand, table_command
+from molvae.cli.layout import Layout
+from molvae.cli.tables import TableCommand, table_command
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule

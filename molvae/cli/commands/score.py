@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from molvae.cli.layout import Layout
 from molvae.cli.summaries import annotated, applicability, ood_rule
-from molvae.cli.tables import Layout, TableCommand, table_command
+from molvae.cli.tables import TableCommand, table_command
 
 if TYPE_CHECKING:
     from molvae.data.molecules import PreparedMolecule

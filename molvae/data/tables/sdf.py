@@ -134,7 +134,7 @@ def write(
     """Yield a record for each row: a 2D depiction, the ID as title, every column as a data field.
 
     A cell that is no molecule becomes a record without atoms, so that no row is lost. A mol block
-    in any column is the record's own.
+    in the column `BLOCK` is drawn, whatever `smiles` is, and is no data field.
 
     Args:
         columns: different names of fields (`field_name`).
@@ -142,16 +142,22 @@ def write(
         smiles: the place of the column of molecules.
     """
     id_at = id_place(columns)
+    block_at = columns.index(BLOCK) if BLOCK in columns else smiles
     for row in rows:
         cells = [cell_text(value) for value in row]
         title = "" if id_at is None else _harmless(" ".join(cells[id_at].split()))
-        block = draw(next(filter(is_block, cells), cells[smiles]))
+        drawn = block_at if is_block(cells[block_at]) else smiles
         fields = "".join(
             f">  <{name}>\n{_value(cell)}\n"
-            for name, cell in zip(columns, cells, strict=True)
-            if not is_block(cell)
+            for place, (name, cell) in enumerate(zip(columns, cells, strict=True))
+            if not (place == drawn and is_block(cell))  # it is the record already
         )
-        yield to_bytes(f"{title}{block}{fields}{_SEPARATOR}\n")
+        yield to_bytes(f"{title}{draw(cells[drawn])}{fields}{_SEPARATOR}\n")
+
+
+def holds(cell: str) -> bool:
+    """Return whether a data field can hold a cell: it has no blank lines."""
+    return is_block(cell) or _value(cell) == (f"{cell}\n" if cell else "")
 
 
 def draw(smiles: str) -> str:

@@ -230,9 +230,10 @@ def write(
 ) -> Iterator[bytes]:
     """Yield a header and rows as bytes; cells are quoted where necessary."""
     line = io.StringIO()
-    writer = csv.writer(line, delimiter=separator, lineterminator="\n")
+    # With these ends of lines, Python before 3.13 also quotes a cell that has one of them.
+    writer = csv.writer(line, delimiter=separator, lineterminator="\r\n")
     for row in chain([columns], rows):
         writer.writerow([cell_text(value) for value in row])
-        yield to_bytes(line.getvalue())
+        yield to_bytes(f"{line.getvalue()[:-2]}\n")
         line.seek(0)
         line.truncate()
