@@ -189,7 +189,8 @@ class _Worker:
                 self.connection.close()
                 raise MolvaeError(
                     f"worker processes cannot be started ({error}). Say jobs=0 to work in this"
-                    " process, without protection against molecules that end it."
+                    " process, without protection against molecules that end it. Instead of a"
+                    " multiprocessing.Pool, a ProcessPoolExecutor of concurrent.futures allows them."
                 ) from error
             finally:
                 theirs.close()

@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import resource
 import signal
@@ -6,6 +7,7 @@ import struct
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -219,6 +221,29 @@ def test_workers_that_never_begin_are_given_up(tmp_path: Path) -> None:
     with pytest.raises(MolvaeError, match=r"cannot be started \(worker died, exit 9\)"):
         list(map_chunks(work, range(4), jobs=2))
     assert (tmp_path / "counter").stat().st_size <= FALSE_STARTS + 1
+
+
+def add_up(jobs: int) -> int | str:
+    try:
+        return sum(result for _, result in map_chunks(same, range(4), jobs=jobs))
+    except MolvaeError as error:
+        return str(error)
+
+
+def same(items: list[int]) -> list[int]:
+    return items
+
+
+def test_a_pool_whose_processes_may_have_no_workers_is_told_what_works() -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        refused, here = pool.map(add_up, [1, 0])
+    assert str(refused).startswith("worker processes cannot be started (daemonic processes")
+    for advice in ("jobs=0", "ProcessPoolExecutor"):
+        assert advice in str(refused)
+    with ProcessPoolExecutor(1, context) as executor:
+        there = executor.submit(add_up, 1).result()
+    assert (here, there) == (6, 6)
 
 
 def spell(items: list[str]) -> list[str]:
