@@ -80,13 +80,17 @@ def _targets(
     generator: "MoleculeGenerator", asked: Mapping[int, str], row: "Row"
 ) -> dict[str, "Wanted"]:
     """Return the targets of a row; a cell of a class label may be a class without quotes."""
+    from molvae.data.tables.cells import is_missing
     from molvae.targets import parse_range
 
     targets: dict[str, Wanted] = {}
     for place, name in asked.items():
-        if cell := " ".join(row.cells[place].split()):
-            is_class = generator.spell(name) in generator.normalizer.classes
-            targets[name] = cell if is_class else parse_range(name, cell)
+        cell = " ".join(row.cells[place].split())
+        classes = generator.normalizer.classes.get(generator.spell(name), ()) if cell else ()
+        if classes and (cell in classes or not is_missing(cell)):
+            targets[name] = cell
+        elif not is_missing(cell):
+            targets[name] = parse_range(name, cell)
     return targets
 
 

@@ -50,6 +50,7 @@ class Collection:
         self._file_of, self._lines = array("H"), array("q")
         self._spellings = array("Q")  # of the rows, where there are labels
         self._smiles: dict[int, str] = {}  # of rows that their labels may reject
+        self._refused: int | None = None  # the first row that a label rejects in any case
         self._by_hash: dict[int, int] = {}
         self._ids, self._offsets = array("H"), array("q", [0])
         self._systems: dict[str, int] = {}  # a number for each ring system
@@ -59,11 +60,20 @@ class Collection:
         """Add a row with the cells of its labels and the split that a column names."""
         if any([label.add(cell) for label, cell in zip(self.labels, cells, strict=True)]):
             self._smiles[len(self._lines)] = _shown(row.smiles)
+            pairs = zip(self.labels, cells, strict=True)
+            if self._refused is None and any(label.refuses(cell) for label, cell in pairs):
+                self._refused = len(self._lines)
         self._file_of.append(self._files.setdefault(row.file, len(self._files)))
         self._lines.append(row.line)
         self.split.append(split)
         if self.labels:
             self._spellings.append(spelling(row.smiles))
+
+    @property
+    def has_reject(self) -> bool:
+        """Whether a row whose molecule was added is rejected, as far as is known."""
+        refused = self._refused
+        return bool(self.rejects) or (refused is not None and refused < len(self.molecules))
 
     def add_molecule(self, row: Row, found: Molecule | Rejected | Lost) -> None:
         """Add the molecule of the next row, or the reason why it has none."""

@@ -6,7 +6,7 @@ all rows are there, so that no file is read twice and a class of the last row is
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -95,19 +95,34 @@ class LabelCells:
         self._plain = Label(column, log10=kind == "log10")
         self.name = self._plain.name
         self._codes: dict[str, int] = {}  # of each distinct text, in order of appearance
-        self._not_numbers: list[bool] = []  # whether the text of a code must be a class
+        self._not_numbers = bytearray()  # whether the text of a code must be a class
+        self._words: dict[str | float, str] = {}  # the classes so far, where they are asked for
         self._rows = array("I")  # the code of each row's cell
 
     def add(self, cell: str) -> bool:
         """Add the cell of the next row; return whether its row is rejected if labels are numbers.
 
         An unusable row has an empty cell.
+
+        Raises:
+            UsageError: when classes are asked for, and this is one too many.
         """
         code = self._codes.setdefault(cell, len(self._codes))
         if code == len(self._not_numbers):
-            self._not_numbers.append(self.kind != "class" and not _can_parse(self._plain, cell))
+            is_class = self.kind == "class"
+            self._not_numbers.append(not (is_class or _can_parse(self._plain, cell)))
+            if is_class and not is_missing(cell):
+                self._words.setdefault(class_key(_word(cell)), _word(cell))
+                self._check_number(self._words)
         self._rows.append(code)
-        return self._not_numbers[code]
+        return bool(self._not_numbers[code])
+
+    def refuses(self, cell: str) -> bool:
+        """Return whether no other cell can change that the row of this one is rejected."""
+        if self.kind not in ("number", "log10") or is_missing(cell):
+            return False
+        labels = [self._plain._replace(decimal=decimal) for decimal in ("", *DECIMALS)]
+        return not any(_can_parse(label, cell) for label in labels)
 
     def label(self, place: Callable[[int], str]) -> Label:
         """Return the label, of numbers or classes.
@@ -127,12 +142,7 @@ class LabelCells:
         words, numbers, classes = self._texts()
         if not self.kind and (not words or self._count(numbers) > self._count(words)):
             return self._of_numbers()
-        if len(classes) > MOST:
-            some = ", ".join(f"{word[:20]!a}" for word in list(classes.values())[:3])
-            raise UsageError(
-                f"label '{self.column}': more than {MOST} different words ({some}, ...), too many"
-                " for classes; group them, or leave the label out."
-            )
+        self._check_number(classes)
         if not self.kind and numbers:
             raise self._ambiguous(
                 f"{self._count(numbers):,} cells are numbers ({self._first(numbers, place)}),"
@@ -210,6 +220,14 @@ class LabelCells:
         """Return the first of the texts with its place."""
         cell, code = next(iter(codes.items()))
         return f"{place(self._rows.index(code))}: {_word(cell)[:40]!a}"
+
+    def _check_number(self, classes: Mapping[str | float, str]) -> None:
+        if len(classes) > MOST:
+            some = ", ".join(f"{word[:20]!a}" for word in list(classes.values())[:3])
+            raise UsageError(
+                f"label '{self.column}': more than {MOST} different words ({some}, ...), too many"
+                " for classes; group them, or leave the label out."
+            )
 
     def _ambiguous(self, found: str) -> UsageError:
         return UsageError(

@@ -85,7 +85,8 @@ def prepare(
         rejects: a table to write with every rejected row; its ending names the format.
         conflicts: a table to write with every label that disagrees between equal molecules.
         progress: called with the number of finished rows and of bytes read.
-        strict: stop at the first rejected row; a label can only reject one when all are read.
+        strict: stop at the first rejected row. A label whose cells decide whether it is numbers or
+            classes can only reject one when all are read.
         format: of all tables, as in `tables.open_table`.
         known_symbols: symbols of a model that will be trained further: never too rare.
         unfinished: a file for the rows that are done (`journal.Journal`). The same call continues
@@ -163,7 +164,7 @@ def _collect(
     with closing(inputs), closing(results), closing(journal) if journal else nullcontext():
         for done, (row, found) in enumerate(results, 1):
             collection.add_molecule(row, found)
-            if strict and collection.rejects:
+            if strict and collection.has_reject:
                 break
             if progress is not None:
                 progress(done, inputs.position)

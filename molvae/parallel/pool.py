@@ -189,8 +189,9 @@ class _Worker:
                 self.connection.close()
                 raise MolvaeError(
                     f"worker processes cannot be started ({error}). Say jobs=0 to work in this"
-                    " process, without protection against molecules that end it. Instead of a"
-                    " multiprocessing.Pool, a ProcessPoolExecutor of concurrent.futures allows them."
+                    " process, without protection against molecules that end it. The processes of"
+                    " a concurrent.futures.ProcessPoolExecutor may have workers, those of a"
+                    " multiprocessing.Pool may not."
                 ) from error
             finally:
                 theirs.close()

@@ -53,7 +53,7 @@ def test_a_class_stands_in_a_cell_with_or_without_quotes(tmp_path: Path, dose: s
 
 def test_columns_without_a_name_and_a_cell_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "excel.csv"
-    path.write_text("pIC50,dose,,\n5,,,\n,nan,,\n", encoding="utf-8")
+    path.write_text("pIC50,dose,,\n5,NA,,\n#N/A,nan,,\n", encoding="utf-8")
     assert asked(path) == [{"pIC50": (5.0, 5.0)}, {"dose": '"nan"'}]
 
 

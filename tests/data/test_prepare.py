@@ -461,6 +461,37 @@ def test_strict_stops_at_the_first_bad_row(
         run(path, DataConfig(labels=labels), strict=True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "cell"), [("number", "1_5"), ("log10", "0"), ("log10", "-1"), ("number", "1e39")]
+)
+def test_strict_stops_at_a_label_that_no_other_row_can_change(
+    tmp_path: Path, kind: str, cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("CCO", 7), ("CCN", cell), *(("C" * size, 1) for size in range(1, 50))]
+    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
+    monkeypatch.setattr("molvae.data.prepare.CHUNK", 4)
+    done: list[int] = []
+    with pytest.raises(InputError, match=r"a\.csv:3: (not a number|no logarithm|number too large)"):
+        prepare(
+            [path],
+            DataConfig(labels=(f"y:{kind}",)),
+            jobs=0,
+            strict=True,
+            progress=lambda count, _: done.append(count),
+        )
+    assert max(done) < 10
+
+
+def test_too_many_classes_are_told_before_the_chemistry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molvae.data.prepare.prepare_rows", lambda *_: pytest.fail("too late"))
+    rows = [("CCO", f"word {number}") for number in range(51)]
+    path = table(tmp_path / "a.csv", ("smiles", "y"), rows)
+    with pytest.raises(UsageError, match="more than 50 different words"):
+        run(path, DataConfig(labels=("y:class",)))
+
+
 def test_a_row_with_a_bad_label_is_not_the_first_of_its_molecule(prepared_from: Make) -> None:
     rows = [("CCO", "!"), ("CCN", 1), ("OCC", 2), ("CCO", 3), ("C1CC", "x"), ("CCC", 4)]
     prepared = prepared_from(("smiles", "y"), rows, labels=("y",), **ALL)

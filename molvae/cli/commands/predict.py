@@ -151,6 +151,8 @@ class _Predicting:
     def _row(
         self, row: "Row", molecule: "PreparedMolecule", prediction: "Prediction"
     ) -> list[object]:
+        from molvae.data.tables.cells import is_missing
+
         new: list[object] = []
         marks: list[object] = []
         fills: dict[int, object] = {}
@@ -162,7 +164,7 @@ class _Predicting:
                     new += [certainty, *self._probabilities(prediction, name)]
                 continue
             place = self.filled[name]
-            empty = place is None or not row.cells[place].strip()
+            empty = place is None or is_missing(row.cells[place])
             marks.append(empty and value is not None)
             if place is None:
                 new.append(value)
