@@ -23,7 +23,8 @@ LONGEST = 30 * 24 * 3600.0  # seconds for a batch
 BUDGET = 1000
 DRAWING = ("rings", "filters", "smarts", "not_smarts")
 OWN = tuple(item.name for item in fields_of(OptimizeConfig))
-KEYS = ("goal", "mean", "budget", "seed", "like", *OWN, *DRAWING)  # of a file
+NAMED = ("budget", "seed", "like", "keep")
+KEYS = ("goal", "mean", *NAMED, *OWN, *DRAWING)  # of a file
 
 
 class GoalWords(NamedTuple):
@@ -90,7 +91,7 @@ def read_plan(
     found, rest = _named(words, generator)
     stored = stored_settings(laboratory.state) if laboratory.used and laboratory.state else {}
     values = {**stored, **stored.get("drawing", {}), **rest}
-    values |= {key: settings[key] for key in ("budget", "seed", "like") if settings.get(key)}
+    values |= {key: settings[key] for key in NAMED if settings.get(key)}
     if laboratory.used:
         goals = _laboratory_goals(words, found, laboratory, stored)
         asked = [f"{name}={wanted}" for name, wanted in stored.get("targets", {}).items()]
@@ -103,7 +104,7 @@ def read_plan(
     seed = values.get("seed")
     return Plan(
         goals,
-        Wishes(values.get("like", ""), targets, drawing),
+        Wishes(values.get("like", ""), values.get("keep", ()), targets, drawing),
         _configured(OptimizeConfig, OWN, values, settings),
         whole_number("budget", values.get("budget", BUDGET), LEAST_BUDGET, MAX_MOLECULES),
         None if seed is None else whole_number("seed", seed, 0, MAX_SEED),

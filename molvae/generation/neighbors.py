@@ -115,6 +115,7 @@ def sampler_around(
     radius: float,
     seed: int | None,
     excluded: Iterable[str] = (),
+    **more: Any,
 ) -> RejectionSampler:
     """Return a sampler of molecules around K given ones, none of which it returns.
 
@@ -129,6 +130,7 @@ def sampler_around(
         radius: how far codes are drawn, in standard deviations of `centers`.
         seed: of all randomness.
         excluded: further molecules that it does not return, as the training set spells them.
+        more: other arguments of the sampler.
 
     Raises:
         UsageError: for no molecule to draw, or a radius that is negative, too large or no number.
@@ -144,6 +146,7 @@ def sampler_around(
         seed=seed,
         codes=codes,
         excluded=(*excluded, *(molecule.smiles for molecule in molecules)),
+        **more,
     )
 
 

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from molvae.arguments import MAX_MOLECULES, whole_number
+from molvae.chem.cores import Core
 from molvae.chem.similarity import tanimoto
 from molvae.config import GenerateConfig, OptimizeConfig, as_dict, check
 from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError
+from molvae.generation.openings import as_cores
 from molvae.generator import MoleculeGenerator
 from molvae.optimize.archive import Archive, Batch, Call, Proposal
 from molvae.optimize.goals import Goals, as_goals, pareto_front
@@ -43,12 +45,15 @@ class Wishes(NamedTuple):
 
     Attributes:
         like: SMILES of a molecule that all must be similar to; "" for none.
+        keep: a core that all must contain, as in `MoleculeGenerator.decorate`; several share them
+            out.
         targets: properties that the model is asked for.
         drawing: filters and patterns that every proposal must pass.
         excluded: molecules that are not wanted, as the training set spells them.
     """
 
     like: str = ""
+    keep: str | Core | Sequence[str | Core] = ()
     targets: Targets | None = None
     drawing: GenerateConfig = GenerateConfig()
     excluded: frozenset[str] = frozenset()
@@ -117,6 +122,7 @@ class Run:
         self.generator, self.goals = generator, as_goals(objective)
         self.wishes, self.config, self.executor = wishes, check(config), executor
         self.request = generator.request(wishes.targets)
+        self.cores = as_cores(generator.model, wishes.keep)
         self._prepared: dict[str, PreparedMolecule | Rejected] = {}
         self.like = self._known(wishes.like) if wishes.like else None
         settings = {
@@ -124,6 +130,7 @@ class Run:
             "goals": self.goals.describe(),
             **as_dict(config),
             "like": self.like.smiles if self.like else "",
+            "keep": [core.text for core in self.cores],
             "targets": {n: format_range(w) for n, w in self.request.ranges.items()},
             "drawing": as_dict(wishes.drawing),
         }
@@ -235,8 +242,16 @@ class Run:
         if self.like is not None:
             elite.append(self.like)
         taken = self.wishes.excluded.union(self.archive.calls, self.archive.asked)
-        model, drawing = self.generator.model, self.wishes.drawing
-        return Scene(model, elite, drawing, self.request, taken, random, self.executor)
+        return Scene(
+            self.generator.model,
+            elite,
+            self.wishes.drawing,
+            self.request,
+            taken,
+            self.cores,
+            random,
+            self.executor,
+        )
 
     def _choose(
         self, proposals: Sequence[Proposal], scores: np.ndarray, n: int, random: np.random.Generator
@@ -248,7 +263,9 @@ class Run:
         return choose(*expect(known, scores, unknown), n, random)
 
     def _allows(self, smiles: str) -> bool:
-        """Return whether a molecule is similar enough to the one that all must be similar to."""
+        """Return whether a molecule is new, and similar to the one that all must be similar to."""
+        if smiles in self.archive.calls or smiles in self.archive.asked:  # with a core's stereo
+            return False
         similarity = self.similarity(smiles)
         return similarity is None or similarity >= self.config.min_similarity
 
@@ -283,6 +300,7 @@ def optimize(
     *,
     budget: int,
     like: str = "",
+    keep: str | Core | Sequence[str | Core] = (),
     targets: Targets | None = None,
     exclude: Iterable[str] = (),
     drawing: GenerateConfig | None = None,
@@ -302,6 +320,7 @@ def optimize(
         objective: the score, higher is better, or several goals.
         budget: molecules to score in all, those of an earlier run in the folder included.
         like: SMILES of a molecule that all must be similar to.
+        keep: a core that all must contain, as in `MoleculeGenerator.decorate`.
         targets: properties that the model is asked for in every proposal.
         exclude: SMILES of molecules that are not wanted, as `standardize` spells them.
         drawing: filters and patterns that every proposal must pass.
@@ -317,7 +336,7 @@ def optimize(
         Rejected: for a `like` that the model cannot write.
     """
     whole_number("budget", budget, LEAST_BUDGET, MAX_MOLECULES)
-    wishes = Wishes(like, targets, drawing or GenerateConfig(), frozenset(exclude))
+    wishes = Wishes(like, keep, targets, drawing or GenerateConfig(), frozenset(exclude))
     with nullcontext() if folder is None else lock_run(folder, doing="optimizing"):
         run = Run(
             generator,

@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from molvae.chem.cores import Core
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule
+from molvae.generation.decorate import keep_cores, rings_of_cores
 from molvae.generation.model import LoadedModel
 from molvae.generation.neighbors import near_settings, own_request, sampler_around
 from molvae.generation.paths import PATHS
@@ -50,6 +52,7 @@ class Scene(NamedTuple):
         config: filters and patterns that every proposal passes.
         targets: asked of every proposal besides.
         taken: molecules that are not wanted again, as the training set spells them.
+        cores: that every proposal contains; several share them out.
         random: of everything drawn.
         executor: does the chemistry; None does it here.
     """
@@ -59,6 +62,7 @@ class Scene(NamedTuple):
     config: GenerateConfig
     targets: Request
     taken: frozenset[str]
+    cores: Sequence[Core]
     random: np.random.Generator
     executor: Executor | None = None
 
@@ -67,9 +71,14 @@ class Scene(NamedTuple):
         ranks = len(self.elite) ** self.random.random(n) - 1.0
         return [self.elite[int(rank)] for rank in ranks]
 
-    def seed(self) -> int:
-        """Return the seed of a sampler."""
-        return int(self.random.integers(2**32))
+    def sampling(self, settings: DrawSettings, n: int) -> dict[str, Any]:
+        """Return the arguments that all samplers share."""
+        return {
+            "seed": int(self.random.integers(2**32)),
+            "excluded": self.taken,
+            "kept": keep_cores(self.model, self.cores, settings, n=n),
+            "given_rings": rings_of_cores(self.cores),
+        }
 
     def near(self, noise: float) -> DrawSettings:
         """Return how molecules near others are drawn."""
@@ -213,25 +222,23 @@ def _around(
     step: int,
 ) -> RejectionSampler:
     """Return a sampler of `EACH` molecules around each center."""
+    settings = scene.near(NOISES[step])
     return sampler_around(
         scene.model,
         molecules,
         centers,
         requests,
-        scene.near(NOISES[step]),
+        settings,
         each=EACH,
         radius=1.0 if scene.model.takes_noise else RADII[step],
-        seed=scene.seed(),
-        excluded=scene.taken,
+        **scene.sampling(settings, EACH * len(molecules)),
     )
 
 
 def _drawn(scene: Scene, requests: Sequence[Request], n: int) -> RejectionSampler:
     """Return a sampler of `n` molecules from the prior, shared out among requests."""
     settings = scene.model.settings(replace(scene.config, **ONE_STRING))
-    return RejectionSampler(
-        scene.model, requests, settings, n=n, seed=scene.seed(), excluded=scene.taken
-    )
+    return RejectionSampler(scene.model, requests, settings, n=n, **scene.sampling(settings, n))
 
 
 def _named(

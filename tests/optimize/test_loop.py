@@ -93,6 +93,16 @@ def test_molecules_stay_similar_to_the_one_that_is_named(generator: MoleculeGene
         Run(generator, oxygens, wishes=Wishes(like="[Si](C)(C)(C)C"))
 
 
+def test_every_molecule_contains_the_core_that_is_kept(generator: MoleculeGenerator) -> None:
+    core = "C[C@H]([*:1])c1ccccc1"  # the model knows no stereo marks
+    run = optimize(generator, oxygens, budget=20, keep=core, config=SMALL, seed=1)
+    query = Chem.MolFromSmarts("C[C@H](*)c1ccccc1")
+    mols = [Chem.MolFromSmiles(smiles) for smiles in run.archive.calls]
+    assert len(mols) == 20
+    assert all(mol.HasSubstructMatch(query, useChirality=True) for mol in mols)
+    assert len({call.proposal.operator for call in run.archive.calls.values()}) > 1
+
+
 def test_a_molecule_without_a_score_is_kept_as_such_and_comes_last(
     generator: MoleculeGenerator,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.arguments import MAX_MOLECULES
-from molvae.cli import fields, generators, options
+from molvae.cli import cores, fields, generators, options
 from molvae.cli.commands.generate import read_known
 from molvae.cli.goals import (
     BUDGET,
@@ -38,6 +38,7 @@ TOP = 10  # best molecules whose mean is reported
 @click.argument("model", default="druglike")
 @goal_options
 @click.option("--like", metavar="SMILES", help="A molecule that all must be similar to.")
+@cores.keep
 @click.option(
     "--budget",
     type=click.IntRange(1, MAX_MOLECULES),
@@ -59,6 +60,7 @@ def command(
     model: str,
     words: GoalWords,
     laboratory: Laboratory,
+    keep: str | None,
     exclude: Path | None,
     jobs: int | None,
     device: str,
@@ -81,6 +83,8 @@ def command(
     output.check()
     folder = _folder(laboratory, output)
     generator = generators.load(model, device)
+    kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
+    settings |= {"keep": kept, "smarts": (*settings["smarts"], *patterns)}
     plan = read_plan(generator, words, laboratory, settings)
     if laboratory.ask or not laboratory.used:
         generators.tell_of_rings(generator, plan.wishes.drawing.rings, quiet=output.quiet)
