@@ -24,6 +24,7 @@ from molvae.generation.decorate import keep_cores, rings_of_cores
 from molvae.generation.feasibility import Feasibility
 from molvae.generation.link import ranked
 from molvae.generation.model import LoadedModel, Molecule
+from molvae.generation.neighbor_search import NeighborSearch, Vicinity
 from molvae.generation.neighbors import (
     Neighbor,
     Source,
@@ -33,8 +34,6 @@ from molvae.generation.neighbors import (
     as_variants,
     near_settings,
     own_request,
-    sampler_around,
-    unit_width,
 )
 from molvae.generation.openings import as_cores, read_link
 from molvae.generation.paths import Step, interpolate, sweep
@@ -45,7 +44,7 @@ from molvae.generation.score import Score, score
 from molvae.generation.search import SEARCH, Search
 from molvae.model.device import choose_device
 from molvae.model.ood import CODES
-from molvae.presets import SWEEP_GUIDANCE
+from molvae.presets import NEAR_RADIUS, NEAR_TRIES, SWEEP_GUIDANCE
 from molvae.targets import Request, Targets, spell
 
 
@@ -220,7 +219,10 @@ class MoleculeGenerator:
         molecule: Molecule,
         n: int = 20,
         *,
-        radius: float = 1.0,
+        radius: float = NEAR_RADIUS,
+        tries: int = NEAR_TRIES,
+        min_similarity: float = 0.0,
+        same_scaffold: bool = False,
         targets: Targets | None = None,
         keep_properties: bool = True,
         config: GenerateConfig | None = None,
@@ -230,43 +232,51 @@ class MoleculeGenerator:
         report: Callable[[int], None] = lambda found: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Generation[Neighbor]:
-        """Generate `n` molecules around a molecule's code: distinct, and none the molecule itself.
+        """Search around a molecule's code; return the `n` most similar molecules, or fewer.
 
-        The arguments from `seed` on are those of `generate`.
+        They are distinct, and none is the molecule itself. See `generation.neighbor_search`. The
+        arguments from `seed` on are those of `generate`.
 
         Args:
             molecule: SMILES.
             n: neighbors wanted.
-            radius: standard deviation of the codes around the molecule's posterior mean, in each
-                latent dimension, in which all codes together have about 1.
-            targets: asked of the neighbors, in place of the molecule's own properties.
+            radius: largest standard deviation of the codes around the molecule's posterior mean,
+                in each latent dimension, in which all codes together have about 1.
+            tries: strings decoded.
+            min_similarity: least Tanimoto similarity to the molecule.
+            same_scaffold: only molecules with the molecule's Murcko scaffold.
+            targets: asked of the neighbors, in place of the molecule's own properties; they are
+                chosen by similarity and by these.
             keep_properties: ask for the molecule's other properties as well; else they are free.
-            config: temperature, filters; the tier is always "consistent". Its noise level goes
-                from 0, "like this molecule", to 1, "anything with these properties".
+            config: temperature, filters; the tier is always "consistent", and each string is drawn
+                once. Its noise is the largest: 0, "like this molecule", to 1, "anything with these
+                properties".
         """
         (center,) = self.model.prepare([molecule], "neighbors")
         asked = self.request(targets)
         own = own_request(self.model, center).ranges if keep_properties else {}
-        mean = self.model.encode([center.symbols]).mean
-        sampler = sampler_around(
+        search = NeighborSearch(
             self.model,
-            [center],
-            unit_width(mean),
-            [self.request({**own, **asked.ranges})],
             near_settings(self.model, config),
-            each=n,
-            radius=radius,
+            Vicinity(radius, tries, min_similarity, same_scaffold),
+            n=n,
             seed=seed,
+            run=lambda sampler: sampler.run(
+                executor, batch_size=batch_size, report=report, should_stop=should_stop
+            ),
         )
-        found = sampler.run(executor, batch_size=batch_size, report=report, should_stop=should_stop)
-        return as_neighbors(self.model, found, center, mean, asked=asked)
+        found = search.around(center, self.request({**own, **asked.ranges}), asked=asked)
+        return as_neighbors(self.model, found, center)
 
     def augment(  # noqa: D417
         self,
         molecules: Sequence[Molecule | Source],
         n: int = 10,
         *,
-        radius: float = 1.5,
+        radius: float = NEAR_RADIUS,
+        tries: int = NEAR_TRIES,
+        min_similarity: float = 0.0,
+        same_scaffold: bool = False,
         keep_properties: bool = True,
         config: GenerateConfig | None = None,
         seed: int | None = None,
@@ -275,31 +285,36 @@ class MoleculeGenerator:
         report: Callable[[int], None] = lambda found: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Generation[Variant]:
-        """Generate `n` variants of each molecule: distinct, and none of them among the molecules.
+        """Search for `n` neighbors of each molecule: distinct, and none among the molecules.
 
-        The arguments from `seed` on are those of `generate`.
+        The arguments are those of `neighbors`; `report` is called after each molecule.
 
         Args:
             molecules: SMILES; a `Source` says which row of a table a variant came from.
             n: variants of each.
-            radius: how far from the molecule, in standard deviations of its own posterior.
-            keep_properties: ask for the molecule's own properties, so that variants stay near.
-            config: as of `neighbors`.
         """
         sources = as_sources(self.model, molecules)
-        prepared = [source.seen for source in sources]
         free = self.request(None)
-        sampler = sampler_around(
+        search = NeighborSearch(
             self.model,
-            prepared,
-            self.model.encode([seen.symbols for seen in prepared]),
-            [own_request(self.model, seen) if keep_properties else free for seen in prepared],
             near_settings(self.model, config),
-            each=n,
-            radius=radius,
+            Vicinity(radius, tries, min_similarity, same_scaffold),
+            n=n,
             seed=seed,
+            run=lambda sampler: sampler.run(
+                executor, batch_size=batch_size, should_stop=should_stop
+            ),
         )
-        found = sampler.run(executor, batch_size=batch_size, report=report, should_stop=should_stop)
+        taken = {source.seen.smiles for source in sources}
+        found = []
+        for source in sources:
+            own = own_request(self.model, source.seen) if keep_properties else free
+            nears = search.around(source.seen, own, asked=free, excluded=taken)
+            found.append(nears)
+            taken.update(near.molecule.smiles for near in nears)
+            report(sum(map(len, found)))
+            if should_stop():
+                break
         return as_variants(found, sources, each=n)
 
     def feasibility(self, targets: Targets) -> Feasibility | None:

@@ -85,9 +85,13 @@ def temperature_at(noise: float) -> float:
     return COOL + noise * (WARM - COOL)
 
 
-# How noise-conditional models sample molecules near a given one: a whole code mostly decodes to the
-# molecule itself, a code with this much noise to others that are similar.
-NEAR_CODES = GenerateConfig(noise=0.4, temperature=temperature_at(0.4))
+# How molecules near a given one are searched (benchmarks/neighbors): the largest noise and radius
+# of the codes, and the strings decoded, the likeliest of each code.
+NEAR_CODES = GenerateConfig(
+    noise=0.4, temperature=0.0, guidance=1.0, shortlist=1, best_of=1, max_tries=1
+)
+NEAR_RADIUS = 0.7
+NEAR_TRIES = 512
 
 
 # How each molecule of a series is searched: the number of candidates, and the highest noise level

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.cli.fields import config_from
-from molvae.cli.requests import warn_of_targets
 from molvae.cli.terminal import say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, UsageError
@@ -59,18 +58,19 @@ def draw_settings(generator: "MoleculeGenerator", settings: Mapping[str, Any]) -
     return generator.model.settings(config_from(GenerateConfig, settings, base=unsaid))
 
 
-def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "PreparedMolecule":
+def molecule(
+    generator: "MoleculeGenerator", smiles: str, model: str, *, quiet: bool
+) -> "PreparedMolecule":
     """Return a molecule from the command line, standardized as the training set.
 
-    Report on stderr which parts of the molecule are left out, which properties are outside the
-    training range, and whether the model cannot reconstruct it.
+    Report on stderr which parts of the molecule are left out, whether it is unlike the training
+    set, and whether the model cannot reconstruct it.
 
     Raises:
         InputError: for a string that is no molecule, or a symbol that the model does not know.
     """
     from molvae.data.molecules import known_to, standardize_and_measure
     from molvae.generation.decode import reconstruct
-    from molvae.generation.neighbors import own_request
 
     (seen,) = standardize_and_measure(generator.standardization, generator.measured, [smiles])
     found = known_to(generator.vocabulary, seen)
@@ -81,16 +81,47 @@ def molecule(generator: "MoleculeGenerator", smiles: str, *, quiet: bool) -> "Pr
     if left_out:
         parts = " and ".join(left_out)
         say(f"{found.smiles}: read without {parts}, as the training set was.", quiet=quiet)
-    own = own_request(generator.model, found)
-    warn_of_targets(own, quiet=quiet, of=f"{found.smiles}: ")
+    tell_of_kind(generator, [found], quiet=quiet)
     (back,) = reconstruct(generator.model, [found])
     if back.tanimoto < UNLIKE:
+        name = title(model)
         say(
-            f"Warning: {found.smiles}: the model cannot reconstruct it (Tanimoto similarity"
-            f" {back.tanimoto:.2f}); molecules near its latent code may not be similar to it.",
+            f"Warning: the model cannot write {found.smiles} back from its latent code (what it"
+            f" writes has a Tanimoto similarity of {back.tanimoto:.2f}), so molecules near the code"
+            " are hardly like it. Train it further on molecules of the same series: molvae prepare"
+            f" SERIES.csv --init {name} -o series.molvae && molvae train series.molvae --init"
+            f" {name} -o series",
             quiet=quiet,
         )
     return found
+
+
+def tell_of_kind(
+    generator: "MoleculeGenerator", molecules: Sequence["PreparedMolecule"], *, quiet: bool
+) -> None:
+    """Report given molecules that are unlike the training set, before anything is drawn.
+
+    Their likelihood and their ring systems tell, in one sentence for all of them.
+    """
+    from molvae.chem.rings import rings_of
+    from molvae.generation.score import score
+
+    model, odd = generator.model, []
+    for found, scored in zip(molecules, score(model, molecules), strict=True):
+        rare = sorted({*rings_of(found.smiles)} - model.rings) if model.rings else []
+        reasons = [f"it has the ring system {', '.join(rare)}"] if rare else []
+        reasons += [scored.ood] if scored.ood else []
+        odd += [(found.smiles, "; ".join(reasons))] if reasons else []
+    if not odd:
+        return
+    smiles, why = odd[0]
+    many = f"{len(odd):,} of {len(molecules):,} molecules are" if len(molecules) > 1 else "it is"
+    first = f", such as {smiles}" if len(molecules) > 1 else ""
+    say(
+        f"Warning: {many} unlike the model's training set{first} ({why}): what is generated near"
+        " may be little like it.",
+        quiet=quiet,
+    )
 
 
 def tell_of_rings(generator: "MoleculeGenerator", rings: str, *, quiet: bool) -> None:

@@ -1,7 +1,10 @@
 """Summaries of generated molecules, in words."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from molvae.cli.requests import PREFIX
+from molvae.cli.terminal import print_table
 
 if TYPE_CHECKING:
     from molvae.generation.neighbors import Neighbor, Variant
@@ -65,17 +68,15 @@ def draws_of(summary: "Summary") -> str:
     )
 
 
-def near_lines(
-    found: "Generation[Neighbor] | Generation[Variant]", what: str, *, radius: float
-) -> Iterator[str]:
+def near_lines(found: "Generation[Neighbor] | Generation[Variant]", what: str) -> Iterator[str]:
     """Yield the summary of molecules near given ones; `what` is "neighbors of CCO"."""
     summary = found.summary
     yield f"{summary.found} of {summary.requested} {what}, {draws_of(summary)}"
     if found:
         similar = similarities([each.tanimoto for each in found])
-        yield f"radius {radius:g}: {similar}; novel {summary.novelty:.1%}"
+        yield f"{similar}; novel {summary.novelty:.1%}"
     if summary.refusals:
-        yield f"rejected: {rejected(summary)}"
+        yield f"left out: {rejected(summary)}"
 
 
 def control_lines(
@@ -141,14 +142,45 @@ def rejected(summary: "Summary") -> str:
 
 def too_few_near(summary: "Summary", what: str) -> str:
     """Return the error for too few molecules near given ones, with the option that helps."""
-    commonest = next(iter(summary.refusals), "")
-    radius = "larger" if commonest in ("duplicate", "excluded") else "smaller"
+    asked = ("not similar enough", "another scaffold")  # of what is asked, the cause is known
+    causes = [reason for reason in asked if reason in summary.refusals]
+    commonest = next(iter([*causes, *summary.refusals]), "")
+    helps = {
+        "duplicate": "A larger --radius",
+        "a given molecule": "A larger --radius",
+        "not similar enough": "A lower --min-similarity",
+        "another scaffold": "Leaving out --same-scaffold",
+        "rare ring system": "--rings any",
+    }.get(commonest, "A larger --tries")
     return (
-        f"{summary.found} of {summary.requested} {what} were found; the other draws were rejected"
-        f" ({rejected(summary)}). A {radius} --radius or a larger --max-tries finds more."
+        f"{summary.found} of {summary.requested} {what} were found; the other strings were left out"
+        f" ({rejected(summary)}). {helps} finds more."
     )
 
 
 def held_out(errors: Mapping[str, float | None]) -> str:
     """Return the number of molecules behind an error."""
     return f"{errors['molecules']:,.0f} held-out molecules"
+
+
+def print_molecules(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows for people, without the columns that are the same in all rows.
+
+    SMILES come last, unbroken, so that they can be copied from a narrow terminal.
+    """
+    summarized = (PREFIX, "novel", "ood")  # the summary has them, unless the rows differ
+    shown = [
+        column
+        for column in columns
+        if column not in ("SMILES", "model", "seed", "nll", "core", "radius")
+        and not (column.startswith(summarized) and len({row.get(column) for row in rows}) == 1)
+    ]
+    cells = ([*(short(row.get(column)) for column in shown), row["SMILES"]] for row in rows)
+    print_table([*shown, "SMILES"], cells, numbers=True)
+
+
+def short(value: object) -> str:
+    """Return a value with three digits."""
+    from molvae.data.tables.cells import cell_text
+
+    return f"{value:.3g}" if isinstance(value, float) else cell_text(value)

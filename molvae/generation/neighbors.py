@@ -6,17 +6,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from molvae.arguments import MAX_MOLECULES, MAX_RADIUS, as_molecules, real_number, whole_number
-from molvae.chem.similarity import tanimoto
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError
 from molvae.generation.model import LoadedModel, Molecule
+from molvae.generation.neighbor_search import Near
 from molvae.generation.rejection import RejectionSampler
-from molvae.generation.results import Generated, Generation
+from molvae.generation.results import Generated, Generation, joined
 from molvae.model.latent import Posterior
 from molvae.presets import NEAR_CODES, DrawSettings
 from molvae.targets import Request
@@ -83,22 +82,18 @@ class Neighbor(NamedTuple):
         return {"ID": row.pop("ID"), "SMILES": row.pop("SMILES"), **near, **row}
 
 
-def near_defaults(model: LoadedModel) -> GenerateConfig:
-    """Return how molecules near a given one are drawn: with less noise than from the prior."""
-    own = replace(model.defaults, tier="consistent", unique=True)
-    if not model.takes_noise:
-        return own
-    # Its own temperature is for another noise level.
-    return replace(own, noise=NEAR_CODES.noise, temperature=NEAR_CODES.temperature)
-
-
 def near_settings(model: LoadedModel, config: GenerateConfig | None) -> DrawSettings:
     """Return a configuration for molecules near a given one; what it leaves open has a default.
 
     Raises:
         UsageError: for a tier other than consistent, or molecules that are not unique.
     """
-    settings = model.settings(config or GenerateConfig(), base=near_defaults(model))
+    base = replace(NEAR_CODES, novel=model.defaults.novel)
+    base = base if model.takes_noise else replace(base, noise=0.0)
+    config = config or replace(base, noise=None)
+    if config.temperature is None:
+        config = replace(config, temperature=base.temperature)
+    settings = model.settings(config, base=base)
     if settings.tier != "consistent" or not settings.unique:
         raise UsageError("variants are of the tier consistent, and unique.")
     return settings
@@ -191,46 +186,25 @@ def own_request(model: LoadedModel, molecule: PreparedMolecule) -> Request:
     return Request.for_model(own, model.normalizer)
 
 
-def unit_width(mean: Tensor) -> Posterior:
-    """Return codes (K, Z) with the width that all codes of a model have together."""
-    return Posterior(mean, torch.zeros_like(mean))
-
-
 def as_variants(
-    found: Generation[Generated], sources: Sequence[Source], *, each: int
+    found: Sequence[Generation[Near]], sources: Sequence[Source], *, each: int
 ) -> Generation[Variant]:
-    """Return generated molecules beside their sources, of which each had as many slots."""
-    pairs = [(molecule, sources[(molecule.id - 1) // each]) for molecule in found]
-    variants = [Variant(m, s, tanimoto(m.smiles, s.seen.smiles)) for m, s in pairs]
-    return Generation(variants, found.summary)
+    """Return what was found around each source, in one; IDs leave room for `each` of a source."""
+    variants = [
+        Variant(near.molecule._replace(id=place * each + near.molecule.id), source, near.tanimoto)
+        for place, (nears, source) in enumerate(zip(found, sources, strict=False))
+        for near in nears
+    ]
+    return Generation(variants, joined([nears.summary for nears in found]))
 
 
 def as_neighbors(
-    model: LoadedModel,
-    found: Generation[Generated],
-    center: PreparedMolecule,
-    mean: Tensor,
-    *,
-    asked: Request,
+    model: LoadedModel, found: Generation[Near], center: PreparedMolecule
 ) -> Generation[Neighbor]:
-    """Return generated molecules with their similarity and distance to the center.
-
-    Args:
-        model: the model.
-        found: molecules, generated for the center's own properties as well.
-        center: the molecule that they are near.
-        mean: its code, shape (1, Z).
-        asked: the targets besides; only these stay with the molecules.
-    """
-    distances = _distances(model, mean, [molecule.smiles for molecule in found])
-    neighbors = [
-        Neighbor(
-            molecule._replace(targets=asked.ranges),
-            tanimoto(molecule.smiles, center.smiles),
-            distance,
-        )
-        for molecule, distance in zip(found, distances, strict=True)
-    ]
+    """Return molecules near a center with the distance of their codes from its code."""
+    mean = model.encode([center.symbols]).mean
+    distances = _distances(model, mean, [near.molecule.smiles for near in found])
+    neighbors = [Neighbor(*near, distance) for near, distance in zip(found, distances, strict=True)]
     return Generation(neighbors, found.summary)
 
 

@@ -1,6 +1,7 @@
 """The molecules that a model generates, and an honest account of how they came about."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -267,7 +268,30 @@ def _value(got: Reading, wanted: Wanted) -> float:
     return certainty(probabilities(got), str(wanted)) if isinstance(got, Mapping) else got
 
 
-def share(count: int, total: int) -> float:
+def joined(summaries: Sequence[Summary]) -> Summary:
+    """Return the account of several runs of one kind, at least one, as of one run."""
+    refusals: Counter[str] = Counter()
+    for summary in summaries:
+        refusals.update(summary.refusals)
+    found, draws = (sum(getattr(s, name) for s in summaries) for name in ("found", "draws"))
+
+    def mean(name: str, weight: str, total: int) -> float:
+        pairs = [(getattr(s, name), getattr(s, weight)) for s in summaries]
+        return share(math.fsum(value * number for value, number in pairs if number), total)
+
+    return summaries[0]._replace(
+        requested=sum(summary.requested for summary in summaries),
+        found=found,
+        draws=draws,
+        acceptance=mean("acceptance", "draws", draws),
+        uniqueness=mean("uniqueness", "draws", draws),
+        novelty=mean("novelty", "found", found),
+        refusals=dict(refusals.most_common()),
+        seconds=math.fsum(summary.seconds for summary in summaries),
+    )
+
+
+def share(count: float, total: int) -> float:
     """Return count / total, NaN of nothing."""
     return count / total if total else math.nan
 

@@ -13,7 +13,7 @@ from click.testing import Result
 from rdkit import Chem
 
 from molvae.chem.smiles import canonicalize
-from molvae.cli.commands import generate as generate_module
+from molvae.cli import summaries
 from tests.cli.running import invoke, rows_of
 from tests.conftest import Run
 
@@ -309,7 +309,7 @@ def test_a_terminal_gets_aligned_columns_with_whole_smiles_at_the_end(
         {"ID": 9, "SMILES": "CCO", "LogP": -0.001, "target_LogP": "2", "novel": True, "ood": False},
         {"ID": 10, "SMILES": long, "LogP": 12.3456, "target_LogP": "2", "novel": 0, "ood": False},
     ]
-    generate_module._show(rows, ["ID", "SMILES", "LogP", "target_LogP", "novel", "ood", "seed"])
+    summaries.print_molecules(rows, ["ID", "SMILES", "LogP", "target_LogP", "novel", "ood", "seed"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["ID", "LogP", "novel", "SMILES"]  # what is the same says nothing
     assert lines[1] == " 9  -0.001   true  CCO"

@@ -83,7 +83,7 @@ def test_values_beyond_the_training_range_are_warned_of_and_impossible_ones_refu
 
 
 def test_neighbors_come_with_similarity_and_distance() -> None:
-    words = ("neighbors", LIDOCAINE, "-n", 4, "--seed", 1, "--shortlist", 1, "-t", "TPSA=30")
+    words = ("neighbors", LIDOCAINE, "-n", 4, "--seed", 1, "--tries", 64, "-t", "TPSA=30")
     done = invoke(*words)
     rows = rows_of(done.stdout)
     assert list(rows[0]) == [
@@ -91,7 +91,7 @@ def test_neighbors_come_with_similarity_and_distance() -> None:
         *("novel", "ood", "nll", "radius", "model", "seed"),
     ]
     assert len({row["SMILES"] for row in rows}) == 4
-    assert {(row["radius"], row["seed"]) for row in rows} == {("1", "1")}
+    assert {(row["radius"], row["seed"]) for row in rows} == {("0.7", "1")}
     assert "4 of 4 neighbors of CCN(CC)CC(=O)Nc1c(C)cccc1C" in done.stderr
     assert "TPSA: mean " in done.stderr
     assert "MW: mean " not in done.stderr, "nobody asked for it"
@@ -100,15 +100,19 @@ def test_neighbors_come_with_similarity_and_distance() -> None:
 
 
 def test_fewer_neighbors_than_asked_for_exit_4() -> None:
-    still = ("--radius", 0, "--temperature", 0, "--noise", 0, "--max-tries", 2, "--shortlist", 1)
+    still = ("--radius", 0, "--noise", 0, "--tries", 16)
     done = invoke("neighbors", LIDOCAINE, "-n", 4, *still, code=4)
-    assert "of 4 neighbors were found; the other draws were rejected (" in done.stderr
-    assert "A larger --radius or a larger --max-tries finds more." in done.stderr
+    assert "of 4 neighbors were found; the other strings were left out (" in done.stderr
+    assert "A larger --radius finds more." in done.stderr
 
 
 def test_a_molecule_that_does_not_come_back_is_warned_of() -> None:
     words = ("sweep", ERYTHROMYCIN, "-p", "LogP", "-n", 1, "--tries", 1)
-    assert "the model cannot reconstruct it" in invoke(*words).stderr
+    told = invoke(*words).stderr
+    assert told.count("the model cannot write CCC1OC(=O)") == 1
+    assert "molvae train series.molvae --init druglike -o series" in told
+    assert "Warning: it is unlike the model's training set (it has the ring system " in told
+    assert "MW=" not in told, "one sentence, not one for each property"
     known = invoke("sweep", LIDOCAINE, "-p", "LogP", "-n", 1, "--tries", 1)
     assert "Warning" not in known.stderr
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from molvae.cli.commands import generate
+from molvae.cli import summaries
 from molvae.cli.progress import progress
 from molvae.cli.rejects import Rejects
 from molvae.cli.reporting import Reporting
@@ -45,7 +45,9 @@ def test_json_brings_back_what_it_does_not_show(capsys: pytest.CaptureFixture[st
 
 
 def test_name_from_a_model_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    generate._show([{"ID": "1", "SMILES": "CCO", HOSTILE: 1.0}], ["ID", "SMILES", HOSTILE])
+    summaries.print_molecules(
+        [{"ID": "1", "SMILES": "CCO", HOSTILE: 1.0}], ["ID", "SMILES", HOSTILE]
+    )
     text = capsys.readouterr().out
     assert harmless(text)
     assert text.endswith("CCO\n")

@@ -11,8 +11,9 @@ import torch
 from rdkit import Chem, DataStructs
 
 from molvae.chem.properties import measure
+from molvae.chem.rings import rings_of
 from molvae.chem.selfies import decode_canonical
-from molvae.chem.similarity import fingerprint
+from molvae.chem.similarity import fingerprint, murcko_scaffold
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, standardize_and_measure
 from molvae.errors import ConfigError, UsageError
@@ -26,7 +27,7 @@ from tests.conftest import Memorized
 from tests.drugs import DRUGS
 
 NAMES = ("lidocaine", "naproxen", "diazepam", "fluoxetine")
-QUICK = GenerateConfig(shortlist=1)  # four strings a draw would come nearer, and take as long again
+FEW = 256  # strings decoded around each molecule
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def sources(druglike: MoleculeGenerator) -> list[Source]:
 
 @pytest.fixture(scope="module")
 def varied(druglike: MoleculeGenerator, sources: list[Source]) -> Generation[Variant]:
-    return druglike.augment(sources, 6, config=QUICK, seed=1)
+    return druglike.augment(sources, 6, tries=FEW, seed=1)
 
 
 def without_time(variants: Generation[Variant]) -> Generation[Variant]:
@@ -95,22 +96,48 @@ def test_variants_are_nearer_to_their_own_source_than_to_another(
     assert own > 1.5 * other
 
 
-def test_own_properties_keep_variants_near_and_a_large_radius_leads_away(
+def test_a_large_radius_leads_away(
     druglike: MoleculeGenerator, sources: list[Source], varied: Generation[Variant]
 ) -> None:
-    def off(variation: Generation[Variant]) -> float:
-        column = druglike.measured.index("MW")
-        return float(
-            np.mean(
-                [abs(v.molecule.properties["MW"] - v.source.seen.values[column]) for v in variation]
-            )
-        )
+    far = druglike.augment(sources, 6, tries=64, seed=1, radius=6.0, keep_properties=False)
+    near, away = (np.mean([v.tanimoto for v in each]) for each in (varied, far))
+    assert away < 0.6 * near
 
-    free = druglike.augment(sources, 6, config=QUICK, seed=1, keep_properties=False)
-    assert off(varied) < 0.85 * off(free)  # the code alone holds much of the weight
-    far = druglike.augment(sources, 6, config=QUICK, seed=1, radius=6.0, keep_properties=False)
-    near, away = (np.mean([v.tanimoto for v in each]) for each in (free, far))
-    assert away < 0.8 * near
+
+def test_the_most_similar_molecules_of_all_that_are_decoded_stay(
+    druglike: MoleculeGenerator, varied: Generation[Variant]
+) -> None:
+    for place in range(0, len(varied), 6):
+        similar = [variant.tanimoto for variant in varied[place : place + 6]]
+        assert similar == sorted(similar, reverse=True)
+    assert np.median([variant.tanimoto for variant in varied]) > 0.5
+    assert druglike.model.rings is not None
+    for variant in varied:
+        allowed = druglike.model.rings.union(rings_of(variant.source.seen.smiles))
+        assert allowed.issuperset(rings_of(variant.molecule.smiles))
+
+
+def test_a_molecule_has_the_same_neighbors_alone_and_in_a_table(
+    druglike: MoleculeGenerator, sources: list[Source], varied: Generation[Variant]
+) -> None:
+    alone = druglike.neighbors(sources[1].seen, 6, tries=FEW, seed=1)
+    assert [n.molecule.smiles for n in alone] == [v.molecule.smiles for v in varied[6:12]]
+
+
+def test_only_similar_molecules_or_those_of_one_scaffold_may_be_asked_for(
+    druglike: MoleculeGenerator, sources: list[Source]
+) -> None:
+    found = druglike.neighbors(sources[1].seen, 200, tries=FEW, seed=1)
+    near = druglike.neighbors(sources[1].seen, 200, tries=FEW, seed=1, min_similarity=0.5)
+    assert [each.molecule for each in near] == [n.molecule for n in found if n.tanimoto >= 0.5]
+    assert near.summary.refusals["not similar enough"] == len(found) - len(near)
+    same = druglike.neighbors(sources[1].seen, 200, tries=FEW, seed=1, same_scaffold=True)
+    assert 0 < len(same) < len(found)
+    assert {murcko_scaffold(Chem.MolFromSmiles(n.molecule.smiles)) for n in same} == {
+        murcko_scaffold(Chem.MolFromSmiles(sources[1].seen.smiles))
+    }
+    for each in (found, near, same):
+        assert each.summary.draws == FEW == len(each) + sum(each.summary.refusals.values())
 
 
 def test_the_same_seed_gives_the_same_variants_however_the_work_is_shared(
@@ -118,15 +145,15 @@ def test_the_same_seed_gives_the_same_variants_however_the_work_is_shared(
 ) -> None:
     generator = MoleculeGenerator.load(tiny_model_file)
     sources = sources_of(generator, [smiles for _, smiles in DRUGS[:20]])
-    config = GenerateConfig(max_tries=2, shortlist=1)
-    expected = without_time(generator.augment(sources, 4, config=config, seed=1))
+    config = GenerateConfig(rings="any", temperature=1.0)
+    expected = without_time(generator.augment(sources, 4, config=config, tries=32, seed=1))
     assert expected
-    small = generator.augment(sources, 4, config=config, seed=1, batch_size=1)
+    small = generator.augment(sources, 4, config=config, tries=32, seed=1, batch_size=1)
     assert without_time(small) == expected
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as executor:
-        shared = generator.augment(sources, 4, config=config, seed=1, executor=executor)
+        shared = generator.augment(sources, 4, config=config, tries=32, seed=1, executor=executor)
     assert without_time(shared) == expected
-    other = generator.augment(sources, 4, config=config, seed=2)
+    other = generator.augment(sources, 4, config=config, tries=32, seed=2)
     assert [v.molecule for v in other] != [v.molecule for v in expected]
 
 
@@ -143,11 +170,11 @@ def test_with_no_room_left_fewer_are_found(
     druglike: MoleculeGenerator, sources: list[Source]
 ) -> None:
     """At its own mean and without a temperature, a code writes one molecule again and again."""
-    config = GenerateConfig(temperature=0.0, noise=0.0, max_tries=3, shortlist=1)
-    variation = druglike.augment(sources[:1], 5, radius=0.0, config=config, seed=1)
+    config = GenerateConfig(temperature=0.0, noise=0.0, guidance=1.0)
+    variation = druglike.augment(sources[:1], 5, radius=0.0, tries=16, config=config, seed=1)
     assert len(variation) <= 1
     refusals = variation.summary.refusals
-    assert refusals.keys() <= {"duplicate", "excluded"}
+    assert refusals.keys() <= {"duplicate", "a given molecule"}
     assert sum(refusals.values()) >= 12
 
 
@@ -162,10 +189,9 @@ def test_a_model_that_writes_the_source_back_has_found_no_variant(
     known = [
         decode_canonical(dataset.vocabulary.decode(dataset.molecule(row).tolist())) for row in rows
     ]
-    config = GenerateConfig(temperature=0.0, max_tries=1, shortlist=1, guidance=1.0)
     sources = sources_of(generator, known)
-    variation = generator.augment(sources, 1, radius=0.0, config=config, seed=1)
-    assert variation.summary.refusals["excluded"] >= 24
+    variation = generator.augment(sources, 1, radius=0.0, tries=1, seed=1)
+    assert variation.summary.refusals["a given molecule"] >= 24
     assert not {variant.molecule.smiles for variant in variation} & set(known)
 
 
@@ -177,6 +203,10 @@ def test_what_cannot_be_meant_is_refused(
             druglike.augment(sources, 1, radius=radius)
     with pytest.raises(UsageError, match="n = 0"):
         druglike.augment(sources, 0)
+    with pytest.raises(UsageError, match="tries = 0"):
+        druglike.augment(sources, 1, tries=0)
+    with pytest.raises(UsageError, match="min_similarity = 2"):
+        druglike.augment(sources, 1, min_similarity=2.0)
     with pytest.raises(UsageError, match="give a list"):
         druglike.augment([], 1)
     with pytest.raises(UsageError, match="tier consistent"):
@@ -193,7 +223,7 @@ def test_a_stop_leaves_what_is_found(druglike: MoleculeGenerator, tiny_model_fil
         sources_of(generator, smiles),
         4,
         seed=1,
-        batch_size=64,
+        tries=64,
         report=counts.append,
         should_stop=lambda: len(counts) == 1,
     )
@@ -203,7 +233,7 @@ def test_a_stop_leaves_what_is_found(druglike: MoleculeGenerator, tiny_model_fil
 
 @pytest.fixture(scope="module")
 def around(druglike: MoleculeGenerator, sources: list[Source]) -> Generation[Neighbor]:
-    return druglike.neighbors(sources[0].seen, 8, config=QUICK, seed=1)
+    return druglike.neighbors(sources[0].seen, 8, tries=FEW, seed=1)
 
 
 def test_neighbors_are_distinct_and_none_is_the_molecule(
@@ -229,7 +259,7 @@ def test_a_neighbors_distance_is_that_of_the_codes(
 def test_a_larger_radius_leads_further(
     around: Generation[Neighbor], sources: list[Source], druglike: MoleculeGenerator
 ) -> None:
-    far = druglike.neighbors(sources[0].seen, 8, radius=3.0, config=QUICK, seed=1)
+    far = druglike.neighbors(sources[0].seen, 8, radius=3.0, tries=FEW, seed=1)
     near, away = (np.nanmean([n.distance for n in each]) for each in (around, far))
     assert away > 1.2 * near
 
@@ -238,7 +268,7 @@ def test_targets_replace_the_molecules_own_properties(
     druglike: MoleculeGenerator, sources: list[Source]
 ) -> None:
     low, high = (
-        druglike.neighbors(sources[0].seen, 8, targets={"tpsa": value}, config=QUICK, seed=1)
+        druglike.neighbors(sources[0].seen, 8, targets={"tpsa": value}, tries=FEW, seed=1)
         for value in (25.0, 110.0)
     )
     means = [

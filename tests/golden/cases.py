@@ -87,7 +87,7 @@ LATENT = [
     ),
     Case("neighbors", f"neighbors {LIDOCAINE} -n 8 --seed 1"),
     Case("neighbors-target", f"neighbors {NAPROXEN} moses -n 6 --seed 2 -t LogP=2 --radius 0.5"),
-    Case("neighbors-noise", f"neighbors {NAPROXEN} -n 6 --seed 3 --noise 0.8 --best-of 2"),
+    Case("neighbors-noise", f"neighbors {NAPROXEN} -n 6 --seed 3 --noise 0.8 --min-similarity 0.2"),
     Case("sweep", f"sweep {LIDOCAINE} --property LogP -n 5 --tries 16"),
     Case("sweep-counts", f"sweep {NAPROXEN} moses -p HBD --from 0 --to 3 -n 4 --tries 16 --json"),
     Case("sweep-guidance", f"sweep {LIDOCAINE} -p TPSA -n 3 --tries 8 --guidance 1 --noise 0"),

@@ -10,10 +10,17 @@ import click
 from molvae.cli import cores, fields, generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
-from molvae.cli.requests import PREFIX, read_requests, warn_of_requests
+from molvae.cli.requests import read_requests, warn_of_requests
 from molvae.cli.stopping import stop_signals
-from molvae.cli.summaries import IN_TRAINING, control_lines, copies, draws_of, rejected
-from molvae.cli.terminal import describe_table, print_table, say
+from molvae.cli.summaries import (
+    IN_TRAINING,
+    control_lines,
+    copies,
+    draws_of,
+    print_molecules,
+    rejected,
+)
+from molvae.cli.terminal import describe_table, say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError, UsageError
 
@@ -123,7 +130,7 @@ def finish(
 
     written: list[Row] = []
     if output.on_terminal:
-        _show(rows, columns_of(rows))
+        print_molecules(rows, columns_of(rows))
     else:
         written = output.write_records(rows, columns=columns_of(rows))
     lines = summary_lines(generator, summary)
@@ -162,29 +169,6 @@ def read_known(
     say(describe_table(table.name, len(looked), table.smiles_column), quiet=quiet)
     say(f"{path}: {len(known):,} molecules are excluded{lost}.", quiet=quiet)
     return known
-
-
-def _show(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Print rows for people, without the columns that are the same in all rows.
-
-    SMILES come last, unbroken, so that they can be copied from a narrow terminal.
-    """
-    summarized = (PREFIX, "novel", "ood")  # the summary has them, unless the rows differ
-    shown = [
-        column
-        for column in columns
-        if column not in ("SMILES", "model", "seed", "nll", "core")
-        and not (column.startswith(summarized) and len({row.get(column) for row in rows}) == 1)
-    ]
-    cells = ([*(_short(row.get(column)) for column in shown), row["SMILES"]] for row in rows)
-    print_table([*shown, "SMILES"], cells, numbers=True)
-
-
-def _short(value: object) -> str:
-    """Return a value with three digits."""
-    from molvae.data.tables.cells import cell_text
-
-    return f"{value:.3g}" if isinstance(value, float) else cell_text(value)
 
 
 def summary_lines(generator: "MoleculeGenerator", summary: "Summary") -> Iterator[str]:

@@ -62,7 +62,7 @@ def command(
     generators.tell_of_rings(generator, rings, quiet=output.quiet)
     request = generator.request(targets)
     warn_of_targets(request, quiet=output.quiet)
-    ends = [generators.molecule(generator, end, quiet=output.quiet) for end in (first, last)]
+    ends = [generators.molecule(generator, end, model, quiet=output.quiet) for end in (first, last)]
     search = Search(noise, tries, seed, rings)
     steps = generator.interpolate(
         ends[0], ends[1], number, path=path, targets=request, search=search

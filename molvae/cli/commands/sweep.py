@@ -77,7 +77,7 @@ def command(
     output.check()
     generator = generators.load(model, device)
     generators.tell_of_rings(generator, rings, quiet=output.quiet)
-    start = generators.molecule(generator, smiles, quiet=output.quiet)
+    start = generators.molecule(generator, smiles, model, quiet=output.quiet)
     name = generator.spell(name)
     values = sweep_values(generator.model, name, number, low=low, high=high)
     for end in dict.fromkeys((values[0], values[-1])):
