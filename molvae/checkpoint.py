@@ -272,6 +272,17 @@ def read_training_index(path: Path) -> BloomFilter:
     return BloomFilter(store.load(stored)["index.bits"], hashes)
 
 
+def read_normalizer(path: Path) -> PropertyNormalizer:
+    """Read only the names and scales of a model's properties, which targets are checked against.
+
+    Raises:
+        ArtifactError: when the file is damaged or foreign.
+    """
+    return _part(
+        store.look(path, kind=KIND, format=FORMAT), "normalizer", PropertyNormalizer.from_dict
+    )
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """Read a checkpoint's header without its weights."""
     return store.read_header(path, kind=KIND, format=FORMAT)

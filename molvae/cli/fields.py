@@ -9,7 +9,7 @@ An option that is not given is None (or an empty tuple), so that `config_from` c
 others: flag > file > preset > default.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, fields
 from typing import Any, get_type_hints
 
@@ -18,6 +18,7 @@ import click
 from molvae.cli import options
 from molvae.cli.options import Decorator, chained
 from molvae.config import Config, updated
+from molvae.errors import UsageError
 
 # Fields whose option has a letter, or reads better in the singular because it is repeated.
 SPELLINGS: dict[str, tuple[str, ...]] = {
@@ -92,7 +93,8 @@ def _config_option(item: Field[Any], hint: Any, default: object) -> Decorator:
     elif hint is str:
         more["type"] = click.Choice(choices) if choices else str
     else:
-        more = {"multiple": True, "callback": _words}
+        checked = item.name in ("filters", "smarts", "not_smarts")
+        more = {"multiple": True, "callback": _wanted if checked else _words}
     return click.option(*spelling, item.name, help=help_text, **more)
 
 
@@ -112,3 +114,22 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: Iterable[str])
     if parameter.name not in COMMA_LISTS:
         return tuple(value)
     return tuple(word.strip() for text in value for word in text.split(",") if word.strip())
+
+
+def _wanted(
+    ctx: click.Context, parameter: click.Parameter, value: Iterable[str]
+) -> tuple[str, ...]:
+    """Check filters and patterns before a model is read."""
+    words = _words(ctx, parameter, value)
+    if words and words != (NONE,):
+        from molvae.chem.filters import asks_for_stereo, resolve_filter
+
+        check: Callable[[str], object] = asks_for_stereo
+        if parameter.name == "filters":
+            check = resolve_filter
+        try:
+            for word in words:
+                check(word)
+        except UsageError as error:
+            raise click.BadParameter(str(error)) from error
+    return words

@@ -11,6 +11,7 @@ from molvae.errors import InputError, UsageError
 if TYPE_CHECKING:
     from molvae.data.tables.records import Row, Table
     from molvae.generator import MoleculeGenerator
+    from molvae.normalizer import PropertyNormalizer
     from molvae.targets import Request, Wanted
 
 PREFIX = "target_"  # of the columns of targets in a table of molecules
@@ -18,8 +19,27 @@ SHOWN_ODD = 3  # requests unlike the training set that are named
 MARKED = " and the rows are marked ood"
 
 
+def normalizer_of(model: str) -> "PropertyNormalizer":
+    """Return the names and scales of a model's properties, without reading its weights."""
+    from molvae.checkpoint import find_model, read_normalizer
+
+    return read_normalizer(find_model(model))
+
+
+def check_targets(model: str, targets: options.Ranges) -> None:
+    """Check targets before the weights of a model are read.
+
+    Raises:
+        UsageError: for a property that the model does not know, or an impossible value.
+    """
+    from molvae.targets import Request
+
+    if targets:
+        Request.for_model(targets, normalizer_of(model))
+
+
 def read_requests(
-    generator: "MoleculeGenerator",
+    normalizer: "PropertyNormalizer",
     targets: options.Ranges,
     targets_file: Path | None,
     number: int | None,
@@ -29,15 +49,17 @@ def read_requests(
     Raises:
         UsageError: for targets from both places, or a cell that is no target.
     """
+    from molvae.targets import Request
+
     if targets_file is None:
-        return [generator.request(targets)], number or 20
+        return [Request.for_model(targets, normalizer)], number or 20
     if targets:
         raise UsageError("--target and --targets: give the targets in one place.")
-    rows = list(_read_targets(generator, targets_file))
+    rows = list(_read_targets(normalizer, targets_file))
     return rows, (number or 1) * len(rows)
 
 
-def _read_targets(generator: "MoleculeGenerator", path: Path) -> Iterator["Request"]:
+def _read_targets(normalizer: "PropertyNormalizer", path: Path) -> Iterator["Request"]:
     """Yield the request of each row of a table in any format.
 
     Raises:
@@ -46,6 +68,7 @@ def _read_targets(generator: "MoleculeGenerator", path: Path) -> Iterator["Reque
     """
     from molvae.data.tables.columns import NO_MOLECULES
     from molvae.data.tables.tables import open_table
+    from molvae.targets import Request
 
     table = open_table(path, smiles_column=NO_MOLECULES)
     asked = _target_columns(table)
@@ -56,7 +79,7 @@ def _read_targets(generator: "MoleculeGenerator", path: Path) -> Iterator["Reque
             hint = "; write the decimal point as a dot" if row.fault == "too many cells" else ""
             raise InputError(f"{where}: {row.fault}{hint}.")
         try:
-            yield generator.request(_targets(generator, asked, row))
+            yield Request.for_model(_targets(normalizer, asked, row), normalizer)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
     if not found:
@@ -77,16 +100,16 @@ def _target_columns(table: "Table") -> dict[int, str]:
 
 
 def _targets(
-    generator: "MoleculeGenerator", asked: Mapping[int, str], row: "Row"
+    normalizer: "PropertyNormalizer", asked: Mapping[int, str], row: "Row"
 ) -> dict[str, "Wanted"]:
     """Return the targets of a row; a cell of a class label may be a class without quotes."""
     from molvae.data.tables.cells import is_missing
-    from molvae.targets import parse_range
+    from molvae.targets import parse_range, spell
 
     targets: dict[str, Wanted] = {}
     for place, name in asked.items():
         cell = " ".join(row.cells[place].split())
-        classes = generator.normalizer.classes.get(generator.spell(name), ()) if cell else ()
+        classes = normalizer.classes.get(spell(name, normalizer), ()) if cell else ()
         if classes and (cell in classes or not is_missing(cell)):
             targets[name] = cell
         elif not is_missing(cell):

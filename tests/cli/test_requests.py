@@ -3,8 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from molvae.cli.requests import read_requests
 from molvae.data.tables.tables import write_table
 from molvae.errors import InputError
 from molvae.normalizer import PropertyNormalizer
-from molvae.targets import Request, spell
+from molvae.targets import Request
 
 DOSES = ("1..10 uM", "<=1 uM", "a|b", "nan", "two words")
 NORMALIZER = PropertyNormalizer.fit(
@@ -21,15 +19,10 @@ NORMALIZER = PropertyNormalizer.fit(
     np.column_stack([np.arange(20), np.arange(20)[:, None] % 5 == np.arange(5)]).astype(float),
     classes={"dose": DOSES},
 )
-GENERATOR: Any = SimpleNamespace(
-    normalizer=NORMALIZER,
-    request=lambda targets: Request.for_model(targets, NORMALIZER),
-    spell=lambda name: spell(name, NORMALIZER),
-)
 
 
 def asked(path: Path) -> list[Mapping[str, object]]:
-    return [request.ranges for request in read_requests(GENERATOR, {}, path, None)[0]]
+    return [request.ranges for request in read_requests(NORMALIZER, {}, path, None)[0]]
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "json", "jsonl", "parquet"])

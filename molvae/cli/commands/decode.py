@@ -11,7 +11,7 @@ import click
 from molvae.cli import options
 from molvae.cli.layout import Layout
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.requests import warn_of_targets
+from molvae.cli.requests import check_targets, warn_of_targets
 from molvae.cli.tables import TableCommand, TableInput
 from molvae.errors import Rejected, UsageError
 
@@ -68,6 +68,7 @@ def command(
     The similarity to the encoded molecule depends on how much information the code holds: see kl,
     in nats, and exact_from_mean in `molvae info MODEL`.
     """
+    check_targets(model, targets)
     # Any column will do for the one that must be there: a code needs no SMILES beside it.
     source = TableInput(input_format, "z1", rejects, strict, jobs=None)
     run = TableCommand(file, model, device=device, source=source, output=output)

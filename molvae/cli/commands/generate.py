@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from molvae.cli import cores, fields, generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
-from molvae.cli.requests import read_requests, warn_of_requests
+from molvae.cli.requests import normalizer_of, read_requests, warn_of_requests
 from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import (
     IN_TRAINING,
@@ -82,11 +83,12 @@ def command(
     druglike). `molvae info MODEL` shows its properties and its own defaults.
     """
     output.check()
+    requests, n = read_requests(normalizer_of(model), targets, targets_file, number)
     generator = generators.load(model, device)
+    requests = [replace(request, normalizer=generator.normalizer) for request in requests]
     kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
     settings["smarts"] = (*settings["smarts"], *patterns)
     config = generators.draw_settings(generator, settings)
-    requests, n = read_requests(generator, targets, targets_file, number)
     if config.in_range and not any(request.has_range for request in requests):
         raise UsageError("--in-range needs a range: write LogP=2..3 in place of LogP=2.5.")
     generators.tell_of_rings(generator, config.rings, quiet=output.quiet)

@@ -7,7 +7,7 @@ import click
 from molvae.arguments import MAX_SERIES
 from molvae.cli import generators, options
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.requests import warn_of_targets
+from molvae.cli.requests import check_targets, warn_of_targets
 
 if TYPE_CHECKING:
     from molvae.generation.paths import Step
@@ -58,6 +58,7 @@ def command(
     from molvae.generation.search import Search
 
     output.check()
+    check_targets(model, targets)
     generator = generators.load(model, device)
     generators.tell_of_rings(generator, rings, quiet=output.quiet)
     request = generator.request(targets)

@@ -8,7 +8,7 @@ from molvae.cli import generators, options
 from molvae.cli.commands.augment import near_config, searching
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
-from molvae.cli.requests import warn_of_targets
+from molvae.cli.requests import check_targets, warn_of_targets
 from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import control_lines, near_lines, print_molecules, too_few_near
 from molvae.errors import ShortfallError
@@ -52,6 +52,7 @@ def command(
     structure.
     """
     output.check()
+    check_targets(model, targets)
     generator = generators.load(model, device)
     config = near_config(generator, settings)
     center = generators.molecule(generator, smiles, model, quiet=output.quiet)

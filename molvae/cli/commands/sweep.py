@@ -8,7 +8,7 @@ import click
 from molvae.arguments import MAX_SERIES, MAX_VALUE
 from molvae.cli import generators, options
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.requests import MARKED, warn_of_targets
+from molvae.cli.requests import MARKED, check_targets, normalizer_of, warn_of_targets
 from molvae.cli.summaries import similarities
 from molvae.presets import SWEEP_GUIDANCE
 
@@ -73,12 +73,15 @@ def command(
     """
     from molvae.generation.paths import sweep_values
     from molvae.generation.search import Search
+    from molvae.targets import spell
 
     output.check()
+    name = spell(name, normalizer_of(model))
+    for end in (low, high):
+        check_targets(model, {} if end is None else {name: (end, end)})
     generator = generators.load(model, device)
     generators.tell_of_rings(generator, rings, quiet=output.quiet)
     start = generators.molecule(generator, smiles, model, quiet=output.quiet)
-    name = generator.spell(name)
     values = sweep_values(generator.model, name, number, low=low, high=high)
     for end in dict.fromkeys((values[0], values[-1])):
         asked = generator.request({name: end})
