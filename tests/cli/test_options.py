@@ -1,6 +1,7 @@
 import dataclasses
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -221,10 +222,10 @@ def ask(*arguments: str) -> Result:
 
 def test_shared_options_have_the_same_letters_everywhere() -> None:
     result = ask("-t", "LogP=1..", "-t", "QED=0.5", "-n", "3", "-o", "out.csv", "--seed", "7")
-    assert eval(result.stdout, {"inf": math.inf}) == {
+    assert eval(result.stdout, {"inf": math.inf, "PosixPath": Path}) == {
         "targets": {"LogP": (1.0, math.inf), "QED": (0.5, 0.5)},
         "number": 3,
-        "output": "out.csv",
+        "output": Path("out.csv"),
         "seed": 7,
     }
 

@@ -34,6 +34,8 @@ def tables(tmp_path: Path) -> dict[str, Path]:
         ("interpolate CCO CCC MODEL -t QED=1.5", IMPOSSIBLE),
         ("sweep CCO MODEL -p charm", UNKNOWN),
         ("sweep CCO MODEL -p qed --to 1.5", IMPOSSIBLE),
+        ("decorate c1ccccc1 MODEL -t charm=1", UNKNOWN),
+        ("link CCO CCN MODEL -t QED=1.5", IMPOSSIBLE),
         ("decode CODES MODEL -t charm=1", UNKNOWN),
         ("augment MOLECULES MODEL --filter PAIN", FILTER),
     ],

@@ -11,7 +11,7 @@ from molvae.cli.commands.generate import finish, read_known, too_few
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
 from molvae.cli.rejects import Rejects
-from molvae.cli.requests import warn_of_requests
+from molvae.cli.requests import check_targets, warn_of_requests
 from molvae.cli.stopping import stop_signals
 from molvae.cli.tables import TableInput, table_input
 from molvae.cli.terminal import say
@@ -83,6 +83,7 @@ def command(
     output.check()
     table = file if file.is_file() else None
     rejects = source.collect_rejects(output)
+    check_targets(model, targets)
     generator = generators.load(model, device)
     if table is None:
         from molvae.generation.openings import read_core

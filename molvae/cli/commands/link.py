@@ -10,7 +10,7 @@ from molvae.cli.commands.decorate import what_helps
 from molvae.cli.commands.generate import finish, read_known, too_few
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
-from molvae.cli.requests import warn_of_requests
+from molvae.cli.requests import check_targets, warn_of_requests
 from molvae.cli.stopping import stop_signals
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError
@@ -61,6 +61,7 @@ def command(
     from molvae.generation.openings import read_link
 
     output.check()
+    check_targets(model, targets)
     generator = generators.load(model, device)
     cores.tell_core(generator, read_link(generator.model, first, last), quiet=output.quiet)
     config = generators.draw_settings(generator, settings)
