@@ -1,7 +1,7 @@
 """Files that a command writes: none that it reads, none of anybody else's, and no two at once."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
@@ -15,10 +15,12 @@ from molvae.errors import UsageError
 STDIO = Path("-")
 PACKAGE = Path(__file__).resolve().parents[1]
 # What a training writes into its folder; another file in it is the user's.
-RUN_FILES = (
+TRAINING_FILES = (
     *("model.safetensors", "state.safetensors", "initial.safetensors", "log.csv"),
     *("config.toml", "tensorboard", ".lock"),
 )
+RUN_FILES = (*TRAINING_FILES, "calls.jsonl")  # and what an optimization writes
+SIGNS = ("model.safetensors", "state.safetensors", "calls.jsonl")  # that a folder is one of a run
 # The kind of file that an output may replace, of those that only molvae writes.
 KINDS = {options.OUTPUT: "", options.DATASET: "dataset"}
 
@@ -34,7 +36,7 @@ def guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
         from molvae.files.atomic import only_writer
 
         context = click.get_current_context()
-        inputs = named_inputs(context)
+        inputs = [*named_inputs(context), *_named(context, (options.RUN,))]
         force = bool(context.params.get("force"))
         with ExitStack() as locks:
             written: list[Path] = []
@@ -50,14 +52,19 @@ def guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
 
 def named_inputs(context: click.Context) -> list[Path]:
     """Return the files and folders that the parameters of a command name, but for its outputs."""
-    named = [
+    types = {each.type for each in context.command.params} - {*KINDS, options.RUN}
+    named = _named(context, types)
+    return [path for path in named if _is_there(path) and not is_device(path)]
+
+
+def _named(context: click.Context, types: Collection[click.ParamType[Any]]) -> list[Path]:
+    return [
         Path(each)
         for parameter in context.command.params
-        if parameter.type not in (*KINDS, options.RUN)
+        if parameter.type in types
         for each in _values(context.params.get(parameter.name or ""))
         if isinstance(each, str | Path)
     ]
-    return [path for path in named if _is_there(path) and not is_device(path)]
 
 
 def _outputs(context: click.Context) -> Iterator[tuple[Path, str]]:
@@ -92,8 +99,8 @@ def check_output(
     Args:
         path: the file.
         force: an existing file may be overwritten, if it is none of the others.
-        inputs: other files of the command; of a model in the folder of its training, all files of
-            that training count.
+        inputs: other files of the command; of a model in the folder of its training, or such a
+            folder, all files of the run count.
         kind: the kind of molvae file that it may replace; "" for none.
 
     Raises:
@@ -120,7 +127,7 @@ def check_run(run: Path, *, force: bool, inputs: Iterable[Path]) -> None:
     Raises:
         UsageError: as `check_output`.
     """
-    for path in (run / name for name in RUN_FILES):
+    for path in (run / name for name in TRAINING_FILES):
         _check_apart(path, inputs)
         # What an older training has locked is free, or the lock itself says so.
         if path.exists() and path.name != ".lock" and not force:
@@ -134,7 +141,7 @@ def _check_apart(path: Path, inputs: Iterable[Path | None]) -> None:
             f"{path}: is read or written already by the same command; name another file."
         )
     if any(_is_same(path, own) for other in others for own in _run_files(other)):
-        raise UsageError(f"{path}: belongs to the training that is read; name another file.")
+        raise UsageError(f"{path}: belongs to the run that is read; name another file.")
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -148,10 +155,10 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _run_files(path: Path) -> list[Path]:
-    """Return the files of the training that wrote a model or its folder; none for other files."""
+    """Return the files of the run that wrote a model or that has a folder; none for other files."""
     place = Path(os.path.realpath(path))
     folder = place if place.is_dir() else place.parent if place.name in RUN_FILES else None
-    if folder is None or not any((folder / name).is_file() for name in RUN_FILES[:2]):
+    if folder is None or not any((folder / name).is_file() for name in SIGNS):
         return []
     return [folder / name for name in RUN_FILES]
 

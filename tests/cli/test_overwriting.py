@@ -13,8 +13,9 @@ from molvae.checkpoint import MODEL_FILE
 from molvae.cli import options, overwriting
 from molvae.cli.initial import INITIAL_FILE
 from molvae.cli.main import COMMANDS, cli
-from molvae.cli.overwriting import RUN_FILES, check_output
+from molvae.cli.overwriting import RUN_FILES, TRAINING_FILES, check_output
 from molvae.errors import UsageError
+from molvae.optimize import archive
 from molvae.train import folder
 from tests.cli.running import invoke
 
@@ -24,7 +25,7 @@ NAMED = ("model", "training", "test", "test_scaffolds", "init", "dataset")
 # type of `overwriting.KINDS`.
 READ = (
     *("file", "files", "dataset", "config_file", "targets_file", "exclude"),
-    *("reference", "scaffolds", "generated", "training", "test"),
+    *("reference", "scaffolds", "generated", "training", "test", "config", "tell", "start"),
 )
 TABLE = "SMILES\nCCO\n"
 
@@ -118,13 +119,25 @@ def test_no_output_replaces_a_file_of_the_training_that_is_read(name: str, tmp_p
     (tmp_path / "other").symlink_to("run")
     for model in (run, run / "model.safetensors", tmp_path / "other"):
         done = invoke("generate", model, "--format", "csv", "-o", run / name, "--force", code=2)
-        assert "by the same command" in done.stderr or "belongs to the training" in done.stderr
+        assert (
+            "by the same command" in done.stderr or "belongs to the run that is read" in done.stderr
+        )
     check_output(run / "molecules.csv", force=False, inputs=[run])  # the user's own place as well
 
 
 def test_the_files_of_a_training_have_the_names_that_it_gives_them() -> None:
     names = {MODEL_FILE, INITIAL_FILE, folder.LOG_FILE, folder.CONFIG_FILE, folder.STATE_FILE}
-    assert set(RUN_FILES) == names | {folder.LOCK_FILE, folder.EVENTS_FOLDER}
+    assert set(TRAINING_FILES) == names | {folder.LOCK_FILE, folder.EVENTS_FOLDER}
+    assert set(RUN_FILES) == {*TRAINING_FILES, archive.FILE}
+
+
+def test_no_table_replaces_the_calls_of_an_optimization(tmp_path: Path) -> None:
+    calls = tmp_path / archive.FILE
+    calls.write_text("{}\n")
+    words = ("optimize", "--ask", 1, "--state", tmp_path, "-o", calls, "--force")
+    done = invoke(*words, code=2)
+    assert "calls.jsonl: belongs to the run that is read" in done.stderr
+    assert calls.read_text() == "{}\n"
 
 
 def test_a_model_is_never_replaced_by_a_table_nor_by_a_dataset(
