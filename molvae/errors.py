@@ -37,13 +37,17 @@ class MolvaeWarning(RuntimeWarning):
 
 
 class MolvaeError(Exception):
-    """Any failure that molvae explains itself; `exit_code` is what the command line returns."""
+    """Any failure that molvae explains itself; `exit_code` is what the command line returns.
+
+    Args:
+        lines: of the message, most often one; each is made printable.
+    """
 
     exit_code: ClassVar[int] = 1
 
     def __str__(self) -> str:
         """Return the message."""
-        return printable(super().__str__())
+        return "\n".join(map(printable, self.args))
 
 
 class UsageError(MolvaeError):

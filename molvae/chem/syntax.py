@@ -44,17 +44,17 @@ def syntax_problem(smiles: str) -> str:
     return _ring_problem(smiles) or "the string does not follow the grammar of SMILES"
 
 
-def located(smiles: str, problem: object) -> str:
-    """Return a string, what is wrong with it, and below a caret at the character that is named.
+def located(smiles: str, problem: object) -> list[str]:
+    r"""Return lines: a string, what is wrong with it, and a caret at the character that is named.
 
-    >>> print(located("CC(=O", "a branch is opened at character 3 and not closed"))
+    >>> print(*located("CC(=O", "a branch is opened at character 3 and not closed"), sep="\n")
     'CC(=O': a branch is opened at character 3 and not closed
         CC(=O
           ^
     """
     told = f"'{smiles}': {problem}"
     place = _CHARACTER.search(str(problem))
-    return f"{told}\n    {smiles}\n    {'^':>{int(place[1])}}" if place else told
+    return [told, f"    {smiles}", f"    {'^':>{int(place[1])}}"] if place else [told]
 
 
 def _ring_problem(smiles: str) -> str:

@@ -96,7 +96,7 @@ class CommandTable(click.Group):
             process.drop_streams()
             ctx.exit(BROKEN_PIPE)
         except MolvaeError as error:
-            _explain(ctx, error, str(error))
+            _explain(ctx, error, *str(error).split("\n"))
             ctx.exit(error.exit_code)
         except OSError as error:
             _explain(ctx, error, _of_system(error))
@@ -110,11 +110,12 @@ def _of_system(error: OSError) -> str:
     return f"{where}{error.strerror or error}"
 
 
-def _explain(ctx: click.Context, error: Exception, message: str) -> None:
+def _explain(ctx: click.Context, error: Exception, message: str, *more: str) -> None:
     if ctx.meta.get("molvae.debug"):
         for line in "".join(traceback.format_exception(error)).splitlines():
             say(line)
-    say(f"Error: {message}")
+    for line in (f"Error: {message}", *more):
+        say(line)
 
 
 def _set_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -50,7 +50,8 @@ def read_core(model: LoadedModel, text: str, *, anywhere: bool = False) -> Core:
     try:
         return check_core(model, text, anywhere=anywhere)
     except Rejected as rejected:
-        raise UsageError(f"core {located(text, rejected)}") from rejected
+        first, *more = located(text, rejected)
+        raise UsageError(f"core {first}", *more) from rejected
 
 
 def check_core(model: LoadedModel, text: str, *, anywhere: bool = False) -> Core:

@@ -138,6 +138,15 @@ def test_any_file_name_that_the_system_takes(name: str, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [name]
 
 
+def test_a_hidden_file_has_a_name_that_fits_and_belongs_to_one_file(tmp_path: Path) -> None:
+    usual = atomic.hidden_beside(tmp_path / "a.molvae", ".unfinished")
+    assert usual == tmp_path / ".a.molvae.unfinished"
+    names = {atomic.hidden_beside(tmp_path / (f"{'ü' * 120}{n}"), ".unfinished") for n in range(9)}
+    assert len(names) == 9
+    for place in names:
+        place.touch()
+
+
 def test_new_file_has_the_rights_of_any_new_file_and_a_replaced_one_keeps_its_own(
     tmp_path: Path,
 ) -> None:
