@@ -123,6 +123,20 @@ def standard_spelling(
     return smiles
 
 
+def without_maps(text: str) -> str:
+    """Return SMILES without atom-map numbers, which number atoms and change no molecule.
+
+    >>> without_maps("[CH3:1][OH:2]")
+    '[CH3][OH]'
+    """
+    return _ATOM_MAP.sub("]", text)
+
+
+def may_have_parent(canonical: str) -> bool:
+    """Return whether `standardize` could leave out a fragment or a charge of a molecule."""
+    return "." in canonical or _CHARGED.search(canonical) is not None
+
+
 def canonicalize(smiles: str, *, stereo: bool = True) -> str:
     """Write a molecule in RDKit's canonical spelling, brought to a fixed point.
 

@@ -26,7 +26,7 @@ from molvae.evaluate.references import (
     unpack_words,
 )
 from molvae.evaluate.sets import PAIRS_LIMIT, GuacaMol, Sets, choose_rows
-from molvae.evaluate.training import KnownMolecules
+from molvae.evaluate.training import KnownMolecules, count_known_parents
 from molvae.evaluate.work import Work
 from molvae.parallel.workers import Lost, map_chunks
 
@@ -67,6 +67,9 @@ def gather(
     known = inputs.training
     training = load_training_set(known, work) if isinstance(known, Source) else known
     sets = Sets(parsed, training=training, seed=seed)
+    if isinstance(training, KnownMolecules):
+        known_parents = count_known_parents(parsed.molecules, training, work)
+        sets = sets._replace(known_parents=known_parents)
     if suite == "guacamol" and training_source:
         compared = _guacamol(parsed, training_source, work, fcd=fcd, seed=seed)
         sets = sets._replace(guacamol=compared)
@@ -173,6 +176,7 @@ def count(sets: Sets) -> dict[str, Any]:
         "invalid": parsed.invalid,
         "diversity": min(len(parsed.molecules), PAIRS_LIMIT),
     }
+    counts |= {name: n for name, n in _marks(sets).items() if n}
     failed = np.isnan(parsed.properties[parsed.valid]).sum(axis=0)
     if failed.any():
         counts["property_failed"] = {
@@ -196,6 +200,17 @@ def count(sets: Sets) -> dict[str, Any]:
     if isinstance(training, KnownMolecules):
         counts |= {"training": len(training.molecules), "training_invalid": training.invalid}
     return counts
+
+
+def _marks(sets: Sets) -> dict[str, int]:
+    """Count valid strings that are more, or less, than one molecule."""
+    molecules = sets.generated.molecules
+    return {
+        "atom_maps": sets.generated.mapped,
+        "mixtures": sum("." in smiles for smiles in molecules),
+        "place_holders": sum("*" in smiles for smiles in molecules),
+        "known_parents": sets.known_parents,
+    }
 
 
 def _guacamol(

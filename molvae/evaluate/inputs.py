@@ -13,7 +13,7 @@ from molvae.evaluate.training import Training
 from molvae.files.atomic import write_atomically
 from molvae.files.cache import cache_folder
 
-DEFINITIONS = 1  # of what is counted; another number makes cached statistics unfindable
+DEFINITIONS = 2  # of what is counted; another number makes cached statistics unfindable
 FORMAT = 1  # of the files
 
 

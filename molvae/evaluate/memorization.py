@@ -11,7 +11,7 @@ import numpy as np
 
 from molvae.chem.neighbors import nearest
 from molvae.chem.similarity import BITS, fingerprints
-from molvae.chem.smiles import canonical_molecule
+from molvae.chem.smiles import canonical_molecule, without_maps
 from molvae.errors import Rejected
 from molvae.evaluate.training import Training
 from molvae.evaluate.work import Work
@@ -61,7 +61,7 @@ def _fingerprint_all(smiles: list[str]) -> list[bytes]:
     found = []
     for text in smiles:
         try:
-            found.append(bytes(fingerprints([canonical_molecule(text)[1]])[0]))
+            found.append(bytes(fingerprints([canonical_molecule(without_maps(text))[1]])[0]))
         except Rejected:
             found.append(b"")
     return found

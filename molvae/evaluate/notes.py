@@ -13,12 +13,29 @@ ENOUGH = 3_000  # molecules; a symbol in 0.1 % of molecules is then missed once 
 SMALL = 1_000  # molecules; below, shares and distances are too uncertain to compare generators
 REPAIRED = 0.03  # loss of aromatic atoms that suggests silently repaired SELFIES
 
+# What strings may hold beside one molecule, and what it means for the numbers.
+MARKS = {
+    "atom_maps": "strings with atom-map numbers: {}. These number atoms and change no molecule, and"
+    " are left out.",
+    "mixtures": "salts and mixtures: {}. All numbers are of the whole.",
+    "known_parents": "molecules that count as novel because they are salts or ions: {}. In the"
+    " standard form of molvae prepare (largest fragment, neutral, without stereo), they are"
+    " molecules of the training set.",
+    "place_holders": "strings with place holders (*): {}. These are parts of molecules, which RDKit"
+    " reads: they count as valid.",
+}
+
 
 def notes(
     values: Mapping[str, Any], counts: Mapping[str, Any], sets: Sets, *, suite: str, fcd: bool
 ) -> tuple[str, ...]:
     """Return the notes on a report with these values and counts; see `evaluate_sets`."""
-    said = [*_of_sizes(counts, sets), *_of_bad_rows(counts, sets), *_of_novelty(values, sets)]
+    said = [
+        *_of_sizes(counts, sets),
+        *_of_marks(counts),
+        *_of_bad_rows(counts, sets),
+        *_of_novelty(values, sets),
+    ]
     if suite == "basic":
         said += _of_usage(sets)
     if suite == "moses":
@@ -75,6 +92,13 @@ def _of_bad_rows(counts: Mapping[str, Any], sets: Sets) -> Iterator[str]:
     for name, rows in bad.items():
         if rows:
             yield f"{rows:,} rows of the {name} set are damaged or no molecules: left out."
+
+
+def _of_marks(counts: Mapping[str, Any]) -> Iterator[str]:
+    """Tell of salts, atom maps and place holders."""
+    for name, words in MARKS.items():
+        if name in counts:
+            yield words.format(f"{counts[name]:,}")
 
 
 def _of_novelty(values: Mapping[str, Any], sets: Sets) -> Iterator[str]:

@@ -15,7 +15,7 @@ from molvae.chem.fragments import brics_fragments, ring_scaffold
 from molvae.chem.moses_filters import moses_alert
 from molvae.chem.properties import measure
 from molvae.chem.similarity import BITS, fingerprints
-from molvae.chem.smiles import canonical_molecule, canonicalize
+from molvae.chem.smiles import canonical_molecule, canonicalize, without_maps
 from molvae.errors import Rejected
 from molvae.evaluate.usage import Usage, Used, used_by
 from molvae.evaluate.work import HERE, Work
@@ -43,7 +43,10 @@ class Pieces(NamedTuple):
 
 
 class Molecule(NamedTuple):
-    """One row of `Parsed`; only the reason of an invalid molecule."""
+    """One row of `Parsed`; only the reason of an invalid molecule.
+
+    `mapped` tells whether atom-map numbers were left out.
+    """
 
     reason: str = ""
     canonical: str = ""
@@ -53,6 +56,7 @@ class Molecule(NamedTuple):
     shape: tuple[float, ...] = (float("nan"),) * len(SHAPES)
     pieces: Pieces = Pieces()
     used: Used = Used()
+    mapped: bool = False
 
 
 class Structures(NamedTuple):
@@ -81,6 +85,7 @@ class Parsed:
     alerted: np.ndarray  # whether MOSES would leave it out, shape (N,)
     usage: Usage | None
     system_counts: np.ndarray  # number of different ring systems of each, shape (N,)
+    mapped: int  # valid strings whose atom-map numbers are left out
     system_numbers: np.ndarray  # these, string by string, as indices into `usage.systems`
 
     def __len__(self) -> int:
@@ -161,6 +166,7 @@ class _Columns:
         self.fingerprints = bytearray()
         self.structures = Structures(Counter(), Counter(), Counter())
         self.alerted = bytearray()
+        self.mapped = 0
         self.usage = Usage()
         self.numbers: dict[str, int] = {}
         self.system_counts, self.system_numbers = array("H"), array("i")
@@ -178,6 +184,7 @@ class _Columns:
         if row.pieces.alert:
             self.structures.alerts[row.pieces.alert] += 1
         self.alerted.append(bool(row.pieces.alert))
+        self.mapped += row.mapped
         self.system_counts.append(len(row.used.systems))
         for system in row.used.systems:
             self.system_numbers.append(self.numbers.setdefault(system, len(self.numbers)))
@@ -197,6 +204,7 @@ class _Columns:
             structures=self.structures,
             alerted=np.frombuffer(self.alerted, bool),
             usage=self.usage if usage else None,
+            mapped=self.mapped,
             system_counts=np.array(self.system_counts),
             system_numbers=np.array(self.system_numbers),
         )
@@ -220,8 +228,9 @@ def _parse_all(
 
 
 def _parse(text: str, names: tuple[str, ...], *, structures: bool, usage: bool) -> Molecule:
+    bare = without_maps(text)
     try:
-        canonical, mol = canonical_molecule(text)
+        canonical, mol = canonical_molecule(bare)
         flat = without_stereo(canonical)
     except Rejected as rejected:
         return Molecule(rejected.reason)
@@ -233,6 +242,7 @@ def _parse(text: str, names: tuple[str, ...], *, structures: bool, usage: bool) 
         shape=_shape(mol),
         pieces=_pieces(mol) if structures else Pieces(),
         used=used_by(mol, flat) if usage else Used(),
+        mapped=bare != text,
     )
 
 

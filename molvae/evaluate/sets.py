@@ -47,6 +47,7 @@ class Sets(NamedTuple):
     # Test set -> largest Tanimoto similarity to it of each molecule of the sample.
     similarities: Mapping[str, np.ndarray] = MappingProxyType({})
     usage: Usage | None = None  # of the training set
+    known_parents: int = 0  # novel molecules whose standard form is in the training set
     nearness: Nearness | None = None  # of the sample to the training set
     control: Nearness | None = None  # of molecules of the reference to the training set
 

@@ -8,7 +8,14 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from molvae.chem.smiles import Standardization, canonicalize, standardize
+from molvae.chem.smiles import (
+    DEFAULT_STANDARDIZATION,
+    Standardization,
+    canonicalize,
+    may_have_parent,
+    standardize,
+    without_maps,
+)
 from molvae.errors import Rejected
 from molvae.evaluate.parsed import without_stereo
 from molvae.evaluate.work import HERE, Work
@@ -100,12 +107,26 @@ class IndexedMolecules:
         return known
 
 
+def count_known_parents(molecules: Sequence[str], training: KnownMolecules, work: Work) -> int:
+    """Count distinct novel molecules whose standard form is a molecule of the training set.
+
+    These are salts, mixtures and ions of known molecules.
+    """
+    candidates = [smiles for smiles in dict.fromkeys(molecules) if may_have_parent(smiles)]
+    new = ~training.contains(candidates) if candidates else ()
+    novel = [smiles for smiles, is_new in zip(candidates, new, strict=True) if is_new]
+    standard = partial(_standardize_all, standardization=DEFAULT_STANDARDIZATION)
+    forms = work.apply("Standardizing salts and ions", standard, novel)
+    known = [form for form in forms if form and not isinstance(form, Lost)]
+    return int(training.contains_without_stereo(known).sum()) if known else 0
+
+
 def _hash_all(smiles: list[str]) -> list[tuple[int, int] | None]:
     """Return the hashes of each molecule with and without stereo marks, None if invalid."""
     hashes: list[tuple[int, int] | None] = []
     for text in smiles:
         try:
-            canonical = canonicalize(text)
+            canonical = canonicalize(without_maps(text))
             with_stereo, flat = molecule_hash([canonical, without_stereo(canonical)])
             hashes.append((int(with_stereo), int(flat)))
         except Rejected:

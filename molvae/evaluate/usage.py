@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from molvae.chem.rings import ring_sizes, ring_systems
 from molvae.chem.selfies import encode
-from molvae.chem.smiles import canonical_molecule, canonicalize
+from molvae.chem.smiles import canonical_molecule, canonicalize, without_maps
 from molvae.errors import Rejected
 from molvae.evaluate.work import HERE, Work
 
@@ -91,7 +91,7 @@ def _used_by_all(smiles: list[str]) -> list[Used | None]:
     found: list[Used | None] = []
     for text in smiles:
         try:
-            canonical, mol = canonical_molecule(text)
+            canonical, mol = canonical_molecule(without_maps(text))
             found.append(used_by(mol, canonicalize(canonical, stereo=False)))
         except Rejected:
             found.append(None)

@@ -12,7 +12,7 @@ HELD_OUT = [smiles for _, smiles in DRUGS[60:90]]
 SUITES = ("basic", "moses")
 # The same number under the name that each suite has for it.
 VALID = {"basic": "validity", "moses": "valid"}
-NOVEL = {"basic": "novelty", "moses": "Novelty"}
+NOVEL = {"basic": "novelty", "moses": "Novelty", "guacamol": "novelty"}
 UNIQUE = {"basic": "uniqueness", "moses": "unique@1000"}
 DIVERSE = {"basic": "IntDiv1", "moses": "IntDiv"}
 
@@ -74,6 +74,45 @@ def test_double_bonds_in_place_or_aromatic(suite: str) -> None:
     expected = numbers(TRAINING[20:50], suite)
     assert numbers(kekule, suite) == pytest.approx(expected)
     assert numbers(TRAINING[20:50], suite, training=kekule)[NOVEL[suite]] == 0
+
+
+MAPPED = ["[CH3:1][CH2:2][OH:3]", "[CH3:1][C:2](=[O:3])[NH2:4]", "[cH:1]1ccccc1"]
+
+
+@pytest.mark.parametrize("suite", [*SUITES, "guacamol"])
+def test_atom_maps_change_no_number(suite: str) -> None:
+    bare = ["CCO", "CC(N)=O", "c1ccccc1"]
+    for training in (bare, MAPPED):
+        found = evaluate(MAPPED, suite=suite, fcd=False, training=training, reference=bare)
+        expected = evaluate(bare, suite=suite, fcd=False, training=bare, reference=bare)
+        assert found.values == expected.values
+        assert found.values[NOVEL[suite]] == 0
+        assert found.counts == expected.counts | {"atom_maps": 3}
+        assert any(note.startswith("strings with atom-map numbers: 3.") for note in found.notes)
+
+
+@pytest.mark.parametrize("suite", [*SUITES, "guacamol"])
+def test_salts_and_ions_of_training_molecules_are_told(suite: str) -> None:
+    salts = ["CCN.Cl", "CC(=O)[O-].[Na+]", "CC(=O)[O-]", "CC[NH3+]", "C[N+](C)(C)C.[Cl-]"]
+    found = evaluate(salts, suite=suite, fcd=False, training=["CCN", "CC(=O)O"])
+    assert found.values[NOVEL[suite]] == 1
+    assert found.counts["mixtures"] == 3
+    assert found.counts["known_parents"] == 4
+    notes = " ".join(found.notes)
+    assert "salts and mixtures: 3. All numbers are of the whole." in notes
+    assert "novel because they are salts or ions: 4. In the standard form of molvae" in notes
+
+
+def test_place_holders_are_counted() -> None:
+    found = evaluate(["*CCO", "[*:1]CC[*:2]", "CCO"], fcd=False)
+    assert found.values["validity"] == 1
+    assert (found.counts["place_holders"], found.counts["atom_maps"]) == (2, 1)
+    assert any("place holders (*): 2." in note for note in found.notes)
+
+
+def test_ordinary_molecules_have_no_such_counts() -> None:
+    found = evaluate(TRAINING, fcd=False, training=TRAINING)
+    assert not {"atom_maps", "place_holders", "known_parents"} & found.counts.keys()
 
 
 @pytest.mark.parametrize("suite", SUITES)
