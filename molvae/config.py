@@ -203,7 +203,15 @@ class GenerateConfig:
     novel: bool = setting(
         False, "Reject molecules of the training set; the default of models trained with --init"
     )
-    in_range: bool = setting(False, "Reject molecules outside a requested range or class")
+    in_range: bool = setting(
+        False, "Reject molecules outside a requested range or class, or too far from a point"
+    )
+    within: float = setting(
+        0.5,
+        "How far from a point still meets it, in standard deviations of the training set",
+        low=0.0,
+        high=10.0,
+    )
     rings: str = setting(
         "known",
         "known: reject molecules with a ring system that hardly any training molecule has (tier"

@@ -45,7 +45,7 @@ from molvae.generation.search import SEARCH, Search
 from molvae.model.device import choose_device
 from molvae.model.ood import CODES
 from molvae.presets import NEAR_RADIUS, NEAR_TRIES, SWEEP_GUIDANCE
-from molvae.targets import Request, Targets, spell
+from molvae.targets import Request, Targets, spell, warn_of_targets
 
 
 class MoleculeGenerator:
@@ -138,6 +138,7 @@ class MoleculeGenerator:
         example = "targets, such as [{'LogP': 2.5}] or table.to_dict('records')"
         sets: list[Any] = [targets] if one else listed("targets", targets, example)
         requests = [self.request(each) for each in sets]
+        warn_of_targets([r for r, each in zip(requests, sets, strict=True) if r is not each])
         if not requests:
             raise UsageError("the list of targets is empty.")
         if whole_number("n", n, 0, MAX_MOLECULES) < len(requests):

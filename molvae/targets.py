@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
@@ -115,11 +116,6 @@ class Request:
         return {f"target_{name}": format_range(wanted) for name, wanted in self.ranges.items()}
 
     @property
-    def has_range(self) -> bool:
-        """Whether a range or a class is asked for, and not only points."""
-        return any(isinstance(w, str) or w[0] < w[1] for w in self.ranges.values())
-
-    @property
     def unfamiliar(self) -> list[str]:
         """The targets that lie outside the training range, p0.1 to p99.9; a class never does."""
         found = []
@@ -129,6 +125,16 @@ class Request:
                 if low > self.normalizer.high[column] or high < self.normalizer.low[column]:
                     found.append(name)
         return found
+
+    def outside(self, name: str) -> str:
+        """Return a sentence on a target that lies outside the training range."""
+        normalizer = self.normalizer
+        column = normalizer.names.index(name)
+        low, high = normalizer.low[column], normalizer.high[column]
+        return (
+            f"{name}={format_range(self.ranges[name])} lies outside the model's training range"
+            f" {low:.3g}..{high:.3g}; the nearest value there is used"
+        )
 
     def point(self, random: np.random.Generator) -> np.ndarray:
         """Choose the one value of each property that a molecule is generated for.
@@ -169,18 +175,32 @@ class Request:
             if name in values
         )
 
-    def missed_range(self, values: Mapping[str, Reading]) -> str:
-        """Return the first target whose range or class the values by name miss, "" for none.
+    def missed(self, values: Mapping[str, Reading], *, within: float) -> list[str]:
+        """Return the targets that values by name miss.
 
-        A point is no range: it says where to aim, and no molecule meets it exactly.
+        Args:
+            values: by name; a target that has no value is passed over.
+            within: how far from a point still meets it, in standard deviations.
         """
-        rates = self.normalizer.rates
-        for name, wanted in self.ranges.items():
-            if name in values and not is_hit(
-                values[name], wanted, tolerance=math.inf, rates=rates.get(name, NO_RATES)
-            ):
-                return name
-        return ""
+        scales, rates = self.normalizer.scales, self.normalizer.rates
+        return [
+            name
+            for name, wanted in self.ranges.items()
+            if name in values
+            and not is_hit(
+                values[name],
+                wanted,
+                tolerance=within * scales[name],
+                rates=rates.get(name, NO_RATES),
+            )
+        ]
+
+
+def warn_of_targets(requests: Iterable[Request]) -> None:
+    """Warn once of each target outside the training range, as the command line does."""
+    strange = {name: each for each in requests for name in each.unfamiliar}
+    for name, request in strange.items():
+        warnings.warn(request.outside(name), stacklevel=3)
 
 
 def spell(name: str, normalizer: PropertyNormalizer) -> str:

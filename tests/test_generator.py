@@ -14,8 +14,9 @@ from molvae.chem.properties import measure
 from molvae.chem.smiles import canonicalize
 from molvae.config import GenerateConfig
 from molvae.errors import ArtifactError, ConfigError, InputError, Rejected, UsageError
+from molvae.generation.pictures import legend
 from molvae.generation.proposals import RESAMPLES, Proposal, propose
-from molvae.generation.results import Generated, Generation
+from molvae.generation.results import Generated, Generation, Values
 from molvae.generation.tiles import TILE
 from molvae.generator import MoleculeGenerator
 from molvae.model.decoder import Stepper
@@ -239,6 +240,42 @@ def test_numbers_that_cannot_be_meant_are_refused(generator: MoleculeGenerator) 
 def test_a_target_outside_the_training_set_marks_its_rows(generator: MoleculeGenerator) -> None:
     molecules = generator.generate(4, [{"LogP": 30.0}, {"LogP": 2.0}], config=RAW, seed=1)
     assert [molecule.ood for molecule in molecules] == [True, True, False, False]
+
+
+def test_a_target_outside_the_training_set_is_warned_of(generator: MoleculeGenerator) -> None:
+    with pytest.warns(UserWarning, match="LogP=90 lies outside the model's training range"):
+        generator.generate(1, {"LogP": 90.0}, config=GenerateConfig(tier="raw"), seed=1)
+
+
+def test_threads_are_given_back(generator: MoleculeGenerator) -> None:
+    before = torch.get_num_threads()
+    inside: list[int] = []
+    try:
+        torch.set_num_threads(2)
+        with pytest.MonkeyPatch.context() as patch:
+            start = generator.model.network.start
+            patch.setattr(
+                generator.model.network,
+                "start",
+                lambda *given: inside.append(torch.get_num_threads()) or start(*given),
+            )
+            generator.generate(1, config=GenerateConfig(tier="raw"), seed=1)
+        assert torch.get_num_threads() == 2
+        assert set(inside) == {1}
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_notebook_shows_pictures_with_values(generator: MoleculeGenerator) -> None:
+    found = generator.generate(
+        14, {"LogP": 2.0}, config=GenerateConfig(tier="raw", max_tries=1), seed=1
+    )
+    page = found._repr_html_()
+    assert page.startswith("<svg")
+    assert "12 of 14 molecules" in page
+    assert legend(found[0].row(), [*found[0].properties]).startswith("LogP ")
+    assert repr(Values(MW=248.36999999999998)) == "{'MW': 248.4}"
+    assert "0 of 0 molecules" in replace(found, molecules=[])._repr_html_()
 
 
 def test_a_request_reaches_the_decoder(generator: MoleculeGenerator) -> None:

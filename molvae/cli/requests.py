@@ -117,26 +117,10 @@ def _targets(
     return targets
 
 
-def warn_of_targets(request: "Request", *, quiet: bool, so: str = "", of: str = "") -> None:
-    """Warn of targets outside the model's training range.
-
-    Args:
-        request: the targets.
-        quiet: write nothing.
-        so: the end of the sentence.
-        of: the name of a molecule whose own properties they are.
-    """
-    from molvae.targets import format_range
-
-    normalizer = request.normalizer
+def warn_of_targets(request: "Request", *, quiet: bool, so: str = "") -> None:
+    """Warn of targets outside the model's training range; `so` ends the sentence."""
     for name in request.unfamiliar:
-        column = normalizer.names.index(name)
-        say(
-            f"Warning: {of}{name}={format_range(request.ranges[name])} lies outside the model's"
-            f" training range {normalizer.low[column]:.3g}..{normalizer.high[column]:.3g}; the"
-            f" nearest value there is used{so}.",
-            quiet=quiet,
-        )
+        say(f"Warning: {request.outside(name)}{so}.", quiet=quiet)
 
 
 def warn_of_requests(

@@ -128,6 +128,16 @@ def error_text(errors: Mapping[str, Any]) -> str:
     return f"{', '.join(figures)} on {held_out(errors)}, {largest}"
 
 
+def together(summary: "Summary") -> Iterator[str]:
+    """Yield the share of molecules that meet all targets, where there are several."""
+    if len(summary.control) > 1:
+        within = summary.settings["within"]
+        yield (
+            f"all targets together: met by {summary.all_met:.0%} of the molecules (a point within"
+            f" {within:g} sd)"
+        )
+
+
 def similarities(tanimoto: Iterable[float]) -> str:
     """Return the range of similarities to the source molecules, at least one, in words."""
     ordered = sorted(tanimoto)

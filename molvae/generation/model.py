@@ -28,6 +28,7 @@ from molvae.generation.headers import (
     read_standardization,
 )
 from molvae.generation.tiles import TILE, by_tile, padded_ids
+from molvae.model.device import one_thread
 from molvae.model.latent import Posterior
 from molvae.model.sampling import Prefix, sample, symbol_costs
 from molvae.normalizer import Reading
@@ -182,7 +183,7 @@ class LoadedModel:
     def _encode_ids(self, ids: Tensor) -> Posterior:
         """Return q(z given x) of molecules as padded ids (N, T), in shapes (N, Z)."""
         lengths = (ids != PAD).sum(dim=1).clamp(min=1)
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             return self.network.encode(ids.to(self.device), lengths.to(self.device))
 
     def predict(self, means: Tensor) -> np.ndarray:
@@ -191,7 +192,7 @@ class LoadedModel:
         Returns:
             Values in their units, shape (N, P).
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             standardized = self.network.predict_properties(means).cpu().numpy()
         return self.normalizer.restore(standardized)
 
@@ -239,18 +240,19 @@ class LoadedModel:
         decoded: list[DecodedString] = []
         for begin in range(0, len(codes), AT_ONCE):
             rows = slice(begin, begin + AT_ONCE)
-            drawn = sample(
-                self.network,
-                codes[rows].to(self.device),
-                conditions[rows].to(self.device),
-                torch.from_numpy(uniforms[rows]).to(self.device),
-                temperature=settings.temperature,
-                top_p=settings.top_p,
-                guidance=settings.guidance,
-                noise=settings.noise,
-                live=self._live,
-                prefix=None if given is None else Prefix(given[rows].to(self.device), not_next),
-            )
+            with one_thread():
+                drawn = sample(
+                    self.network,
+                    codes[rows].to(self.device),
+                    conditions[rows].to(self.device),
+                    torch.from_numpy(uniforms[rows]).to(self.device),
+                    temperature=settings.temperature,
+                    top_p=settings.top_p,
+                    guidance=settings.guidance,
+                    noise=settings.noise,
+                    live=self._live,
+                    prefix=None if given is None else Prefix(given[rows].to(self.device), not_next),
+                )
             symbols = map(self.vocabulary.decode, drawn.ids.tolist())
             figures = (drawn.ended, drawn.nll, drawn.prefix_nll)
             decoded += map(DecodedString, symbols, *(each.tolist() for each in figures))

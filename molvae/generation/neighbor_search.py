@@ -5,6 +5,7 @@ others that share little with it. What lies between differs from molecule to mol
 search takes all of it: several noise levels and radii, and the most similar molecules stay.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import Codes, Proposal, propose
 from molvae.generation.rejection import EXCLUDED, RejectionSampler
 from molvae.generation.results import Generated, Generation, control_errors, share
+from molvae.normalizer import Reading
 from molvae.presets import NEAR_RADIUS, NEAR_TRIES, DrawSettings
 from molvae.targets import Request, miss
 
@@ -180,12 +182,15 @@ class NeighborSearch:
             for number, near in enumerate(best, 1)
         ]
         molecules = [near.molecule for near in kept]
+        within, normalizer = self.settings.within, self.model.normalizer
+        met = sum(not asked.missed(_values(molecule), within=within) for molecule in molecules)
         summary = found.summary._replace(
             requested=self.n,
             found=len(kept),
             novelty=share(sum(molecule.novel for molecule in molecules), len(molecules)),
             refusals={reason: count for reason, count in refusals.most_common() if count},
-            control=control_errors(molecules, self.model.normalizer.scales),
+            control=control_errors(molecules, normalizer.scales, normalizer.rates),
+            all_met=share(met, len(molecules)) if asked.ranges else math.nan,
         )
         return Generation(kept, summary)
 
@@ -212,8 +217,12 @@ def _same_scaffold(molecule: Generated, center: PreparedMolecule) -> bool:
     return murcko_scaffold(one) == murcko_scaffold(other)
 
 
+def _values(molecule: Generated) -> dict[str, Reading]:
+    return {**molecule.predicted, **molecule.properties}
+
+
 def _fitness(asked: Request, near: Near) -> float:
-    values = {**near.molecule.predicted, **near.molecule.properties}
+    values = _values(near.molecule)
     scales = asked.normalizer.scales
     missed = [miss(values[name], wanted) / scales[name] for name, wanted in asked.ranges.items()]
     return near.tanimoto - sum(missed)

@@ -36,8 +36,8 @@ class Step(NamedTuple):
     Attributes:
         at: how far it is: the share of a path, 0 to 1, or the value asked for.
         molecule: the decoded molecule.
-        tanimoto: its similarity to each molecule that the series was made from, by Morgan
-            fingerprints of radius 2.
+        tanimoto: its similarity to the molecule that the series was made from, or to each of two,
+            by Morgan fingerprints of radius 2.
         noise: fraction of noise in its latent code.
         rare_rings: how many of the molecules decoded for this step have a ring system that is rare
             in training, for which they were refused.
@@ -45,9 +45,14 @@ class Step(NamedTuple):
 
     at: float
     molecule: Decoded
-    tanimoto: tuple[float, ...]
+    tanimoto: float | tuple[float, ...]
     noise: float
     rare_rings: int = 0
+
+    @property
+    def similarities(self) -> tuple[float, ...]:
+        """The similarity to each molecule that the series was made from, one or two."""
+        return self.tanimoto if isinstance(self.tanimoto, tuple) else (self.tanimoto,)
 
 
 def interpolate(
@@ -212,7 +217,7 @@ def _fitness(request: Request, step: Step) -> float:
 
     A target that is missed by a standard deviation costs as much as all similarity brings.
     """
-    first, last = step.tanimoto
+    first, last = step.similarities
     scales = request.normalizer.scales
     missed = [
         miss(step.molecule.value(name), wanted) / scales[name]
@@ -222,8 +227,8 @@ def _fitness(request: Request, step: Step) -> float:
 
 
 def _step(at: float, tried: Found, near: Sequence[PreparedMolecule]) -> Step:
-    likeness = tuple(tanimoto(tried.molecule.smiles, other.smiles) for other in near)
-    return Step(at, tried.molecule, likeness, tried.noise)
+    first, *rest = (tanimoto(tried.molecule.smiles, other.smiles) for other in near)
+    return Step(at, tried.molecule, (first, *rest) if rest else first, tried.noise)
 
 
 def _linear(first: Tensor, last: Tensor, share: float) -> Tensor:

@@ -5,6 +5,7 @@ order of blocks, attempts and slots, so the same molecules come out in whatever 
 done.
 """
 
+import math
 import secrets
 import time
 from collections import Counter, deque
@@ -35,6 +36,7 @@ from molvae.generation.results import (
     Generated,
     Generation,
     Summary,
+    Values,
     control_errors,
     share,
 )
@@ -240,7 +242,7 @@ class RejectionSampler:
         return Generated(
             id=slot + 1,
             smiles=candidate.smiles,
-            properties=dict(zip(model.measured, candidate.values, strict=True)),
+            properties=Values(zip(model.measured, candidate.values, strict=True)),
             predicted={
                 name: model.normalizer.reading(proposal.predicted, name) for name in model.labels
             },
@@ -258,25 +260,41 @@ class RejectionSampler:
         if settings.novel and not molecule.novel:
             return "in the training set"
         if settings.in_range:
-            missed = self.request(molecule.id - 1).missed_range(_values(molecule))
-            return f"{missed} out of range" if missed else ""
+            missed = self._missed(molecule, within=settings.within)
+            return f"{missed[0]} out of range" if missed else ""
         return ""
+
+    def _missed(self, molecule: Generated, *, within: float) -> list[str]:
+        return self.request(molecule.id - 1).missed(_values(molecule), within=within)
 
     @property
     def _must_be_unique(self) -> bool:
         return self.settings.tier == "consistent" and self.settings.unique
 
     def _settle(self, slot: int) -> None:
-        """Keep the candidate nearest to its targets, in standard deviations of the training set."""
+        """Keep the candidate that misses the fewest ranges, and of these the nearest.
+
+        Nearness is to all targets, in standard deviations of the training set.
+        """
         candidates = self.candidates.pop(slot, [])
         free = [c for c in candidates if not (self._must_be_unique and c.smiles in self.used)]
         self.refusals["duplicate"] += len(candidates) - len(free)
         if free:
             request = self.request(slot)
-            best = min(free, key=lambda candidate: request.distance(_values(candidate)))
+
+            def rank(candidate: Generated) -> tuple[int, float]:
+                missed = self._missed(candidate, within=math.inf)
+                return len(missed), request.distance(_values(candidate))
+
+            best = min(free, key=rank)
             self.found[slot] = best
             self.used.add(best.smiles)
             self.refusals["another was nearer"] += len(free) - 1
+
+    def _all_met(self, molecules: Sequence[Generated]) -> float:
+        asked = [molecule for molecule in molecules if molecule.targets]
+        within = self.settings.within
+        return share(sum(not self._missed(each, within=within) for each in asked), len(asked))
 
     def _result(self, seconds: float) -> Generation[Generated]:
         molecules = [self.found[slot] for slot in sorted(self.found)]
@@ -293,6 +311,7 @@ class RejectionSampler:
             index_error_rate=self.model.checkpoint.index.error_rate,
             refusals={reason: n for reason, n in self.refusals.most_common() if n},
             control=control_errors(molecules, normalizer.scales, normalizer.rates),
+            all_met=self._all_met(molecules),
             seed=self.seed,
             model=self.model.name,
             settings=as_dict(settings),

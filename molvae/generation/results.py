@@ -40,6 +40,18 @@ class Decoration(NamedTuple):
     nll: float
 
 
+class Values(dict[str, float]):
+    """Properties by name: a dictionary that prints the digits that mean something.
+
+    >>> Values(MW=248.36999999999998, LogP=2.9738400000000005)
+    {'MW': 248.4, 'LogP': 2.974}
+    """
+
+    def __repr__(self) -> str:
+        """Return the dictionary with four digits of each value."""
+        return "{" + ", ".join(f"{name!r}: {value:.4g}" for name, value in self.items()) + "}"
+
+
 class Generated(NamedTuple):
     """One molecule.
 
@@ -164,6 +176,7 @@ class Summary(NamedTuple):
         index_error_rate: how often a new molecule is taken for one of the training set.
         refusals: draws that were not used, by reason; with the found ones they make up `draws`.
         control: asked against got, by property.
+        all_met: share of the molecules with targets that meet all of them together; NaN without.
         seed: to repeat it.
         model: short hash of the model's content.
         settings: temperature and the like.
@@ -184,12 +197,13 @@ class Summary(NamedTuple):
     model: str
     settings: Mapping[str, Any]
     seconds: float
+    all_met: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; a share of nothing is None."""
         plain = self._asdict()
         plain["control"] = {name: control._asdict() for name, control in self.control.items()}
-        for name in ("acceptance", "uniqueness", "novelty"):
+        for name in ("acceptance", "uniqueness", "novelty", "all_met"):
             plain[name] = None if math.isnan(plain[name]) else plain[name]
         return plain
 
@@ -211,6 +225,22 @@ class Generation(Sequence[Molecule], Generic[Molecule]):
 
     molecules: Sequence[Molecule]
     summary: Summary
+
+    def _repr_html_(self) -> str:
+        """Return pictures of the first molecules with their values: what a notebook shows."""
+        from molvae.generation.pictures import SHOWN, grid, legend  # loads RDKit's drawing
+
+        shown: list[Any] = list(self.molecules[:SHOWN])
+        rows = [each.row() for each in shown]
+        plain: list[Generated] = [getattr(each, "molecule", each) for each in shown]
+        legends = [
+            legend(row, [*each.properties, *(f"predicted_{name}" for name in each.predicted)])
+            for row, each in zip(rows, plain, strict=True)
+        ]
+        summary = self.summary
+        more = f"{len(rows)} of {len(self)} molecules, {summary.draws} draws, seed {summary.seed},"
+        more += f" model {summary.model}"
+        return grid([row["SMILES"] for row in rows], legends, more)
 
     def __len__(self) -> int:
         """Return the number of molecules."""

@@ -1,10 +1,27 @@
 """The device of the model."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from molvae.errors import UsageError
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread, and give the others back.
+
+    Sampling is many small matrix products: a second thread costs more than it brings, above all on
+    a machine that is busy. One thread also makes the sums the same everywhere.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(name: str) -> str:

@@ -40,7 +40,7 @@ def test_linkers_are_shown_between_both_marks() -> None:
     ("arguments", "words"),
     [
         (("decorate", "c1ccccc1("), "\n    c1ccccc1(\n            ^"),
-        (("decorate", "[*:1]c1ccncc1", "moses", "--in-range"), "--in-range needs a range"),
+        (("decorate", "[*:1]c1ccncc1", "moses", "--in-range"), "--in-range needs a target"),
         (("link", "c1ccccc1", "[*:1]C", "moses"), "0 marks, where one is meant"),
         (("generate", "moses", "--keep", "C=[*:1]"), "a mark in the wrong place"),
     ],

@@ -122,7 +122,7 @@ def test_a_sweep_gives_the_molecule_the_values_that_its_own_code_does_not(
     assert len({step.molecule.smiles for step in steps}) >= 6
     assert all(step.molecule.consistent for step in steps)
     own = np.argmin(np.abs(np.subtract(values, ends[0].values[druglike.measured.index("LogP")])))
-    assert np.argmax([step.tanimoto[0] for step in steps]) == own
+    assert np.argmax([step.tanimoto for step in steps]) == own
 
 
 def test_between_two_molecules_stand_others_ever_less_like_the_first(

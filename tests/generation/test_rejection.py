@@ -329,9 +329,34 @@ def test_in_range_refuses_what_lies_outside_and_names_the_property() -> None:
     assert none.summary.refusals == {"LogP out of range": 6}
 
 
-def test_in_range_leaves_points_alone_since_no_molecule_hits_one() -> None:
-    found = draw(one_of_each, 3, [{"LogP": (2.5, 2.5), "MW": (0.0, 1000.0)}], in_range=True)
-    assert smiles_of(found) == SMILES[:3]
+def test_in_range_refuses_what_is_too_far_from_a_point() -> None:
+    weight, scale = WEIGHTS[SMILES[3]], dict(zip(MEASURED, NORMALIZER.scale, strict=True))["MW"]
+    asked: list[dict[str, Range]] = [{"MW": (weight, weight), "LogP": (-99.0, 99.0)}]
+    for within in (0.1, 0.5):
+        near = [s for s in SMILES if abs(WEIGHTS[s] - weight) <= within * scale]
+        found = draw(one_of_each, 60, asked, in_range=True, within=within, max_tries=1)
+        assert smiles_of(found) == near
+        assert found.summary.refusals == {"MW out of range": 60 - len(near)}
+        assert found.summary.all_met == 1.0
+
+
+def test_best_of_prefers_a_range_that_is_met_to_a_point_that_is_near() -> None:
+    met = next(s for s in SMILES if WEIGHTS[s] > 250.0 > WEIGHTS[SMILES[0]])
+    low_p = float(measure(Chem.MolFromSmiles(SMILES[0]), ["LogP"])[0])
+    asked: dict[str, Range] = {"MW": (250.0, 9999.0), "LogP": (low_p, low_p)}
+    script = [SELFIES[0], SELFIES[SMILES.index(met)]]
+    found = draw(lambda slot, attempt: script[attempt], 1, [asked], best_of=2)
+    assert smiles_of(found) == [met]
+
+
+def test_the_share_of_molecules_that_meet_all_targets_is_told() -> None:
+    asked: list[dict[str, Range]] = [{"MW": (0.0, 300.0), "LogP": (1.0, 3.0)}]
+    found = draw(one_of_each, 40, asked)
+    values = [measure(Chem.MolFromSmiles(smiles), MEASURED) for smiles in smiles_of(found)]
+    met = [weight <= 300.0 and 1.0 <= log_p <= 3.0 for weight, log_p in values]
+    assert found.summary.all_met == pytest.approx(np.mean(met))
+    assert 0.0 < found.summary.all_met < 1.0
+    assert math.isnan(draw(one_of_each, 3).summary.all_met)
 
 
 def test_what_nobody_can_mean_is_refused_before_the_first_draw() -> None:

@@ -20,6 +20,7 @@ from molvae.cli.summaries import (
     draws_of,
     print_molecules,
     rejected,
+    together,
 )
 from molvae.cli.terminal import describe_table, say
 from molvae.config import GenerateConfig
@@ -89,8 +90,8 @@ def command(
     kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
     settings["smarts"] = (*settings["smarts"], *patterns)
     config = generators.draw_settings(generator, settings)
-    if config.in_range and not any(request.has_range for request in requests):
-        raise UsageError("--in-range needs a range: write LogP=2..3 in place of LogP=2.5.")
+    if config.in_range and not any(requests):
+        raise UsageError("--in-range needs a target: --target LogP=2..3, for example.")
     generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
     warn_of_requests(generator, requests, output.quiet)
     known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)
@@ -186,6 +187,7 @@ def summary_lines(generator: "MoleculeGenerator", summary: "Summary") -> Iterato
         f" unique {summary.uniqueness:.1%} of the first draws{novel}"
     )
     yield from control_lines(generator, summary.control)
+    yield from together(summary)
     if summary.refusals:
         yield f"rejected: {rejected(summary)}"
 

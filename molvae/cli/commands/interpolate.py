@@ -98,8 +98,8 @@ def _row(number: int, step: "Step") -> dict[str, Any]:
         "ID": number,
         "SMILES": step.molecule.smiles,
         "step": step.at,
-        "tanimoto_A": step.tanimoto[0],
-        "tanimoto_B": step.tanimoto[1],
+        "tanimoto_A": step.similarities[0],
+        "tanimoto_B": step.similarities[1],
         **step.molecule.cells(),
         "noise": step.noise,
     }

@@ -66,8 +66,8 @@ def command(
     cores.tell_core(generator, read_link(generator.model, first, last), quiet=output.quiet)
     config = generators.draw_settings(generator, settings)
     request = generator.request(targets)
-    if config.in_range and not request.has_range:
-        raise UsageError("--in-range needs a range: write LogP=2..3 in place of LogP=2.5.")
+    if config.in_range and not request:
+        raise UsageError("--in-range needs a target: --target LogP=2..3, for example.")
     generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
     warn_of_requests(generator, [request], output.quiet)
     known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)

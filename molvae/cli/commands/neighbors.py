@@ -10,7 +10,7 @@ from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
 from molvae.cli.requests import check_targets, warn_of_targets
 from molvae.cli.stopping import stop_signals
-from molvae.cli.summaries import control_lines, near_lines, print_molecules, too_few_near
+from molvae.cli.summaries import control_lines, near_lines, print_molecules, together, too_few_near
 from molvae.errors import ShortfallError
 
 
@@ -91,6 +91,7 @@ def command(
     lines = [
         *near_lines(found, f"neighbors of {center.smiles}"),
         *control_lines(generator, found.summary.control),
+        *together(found.summary),
     ]
     output.finish(summary, lines, rows={"rows": written}, stopped=stopped)
     if len(found) < number:

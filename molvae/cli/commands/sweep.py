@@ -118,7 +118,7 @@ def command(
         f" model {title}",
     ]
     if mean_error is not None:
-        similar = similarities(step.tanimoto[0] for step in steps)
+        similar = similarities(step.similarities[0] for step in steps)
         lines.append(f"{name}: mean error {mean_error:.3g}; {similar}")
     output.finish(summary, lines, rows={"rows": output.write_records(rows)})
 
@@ -138,5 +138,5 @@ def _row(number: int, name: str, step: "Step", *, ood: bool) -> dict[str, Any]:
     cells = step.molecule.cells()
     got = name if name in cells else f"predicted_{name}"
     asked = {"ID": number, "SMILES": step.molecule.smiles, f"target_{name}": step.at}
-    first = asked | {got: cells[got], "tanimoto": step.tanimoto[0]}
+    first = asked | {got: cells[got], "tanimoto": step.tanimoto}
     return first | cells | {"ood": ood, "noise": step.noise}
