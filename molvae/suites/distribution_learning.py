@@ -19,7 +19,7 @@ from molvae.evaluate.text import aligned, cell
 from molvae.generator import MoleculeGenerator
 
 FORMAT = 1  # of the JSON
-PUBLISHED = {"moses": Path(__file__).with_name("moses_published.csv")}
+PUBLISHED = {name: Path(__file__).with_name(f"{name}_published.csv") for name in ("moses", "pmo")}
 PUBLISHED_SIZE = {"moses": 30_000}  # molecules a seed
 
 Row = dict[str, float | None]

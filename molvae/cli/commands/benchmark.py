@@ -2,7 +2,12 @@
 
 import click
 
-from molvae.cli.commands import benchmark_control, benchmark_distribution, benchmark_reconstruction
+from molvae.cli.commands import (
+    benchmark_control,
+    benchmark_distribution,
+    benchmark_goals,
+    benchmark_reconstruction,
+)
 
 
 @click.group(name="benchmark", invoke_without_command=True)
@@ -20,3 +25,6 @@ command.add_command(benchmark_distribution.moses)
 command.add_command(benchmark_distribution.guacamol)
 command.add_command(benchmark_control.command)
 command.add_command(benchmark_reconstruction.command)
+command.add_command(benchmark_goals.pmo)
+command.add_command(benchmark_goals.guacamol_goals)
+command.add_command(benchmark_goals.lead)

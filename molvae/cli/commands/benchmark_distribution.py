@@ -156,7 +156,8 @@ def _read(samples: Samples, *, quiet: bool) -> list[Sample]:
     ]
 
 
-def _seeds(text: str) -> list[int]:
+def read_seeds(text: str) -> list[int]:
+    """Return the numbers of `--seeds`."""
     words = [word.strip() for word in text.split(",")]
     if not all(word.isascii() and word.isdigit() and int(word) < 2**32 for word in words):
         raise UsageError(f"--seeds {text}: whole numbers with commas, such as 1,2,3.")
@@ -174,7 +175,7 @@ def _draw(
     """Generate all samples."""
     from molvae.suites.distribution_learning import generate_sample
 
-    drawn, number, seeds = [], samples.number, _seeds(samples.seeds)
+    drawn, number, seeds = [], samples.number, read_seeds(samples.seeds)
     with generators.chemists(number * len(seeds), jobs) as executor:
         for seed in seeds:
             with progress(f"Generating seed {seed}", total=number, quiet=quiet) as report:
