@@ -22,13 +22,18 @@ class Layout(NamedTuple):
     # for it; None where it stays.
     spelled: int | None = None
     numbered: bool = False  # the first new column, ID, has the line of each row
+    own: int = 0  # the number of columns of the table that is read, which are the first ones
+    typed: bool = False  # own numbers are written as numbers again
 
     def row(self, row: "Row", molecule: "PreparedMolecule", new: Iterable[object]) -> list[object]:
         """Return a row of the table that is written."""
         from molvae.chem.molblock import is_block
+        from molvae.data.tables.cells import literal
 
         number = [str(row.line)] if self.numbered else []
         cells: list[object] = [*row.cells, *number, *new]
+        for place in row.literal if self.typed else ():
+            cells[place] = literal(row.cells[place])
         if self.spelled is not None and is_block(row.smiles):
             cells[self.spelled] = molecule.smiles
         return cells
@@ -52,8 +57,10 @@ def arrange(
     names = names_beside(table.name, own, ("ID", *new) if numbered else new)
     if output.kind == "smi":
         say(f"{output.output}: a .smi file holds SMILES and ID only.", quiet=output.quiet)
-    spelled = None if output.kind == "sdf" else table.smiles
-    return Layout((*own, *names), table.smiles, spelled, numbered)
+    kind = "json" if output.inside_summary else output.kind
+    typed = kind in ("json", "jsonl") or (kind == "parquet" and table.typed)
+    spelled = None if kind == "sdf" else table.smiles
+    return Layout((*own, *names), table.smiles, spelled, numbered, len(own), typed)
 
 
 def names_beside(table: str, own: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:

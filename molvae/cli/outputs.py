@@ -87,10 +87,26 @@ class TableOutput(NamedTuple):
         """
         check_table(self.output, format=self.output_format)
 
+    @property
+    def inside_summary(self) -> bool:
+        """Whether the rows are part of the JSON summary."""
+        return self.as_json and self.path is None
+
     def write(
-        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, smiles: int | None = None
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        smiles: int | None = None,
+        own: int = 0,
     ) -> list[dict[str, Any]]:
         """Write the rows as they come.
+
+        Args:
+            columns: their names.
+            rows: their cells.
+            smiles: the place of the column of molecules, None to find it.
+            own: the first columns, whose numbers are not rounded.
 
         Returns:
             The rows where they belong into the JSON summary, see `finish`; nothing otherwise.
@@ -98,11 +114,11 @@ class TableOutput(NamedTuple):
         from molvae.data.tables.cells import plain
         from molvae.data.tables.tables import write_table
 
-        inside = self.as_json and self.path is None
-        names = tell_names(columns, "json" if inside else self.kind, quiet=self.quiet)
-        if inside:
+        kind = "json" if self.inside_summary else self.kind
+        names = tell_names(columns, kind, quiet=self.quiet)
+        if self.inside_summary:
             return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
-        cells = ([rounded(value) for value in row] for row in rows)
+        cells = ([*row[:own], *map(rounded, row[own:])] for row in rows)
         with self._count_changed() as counted:
             write_table(
                 self.output, columns, counted(cells), format=self.output_format, smiles=smiles
@@ -139,7 +155,7 @@ class TableOutput(NamedTuple):
         """
         from molvae.data.tables.cells import plain
 
-        if self.as_json and self.path is None:
+        if self.inside_summary:
             return [{name: plain(value) for name, value in row.items()} for row in records]
         columns = columns or (list(records[0]) if records else ["ID", "SMILES"])
         return self.write(columns, ([row.get(name) for name in columns] for row in records))

@@ -191,7 +191,8 @@ class TableCommand:
                     report(self.count)
 
             layout = work.layout
-            written = self.output.write(layout.columns, rows(), smiles=layout.smiles)
+            columns, smiles, own = layout.columns, layout.smiles, layout.own
+            written = self.output.write(columns, rows(), smiles=smiles, own=own)
         self.tell_rows(holds)
         self.output.finish(*work.summary(), rows={"rows": written}, stopped=stopped)
         if not work.done:

@@ -12,7 +12,7 @@ from molvae.cli.outputs import tell_names
 from molvae.data.tables import records
 from molvae.data.tables.tables import names_in, open_table, write_table
 from tests.cli.running import invoke
-from tests.tables import column
+from tests.tables import PARQUET, column
 
 ASPIRIN, ETHANOL = "CC(=O)Oc1ccccc1C(=O)O", "CCO"
 # With columns without a name, of the same name, of several scripts, named as new ones, over-long.
@@ -28,6 +28,8 @@ WAYS = [
     *(("predict", "tsv", "json"), ("encode", "json", "tsv"), ("encode", "smi", "csv")),
     *(("reconstruct", "jsonl", "csv"), ("reconstruct", "csv", "smi")),
 ]
+
+PARQUET_WAY = pytest.param("parquet", "parquet", marks=PARQUET.marks)
 
 Invoke = Callable[..., Result]
 
@@ -82,6 +84,21 @@ def test_a_heading_that_a_format_cannot_hold_is_renamed_aloud(
         f"Column 5, 'pIC50', is written to {target} as 'pIC50_2'.",
         f"Column 6, without a name, is written to {target} as 'column_6'.",
     ]
+
+
+@pytest.mark.parametrize(("source", "target"), [("jsonl", "json"), ("json", "jsonl"), PARQUET_WAY])
+def test_own_numbers_stay_numbers_where_formats_have_types(
+    tiny_model_file: Path, tmp_path: Path, source: str, target: str
+) -> None:
+    path, out = tmp_path / f"in.{source}", tmp_path / f"out.{target}"
+    columns = ("SMILES", "pIC50", "n", "ok", "code")
+    rows = [(ASPIRIN, 5.123456789, 3, True, "007"), (ETHANOL, None, -2, False, "5")]
+    write_table(path, columns, rows)
+    invoke("score", path, tiny_model_file, "-o", out, "-j", 1)
+    invoke("score", out, tiny_model_file, "-o", tmp_path / "again.json", "-j", 1)
+    found = json.loads((tmp_path / "again.json").read_text())
+    assert [tuple(row[name] for name in columns) for row in found] == rows
+    assert isinstance(found[0]["n"], int)
 
 
 def test_what_an_sd_file_cannot_hold_is_counted_aloud(

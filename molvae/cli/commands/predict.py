@@ -93,7 +93,9 @@ def _layout(run: TableCommand, names: Iterable[str], filled: Mapping[str, int | 
         new.append(f"predicted_{name}")
         if name in run.generator.normalizer.classes:
             new += [f"certainty_{name}", *_chances(run, name)]
-    return run.layout((*new, *_nearness(run.generator), *OOD))
+    layout = run.layout((*new, *_nearness(run.generator), *OOD))
+    # Whole numbers may be filled in with others, and a Parquet column has values of one type.
+    return layout._replace(typed=False) if filled and run.output.kind == "parquet" else layout
 
 
 def _chances(run: TableCommand, name: str) -> list[str]:

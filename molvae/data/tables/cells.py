@@ -4,7 +4,10 @@ Cells stay text: `NA` and `nan` in the SMILES column are not missing values, and
 `N`, `NO` and `[Na]` are molecules.
 """
 
+import json
 import math
+from contextlib import suppress
+from typing import cast
 
 import numpy as np
 
@@ -70,6 +73,19 @@ def plain(value: object) -> bool | int | float | str | None:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return to_bytes(str(value)).decode("utf-8", errors="replace")
+
+
+def literal(cell: str) -> bool | int | float | str | None:
+    """Return the number or truth value that a cell was in a file with types; None for nothing.
+
+    >>> [literal(cell) for cell in ("5.10", "7", "true", "", "1e400")]
+    [5.1, 7, True, None, '1e400']
+    """
+    value: object = cell or None
+    with suppress(ValueError):
+        value = json.loads(cell)
+    is_value = isinstance(value, bool | int | float) and math.isfinite(value)
+    return cast(bool | int | float, value) if is_value else cell or None
 
 
 def cell_text(value: object) -> str:

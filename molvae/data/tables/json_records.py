@@ -6,7 +6,7 @@ Numbers stay text, so that `1e400` is refused as in any other table.
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from molvae.data.tables.cells import plain
 from molvae.data.tables.columns import choose_smiles_column
@@ -27,10 +27,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+class _Number(NamedTuple):
+    """A number as it is spelled."""
+
+    text: str
+
+
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object,
-    parse_float=str,
-    parse_int=str,
+    parse_float=lambda text: _Number(text),
+    parse_int=lambda text: _Number(text),
     parse_constant=lambda word: None if word == "NaN" else word,
 )
 
@@ -121,13 +127,25 @@ def _array(where: str, text: str) -> list[Any]:
 def _record(number: int, value: Any) -> Fields:
     if not isinstance(value, dict):
         return Fields(number, {}, "not a JSON object")
-    return Fields(number, {key: _cell(cell) for key, cell in value.items()})
+    cells = {key: _cell(cell) for key, cell in value.items()}
+    literal = [key for key, cell in value.items() if isinstance(cell, _Number | bool | None)]
+    return Fields(number, cells, literal=literal)
 
 
 def _cell(value: Any) -> str:
+    value = _spelled(value)
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _spelled(value: Any) -> Any:
+    """Return a value with the text of each number in it."""
+    if isinstance(value, _Number):
+        return value.text
+    if isinstance(value, list):
+        return [_spelled(item) for item in value]
+    return {k: _spelled(item) for k, item in value.items()} if isinstance(value, dict) else value
 
 
 def write_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:

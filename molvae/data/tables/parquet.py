@@ -67,7 +67,7 @@ def read(file: OpenFile, smiles_column: str) -> Table:
     cells = [record.cells for record in preview]
     smiles = choose_smiles_column(file.where, columns, cells, smiles_column)
     rows = table_rows(file, columns, smiles, chain(preview, records))
-    return Table(file, columns, smiles, rows, total=content.metadata.num_rows)
+    return Table(file, columns, smiles, rows, total=content.metadata.num_rows, typed=True)
 
 
 def _check_size(where: str, metadata: Any, stored: int) -> None:
@@ -92,6 +92,7 @@ def _damage(where: str) -> Iterator[None]:
 
 def _records(where: str, content: Any) -> Iterator[Record]:
     names = content.schema_arrow.names
+    literal = [at for at, kind in enumerate(content.schema_arrow.types) if _is_literal(kind)]
     size = max(1, CELLS // max(1, len(names)))
     batches = content.iter_batches(batch_size=size, use_threads=False)
     number = 0
@@ -104,7 +105,7 @@ def _records(where: str, content: Any) -> Iterator[Record]:
                 return
             for cells in zip(*columns, strict=True):
                 number += 1
-                yield Record(number, cells)
+                yield Record(number, cells, literal=literal)
     finally:
         content.close(force=True)  # the file as well, which it was given open
 
@@ -121,6 +122,11 @@ def _texts(column: Any) -> list[str]:
             texts = column.cast(arrow.string()).to_pylist()
             return ["" if text in missing else text for text in texts]
     return list(map(_value_text, column))  # lists and the like, and text that is damaged
+
+
+def _is_literal(kind: Any) -> bool:
+    types = require().types
+    return any(is_kind(kind) for is_kind in (types.is_boolean, types.is_integer, types.is_floating))
 
 
 def _is_text(kind: Any) -> bool:

@@ -19,11 +19,14 @@ class Record(NamedTuple):
         line: physical line on which it begins, from 1; without lines, its number.
         cells: in the order of the columns; a missing one is empty.
         fault: why it cannot be used, in short, then a colon and details; "" when it can.
+        literal: places of the cells that are no text in a file with types: numbers, truth values
+            and nothing (`cells.literal`).
     """
 
     line: int
     cells: Sequence[str]
     fault: str = ""
+    literal: Collection[int] = ()
 
 
 class Fields(NamedTuple):
@@ -32,6 +35,7 @@ class Fields(NamedTuple):
     line: int
     cells: Mapping[str, str]
     fault: str = ""
+    literal: Collection[str] = ()
 
 
 class Row(NamedTuple):
@@ -44,6 +48,7 @@ class Row(NamedTuple):
         id: the cell of an ID column, "" without one.
         cells: all cells, as many as the table has columns and in their order.
         fault: as in `Record`.
+        literal: as in `Record`.
     """
 
     file: str
@@ -52,6 +57,7 @@ class Row(NamedTuple):
     id: str
     cells: tuple[str, ...]
     fault: str = ""
+    literal: Collection[int] = ()
 
     def check(self) -> None:
         """Raise `Rejected` for a row with a fault."""
@@ -74,6 +80,7 @@ class Table(NamedTuple):
         late: names of cells that are left out, since no record among the first `PREVIEW` has them;
             complete when the rows are read.
         total: the number of rows, where a file is opened as a whole; else 0.
+        typed: whether all values of a column have one type.
     """
 
     file: OpenFile
@@ -84,6 +91,7 @@ class Table(NamedTuple):
     line_is_row: bool = False
     late: Collection[str] = ()
     total: int = 0
+    typed: bool = False
 
     @property
     def name(self) -> str:
@@ -106,14 +114,14 @@ def table_rows(
     id_at = id_place(columns)
     name = name_of(file.path)
     width = len(columns)
-    for line, given, fault in records:
+    for line, given, fault, literal in records:
         cells = (*given, *("",) * (width - len(given)))[:width]
         title = "" if id_at is None else cells[id_at]
         if not all(map(is_text, cells)):
             fault = next(not_utf8(cell) for cell in cells if not is_text(cell))
         elif not fault and any(given[width:]):
             fault = "too many cells"
-        yield Row(name, line, cells[smiles], title, cells, fault)
+        yield Row(name, line, cells[smiles], title, cells, fault, literal)
 
 
 def preview_columns(
@@ -135,12 +143,13 @@ def preview_columns(
     if all(record.fault for record in preview):
         raise InputError(f"{file.where}: {preview[0].fault}; {expected}.")
     columns = tuple(dict.fromkeys(key for record in preview for key in record.cells))
-    known, late = frozenset(columns), set[str]()
+    places, late = {column: place for place, column in enumerate(columns)}, set[str]()
 
     def placed(record: Fields) -> Record:
-        late.update(record.cells.keys() - known)
+        late.update(record.cells.keys() - places.keys())
         cells = tuple(record.cells.get(column, "") for column in columns)
-        return Record(record.line, cells, record.fault)
+        literal = [places[name] for name in record.literal if name in places]
+        return Record(record.line, cells, record.fault, literal)
 
     first = list(map(placed, preview))
     return columns, first, chain(first, map(placed, records)), late
