@@ -203,13 +203,14 @@ def count(sets: Sets) -> dict[str, Any]:
 
 
 def _marks(sets: Sets) -> dict[str, int]:
-    """Count valid strings that are more, or less, than one molecule."""
+    """Count valid strings that are more, or less, than one molecule that can be described."""
     molecules = sets.generated.molecules
     return {
         "atom_maps": sets.generated.mapped,
         "mixtures": sum("." in smiles for smiles in molecules),
         "place_holders": sum("*" in smiles for smiles in molecules),
         "known_parents": sets.known_parents,
+        "not_described": sets.guacamol.not_described if sets.guacamol else 0,
     }
 
 
@@ -226,9 +227,8 @@ def _guacamol(
     first = parsed.molecules[:limit]
     chemnet = fcd and is_installed() and len(first) >= MINIMUM
     sample, moments = _training_sample(molecules, work, chemnet=chemnet)
-    if moments is None:
-        return GuacaMol(sample, generated)
-    return GuacaMol(sample, generated, (join(spread_moments(first, work, seed=seed)), moments))
+    both = moments and (join(spread_moments(first, work, seed=seed)), moments)
+    return GuacaMol(sample, generated, both, len(flat) - len(generated.descriptors))
 
 
 def _training_sample(

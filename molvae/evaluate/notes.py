@@ -23,6 +23,8 @@ MARKS = {
     " molecules of the training set.",
     "place_holders": "strings with place holders (*): {}. These are parts of molecules, which RDKit"
     " reads: they count as valid.",
+    "not_described": "molecules without descriptors: {}, since these could not be computed, or took"
+    " too long. KL divergence is that of the others.",
 }
 
 

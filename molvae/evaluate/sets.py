@@ -24,11 +24,13 @@ class GuacaMol(NamedTuple):
     """The first distinct molecules, and a sample of the training set.
 
     `chemnet` has moments of ChemNet's activations on the former and the latter, if requested.
+    `not_described` is the number of those molecules whose description failed or took too long.
     """
 
     training: Described
     generated: Described
     chemnet: tuple[Moments, Moments] | None = None
+    not_described: int = 0
 
 
 class Sets(NamedTuple):

@@ -5,8 +5,8 @@ from rdkit.Chem import rdFingerprintGenerator
 from rdkit.ML.Descriptors.MoleculeDescriptors import MolecularDescriptorCalculator
 from scipy.stats import entropy, gaussian_kde
 
+from molvae.evaluate import descriptors, gather
 from molvae.evaluate import fcd as chemnet
-from molvae.evaluate import gather
 from molvae.evaluate import guacamol as module
 from molvae.evaluate.descriptors import DESCRIPTORS, describe
 from molvae.evaluate.inputs import source
@@ -87,6 +87,24 @@ def test_molecules_beyond_the_protocol_only_fill_gaps(monkeypatch: pytest.Monkey
     assert found.values["uniqueness"] == 3 / 4  # CCO CCN CCO CCF
     assert found.values["novelty"] == 1  # CCO CCN CCF CCCl
     assert not any("missing" in note for note in found.notes)
+
+
+def test_a_molecule_that_would_take_minutes_is_refused_and_counted() -> None:
+    found = guacamol([*GENERATED, "C" * 501, "C" * 3000])
+    assert found.counts["invalid"] == {"more than 500 heavy atoms": 2}
+    assert found.values["validity"] == len(GENERATED) / (len(GENERATED) + 2)
+    assert guacamol(["C" * 500]).values["validity"] == 1
+
+
+def test_a_molecule_without_descriptors_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    describe_one = descriptors._describe
+    monkeypatch.setattr(
+        descriptors, "_describe", lambda text: None if "Cl" in text else describe_one(text)
+    )
+    lost = sum("Cl" in smiles for smiles in flat(GENERATED))
+    found = guacamol(GENERATED)
+    assert found.counts["not_described"] == lost > 0
+    assert any(f"molecules without descriptors: {lost}," in note for note in found.notes)
 
 
 def test_copies_of_one_molecule_have_no_density_and_no_score_for_it() -> None:
