@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from molvae.parallel.workers import Jobs
 
 SMALL = 200  # molecules: fewer are measured sooner than worker processes start
+HELPS = (
+    " To keep its core: molvae decorate CORE MODEL. To train further on its series: molvae prepare"
+    " SERIES.csv --init MODEL -o series.molvae && molvae train series.molvae --init MODEL -o series"
+)
 UNLIKE = 0.4  # Tanimoto similarity, by Morgan fingerprints of radius 2: below, little is shared
 
 
@@ -81,47 +85,54 @@ def molecule(
     if left_out:
         parts = " and ".join(left_out)
         say(f"{found.smiles}: read without {parts}, as the training set was.", quiet=quiet)
-    tell_of_kind(generator, [found], quiet=quiet)
+    (why,) = unlike_training(generator, [found])
     (back,) = reconstruct(generator.model, [found])
+    faults = [f"is unlike the model's training set ({why})"] if why else []
+    helps = ""
     if back.tanimoto < UNLIKE:
-        name = title(model)
+        faults += [f"is not written back from its latent code (similarity {back.tanimoto:.2f})"]
+        helps = HELPS.replace("MODEL", title(model))
+    if faults:
+        what = " and ".join(faults)
         say(
-            f"Warning: the model cannot write {found.smiles} back from its latent code (what it"
-            f" writes has a Tanimoto similarity of {back.tanimoto:.2f}), so molecules near the code"
-            " are hardly like it. Train it further on molecules of the same series: molvae prepare"
-            f" SERIES.csv --init {name} -o series.molvae && molvae train series.molvae --init"
-            f" {name} -o series",
+            f"Warning: {found.smiles} {what}: what is generated near it may be little like it."
+            f"{helps}",
             quiet=quiet,
         )
     return found
 
 
-def tell_of_kind(
-    generator: "MoleculeGenerator", molecules: Sequence["PreparedMolecule"], *, quiet: bool
-) -> None:
-    """Report given molecules that are unlike the training set, before anything is drawn.
+def unlike_training(
+    generator: "MoleculeGenerator", molecules: Sequence["PreparedMolecule"]
+) -> list[str]:
+    """Return how each molecule is unlike the training set, "" where it is not.
 
-    Their likelihood and their ring systems tell, in one sentence for all of them.
+    Its likelihood and its ring systems tell, before anything is drawn.
     """
     from molvae.chem.rings import rings_of
     from molvae.generation.score import score
 
-    model, odd = generator.model, []
-    for found, scored in zip(molecules, score(model, molecules), strict=True):
-        rare = sorted({*rings_of(found.smiles)} - model.rings) if model.rings else []
-        reasons = [f"it has the ring system {', '.join(rare)}"] if rare else []
-        reasons += [scored.ood] if scored.ood else []
-        odd += [(found.smiles, "; ".join(reasons))] if reasons else []
-    if not odd:
-        return
-    smiles, why = odd[0]
-    many = f"{len(odd):,} of {len(molecules):,} molecules are" if len(molecules) > 1 else "it is"
-    first = f", such as {smiles}" if len(molecules) > 1 else ""
-    say(
-        f"Warning: {many} unlike the model's training set{first} ({why}): what is generated near"
-        " may be little like it.",
-        quiet=quiet,
-    )
+    known, reasons = generator.model.rings, []
+    for found, scored in zip(molecules, score(generator.model, molecules), strict=True):
+        rare = sorted({*rings_of(found.smiles)} - known) if known is not None else []
+        told = [f"ring system {', '.join(rare)}"] if rare else []
+        reasons.append("; ".join(filter(None, [*told, scored.ood])))
+    return reasons
+
+
+def tell_of_kind(
+    generator: "MoleculeGenerator", molecules: Sequence["PreparedMolecule"], *, quiet: bool
+) -> None:
+    """Report in one sentence how many molecules are unlike the training set."""
+    reasons = unlike_training(generator, molecules)
+    odd = [(each.smiles, why) for each, why in zip(molecules, reasons, strict=True) if why]
+    if odd:
+        say(
+            f"Warning: {len(odd):,} of {len(molecules):,} molecules are unlike the model's training"
+            f" set, such as {odd[0][0]} ({odd[0][1]}): what is generated near them may be little"
+            " like them.",
+            quiet=quiet,
+        )
 
 
 def tell_of_rings(generator: "MoleculeGenerator", rings: str, *, quiet: bool) -> None:
