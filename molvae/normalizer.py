@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,7 +114,7 @@ _CLASS = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^|]*?))\s*\|')
 class PropertyNormalizer(NamedTuple):
     """The scale of each property, fitted on the training split only.
 
-    Few outliers (`find_outliers`) count as the farthest of the other values.
+    Few outliers of a label (`find_outliers`) count as the farthest of its other values.
 
     NaN means "unspecified" throughout: it passes through both directions unchanged.
 
@@ -135,7 +135,12 @@ class PropertyNormalizer(NamedTuple):
 
     @classmethod
     def fit(
-        cls, names: Sequence[str], values: np.ndarray, *, classes: Classes = NO_CLASSES
+        cls,
+        names: Sequence[str],
+        values: np.ndarray,
+        *,
+        classes: Classes = NO_CLASSES,
+        labels: Container[str] = (),
     ) -> "PropertyNormalizer":
         """Fit to training values, shape (N, P), NaN where a label is missing.
 
@@ -143,6 +148,7 @@ class PropertyNormalizer(NamedTuple):
             names: of the columns.
             values: in their units; 0 or 1 for a class.
             classes: of the class labels; all of their columns are among `names`.
+            labels: names of numbers that people wrote: their few outliers may be slips of the pen.
 
         Raises:
             UsageError: for a property that does not vary: there is nothing to condition on.
@@ -157,7 +163,7 @@ class PropertyNormalizer(NamedTuple):
                     f"'{name}' does not vary in the training split ({known.size} values):"
                     " leave it out."
                 )
-            if name not in class_columns and are_few(outliers := find_outliers(known)):
+            if name in labels and are_few(outliers := find_outliers(known)):
                 known = np.clip(known, known[~outliers].min(), known[~outliers].max())
             quantiles[column] = np.quantile(known, LEVELS)
             clipped = np.clip(known, quantiles[column, 0], quantiles[column, -1])

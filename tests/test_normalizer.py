@@ -71,7 +71,7 @@ PIC50 = np.random.default_rng(3).normal(6.4, 0.8, 300)
 def test_one_slip_of_the_pen_does_not_move_the_scale_of_a_small_table(rows: int) -> None:
     pic50 = PIC50[:rows]
     slip = np.append(pic50, 2_500_000.0)
-    fitted = PropertyNormalizer.fit(("pIC50",), slip[:, None])
+    fitted = PropertyNormalizer.fit(("pIC50",), slip[:, None], labels={"pIC50"})
     assert fitted.scales["pIC50"] == pytest.approx(pic50.std(), rel=0.25)
     assert fitted.high[0] <= pic50.max()
     assert fitted.normalize(np.array([[2_500_000.0]])) < 5
@@ -80,7 +80,7 @@ def test_one_slip_of_the_pen_does_not_move_the_scale_of_a_small_table(rows: int)
 
 
 def test_values_are_judged_on_the_scale_of_the_bulk() -> None:
-    raw = PropertyNormalizer.fit(("IC50",), IC50[:, None])
+    raw = PropertyNormalizer.fit(("IC50",), IC50[:, None], labels={"IC50"})
     low, high = np.quantile(IC50, (0.25, 0.75))
     assert raw.scales["IC50"] == pytest.approx((high - low) / 1.349, rel=0.02)
     assert raw.scale[0] > 2 * raw.scales["IC50"]

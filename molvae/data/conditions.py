@@ -71,7 +71,9 @@ def make_conditions(
                     f"{label.name}: 0 and 1; --label {label.name}:class makes classes of it"
                 )
     chosen = np.hstack(columns)
-    normalizer = PropertyNormalizer.fit(names, chosen[training].astype(np.float64), classes=classes)
+    normalizer = PropertyNormalizer.fit(
+        names, chosen[training].astype(np.float64), classes=classes, labels=counts
+    )
     return Conditions(normalizer, chosen, counts, tuple(notes))
 
 
