@@ -35,7 +35,7 @@ from molvae.generation.neighbors import (
     near_settings,
     own_request,
 )
-from molvae.generation.openings import as_cores, read_link
+from molvae.generation.openings import as_core, as_cores, read_link
 from molvae.generation.paths import Step, interpolate, sweep
 from molvae.generation.predict import Prediction, predict
 from molvae.generation.rejection import RejectionSampler
@@ -228,6 +228,7 @@ class MoleculeGenerator:
         keep_properties: bool = True,
         config: GenerateConfig | None = None,
         seed: int | None = None,
+        keep: str | Core | None = None,
         executor: Executor | None = None,
         batch_size: int = 1024,
         report: Callable[[int], None] = lambda found: None,
@@ -236,7 +237,8 @@ class MoleculeGenerator:
         """Search around a molecule's code; return the `n` most similar molecules, or fewer.
 
         They are distinct, and none is the molecule itself. See `generation.neighbor_search`. The
-        arguments from `seed` on are those of `generate`.
+        arguments from `seed` on are those of `generate`. A core to `keep` without marks
+        grows where the molecule has other parts on it.
 
         Args:
             molecule: SMILES.
@@ -262,6 +264,7 @@ class MoleculeGenerator:
             Vicinity(radius, tries, min_similarity, same_scaffold),
             n=n,
             seed=seed,
+            kept=as_core(self.model, keep),
             run=lambda sampler: sampler.run(
                 executor, batch_size=batch_size, report=report, should_stop=should_stop
             ),
@@ -281,6 +284,7 @@ class MoleculeGenerator:
         keep_properties: bool = True,
         config: GenerateConfig | None = None,
         seed: int | None = None,
+        keep: str | Core | None = None,
         executor: Executor | None = None,
         batch_size: int = 1024,
         report: Callable[[int], None] = lambda found: None,
@@ -302,6 +306,7 @@ class MoleculeGenerator:
             Vicinity(radius, tries, min_similarity, same_scaffold),
             n=n,
             seed=seed,
+            kept=as_core(self.model, keep),
             run=lambda sampler: sampler.run(
                 executor, batch_size=batch_size, should_stop=should_stop
             ),
@@ -408,6 +413,7 @@ class MoleculeGenerator:
         *,
         guidance: float = SWEEP_GUIDANCE,
         search: Search = SEARCH,
+        keep: str | Core | None = None,
     ) -> list[Step]:
         """Vary one property of a molecule and keep the rest similar; see `generation.paths`.
 
@@ -417,6 +423,7 @@ class MoleculeGenerator:
             values: of the property, in its unit.
             guidance: classifier-free guidance weight; 1 is off.
             search: how the molecules are looked for.
+            keep: a core that every molecule contains; a value without one has no molecule.
         """
         (start,) = self.model.prepare([molecule], "sweep")
         name = self.spell(name)
@@ -424,4 +431,5 @@ class MoleculeGenerator:
         for value in values:
             self.request({name: value})
         values = [real_number("value", value) for value in values]
-        return sweep(self.model, start, name, values, guidance=guidance, search=search)
+        cores = as_cores(self.model, keep or ())
+        return sweep(self.model, start, name, values, guidance=guidance, search=search, cores=cores)

@@ -229,6 +229,36 @@ def _check_parts(opened: OpenCore, parts: Chem.Mol, joints: list[_Joint]) -> Non
         raise Rejected(ELSEWHERE)
 
 
+def marked_as_in(core: Core, smiles: str, mol: Chem.Mol) -> Core:
+    """Return a core without marks with marks where a molecule has other parts on it.
+
+    A core with marks stays as it is, and so does one that the molecule does not contain, or whose
+    other parts are bonded by more than one single bond.
+
+    >>> toluene = "Cc1ccccc1", Chem.MolFromSmiles("Cc1ccccc1")
+    >>> marked_as_in(Core("c1ccccc1", Standardization()), *toluene).text
+    'c1ccc([*:1])cc1'
+    """
+    opened = open_core(core)
+    try:
+        match = lay(core, mol, {})
+    except Rejected:
+        return core
+    parts, joints = _cut(opened, mol, match)
+    single = all(joint.order == Chem.BondType.SINGLE for joint in joints)
+    if opened.marks or not joints or not single or len(Chem.GetMolFrags(parts)) < len(joints):
+        return core
+    marked = Chem.RWMol(Chem.AddHs(opened.own, onlyOnAtoms=sorted({j.atom for j in joints})))
+    for number, joint in enumerate(joints, 1):
+        neighbors = marked.GetAtomWithIdx(joint.atom).GetNeighbors()
+        free = [atom for atom in neighbors if atom.GetAtomicNum() == 1]
+        if not free:
+            return core
+        free[0].SetAtomicNum(0)
+        free[0].SetAtomMapNum(number)
+    return core._replace(text=Chem.MolToSmiles(Chem.RemoveHs(marked)))
+
+
 def lay(core: Core, mol: Chem.Mol, grown: Mapping[int, int]) -> tuple[int, ...]:
     """Return the atoms of a molecule that are a core's, in the order of the core.
 

@@ -18,6 +18,13 @@ keep = click.option(
     " grow, or SMARTS. The model writes behind SMILES; with SMARTS, molecules without it are"
     " rejected.",
 )
+keep_smiles = click.option(
+    "--keep",
+    default=None,
+    metavar="SMILES",
+    help="Core that every molecule contains; without marks such as [*:1] it grows where SMILES has"
+    " other parts on it. A target without such a molecule has no SMILES.",
+)
 anywhere = click.option(
     "--anywhere", is_flag=True, help="Let atoms of the core without a mark grow as well."
 )
@@ -44,6 +51,21 @@ def read_kept(
         return [], (found,)
     tell_core(generator, found, quiet=quiet)
     return [found], ()
+
+
+def read_smiles(generator: "MoleculeGenerator", text: str | None, *, quiet: bool) -> "Core | None":
+    """Return the core of `--keep` where it cannot be a pattern; report what the model makes of it.
+
+    Raises:
+        UsageError: for what is no core.
+    """
+    from molvae.generation.openings import read_core
+
+    if text is None:
+        return None
+    core = read_core(generator.model, text)
+    tell_core(generator, core, quiet=quiet)
+    return core
 
 
 def tell_core(generator: "MoleculeGenerator", core: "Core", *, quiet: bool) -> None:

@@ -17,6 +17,7 @@ from molvae.data.molecules import PreparedMolecule
 from molvae.errors import UsageError
 from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import TOKENS, slot_random
+from molvae.generation.rejection import Kept
 from molvae.generation.results import predicted_cells
 from molvae.normalizer import Reading
 from molvae.presets import DrawSettings
@@ -65,6 +66,7 @@ def decode_molecules(
     *,
     seed: int = 0,
     slots: Sequence[int] = (),
+    kept: Kept | None = None,
 ) -> list[Decoded]:
     """Decode each code to a molecule, and measure it.
 
@@ -75,15 +77,21 @@ def decode_molecules(
         settings: temperature, top-p, guidance and the noise level of the codes.
         seed: of all randomness.
         slots: a number for each code that its randomness depends on besides, so that a code is
-            decoded the same in whatever company; none where the temperature is 0.
+            decoded the same in whatever company; none where the temperature is 0 and no core kept.
+        kept: a core that each molecule contains; what lacks it is no molecule.
     """
     uniforms = None
-    if settings.temperature > 0.0:
+    if settings.temperature > 0.0 or kept:
+        numbers = kept.write.numbers if kept else model.longest + 1
         random = (slot_random(seed, slot, 0, TOKENS) for slot in slots)
-        uniforms = np.stack([each.random(model.longest + 1) for each in random])
-    strings = model.decode(codes, points, settings, uniforms=uniforms)
+        uniforms = np.stack([each.random(numbers) for each in random])
+    if kept is None or uniforms is None:
+        strings = model.decode(codes, points, settings, uniforms=uniforms)
+    else:
+        strings = kept.write([0] * len(codes), codes, points, uniforms)
     known = model.rings is not None
     checks = Checks(model.measured, standardization=model.standardization, rings=known)
+    checks = checks._replace(core=kept.cores[0] if kept else None)
     candidates = [decode_and_check(string.symbols, checks) for string in strings]
     readings: list[dict[str, Reading]] = [{}] * len(strings)
     if model.labels:
@@ -92,12 +100,12 @@ def decode_molecules(
     nothing = [float("nan")] * len(model.measured)
     return [
         Decoded(
-            candidate.smiles,
+            "" if kept and candidate.refusal else candidate.smiles,
             candidate.identity,
             candidate.consistent and string.ended,
             dict(zip(model.measured, candidate.values or nothing, strict=True)),
             {name: reading[name] for name in model.labels},
-            string.nll,
+            string.nll + string.prefix_nll,
             candidate.rings,
         )
         for string, candidate, reading in zip(strings, candidates, readings, strict=True)

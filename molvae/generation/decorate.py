@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from rdkit import Chem
 from torch import Tensor
 
-from molvae.chem.cores import Core, lay, open_core
+from molvae.chem.cores import Core, lay, marked_as_in, open_core
 from molvae.chem.prefixes import open_prefixes
 from molvae.chem.rings import ring_systems
 from molvae.chem.selfies import decode_molecule, is_consistent
@@ -151,6 +152,11 @@ def keep_cores(
     if open_core(cores[0]).fragments > 1:
         return Kept(cores, LinkWriter(model, cores[0], settings))
     return Kept(cores, CoreWriter(model, cores, settings, n=n))
+
+
+def marked_in(core: Core, smiles: str) -> Core:
+    """Return a core with marks where a molecule has other parts on it; see `marked_as_in`."""
+    return marked_as_in(core, smiles, Chem.MolFromSmiles(smiles))
 
 
 def rings_of_cores(cores: Sequence[Core]) -> set[str]:

@@ -18,9 +18,11 @@ from rdkit import Chem, DataStructs
 from torch import Tensor
 
 from molvae.arguments import MAX_MOLECULES, MAX_RADIUS, MAX_SERIES, real_number, whole_number
+from molvae.chem.cores import Core
 from molvae.chem.rings import rings_of
 from molvae.chem.similarity import fingerprint, murcko_scaffold
 from molvae.data.molecules import PreparedMolecule
+from molvae.generation.decorate import keep_cores, marked_in, rings_of_cores
 from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import Codes, Proposal, propose
 from molvae.generation.rejection import EXCLUDED, RejectionSampler
@@ -78,6 +80,8 @@ class NeighborSearch:
         n: molecules wanted of each.
         seed: of all randomness.
         run: runs a sampler.
+        kept: a core that every molecule contains; without marks, it grows where the center has
+            other parts on it.
 
     Raises:
         UsageError: for a number out of its range.
@@ -92,11 +96,12 @@ class NeighborSearch:
         n: int,
         seed: int | None,
         run: Run,
+        kept: Core | None = None,
     ) -> None:
         self.model, self.vicinity = model, vicinity.checked()
         self.settings = replace(settings, shortlist=1, best_of=1, max_tries=1)
         self.n = whole_number("n", n, 1, MAX_MOLECULES)
-        self.seed, self.run = seed, run
+        self.seed, self.run, self.kept = seed, run, kept
 
     def around(
         self,
@@ -116,6 +121,7 @@ class NeighborSearch:
             asked: targets that the molecules are chosen by, besides similarity.
             excluded: further molecules that are not wanted, as the training set spells them.
         """
+        cores = [] if self.kept is None else [marked_in(self.kept, center.smiles)]
         sampler = RejectionSampler(
             self.model,
             [request],
@@ -123,30 +129,38 @@ class NeighborSearch:
             n=self.vicinity.tries,
             seed=self.seed,
             excluded=(center.smiles, *excluded),
-            given_rings=rings_of(center.smiles),
+            given_rings={*rings_of(center.smiles), *rings_of_cores(cores)},
+            kept=keep_cores(self.model, cores, self.settings, n=self.vicinity.tries),
         )
         self.seed = sampler.seed
         mean = self.model.encode([center.symbols]).mean
-        sampler.propose = partial(self._propose, mean)
+        sampler.propose = partial(self._propose, mean, cores)
         found = self.run(sampler)
         return self._chosen(center, found, asked)
 
     def _propose(
-        self, mean: Tensor, slots: Sequence[int], points: np.ndarray, attempt: int
+        self,
+        mean: Tensor,
+        cores: Sequence[Core],
+        slots: Sequence[int],
+        points: np.ndarray,
+        attempt: int,
     ) -> list[Proposal]:
         """Propose a string for each slot, whose number decides on its noise level and radius."""
         proposals = []
         for level, rows in groupby(range(len(slots)), key=lambda row: self._level(slots[row])):
             noise, radius = self._distances(level)
-            chosen = list(rows)
+            chosen, settings = list(rows), replace(self.settings, noise=noise)
+            kept = keep_cores(self.model, cores, settings, n=self.vicinity.tries)
             proposals += propose(
                 self.model,
                 [slots[row] for row in chosen],
                 points[chosen],
                 attempt,
-                settings=replace(self.settings, noise=noise),
+                settings=settings,
                 seed=self.seed or 0,
                 codes=codes_around(mean, noise, radius),
+                write=kept.write if kept else None,
             )
         return proposals
 

@@ -13,6 +13,7 @@ from rdkit import Chem, rdBase
 from molvae.chem.cores import Core, open_core
 from molvae.chem.prefixes import open_prefixes
 from molvae.chem.properties import measure
+from molvae.chem.smiles import check_text, parse
 from molvae.chem.syntax import located
 from molvae.errors import Rejected, UsageError
 from molvae.generation.model import LoadedModel
@@ -103,8 +104,16 @@ def core_or_pattern(model: LoadedModel, text: str) -> Core | str:
         UsageError: for neither of both.
     """
     with rdBase.BlockLogs():
-        is_pattern = Chem.MolFromSmiles(text) is None and Chem.MolFromSmarts(text) is not None
-    return text if is_pattern else read_core(model, text)
+        pattern = Chem.MolFromSmarts(text)
+    return text if pattern is not None and not _is_smiles(text) else read_core(model, text)
+
+
+def _is_smiles(text: str) -> bool:
+    """Return whether a text is meant as SMILES: it has marks, or is a molecule."""
+    try:
+        return "*" in check_text(text) or bool(parse(text))
+    except Rejected:
+        return False
 
 
 def unusual_size(model: LoadedModel, core: Core) -> str:
@@ -131,6 +140,11 @@ def as_cores(
     """
     each = [given] if isinstance(given, str | Core) else given
     return [c if isinstance(c, Core) else read_core(model, c, anywhere=anywhere) for c in each]
+
+
+def as_core(model: LoadedModel, given: str | Core | None) -> Core | None:
+    """Return a core, read or as it is; None stays."""
+    return as_cores(model, given)[0] if given is not None else None
 
 
 def left_out(core: Core) -> str:

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from molvae.arguments import MAX_SERIES, whole_number
+from molvae.chem.cores import Core
 from molvae.chem.properties import PROPERTIES
 from molvae.chem.rings import rings_of
 from molvae.chem.similarity import tanimoto
 from molvae.data.molecules import PreparedMolecule
 from molvae.errors import UsageError, did_you_mean
 from molvae.generation.decode import Decoded
+from molvae.generation.decorate import marked_in, rings_of_cores
 from molvae.generation.model import LoadedModel
 from molvae.generation.search import SEARCH, Found, Search, search_around
 from molvae.model.latent import Posterior
@@ -118,6 +120,7 @@ def sweep(
     *,
     guidance: float = SWEEP_GUIDANCE,
     search: Search = SEARCH,
+    cores: Sequence[Core] = (),
 ) -> list[Step]:
     """Vary one property of a molecule and keep the rest similar: a matched series.
 
@@ -133,6 +136,8 @@ def sweep(
             its nearest end is asked for.
         guidance: classifier-free guidance weight; see `sampling.sample`.
         search: how the molecules are looked for.
+        cores: none, or one that every molecule contains; a place where none is found has no
+            molecule.
 
     Raises:
         UsageError: for a class label, or no values.
@@ -145,8 +150,16 @@ def sweep(
     codes = Posterior(*(part.repeat(len(values), 1) for part in found))
     points = model.own_points([start]).repeat(len(values), axis=0)
     points[:, column] = values
-    given = rings_of(start.smiles)
-    tried = search_around(model, codes, points, search, given_rings=given, guidance=guidance)
+    given = {*rings_of(start.smiles), *rings_of_cores(cores)}
+    tried = search_around(
+        model,
+        codes,
+        points,
+        search,
+        given_rings=given,
+        cores=[marked_in(core, start.smiles) for core in cores],
+        guidance=guidance,
+    )
     apart = np.diff(np.unique(points[:, column])).min(initial=model.normalizer.scales[name] / 2)
     return [
         _nearest(name, float(value), float(apart) / 2, written, start)

@@ -8,15 +8,17 @@ from a seed, and each code is decoded greedily: a series comes out the same agai
 Letters: N places, Z latent dimensions, P properties.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from molvae.arguments import MAX_SEED, MAX_SERIES, real_number, whole_number
+from molvae.chem.cores import Core
 from molvae.config import GenerateConfig, check
 from molvae.generation.decode import Decoded, decode_molecules
+from molvae.generation.decorate import keep_cores
 from molvae.generation.model import LoadedModel
 from molvae.model.latent import Posterior, corrupt
 from molvae.presets import SERIES_NOISE, SERIES_TRIES, DrawSettings
@@ -75,7 +77,7 @@ class Found(NamedTuple):
     @property
     def sound(self) -> bool:
         """Whether SELFIES had nothing to repair and there is no rare ring system."""
-        return self.molecule.consistent and not self.rare_ring
+        return bool(self.molecule.smiles) and self.molecule.consistent and not self.rare_ring
 
     def is_new(self, met: set[str]) -> bool:
         """Return whether the molecule is sound and not among `met`."""
@@ -89,6 +91,7 @@ def search_around(
     search: Search,
     *,
     given_rings: Collection[str] = (),
+    cores: Sequence[Core] = (),
     guidance: float = 1.0,
 ) -> list[list[Found]]:
     """Decode molecules for N places: from the mean of each code, and then from around it.
@@ -99,6 +102,7 @@ def search_around(
         points: properties that the decoder is given at each, shape (N, P).
         search: how many, and how far around.
         given_rings: ring systems that are allowed though rare: of given molecules.
+        cores: none, or one that every molecule contains.
         guidance: classifier-free guidance weight.
     """
     search = search.checked(model)
@@ -122,7 +126,15 @@ def search_around(
         else:
             mixed = Posterior(means, widths).sample(WIDE * reach * noise)
         settings = DrawSettings(guidance=guidance, noise=level)
-        decoded = decode_molecules(model, mixed, np.tile(points, (times, 1)), settings)
+        decoded = decode_molecules(
+            model,
+            mixed,
+            np.tile(points, (times, 1)),
+            settings,
+            seed=search.seed,
+            slots=range(number * search.tries * n, number * search.tries * n + len(means)),
+            kept=keep_cores(model, cores, settings, n=1),
+        )
         for place, molecule in enumerate(decoded):
             rare = allowed is not None and not allowed.issuperset(molecule.rings)
             found[place % n].append(Found(molecule, level, rare))

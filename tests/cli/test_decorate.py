@@ -58,3 +58,12 @@ def test_generate_keeps_a_core_or_rejects_what_lacks_a_pattern() -> None:
     done = invoke(*asked, "--keep", "[c,n]1ccccc1")
     assert "a pattern cannot be written out; molecules without it are rejected" in done.stderr
     assert "core" not in rows_of(done.stdout)[0]
+
+
+def test_sweep_keeps_a_core() -> None:
+    core = "O=CNc1ccccc1"
+    asked = ("sweep", "CCN(CC)CC(=O)Nc1c(C)cccc1C", "moses", "-p", "LogP", "-n", 1, "--tries", 4)
+    rows = rows_of(invoke(*asked, "--keep", core).stdout)
+    query = Chem.MolFromSmiles(core)
+    smiles = [row["SMILES"] for row in rows if row["SMILES"]]
+    assert all(Chem.MolFromSmiles(each).HasSubstructMatch(query) for each in smiles)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.arguments import MAX_RADIUS, MAX_SERIES
-from molvae.cli import fields, generators, options
+from molvae.cli import cores, fields, generators, options
 from molvae.cli.layout import names_beside
 from molvae.cli.progress import progress
 from molvae.cli.stopping import stop_signals
@@ -58,6 +58,7 @@ searching = options.chained(
         help="Target the molecule's own properties, so that molecules stay similar (default), or"
         " none.",
     ),
+    cores.keep,
     fields.config_options(GenerateConfig, only=SETTINGS, shown=NEAR_CODES),
 )
 
@@ -83,6 +84,7 @@ def command(
     min_similarity: float,
     same_scaffold: bool,
     keep_properties: bool,
+    keep: str | None,
     seed: int | None,
     batch_size: int | None,
     **settings: Any,
@@ -96,6 +98,8 @@ def command(
     """
     from molvae.generation.neighbors import Source
 
+    kept, patterns = cores.read_kept(run.generator, keep, quiet=run.output.quiet)
+    settings["smarts"] = (*settings["smarts"], *patterns)
     config = near_config(run.generator, settings)
     batches = run.batches(run.molecules(known_only=True))
     good = [(row, found) for batch in batches for row, found in batch]
@@ -119,6 +123,7 @@ def command(
             min_similarity=min_similarity,
             same_scaffold=same_scaffold,
             keep_properties=keep_properties,
+            keep=kept[0] if kept else None,
             config=config,
             seed=seed,
             executor=executor,

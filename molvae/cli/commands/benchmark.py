@@ -7,6 +7,7 @@ from molvae.cli.commands import (
     benchmark_distribution,
     benchmark_goals,
     benchmark_reconstruction,
+    benchmark_scaffold,
 )
 
 
@@ -28,3 +29,4 @@ command.add_command(benchmark_reconstruction.command)
 command.add_command(benchmark_goals.pmo)
 command.add_command(benchmark_goals.guacamol_goals)
 command.add_command(benchmark_goals.lead)
+command.add_command(benchmark_scaffold.command)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from molvae.cli import generators, options
+from molvae.cli import cores, generators, options
 from molvae.cli.commands.augment import near_config, searching
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.progress import progress
@@ -32,6 +32,7 @@ def command(
     min_similarity: float,
     same_scaffold: bool,
     keep_properties: bool,
+    keep: str | None,
     targets: options.Ranges,
     seed: int | None,
     device: str,
@@ -54,6 +55,8 @@ def command(
     output.check()
     check_targets(model, targets)
     generator = generators.load(model, device)
+    kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
+    settings["smarts"] = (*settings["smarts"], *patterns)
     config = near_config(generator, settings)
     center = generators.molecule(generator, smiles, model, quiet=output.quiet)
     request = generator.request(targets)
@@ -73,6 +76,7 @@ def command(
             same_scaffold=same_scaffold,
             targets=request,
             keep_properties=keep_properties,
+            keep=kept[0] if kept else None,
             config=config,
             seed=seed,
             executor=executor,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.arguments import MAX_SERIES, MAX_VALUE
-from molvae.cli import generators, options
+from molvae.cli import cores, generators, options
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import MARKED, check_targets, normalizer_of, warn_of_targets
 from molvae.cli.summaries import similarities
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     default=SWEEP_GUIDANCE,
     help="Classifier-free guidance weight; 1 is off, larger follows the value more closely.",
 )
+@cores.keep_smiles
 @options.searching
 @options.device
 @table_output()
@@ -53,6 +54,7 @@ def command(
     high: float | None,
     number: int,
     guidance: float,
+    keep: str | None,
     noise: float | None,
     tries: int,
     rings: str,
@@ -82,12 +84,13 @@ def command(
     generator = generators.load(model, device)
     generators.tell_of_rings(generator, rings, quiet=output.quiet)
     start = generators.molecule(generator, smiles, model, quiet=output.quiet)
+    kept = cores.read_smiles(generator, keep, quiet=output.quiet)
     values = sweep_values(generator.model, name, number, low=low, high=high)
     for end in dict.fromkeys((values[0], values[-1])):
         asked = generator.request({name: end})
         warn_of_targets(asked, quiet=output.quiet, so=MARKED)
     search = Search(noise, tries, seed, rings)
-    steps = generator.sweep(start, name, values, guidance=guidance, search=search)
+    steps = generator.sweep(start, name, values, guidance=guidance, search=search, keep=kept)
     title = generators.title_and_hash(model, generator)
     more = {"guidance": guidance, "model": title, "seed": seed}
     own = dict(zip(generator.measured, start.values, strict=True))
