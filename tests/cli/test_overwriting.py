@@ -25,7 +25,17 @@ NAMED = ("model", "training", "test", "test_scaffolds", "init", "dataset")
 # type of `overwriting.KINDS`.
 READ = (
     *("file", "files", "dataset", "config_file", "targets_file", "exclude"),
-    *("reference", "scaffolds", "generated", "training", "test", "config", "tell", "start"),
+    *(
+        "reference",
+        "scaffolds",
+        "generated",
+        "training",
+        "test",
+        "config",
+        "tell",
+        "start",
+        "leads",
+    ),
 )
 TABLE = "SMILES\nCCO\n"
 

@@ -15,7 +15,7 @@ from molvae.data.tables.columns import is_molecule, ranked_places, written_smile
 from molvae.data.tables.files import STDIO, OpenFile, is_pipe, open_file
 from molvae.data.tables.lines import is_text, not_utf8, peek_text
 from molvae.data.tables.records import Table
-from molvae.errors import InputError, MolvaeError, UsageError
+from molvae.errors import InputError, MolvaeError, UsageError, printable
 from molvae.files.atomic import replacing
 
 Reader = Callable[[OpenFile, str], Table]  # open file, SMILES column or ""
@@ -127,13 +127,20 @@ def write_table(
         pieces = WRITERS[kind](names, rows)
     if not isinstance(target, Path) or target == STDIO:
         stream = sys.stdout.buffer if isinstance(target, Path) else target
-        for piece in pieces:
+        for piece in map(_for_terminal, pieces) if stream.isatty() else pieces:
             stream.write(piece)
         stream.flush()
         return
     with replacing(target) as file, _compressed(file, path) as packed:
         for piece in pieces:
             packed.write(piece)
+
+
+def _for_terminal(piece: bytes) -> bytes:
+    """Return a piece of a table without anything that a terminal would obey."""
+    lines = piece.decode(errors="surrogateescape").split("\n")
+    shown = ("\t".join(map(printable, line.split("\t"))) for line in lines)
+    return "\n".join(shown).encode()
 
 
 def names_in(kind: str, columns: Sequence[str]) -> tuple[str, ...]:

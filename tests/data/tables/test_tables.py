@@ -28,6 +28,19 @@ THREE = [(2, ASPIRIN), (3, CAFFEINE), (4, PARACETAMOL)]
 LINES = ["smiles,name", f"{ASPIRIN},aspirin", f"{CAFFEINE},caffeine", f"{PARACETAMOL},paracetamol"]
 
 
+class _Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_cells_cannot_steer_a_terminal_and_are_unchanged_elsewhere() -> None:
+    terminal, file = _Terminal(), io.BytesIO()
+    for stream in (terminal, file):
+        write_table(stream, ("SMILES", "a\x1b[2J"), [("CCO", "b\u202e\tc")], format="tsv")
+    assert terminal.getvalue().decode() == 'SMILES\ta\\x1b[2J\nCCO\t"b\\u202e\tc"\n'
+    assert file.getvalue().decode() == 'SMILES\ta\x1b[2J\nCCO\t"b\u202e\tc"\n'
+
+
 def test_mixed_line_ends_and_blank_lines_keep_physical_row_numbers(tmp_path: Path) -> None:
     text = f"smiles\r\n{ASPIRIN}\n\n{CAFFEINE}\r\r\n{PARACETAMOL}"
     path = write(tmp_path / "a.csv", text)
