@@ -393,6 +393,7 @@ def test_a_reader_that_goes_away_is_no_error(tiny_model_file: Path) -> None:
             "A higher --temperature brings more different molecules.",
             ("--temperature", 1),
         ),
+        (("-n", 20, "--seed", 4), "--rings any keeps them.", ("--rings", "any")),
         (
             ("-n", 20, "--temperature", 0),
             "however often it tries: choose a higher --temperature. With --noise 0, each molecule",

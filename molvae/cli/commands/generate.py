@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 MISSED = "out of range"  # the end of the reason why a draw was rejected
 GREEDY = 0.1  # temperature below which the same molecules come again and again
+RARE = "rare ring system"
 KNOWN = ("duplicate", "excluded", IN_TRAINING)  # such reasons
 
 
@@ -206,6 +207,8 @@ def _what_helps(
         more = "No training molecule is similar to the targets: choose others."
     elif reason.endswith(MISSED):
         more += " A larger --shortlist comes nearer to the targets."
+    elif reason == RARE:
+        more += " --rings any keeps them."
     elif reason in KNOWN and summary.settings["temperature"] < GREEDY:
         more = _warmer(summary)
     elif reason in KNOWN:
