@@ -148,6 +148,13 @@ class TrainConfig:
     property_weight: float = setting(
         0.5, "Weight of the property head's squared error", low=0.0, high=1e6
     )
+    balance: float = setting(
+        0.1,
+        "Share of an epoch that the molecules of each class of a label have, by repeating those of"
+        " rarer classes up to ten times; 0: none is repeated",
+        low=0.0,
+        high=0.5,
+    )
     precision: str = setting(
         "auto",
         "Precision of the matrix products; auto: bf16 on a CPU that has bf16 units, else fp32",

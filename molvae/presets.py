@@ -112,6 +112,7 @@ FINE_TUNING = TrainConfig(
     kl_hold=0.0,
     kl_warmup=0.0,
 )
+SMALL_SET = 100_000  # training molecules below which a model that is trained further overfits them
 OBJECTIVE = ("beta", "free_nats", "property_weight")  # kept from the first training
 
 

@@ -1,14 +1,14 @@
 """`--init MODEL`: data for fine-tuning a model, and its first weights."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.cli.fields import NONE
 from molvae.config import STANDARDIZATION, DataConfig, ModelConfig, updated
 from molvae.errors import ArtifactError, ConfigError, UsageError
-from molvae.presets import PRESETS, Preset, fine_tuning
+from molvae.presets import PRESETS, SMALL_SET, Preset, fine_tuning
 
 if TYPE_CHECKING:
     from molvae.dataset import MoleculeDataset
@@ -109,6 +109,8 @@ def settings_of(initial: "Initial", preset: str | None) -> Preset:
         check_sizes(initial, PRESETS[preset].model, where=f"preset {preset}, ")
         return PRESETS[preset]._replace(model=checkpoint.model.config)
     train = fine_tuning(checkpoint.provenance["train"])
+    if len(initial.dataset.members("train")) >= SMALL_SET:
+        train = replace(train, patience=0)
     return Preset(checkpoint.model.config, train, checkpoint.prior.config)
 
 

@@ -9,7 +9,7 @@ from molvae.chem.smiles import Standardization
 from molvae.config import GenerateConfig, updated
 from molvae.data.applicability import KEY, Applicability
 from molvae.errors import ArtifactError, ConfigError
-from molvae.presets import NO_CODES, WHOLE_CODES
+from molvae.presets import NO_CODES, SMALL_SET, WHOLE_CODES
 
 MAX_TOKENS = 1024  # the longest molecule that a model can have been trained on
 STANDARDIZATION = ("stereo", "largest_fragment", "uncharge", "isotopes")
@@ -62,7 +62,8 @@ def read_defaults(checkpoint: Checkpoint) -> GenerateConfig:
     set is no news.
     """
     kind = NO_CODES if checkpoint.model.config.noise_conditional else WHOLE_CODES
-    kind = replace(kind, novel="init" in checkpoint.provenance)
+    few = checkpoint.provenance.get("training_molecules", SMALL_SET) < SMALL_SET
+    kind = replace(kind, novel=few and "init" in checkpoint.provenance)
     given = checkpoint.provenance.get("defaults", {})
     try:
         found = updated(kind, dict(given), where="the model's defaults")

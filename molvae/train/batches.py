@@ -80,6 +80,8 @@ class DrawnBatch(NamedTuple):
         level: noise level of the codes that the decoder gets, shape (B,); 0 unless the model is
             noise-conditional.
         blended: that noise, shape (B, Z); not used at level 0.
+        shares: weight of each molecule's property error, shape (B,): less than 1 where it is drawn
+            several times in an epoch.
     """
 
     ids: Tensor
@@ -89,6 +91,7 @@ class DrawnBatch(NamedTuple):
     noise: Tensor
     level: Tensor
     blended: Tensor
+    shares: Tensor
 
     @classmethod
     def draw(
@@ -98,10 +101,11 @@ class DrawnBatch(NamedTuple):
         *,
         model: ModelConfig,
         groups: Sequence[int] | None = None,
+        shares: Tensor | None = None,
     ) -> "DrawnBatch":
         """Draw the random numbers of a batch on the CPU: they are the same on every device.
 
-        For the groups of columns see `drop_conditions`.
+        For the groups of columns see `drop_conditions`. Without `shares`, all are 1.
         """
         shown = drop_conditions(batch.conditions, generator, groups=groups)
         noise = torch.randn(len(batch.ids), model.latent_size, generator=generator)
@@ -110,7 +114,8 @@ class DrawnBatch(NamedTuple):
             uniform = torch.rand(len(batch.ids), generator=generator)
             level = ((1.0 + 2.0 * STRETCH) * uniform - STRETCH).clamp(0.0, 1.0)
             blended = torch.randn(noise.shape, generator=generator)
-        return cls(*batch, shown, noise, level, blended)
+        shares = torch.ones(len(batch.ids)) if shares is None else shares
+        return cls(*batch, shown, noise, level, blended, shares)
 
     def rows(self, first: int, end: int) -> "DrawnBatch":
         """Return some of the molecules."""

@@ -20,7 +20,7 @@ from molvae.train.step import Learner
 FORMAT = 1
 KIND = "training state"
 # Settings of trainings that are older than these options.
-BEFORE = {"optimizer": "adamw", "schedule": "cosine"}
+BEFORE: dict[str, Any] = {"optimizer": "adamw", "schedule": "cosine", "balance": 0.0}
 TERMS = 4  # molecules, reconstruction, KL, property error
 
 

@@ -56,13 +56,16 @@ class Learner:
         self.optimizer = make_optimizer(self.model, self.config, self.precision.products)
         self.pieces = self.config.accumulate
 
-    def step(self, batch: Batch, *, number: int, progress: float) -> np.ndarray:
+    def step(
+        self, batch: Batch, *, number: int, progress: float, shares: Tensor | None = None
+    ) -> np.ndarray:
         """Take one step, which depends on the seed and its number, not on earlier random numbers.
 
         Args:
             batch: the molecules of all processes.
             number: steps taken before.
             progress: of the training, 0 to 1.
+            shares: as of a `DrawnBatch`.
 
         Returns:
             The sums of `Elbo.sums` over the batch, float64, shape (4,).
@@ -78,6 +81,7 @@ class Learner:
             torch.Generator().manual_seed(seed),
             model=self.model.config,
             groups=self.dataset.normalizer.groups,
+            shares=shares,
         )
         self.model.train()
         sums = self.compute_gradients(drawn, beta=beta, seed=seed)
@@ -181,7 +185,7 @@ def elbo(model: ConditionalVAE, batch: DrawnBatch, precision: Precision) -> Elbo
     return Elbo(
         reconstruction_loss(logits, batch.ids),
         posterior.kl().sum(dim=1),
-        property_loss(predicted, batch.conditions),
+        property_loss(predicted, batch.conditions) * batch.shares,
     )
 
 

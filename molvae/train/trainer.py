@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from molvae.arguments import as_path, of_kind
 from molvae.checkpoint import MODEL_FILE, Checkpoint
@@ -17,6 +19,7 @@ from molvae.errors import ArtifactError, InputError, MolvaeError
 from molvae.files.atomic import write_atomically
 from molvae.model.cvae import ConditionalVAE
 from molvae.presets import Preset, to_toml
+from molvae.train.balance import repeats
 from molvae.train.batches import Batch, collate, order
 from molvae.train.evaluation import Interrupted, Validation, interruptible, validate
 from molvae.train.folder import (
@@ -98,9 +101,12 @@ class Trainer:
         self.report, self.should_stop, self.tensorboard = report, should_stop, tensorboard
         self.processes, self.device = processes, processes.device
         self.earlier = initial.index if initial else None
-        self.members = dataset.members("train")
         if lacking := dataset.lacks():
             raise InputError(lacking)
+        training = dataset.members("train")
+        times = repeats(dataset, training, share=self.config.balance)
+        self.members = np.repeat(training, times)  # the draws of an epoch
+        self.shares = torch.from_numpy(np.repeat(1.0 / times, times).astype(np.float32))
         if tensorboard:
             require_tensorboard()
         self.dataset = dataset
@@ -182,9 +188,9 @@ class Trainer:
     def _train(self, record: Callable[[Epoch], None]) -> bool:
         saved = time.monotonic()
         while not self.finished:
-            for batch in self._remaining_batches():
+            for batch, shares in self._remaining_batches():
                 begun = time.monotonic()
-                self._step(batch)
+                self._step(batch, shares)
                 self.state.seconds += time.monotonic() - begun
                 stop = self.processes.any(self.should_stop())
                 if stop or time.monotonic() - saved > self.config.save_every:
@@ -199,8 +205,8 @@ class Trainer:
                 return False
         return True
 
-    def _remaining_batches(self) -> Iterator[Batch]:
-        """Yield the remaining batches of the current epoch: all, or the rest after a resume."""
+    def _remaining_batches(self) -> Iterator[tuple[Batch, Tensor]]:
+        """Yield the remaining batches of the current epoch, and the shares of their molecules."""
         batches = order(
             self.dataset.lengths[self.members],
             self.config.batch_size,
@@ -209,10 +215,11 @@ class Trainer:
         )
         done = self.state.step - self.state.epoch * self.per_epoch
         for positions in batches[done:]:
-            yield collate(self.dataset, self.members[positions])
+            yield collate(self.dataset, self.members[positions]), self.shares[positions]
 
-    def _step(self, batch: Batch) -> None:
-        sums = self.learner.step(batch, number=self.state.step, progress=self._progress())
+    def _step(self, batch: Batch, shares: Tensor) -> None:
+        progress = self._progress()
+        sums = self.learner.step(batch, number=self.state.step, progress=progress, shares=shares)
         self.state.step += 1
         self.state.sums += sums
         self.report(Progress(self.state.epoch, self.seen, *(sums[1:] / sums[0]).tolist()))

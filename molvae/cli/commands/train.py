@@ -20,7 +20,7 @@ from molvae.cli.summaries import error_text
 from molvae.cli.terminal import say
 from molvae.config import Config, ModelConfig, PriorConfig, TrainConfig, updated
 from molvae.errors import ArtifactError, InputError, UsageError
-from molvae.presets import PRESETS, Preset, read_toml
+from molvae.presets import PRESETS, SMALL_SET, Preset, read_toml
 
 if TYPE_CHECKING:
     from molvae.dataset import MoleculeDataset
@@ -152,8 +152,10 @@ def command(
 def _fit(trainer: "Trainer", quiet: bool) -> int:
     """Train to the end, or to a signal; return its number, or 0."""
     epochs, count = trainer.config.epochs, len(trainer.members)
+    distinct = len(trainer.dataset.members("train"))
+    repeated = f" ({count:,} with those of rare classes repeated)" if count > distinct else ""
     say(
-        f"{trainer.weights / 1e6:.1f} M weights, {count:,} training molecules,"
+        f"{trainer.weights / 1e6:.1f} M weights, {distinct:,} training molecules{repeated},"
         f" {trainer.precision.name} on {trainer.device}",
         quiet=quiet,
     )
@@ -206,7 +208,7 @@ def _label_errors(run: Path) -> Iterator[str]:
     tally, errors = provenance.get("tally", {}), provenance["head"]["errors"]
     for name in tally.get("labels", {}):
         yield f"{name}: {error_text(errors.get(name) or {})}"
-    if "init" in provenance:
+    if "init" in provenance and provenance["training_molecules"] < SMALL_SET:
         yield "generate leaves out molecules of the training set; --no-novel keeps them."
 
 
