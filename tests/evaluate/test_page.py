@@ -295,8 +295,26 @@ def test_molecules_are_drawn_at_random_with_the_seed(evaluation: Evaluation) -> 
         for seed in (1, 1, 2)
     )
     assert first == again != other
-    assert len({one["smiles"] for one in first}) == 24
+    assert len({one["smiles"] for one in first}) == 12
     assert [one["number"] for one in first] == sorted(one["number"] for one in first)
+
+
+@pytest.mark.usefixtures("without_histograms")
+def test_the_page_begins_with_molecules_and_folds_the_measures() -> None:
+    given = Inputs.of(["CCO", "CCCCCCCC", "CCCC"])
+    html = render(evaluate_sets(given, Work(), targets={"LogP": 1.0}))
+    page = Page(html)
+    headings = [str(a["id"]) for tag, a in page.elements if tag == "h2"]
+    assert headings[:3] == ["molecules", "control", "worst"]
+    assert headings[-2:] == ["numbers", "provenance"]
+    assert html.index('id="molecules"') < html.index('aria-label="Summary"')
+    folded = html[html.index("<details>") : html.index("</details>")]
+    assert "of the suite</caption>" in folded
+    assert 'id="record"' not in folded
+    (first, *_) = page.record["molecules"]["random"]
+    assert first["values"]["MW"] == pytest.approx(46.069, abs=1e-3)
+    assert "LogP: target 1, measured -0.0014" in page.text
+    assert "the worst cases, not typical molecules" in page.text
 
 
 @pytest.mark.parametrize("missing", ["jinja2", "matplotlib"])

@@ -13,7 +13,8 @@ from molvae.evaluate.control import Requests, tolerance
 from molvae.evaluate.parsed import Parsed
 from molvae.targets import format_range
 
-RANDOM, WORST = 24, 12  # molecules shown
+RANDOM, WORST = 12, 12  # molecules shown
+VALUES = ("MW", "LogP", "TPSA", "QED", "SA")  # properties shown with each
 MAX_ATOMS = 80  # heavy atoms; a larger molecule is illegible at this size
 WIDTH, HEIGHT = 220, 160  # pixels
 # Color in the page's style sheet -> elements. RDKit draws it as the gray of its place, from 1.
@@ -29,11 +30,13 @@ COLORS: dict[str, tuple[int, ...]] = {
 Shown = dict[str, Any]  # a molecule on a page; see `_shown`
 
 
-def random_molecules(parsed: Parsed, *, seed: int) -> list[Shown]:
+def random_molecules(
+    parsed: Parsed, requests: Mapping[str, Requests], *, seed: int
+) -> list[Shown]:
     """Choose distinct valid molecules with the seed and keep their order."""
     distinct = _first_rows(parsed)
     chosen = np.random.default_rng(seed).permutation(len(distinct))[:RANDOM]
-    return [_shown(parsed, {}, row) for row in np.sort(distinct[chosen])]
+    return [_shown(parsed, requests, row) for row in np.sort(distinct[chosen])]
 
 
 def worst_controlled(
@@ -63,15 +66,21 @@ def _first_rows(parsed: Parsed) -> np.ndarray:
 
 
 def _shown(parsed: Parsed, requests: Mapping[str, Requests], row: int) -> Shown:
-    """Return the number of a molecule, from 1, its canonical SMILES, and its requests."""
+    """Return the number of a molecule, from 1, its canonical SMILES, its requests and values."""
     met = {}
     for name, wanted in requests.items():
         value = float(parsed.measured(name)[row])
         if wanted.asked[row] and not np.isnan(value):
             asked = format_range((float(wanted.low[row]), float(wanted.high[row])))
-            realized = int(value) if PROPERTIES[name].integer else value
-            met[name] = {"asked": asked, "realized": realized}
-    return {"number": int(row) + 1, "smiles": parsed.canonical[row], "requests": met}
+            met[name] = {"asked": asked, "realized": _number(name, value)}
+    rest = {name: float(parsed.measured(name)[row]) for name in VALUES if name not in met}
+    values = {name: _number(name, value) for name, value in rest.items() if not np.isnan(value)}
+    number = int(row) + 1
+    return {"number": number, "smiles": parsed.canonical[row], "requests": met, "values": values}
+
+
+def _number(name: str, value: float) -> float:
+    return int(value) if PROPERTIES[name].integer else value
 
 
 def depict(smiles: str) -> str | None:

@@ -137,7 +137,7 @@ def _record(
         "report": json.loads(report.to_json()),
         "files": dict(files),
         "molecules": {
-            "random": molecules.random_molecules(sets.generated, seed=report.seed),
+            "random": molecules.random_molecules(sets.generated, requests, seed=report.seed),
             "worst": molecules.worst_controlled(sets.generated, requests, scores),
         },
         "model": model,
