@@ -68,7 +68,7 @@ def trainer(
 def first_gradients(made: Trainer) -> np.ndarray:
     """Return the gradients of the first batch as one vector."""
     generator = torch.Generator().manual_seed(1)
-    batch = next(made._remaining_batches())
+    batch, _ = next(made._remaining_batches())
     drawn = DrawnBatch.draw(batch, generator, model=tiny.MODEL)
     made.learner.compute_gradients(drawn, beta=0.7, seed=0)
     return torch.cat([weight.grad.flatten() for weight in made.learner.model.parameters()]).numpy()

@@ -126,7 +126,7 @@ def test_state_is_saved_before_the_first_step(
     trainer(drug_dataset, tmp_path, stop_after=6).fit()
     assert (tmp_path / "model.safetensors").exists()
 
-    def interrupt(self: Trainer, batch: object) -> None:
+    def interrupt(self: Trainer, batch: object, shares: object) -> None:
         raise KeyboardInterrupt
 
     other = replace(TRAIN, seed=8)
