@@ -30,9 +30,7 @@ COLORS: dict[str, tuple[int, ...]] = {
 Shown = dict[str, Any]  # a molecule on a page; see `_shown`
 
 
-def random_molecules(
-    parsed: Parsed, requests: Mapping[str, Requests], *, seed: int
-) -> list[Shown]:
+def random_molecules(parsed: Parsed, requests: Mapping[str, Requests], *, seed: int) -> list[Shown]:
     """Choose distinct valid molecules with the seed and keep their order."""
     distinct = _first_rows(parsed)
     chosen = np.random.default_rng(seed).permutation(len(distinct))[:RANDOM]
