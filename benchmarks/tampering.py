@@ -6,6 +6,8 @@ damaged: bits and bytes flipped, cut, moved, doubled, another length of the head
 header exchanged for something odd. What is not refused must be what was written.
 forged: parts and arrays exchanged in the same way, and a digest made to fit, as whoever means harm
 would. What is not refused must be usable: a model draws molecules, a training begins.
+walked: each part of the header, one after the other, exchanged for each of a dozen wrong values,
+and a digest made to fit.
 bits: every bit of the header of the bundled model, and so many of its arrays, flipped one by one.
 
 crashes: files that took their process down, or blocked it for a minute. untyped: exceptions that
@@ -25,7 +27,7 @@ import resource
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import version
@@ -52,6 +54,8 @@ SMALL = ModelConfig(
     condition_size=8,
 )  # fmt: skip
 BRIEF = TrainConfig(epochs=1, batch_size=64, precision="fp32")
+# What no part of a header is, or few are.
+WRONG = (None, True, -1, 2.5, 10**30, float("nan"), "", "x", [], [None], {}, {"a": 1})
 SHOWN = 20  # examples of each kind of defect that are written down
 # What may stand in a header in place of something else.
 ODD = (
@@ -87,6 +91,8 @@ def main() -> None:
             if arguments.only in (None, kind):
                 number = count if kind == "checkpoint" else count // 2
                 results[kind] = tamper(kind, path, number, jobs=jobs, seed=seed)
+                if kind != "config":
+                    results[kind]["walked"] = walk(kind, path, Path(folder), each=len(WRONG))
     if arguments.only in (None, "bits"):
         results["bits"] = flip_bits(MODEL, arguments.bits, jobs=jobs, seed=seed)
     report = {
@@ -295,6 +301,50 @@ def forge(path: Path, altered: Path, chance: random.Random) -> None:
             arrays[name if chance.random() < 0.8 else f"{name}x"] = new
     version = header.get("format") if isinstance(header.get("format"), int) else 1
     store.write(altered, arrays, header, kind=str(header.get("kind", kind)), format=version or 1)
+
+
+def walk(kind: str, path: Path, folder: Path, *, each: int) -> dict[str, Any]:
+    """Exchange every part of a header for `each` of the wrong values, and use what is read."""
+    altered = folder / f"walked{path.suffix}"
+    stored_as = store.read_kind(path)
+    arrays, header = store.read(path, kind=stored_as, format=FORMAT)
+    version = header.pop("format")
+    del header["kind"]
+    outcomes: Counter[str] = Counter()
+    untyped = []
+    for number, place in enumerate(places(header)):
+        for turn in range(each):
+            wrong = WRONG[(number * each + turn) % len(WRONG)]
+            forged = exchanged_at(header, place, wrong)
+            store.write(altered, arrays, forged, kind=stored_as, format=version)
+            try:
+                use = READERS[kind](altered, path)
+                outcomes["usable" if use else "the same"] += 1
+                with suppress(MolvaeError):
+                    (use or (lambda: None))()
+            except (ArtifactError, ConfigError):
+                outcomes["refused"] += 1
+            except Exception as error:
+                untyped.append(f"{place}: {wrong!r}: {error!r}")
+    return {"untyped": untyped, "outcomes": dict(outcomes.most_common())}
+
+
+def places(plain: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of each part of a header, of a list only the first item's."""
+    parts = plain.items() if isinstance(plain, dict) else enumerate(plain[:1])
+    for key, part in parts:
+        yield (*before, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*before, key))
+
+
+def exchanged_at(plain: Any, place: tuple[Any, ...], wrong: object) -> Any:
+    """Return a header with one of its parts exchanged."""
+    if not place:
+        return wrong
+    changed = dict(plain) if isinstance(plain, dict) else list(plain)
+    changed[place[0]] = exchanged_at(plain[place[0]], place[1:], wrong)
+    return changed
 
 
 def with_value(array: np.ndarray, chance: random.Random) -> np.ndarray:

@@ -28,6 +28,16 @@ def test_every_altered_file_is_refused_in_a_second_or_is_sound(
     assert found["seconds"] < 1
 
 
+@pytest.mark.parametrize("kind", ["checkpoint", "dataset", "state"])
+def test_a_wrong_value_in_each_part_of_a_header_is_refused_or_does_no_harm(
+    kind: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    found = tampering.walk(kind, files[kind], tmp_path, each=1)
+    assert found["untyped"] == []
+    assert found["outcomes"]["refused"] > sum(found["outcomes"].values()) / 2
+    assert sum(found["outcomes"].values()) > 50
+
+
 def test_every_flipped_bit_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     size = 8 * files["checkpoint"].stat().st_size
     bits = [*range(64), *sorted(random.Random(0).sample(range(64, size), 236))]

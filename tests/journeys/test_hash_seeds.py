@@ -13,13 +13,13 @@ from molvae.evaluate.report import evaluate
 from tests.drugs import DRUGS
 
 smiles = [smiles for _, smiles in DRUGS]
-sets = {"training": smiles[40:200], "reference": smiles[150:250], "scaffolds": smiles[250:]}
-targets = {"LogP": 2.0, "QED": [0.5, None] * 60}
+sets = {"training": smiles[30:90], "reference": smiles[80:120], "scaffolds": smiles[120:150]}
+targets = {"LogP": 2.0, "QED": [0.5, None] * 30}
 for suite in ("basic", "moses", "guacamol"):
     more = {"targets": targets, "memorization": True, "bootstrap": 5} if suite == "basic" else {}
-    print(evaluate(smiles[:120], suite=suite, fcd=False, **sets, **more).to_json())
+    print(evaluate(smiles[:60], suite=suite, fcd=False, **sets, **more).to_json())
 with open("drugs.csv", "w", newline="") as file:
-    kinds = ((name, drug, len(drug) % 3, "abc"[len(name) % 3]) for name, drug in DRUGS)
+    kinds = ((name, drug, len(drug) % 3, "abc"[len(name) % 3]) for name, drug in DRUGS[:120])
     csv.writer(file).writerows([("name", "smiles", "count", "kind"), *kinds, ("x", "C1CC", 1, "a")])
 config = DataConfig(labels=("count:number", "kind"), min_count=3, split="scaffold")
 found = prepare("drugs.csv", config, jobs=0, rejects="rejects.csv", conflicts="conflicts.csv")
