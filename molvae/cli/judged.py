@@ -91,10 +91,11 @@ def _measurable(asked: Mapping[int, str], columns: Sequence[str], path: Path) ->
 
 
 def _request(row: Row, cell: str, *, heading: str, name: str) -> tuple[float, float] | None:
+    from molvae.data.tables.cells import is_missing
     from molvae.targets import Request
 
     cell = cell.strip()
-    if not cell or row.fault:
+    if is_missing(cell) or row.fault:
         return None
     try:
         (wanted,) = Request.parse([f"{name}={cell}"]).values()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from molvae.cli.judged import read_generated
 from molvae.cli.requests import read_requests
 from molvae.data.tables.tables import write_table
 from molvae.errors import InputError
@@ -65,3 +66,10 @@ def test_what_every_table_refuses_is_refused(tmp_path: Path, content: bytes, wor
     with pytest.raises(InputError) as caught:
         asked(path)
     assert words in str(caught.value)
+
+
+def test_a_missing_value_is_no_target_of_molecules_to_judge_either(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("SMILES,target_LogP\nCCO,1\nCCN,NA\nCCC,\n", encoding="utf-8")
+    found = read_generated(path, "", format="", quiet=True)
+    assert found.targets == {"LogP": [(1.0, 1.0), None, None]}

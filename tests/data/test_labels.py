@@ -179,6 +179,8 @@ def test_separators_are_read_only_where_the_whole_column_is_clear(
         ("12,300.5", "write 12300.5"),
         ("1 200", "write 1200"),
         ("ND", "'ND'"),
+        ("\u22121.5", "write -1.5"),
+        (">10", "'>10'; a bound is no value: leave the cell empty, or write a number"),
         ("1e400", "'1e400'"),
     ],
 )
@@ -186,8 +188,8 @@ def test_the_advice_on_a_number_is_what_was_meant(cell: str, advice: str) -> Non
     with pytest.raises(Rejected) as caught:
         Label("y").parse(cell)
     assert str(caught.value).endswith(advice)
-    if "write" in advice:
-        assert Label("y").parse(advice.rpartition(" ")[2]) in (1.5, 1200.5, 12300.5, 1200)
+    if advice[-1].isdigit():
+        assert abs(Label("y").parse(advice.rpartition(" ")[2])) in (1.5, 1200.5, 12300.5, 1200)
 
 
 @pytest.mark.parametrize("cell", ["1e39", "-3.5e38"])

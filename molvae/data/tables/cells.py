@@ -56,8 +56,10 @@ def number(cell: str, *, field: str, decimal: str = "") -> float:
 
 
 def _how_to_write(text: str) -> str:
-    """Return advice on a number with commas or separators of thousands, "" for anything else."""
-    found = (parse_number(text, decimal) for decimal in DECIMALS)
+    """Return advice on a number with separators or a typographic minus, or a bound, else ""."""
+    if text[:1] in ("<", ">", "~", "\u2264", "\u2265"):
+        return "; a bound is no value: leave the cell empty, or write a number"
+    found = (parse_number(text.replace("\u2212", "-"), decimal) for decimal in DECIMALS)
     readings = {value for value in found if value is not None}
     meant = " or ".join(map(cell_text, sorted(readings, reverse=True)))
     if len(readings) > 1:
