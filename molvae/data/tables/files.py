@@ -34,6 +34,13 @@ _MAGIC = (
     (b"BZh", "compressed with bzip2; unpack it first"),
     (b"\xfd7zXZ", "compressed with xz; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"),
+    (b"ARROW1", "an Arrow or Feather file; write it as Parquet"),
+    (b"SQLite format 3", "an SQLite database; export the table as CSV"),
+    (b"\x80\x04\x95", "a pickle, which may run code when it is opened; write the table as CSV"),
+    (b"\x80\x05\x95", "a pickle, which may run code when it is opened; write the table as CSV"),
+    (b"$RDFILE", "an RD file; save its molecules as an SD file"),
+    (b"$RXN", "a reaction file, not a table of molecules"),
+    (b"@<TRIPOS>", "a mol2 file; save its molecules as an SD file"),
     (b"<datawarrior", "a DataWarrior file; save it there as a text file or an SD file"),
     (b"\xff\xfe\0\0", "UTF-32 text; save it as UTF-8"),
     (b"\0\0\xfe\xff", "UTF-32 text; save it as UTF-8"),
@@ -251,7 +258,8 @@ def damage(where: str) -> Iterator[None]:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{where}: damaged gzip data: {error}; get it again.") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{where}: not valid {error.encoding} text.") from error
+        cause = f"not valid {error.encoding} text; is it cut off? Save it as UTF-8"
+        raise InputError(f"{where}: {cause}.") from error
     except OSError as error:
         raise InputError(f"{where}: cannot be read: {error.strerror or error}.") from error
 

@@ -185,10 +185,13 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
         (gzip.compress(PAGE), "a web page"),
         (POINTER, "Git LFS pointer"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "a PNG picture"),
+        (b"ARROW1\0\0\xff", "an Arrow or Feather file; write it as Parquet"),
+        (b"\x80\x04\x95\x00", "a pickle, which may run code"),
+        (b"$RDFILE 1\n$DATM\n", "an RD file; save its molecules as an SD file"),
         (b"\x00\x01\x02\x03\x00\xff", "binary|not a Parquet"),
     ],
     # Named here: gzip writes the time, and workers that begin in two seconds would not agree.
-    ids=["empty", "empty.gz", "html", "html.gz", "lfs", "png", "binary"],
+    ids=["empty", "empty.gz", "html", "html.gz", "lfs", "png", "arrow", "pickle", "rdf", "binary"],
 )
 def test_what_is_never_a_table_is_named_whatever_the_format(
     tmp_path: Path, kind: str, fed: bytes, cause: str
@@ -265,6 +268,7 @@ CONTENTS = {  # what is no table, and its name
     "zeros within": (b"smiles\nCCO\n" + bytes(512) + b"\nCCN\n", f"a block of {ZEROS} in it"),
     "UTF-16LE": ("smiles\nCCO\n".encode("utf-16-le"), "UTF-16LE without its mark.* iconv -f"),
     "UTF-16BE": ("smiles\nCCO\n".encode("utf-16-be"), "UTF-16BE without its mark.* iconv -f"),
+    "UTF-16 cut off": ("smiles\nCCO\n".encode("utf-16")[:-1], "not valid utf-16.* is it cut off"),
     "UTF-32": ("smiles\nCCO\n".encode("utf-32"), "UTF-32 text; save it as UTF-8"),
 }
 
