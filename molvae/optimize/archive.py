@@ -55,16 +55,20 @@ class Batch(NamedTuple):
 
     Attributes:
         asked: these.
-        proposed: operator -> molecules that it proposed, of which the asked ones were chosen.
+        proposed: operator -> molecules that it newly proposed.
+        spare: proposals that were not asked for, the most promising first.
     """
 
     asked: tuple[Proposal, ...]
     proposed: Mapping[str, int]
+    spare: tuple[Proposal, ...] = ()
 
     @classmethod
-    def of(cls, asked: Sequence[Proposal], proposed: Sequence[Proposal]) -> "Batch":
-        """Return a batch chosen among proposals."""
-        return cls(tuple(asked), Counter(each.operator for each in proposed))
+    def of(
+        cls, asked: Sequence[Proposal], new: Sequence[Proposal], *, spare: Sequence[Proposal]
+    ) -> "Batch":
+        """Return a batch chosen among new and earlier proposals."""
+        return cls(tuple(asked), Counter(each.operator for each in new), tuple(spare))
 
 
 class Archive:
@@ -119,7 +123,7 @@ class Archive:
 
     def ask(self, batch: Batch) -> None:
         """Note molecules as asked for."""
-        self._add({"asked": batch.asked, "proposed": dict(batch.proposed)})
+        self._add({**batch._asdict(), "proposed": dict(batch.proposed)})
 
     def tell(
         self, smiles: Sequence[str], values: Sequence[Sequence[float]], *, operator: str = TOLD
@@ -147,8 +151,11 @@ class Archive:
 
     def _apply(self, record: dict[str, Any]) -> None:
         if "asked" in record:
-            asked = tuple(Proposal(each, by, tuple(of)) for each, by, of in record["asked"])
-            self.batches.append(Batch(asked, record["proposed"]))
+            asked, spare = (
+                tuple(Proposal(each, by, tuple(of)) for each, by, of in record[kind])
+                for kind in ("asked", "spare")
+            )
+            self.batches.append(Batch(asked, record["proposed"], spare))
             self.asked |= {each.smiles: (each, len(self.batches)) for each in asked}
             return
         for smiles, *values in record["told"]:

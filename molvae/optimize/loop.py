@@ -36,6 +36,7 @@ from molvae.train.folder import lock_run
 LEAST_BUDGET = 10  # calls; with fewer there is nothing to learn from
 PROPOSALS = {"bayes": 10, "evolve": 2}  # method -> for each molecule that is scored
 FIRST = 10  # molecules scored before a surrogate chooses
+SPARE = 100  # proposals that are kept for the next batch
 TRIES = 5  # rounds of proposals for a batch that the filters leave empty
 LIKE_BITS = 2048  # of the fingerprints of `like`, as in the benchmark of Jin 2018
 
@@ -171,16 +172,17 @@ class Run:
         random = np.random.default_rng([self.archive.seed, asked])
         shares = operator_shares(self.archive, scores)
         scene = self._scene(scores, random)
-        proposals: list[Proposal] = []
+        spare = self.archive.batches[-1].spare if asked else ()
+        allowed = {each.smiles: each for each in spare if self._allows(each.smiles)}
+        new: list[Proposal] = []
         for _ in range(TRIES):
-            proposals += propose(scene, n * PROPOSALS[self.config.method], shares)
-            allowed = [each for each in proposals if self._allows(each.smiles)]
+            new += propose(scene, n * PROPOSALS[self.config.method], shares)
+            allowed |= {each.smiles: each for each in new if self._allows(each.smiles)}
             if len(allowed) >= n:
                 break
-        places = self._choose(allowed, scores, n, random)
-        batch = Batch.of([allowed[place] for place in places], proposals)
-        self.archive.ask(batch)
-        return [each.smiles for each in batch.asked]
+        chosen = self._choose(list(allowed.values()), scores, n + SPARE, random)
+        self.archive.ask(Batch.of(chosen[:n], new, spare=chosen[n:]))
+        return [each.smiles for each in chosen[:n]]
 
     def tell(
         self, smiles: Sequence[str], values: Sequence[Any] | np.ndarray, *, operator: str = "told"
@@ -255,12 +257,13 @@ class Run:
 
     def _choose(
         self, proposals: Sequence[Proposal], scores: np.ndarray, n: int, random: np.random.Generator
-    ) -> list[int]:
-        """Return the places of the proposals to be scored: by the surrogate, or by chance."""
+    ) -> list[Proposal]:
+        """Return `n` proposals, the most promising first: by the surrogate, or by chance."""
         if self.config.method != "bayes" or np.isfinite(scores).sum() < FIRST:
-            return [int(place) for place in random.permutation(len(proposals))[:n]]
+            return [proposals[place] for place in random.permutation(len(proposals))[:n]]
         known, unknown = list(self.archive.calls), [each.smiles for each in proposals]
-        return choose(*expect(known, scores, unknown), n, random)
+        places = choose(*expect(known, scores, unknown), n, random)
+        return [proposals[place] for place in places]
 
     def _allows(self, smiles: str) -> bool:
         """Return whether a molecule is new, and similar to the one that all must be similar to."""

@@ -107,9 +107,16 @@ def _run_goals(
 @options.number(100, help="Leads, drawn with the seed; all where there are fewer.")
 @_calls
 @options.seed("Seed of all randomness.", default=1)
+@options.input_format
 @reported
 def lead(
-    leads: Path, model: str | None, number: int, calls: int, seed: int, reporting: Reporting
+    leads: Path,
+    model: str | None,
+    number: int,
+    calls: int,
+    seed: int,
+    input_format: str,
+    reporting: Reporting,
 ) -> None:
     """Improve the QED of the molecules of a table to 0.9, at a similarity of 0.4 to each.
 
@@ -121,7 +128,7 @@ def lead(
     from molvae.data.tables.tables import open_table
     from molvae.suites.leads import improve_leads
 
-    smiles = [row.smiles for row in open_table(leads).rows]
+    smiles = [row.smiles for row in open_table(leads, format=input_format).rows]
     drawn = np.random.default_rng(seed).permutation(len(smiles))[:number]
     generator = generators.load(model or "druglike", reporting.device)
     with stages(quiet=reporting.quiet) as tell:
