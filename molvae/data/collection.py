@@ -67,7 +67,7 @@ class Collection:
         self._lines.append(row.line)
         self.split.append(split)
         if self.labels:
-            self._spellings.append(spelling(row.smiles))
+            self._spellings.append(spelling("" if row.fault else row.smiles))
 
     @property
     def has_reject(self) -> bool:
