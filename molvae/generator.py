@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from molvae.arguments import MAX_MOLECULES, is_by_name, listed, real_number, whole_number
+from molvae.arguments import (
+    MAX_MOLECULES,
+    as_molecules,
+    is_by_name,
+    listed,
+    real_number,
+    whole_number,
+)
 from molvae.checkpoint import Checkpoint, find_model
 from molvae.chem.cores import Core
 from molvae.config import GenerateConfig
@@ -184,10 +191,10 @@ class MoleculeGenerator:
             anywhere: let atoms without a mark grow as well.
             drawing: the other arguments of `generate`.
         """
-        given = [core] if isinstance(core, str | Core) else list(core)
-        cores = as_cores(self.model, given, anywhere=anywhere)
+        cores = as_cores(self.model, core, anywhere=anywhere)
         if not cores:
             raise UsageError("the list of cores is empty.")
+        n = whole_number("n", n, 1, MAX_MOLECULES)
         return self.generate(n * len(cores), targets, keep=cores, **drawing)
 
     def link(
@@ -206,7 +213,7 @@ class MoleculeGenerator:
             targets: as of `generate`.
             drawing: the other arguments of `generate`.
         """
-        core = read_link(self.model, first, last)
+        core = read_link(self.model, *as_molecules("link", [first, last]))
         found = self.generate(n, targets, keep=[core], **drawing)
         return ranked(self.model, found, self.request(targets))
 

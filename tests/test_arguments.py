@@ -25,6 +25,7 @@ from molvae.train.trainer import Trainer
 from tests import tiny
 
 ASPIRIN, CAFFEINE = "CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
+CORE = "c1ccc([*:1])cc1"
 BRIEF = GenerateConfig(max_tries=1)
 FEW = Search(tries=2)
 Generator = MoleculeGenerator
@@ -270,6 +271,13 @@ CALLS: dict[str, Call] = {
     "path": lambda g, _: g.interpolate(ASPIRIN, CAFFEINE, 3, path=None),  # type: ignore[arg-type]
     "settings by name": lambda g, _: g.generate(1, config={"tier": "raw"}),  # type: ignore[arg-type]
     "class of settings": lambda g, _: g.neighbors(ASPIRIN, 1, config=GenerateConfig),  # type: ignore[arg-type]
+    "settings of augment": lambda g, _: g.augment([ASPIRIN], 1, config={"radius": 1}),  # type: ignore[arg-type]
+    "core of decorate": lambda g, _: g.decorate([CORE, math.nan], 1),  # type: ignore[list-item]
+    "no core": lambda g, _: g.decorate(None, 1),  # type: ignore[arg-type]
+    "number of decorate": lambda g, _: g.decorate(CORE, None),  # type: ignore[arg-type]
+    "fragment of link": lambda g, _: g.link([CORE], CORE, 1),  # type: ignore[arg-type]
+    "core of generate": lambda g, _: g.generate(1, keep=math.nan),  # type: ignore[arg-type]
+    "core of neighbors": lambda g, _: g.neighbors(ASPIRIN, 1, keep=[CORE]),  # type: ignore[arg-type]
     "one filter": lambda g, _: g.generate(1, config=GenerateConfig(filters="PAINS")),  # type: ignore[arg-type]
     "model": lambda _, __: MoleculeGenerator.load(None),  # type: ignore[arg-type]
     "device": lambda _, path: MoleculeGenerator.load(path, device="gpu"),

@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from molvae.arguments import MAX_MOLECULES, MAX_RADIUS, as_molecules, real_number, whole_number
+from molvae.arguments import (
+    MAX_MOLECULES,
+    MAX_RADIUS,
+    as_molecules,
+    of_kind,
+    real_number,
+    whole_number,
+)
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_measure
 from molvae.errors import Rejected, UsageError
@@ -90,7 +97,8 @@ def near_settings(model: LoadedModel, config: GenerateConfig | None) -> DrawSett
     """
     base = replace(NEAR_CODES, novel=model.defaults.novel)
     base = base if model.takes_noise else replace(base, noise=0.0)
-    config = config or replace(base, noise=None)
+    config = replace(base, noise=None) if config is None else config
+    config = of_kind("config", config, GenerateConfig)
     if config.temperature is None:
         config = replace(config, temperature=base.temperature)
     settings = model.settings(config, base=base)

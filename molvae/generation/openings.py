@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from rdkit import Chem, rdBase
 
+from molvae.arguments import as_molecules
 from molvae.chem.cores import Core, open_core
 from molvae.chem.prefixes import open_prefixes
 from molvae.chem.properties import measure
@@ -131,20 +132,21 @@ def unusual_size(model: LoadedModel, core: Core) -> str:
 
 
 def as_cores(
-    model: LoadedModel, given: str | Core | Sequence[str | Core], *, anywhere: bool = False
+    model: LoadedModel, given: str | Core | Sequence[str | Core] | None, *, anywhere: bool = False
 ) -> list[Core]:
-    """Return one core or several, each read or as it is.
+    """Return one core or several, each read or as it is; of None, no core.
 
     Raises:
         UsageError: for what is no core.
     """
-    each = [given] if isinstance(given, str | Core) else given
-    return [c if isinstance(c, Core) else read_core(model, c, anywhere=anywhere) for c in each]
+    each = [given] if isinstance(given, str | Core) else () if given is None else given
+    cores = as_molecules("core", each, also=(Core,))
+    return [c if isinstance(c, Core) else read_core(model, c, anywhere=anywhere) for c in cores]
 
 
 def as_core(model: LoadedModel, given: str | Core | None) -> Core | None:
     """Return a core, read or as it is; None stays."""
-    return as_cores(model, given)[0] if given is not None else None
+    return None if given is None else as_cores(model, [given])[0]
 
 
 def left_out(core: Core) -> str:
