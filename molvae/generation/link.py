@@ -22,7 +22,10 @@ from molvae.generation.results import Generated, Generation
 from molvae.presets import DrawSettings
 from molvae.targets import Request
 
-LINKER = 12  # symbols of the longest
+LINKER = 20  # symbols of the longest
+# Nats over which the choice among places of the second fragment is spread: at 1 they are as
+# frequent as the model writes them, and nearly all linkers are of one or two atoms.
+JOINT = 32.0
 
 
 class LinkWriter:
@@ -107,9 +110,9 @@ class LinkWriter:
 
 
 def _chosen(found: Sequence[tuple[float, DecodedString]], number: float) -> DecodedString:
-    """Choose one of some strings by a number in [0, 1), each as likely as its costs make it."""
+    """Choose one of some strings by a number in [0, 1), those of low costs more often."""
     costs = np.array([cost for cost, _ in found])
-    shares = np.exp(costs.min() - costs).cumsum()
+    shares = np.exp((costs.min() - costs) / JOINT).cumsum()
     return found[int(np.searchsorted(shares, number * shares[-1], side="right"))][1]
 
 

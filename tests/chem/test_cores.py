@@ -3,7 +3,7 @@
 import pytest
 from rdkit import Chem
 
-from molvae.chem.cores import Core, lay, open_core, place
+from molvae.chem.cores import Core, lay, marked_as_in, open_core, place
 from molvae.chem.smiles import Standardization, canonicalize
 from molvae.errors import Rejected
 
@@ -141,3 +141,23 @@ def test_a_core_lays_onto_a_molecule_with_some_of_its_marks_grown() -> None:
 def test_bad_core_is_refused_with_its_place(core: str, words: str) -> None:
     with pytest.raises(Rejected, match=words):
         open_core(Core(core, FORM))
+
+
+@pytest.mark.parametrize(
+    ("core", "smiles", "marked"),
+    [
+        ("O=CNc1ccccc1", "CC(=O)Nc1c(C)cccc1C", 3),
+        ("c1ccncc1", "c1ccncc1", 0),  # nothing else on it
+        ("c1ccncc1", "CCO", 0),  # not in it
+        ("c1ccncc1", "c1ccc2ncccc2c1", 0),  # a ring on it
+        ("C1CCCCC1", "O=C1CCCCC1", 0),  # a double bond on it
+        ("C[C@H](N)O", "CCC(N)O", 1),
+    ],
+)
+def test_core_gets_marks_where_a_molecule_has_other_parts(
+    core: str, smiles: str, marked: int
+) -> None:
+    found = marked_as_in(Core(core, FORM), smiles, Chem.MolFromSmiles(smiles))
+    assert sum(map(len, open_core(found).marks.values())) == marked
+    if not marked:
+        assert found.text == core

@@ -61,7 +61,7 @@ def test_generate_keeps_a_core_or_rejects_what_lacks_a_pattern() -> None:
 
 
 def test_sweep_keeps_a_core() -> None:
-    core = "O=CNc1ccccc1"
+    core = "CC(=O)Nc1c(C)cccc1C"
     asked = ("sweep", "CCN(CC)CC(=O)Nc1c(C)cccc1C", "moses", "-p", "LogP", "-n", 1, "--tries", 4)
     rows = rows_of(invoke(*asked, "--keep", core).stdout)
     query = Chem.MolFromSmiles(core)
