@@ -107,3 +107,4 @@ def test_text_from_a_file_shows_no_line_of_its_own_in_any_channel(
 def test_the_reason_of_a_rejection_is_printable_wherever_it_is_written() -> None:
     assert str(Rejected("not a molecule", HOSTILE)) == f"not a molecule: {SHOWN}"
     assert str(InputError(HOSTILE)) == SHOWN
+    assert str(InputError(HOSTILE, "  ^")) == f"{SHOWN}\n  ^"  # lines of our own stay
