@@ -119,7 +119,7 @@ def test_codes_from_elsewhere_are_decoded_for_what_is_asked(tmp_path: Path) -> N
     assert (rows[0]["target_MW"], rows[0]["target_TPSA"]) == ("300", "40..60")
     assert "codes.csv:3: not a number: 'x'" in done.stderr
     assert "codes.csv:4: no number: a code has one in each column" in done.stderr
-    assert "codes.csv:5: no number" in done.stderr
+    assert "codes.csv:5: number too large" in done.stderr
     assert "codes.csv:6: code of another model: 'other-0123456789ab'" in done.stderr
     assert "2 codes decoded by druglike-" in done.stderr
     assert "4 rows rejected" in done.stderr
