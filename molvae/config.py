@@ -238,8 +238,8 @@ class OptimizeConfig:
 
     method: str = setting(
         "bayes",
-        "bayes: a Gaussian process chooses among ten proposals for each call; evolve: each"
-        " proposal is scored, for scores that cost nothing",
+        "bayes: a Gaussian process chooses among ten proposals for each call; evolve: chance"
+        " chooses",
         choices=("bayes", "evolve"),
     )
     batch: int = setting(10, "Molecules scored at once", low=1, high=10_000)

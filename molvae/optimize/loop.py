@@ -239,8 +239,10 @@ class Run:
         elite: list[PreparedMolecule] = []
         for row in best.tolist():
             found = self._prepare(smiles[row])
-            if not isinstance(found, Rejected) and len(elite) < ELITE:
+            if not isinstance(found, Rejected):
                 elite.append(found)
+            if len(elite) == ELITE:
+                break
         if self.like is not None:
             elite.append(self.like)
         taken = self.wishes.excluded.union(self.archive.calls, self.archive.asked)
