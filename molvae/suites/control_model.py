@@ -90,7 +90,8 @@ def _points(
     """Generate `n` molecules for each target."""
     points: list[dict[str, Any]] = []
     for target in targets if title in tests.tests else ():
-        generation = sampler.generate(tests.n, target, seed=tests.seed + len(points))
+        request = sampler.generator.request(target)  # one beyond the training range is meant
+        generation = sampler.generate(tests.n, request, seed=tests.seed + len(points))
         points.append(
             {
                 "asked": dict(target),
@@ -126,7 +127,9 @@ def _joint(
     names, normalizer = sampler.generator.measured, sampler.generator.normalizer
     columns = [normalizer.names.index(name) for name in names]
     requests = [
-        {n: float(value) for n, value in zip(names, row, strict=True) if np.isfinite(value)}
+        sampler.generator.request(
+            {n: float(value) for n, value in zip(names, row, strict=True) if np.isfinite(value)}
+        )
         for row in held_out.dataset.properties[:, columns]
     ]
 

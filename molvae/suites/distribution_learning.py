@@ -147,10 +147,12 @@ def _spread(values: Sequence[float | None]) -> dict[str, Any]:
 def _account(account: Mapping[str, Any]) -> str:
     acceptance = account["acceptance"]
     share = "-" if acceptance is None else f"{acceptance:.1%}"
-    settings = account["settings"]
+    settings, tier = account["settings"], account["tier"].upper()
+    if account["tier"] == "consistent" and settings["rings"] == "known":
+        tier += ", only known ring systems"
     return (
-        f"tier {account['tier'].upper()}, {settings['rings']} rings, acceptance {share} of first"
-        f" draws, temperature {settings['temperature']:g}, model {account['model']}"
+        f"tier {tier}, acceptance {share} of first draws,"
+        f" temperature {settings['temperature']:g}, model {account['model']}"
     )
 
 
