@@ -96,7 +96,8 @@ def near_settings(model: LoadedModel, config: GenerateConfig | None) -> DrawSett
         UsageError: for a tier other than consistent, or molecules that are not unique.
     """
     base = replace(NEAR_CODES, novel=model.defaults.novel)
-    base = base if model.takes_noise else replace(base, noise=0.0)
+    if not model.takes_noise:
+        base = replace(base, noise=0.0, temperature=model.defaults.temperature)
     config = replace(base, noise=None) if config is None else config
     config = of_kind("config", config, GenerateConfig)
     if config.temperature is None:
