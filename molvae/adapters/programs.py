@@ -82,13 +82,13 @@ class Program:
                 how = (
                     f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
                 )
-                raise Failed(f"{self.words[0]} {how}.{_tail(complaint)}")
+                raise Failed(*_with_tail(f"{self.words[0]} {how}.", complaint))
             answer.seek(0)
             found = answer.read(MAX_ANSWER).decode("utf-8", "replace")
             try:
                 return read_answer(found, smiles, column=self.column)
             except UsageError as error:
-                raise UsageError(f"{self.words[0]}: {error}{_tail(complaint)}") from error
+                raise UsageError(*_with_tail(f"{self.words[0]}: {error}", complaint)) from error
 
     def _run(self, asked: BinaryIO, answer: BinaryIO, complaint: BinaryIO) -> int:
         """Run the program to its end, and return its exit code; all that it started dies with it.
@@ -112,8 +112,11 @@ class Program:
             return started.wait(self.timeout)
         except subprocess.TimeoutExpired:
             raise Failed(
-                f"{self.words[0]} took more than {self.timeout:g} s. --timeout gives it longer, a"
-                f" smaller --batch less to do.{_tail(complaint)}"
+                *_with_tail(
+                    f"{self.words[0]} took more than {self.timeout:g} s. --timeout gives it longer,"
+                    " a smaller --batch less to do.",
+                    complaint,
+                )
             ) from None
         finally:
             if started.poll() is None:
@@ -188,9 +191,9 @@ def _kill(started: "subprocess.Popen[bytes]") -> None:
     started.wait()
 
 
-def _tail(complaint: BinaryIO) -> str:
-    """Return the end of what a program wrote to stderr, as a sentence."""
+def _with_tail(sentence: str, complaint: BinaryIO) -> list[str]:
+    """Return the lines of a message: a sentence, and the end of what a program wrote to stderr."""
     size = complaint.seek(0, os.SEEK_END)
     complaint.seek(max(0, size - SHOWN))
-    text = complaint.read().decode("utf-8", "replace").strip()
-    return f" It wrote: {text}" if text else ""
+    first, *others = complaint.read().decode("utf-8", "replace").strip().splitlines() or [""]
+    return [f"{sentence} It wrote: {first}", *others] if first else [sentence]

@@ -47,7 +47,11 @@ def test_a_model_trained_further_shows_with_what_it_began_and_how_well_it_predic
     (potency,) = re.findall(r"^predicts potency, validation +(.*)$", shown, re.MULTILINE)
     assert re.match(r"mae [\d.]+, molecules \d+, r2 [-\d.]+, rmse [\d.]+$", potency)
     (activity,) = re.findall(r"^predicts activity, validation +(.*)$", shown, re.MULTILINE)
-    assert re.match(r"accuracy [\d.]+, auc [\d.]+, largest [\d.]+, molecules \d+$", activity)
+    assert re.match(
+        r"accuracy [\d.]+, auc [\d.]+, average_precision [\d.]+, largest [\d.]+,"
+        r" molecules \d+, smallest [\d.]+$",
+        activity,
+    )
     assert re.search(r"^novel_against +the training set$", shown, re.MULTILINE)
 
 

@@ -67,7 +67,10 @@ def test_a_sweep_lists_what_was_asked_beside_what_came() -> None:
 
 def test_a_molecule_unlike_the_training_set_is_warned_of() -> None:
     done = invoke("sweep", "CCO", "-p", "LogP", "-n", 2, "--tries", 1)
-    assert "Warning: CCO: MW=46.069 lies outside the model's training range" in done.stderr
+    assert (
+        "Warning: CCO is unlike the model's training set (MW 46.1 is outside 155..498;"
+        in done.stderr
+    )
     assert "Warning" not in invoke("sweep", "CCO", "-p", "LogP", "-n", 2, "-q").stderr
 
 

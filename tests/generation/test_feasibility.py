@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from molvae.checkpoint import Checkpoint
+from molvae.config import GenerateConfig
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError
 from molvae.generation.feasibility import PropertySample
@@ -130,7 +131,8 @@ def test_model_without_a_sample_knows_its_ranges_only(
     replace(checkpoint, sample=None).save(tmp_path / "old.safetensors")
     old = MoleculeGenerator.load(tmp_path / "old.safetensors")
     assert old.feasibility({"LogP": 2.0}) is None
-    assert old.generate(1, {"LogP": 2.0}, seed=1)[0].ood is False
+    raw = GenerateConfig(tier="raw")
+    assert old.generate(1, {"LogP": 2.0}, config=raw, seed=1)[0].ood is False
 
 
 @pytest.mark.parametrize("damage", ["infinite", "narrow"])

@@ -228,9 +228,9 @@ def test_another_standardization_is_refused_by_name(checkpoint: Checkpoint, smal
 def test_a_model_without_its_training_settings_is_refused(
     tiny_model_file: Path, drug_dataset: MoleculeDataset
 ) -> None:
-    for key, value in (("data", None), ("constraints", []), ("train", 5), ("longest", "long")):
+    for key in ("data", "constraints", "train", "longest"):
         checkpoint = Checkpoint.load(tiny_model_file)
-        checkpoint.provenance[key] = value
+        del checkpoint.provenance[key]
         with pytest.raises(ArtifactError, match="tiny: damaged: it does not say how"):
             begin_with(checkpoint, drug_dataset, name="tiny")
     with pytest.raises(ArtifactError, match="no model that a training began with"):

@@ -50,7 +50,7 @@ def test_noise_conditional_decoder_samples_at_any_level(
     drug_dataset: MoleculeDataset, tmp_path: Path
 ) -> None:
     from molvae.config import GenerateConfig
-    from molvae.generation.neighbors import near_defaults
+    from molvae.generation.neighbors import near_settings
     from molvae.generator import MoleculeGenerator
     from molvae.presets import NEAR_CODES, NO_CODES
 
@@ -66,7 +66,8 @@ def test_noise_conditional_decoder_samples_at_any_level(
     texts = [[molecule.smiles for molecule in molecules] for molecules in drawn]
     assert texts[0] != texts[1] != texts[2]
     assert generator.defaults == NO_CODES
-    assert near_defaults(generator.model) == NEAR_CODES
+    near = near_settings(generator.model, None)
+    assert (near.noise, near.temperature) == (NEAR_CODES.noise, NEAR_CODES.temperature)
     unsaid = generator.generate(20, config=GenerateConfig(tier="raw"), seed=1)
     assert unsaid.summary.settings["noise"] == 1.0
     assert unsaid.summary.settings["temperature"] == 0.7

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli.layout import Layout
+from molvae.cli.outputs import rounded
 from molvae.cli.summaries import annotated, applicability, error_text, ood_rule
 from molvae.cli.tables import TableCommand, table_command
 from molvae.errors import UsageError
@@ -171,7 +172,7 @@ class _Predicting:
             if place is None:
                 new.append(value)
             elif empty:
-                fills[place] = value
+                fills[place] = rounded(value)
         nearness = (getattr(prediction, name) for name in _nearness(self.run.generator))
         new += [*marks, *nearness, bool(prediction.ood), prediction.ood]
         cells = self.layout.row(row, molecule, new)
