@@ -79,11 +79,11 @@ GENERATE = [
 ]
 
 LATENT = [
-    Case("augment", "augment ../inputs/few.csv -n 3 --seed 1 -j 1"),
+    Case("augment", "augment ../inputs/few.csv -n 3 --tries 64 --seed 1 -j 1"),
     Case(
         "augment-free",
-        "augment ../inputs/messy.csv moses -n 2 --seed 2 -j 1 --radius 2 --free-properties"
-        " --rejects rejects.csv --json -o out.csv",
+        "augment ../inputs/messy.csv moses -n 2 --tries 64 --seed 2 -j 1 --radius 2"
+        " --free-properties --rejects rejects.csv --json -o out.csv",
     ),
     Case("neighbors", f"neighbors {LIDOCAINE} -n 8 --seed 1"),
     Case("neighbors-target", f"neighbors {NAPROXEN} moses -n 6 --seed 2 -t LogP=2 --radius 0.5"),
