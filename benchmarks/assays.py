@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from kept import keep_result
 from rdkit import Chem
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
@@ -90,10 +91,8 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in arguments.names:
             found = examined(name, folder, arguments)
-            report = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
-            report[name] = found
             print(json.dumps(found["requests"], indent=1))
-            RESULT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            keep_result(RESULT, name, found)
     print(RESULT)
 
 

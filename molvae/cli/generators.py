@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.cli.fields import config_from
+from molvae.cli.progress import progress
+from molvae.cli.stopping import stop_signals
 from molvae.cli.terminal import say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, UsageError
@@ -187,3 +189,37 @@ def chemists(n: int, jobs: int | None, executor: str | None = None) -> Iterator[
             return
         with WorkerPool(found, module="molvae.chem.candidates") as pool:
             yield pool
+
+
+@contextmanager
+def run(
+    title: str,
+    n: int,
+    jobs: int | None = None,
+    executor: str | None = None,
+    *,
+    chemistry: int | None = None,
+    quiet: bool,
+) -> Iterator[tuple[dict[str, Any], Sequence[int]]]:
+    """Provide what a method that generates takes from the command line, and the signals received.
+
+    Args:
+        title: of the work, for the progress bar: "Generating".
+        n: molecules wanted.
+        jobs: see `workers`.
+        executor: see `workers`.
+        chemistry: molecules whose chemistry is done; `n` when None.
+        quiet: no progress bar.
+
+    Yields:
+        The arguments `executor`, `report` and `should_stop`, and the list that signals join.
+    """
+    with (
+        stop_signals() as stopped,
+        progress(title, total=n, quiet=quiet) as report,
+        chemists(n if chemistry is None else chemistry, jobs, executor) as found,
+    ):
+        yield (
+            {"executor": found, "report": report, "should_stop": lambda: bool(stopped)},
+            stopped,
+        )

@@ -226,6 +226,12 @@ rejects = click.option(
     default=None,
     help="Write every rejected row, with its reason, to this table.",
 )
+exclude = click.option(
+    "--exclude",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Table of known molecules to reject.",
+)
 strict = click.option("--strict", is_flag=True, help="Stop at the first rejected row.")
 # The options of `generation.search.Search`: noise, tries and seed.
 searching = chained(

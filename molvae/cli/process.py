@@ -49,7 +49,7 @@ def drop_streams() -> None:
 
 
 def handle_signals() -> None:
-    """Let SIGINT and SIGTERM end the work through every `finally` and `with`."""
+    """Make SIGINT and SIGTERM end the work through every `finally` and `with`."""
     signal.signal(signal.SIGINT, _after_imports(signal.default_int_handler))
     signal.signal(signal.SIGTERM, _after_imports(_terminate))
     if hasattr(os, "register_at_fork"):

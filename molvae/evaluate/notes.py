@@ -97,7 +97,7 @@ def _of_bad_rows(counts: Mapping[str, Any], sets: Sets) -> Iterator[str]:
 
 
 def _of_marks(counts: Mapping[str, Any]) -> Iterator[str]:
-    """Tell of salts, atom maps and place holders."""
+    """Count salts, atom maps and place holders, in words."""
     for name, words in MARKS.items():
         if name in counts:
             yield words.format(f"{counts[name]:,}")

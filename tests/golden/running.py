@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,13 +65,14 @@ class Workplace:
 
     def _run(self, case: Case, folder: Path) -> Result:
         from molvae.cli.main import cli
+        from molvae.model.device import one_thread
 
         arguments = case.arguments
         if case.interrupted:
             assert any(_interrupt(arguments, folder) for _ in range(5)), "each ended too soon"
             arguments = [*arguments, "--resume"]
         text = (self.folder / "inputs" / case.stdin).read_bytes() if case.stdin else None
-        with _one_thread():
+        with one_thread():
             done = CliRunner().invoke(cli, arguments, input=text, prog_name="molvae")
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
@@ -87,19 +87,6 @@ class Workplace:
             (folder / "stdout.csv").write_bytes(done.stdout_bytes)
             outputs["stdout"] = fingerprint_of_text(done.stdout)
         return {"exit": done.exit_code, "outputs": outputs}
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute in one thread: with more, a sum may come in another order."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _interrupt(arguments: list[str], folder: Path) -> bool:

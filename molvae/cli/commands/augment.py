@@ -9,8 +9,6 @@ import click
 from molvae.arguments import MAX_RADIUS, MAX_SERIES
 from molvae.cli import cores, fields, generators, options
 from molvae.cli.layout import names_beside
-from molvae.cli.progress import progress
-from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import near_lines, too_few_near
 from molvae.cli.tables import TableCommand, table_command
 from molvae.config import GenerateConfig
@@ -110,11 +108,8 @@ def command(
     generators.tell_of_rings(run.generator, config.rings, quiet=run.output.quiet)
     generators.tell_of_kind(run.generator, [each.seen for each in sources], quiet=run.output.quiet)
     n = number * len(sources)
-    with (
-        stop_signals() as stopped,
-        progress("Varying", total=n, quiet=run.output.quiet) as report,
-        generators.chemists(tries * len(sources), run.source.jobs) as executor,
-    ):
+    strings, jobs, quiet = tries * len(sources), run.source.jobs, run.output.quiet
+    with generators.run("Varying", n, jobs, chemistry=strings, quiet=quiet) as (work, stopped):
         variants = run.generator.augment(
             sources,
             number,
@@ -126,10 +121,8 @@ def command(
             keep=kept[0] if kept else None,
             config=config,
             seed=seed,
-            executor=executor,
             batch_size=batch_size or 1024,
-            report=report,
-            should_stop=lambda: bool(stopped),
+            **work,
         )
     own, cells = _own_columns(run.table, [row for row, _ in good])
     more = {"radius": radius, "model": run.title, "seed": variants.summary.seed}

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from molvae.cli import cores, fields, generators, options
-from molvae.cli.commands.generate import finish, read_known, too_few
+from molvae.cli.commands.generate import finish, read_known, settle, too_few
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.progress import progress
 from molvae.cli.rejects import Rejects
-from molvae.cli.requests import check_targets, warn_of_requests
-from molvae.cli.stopping import stop_signals
+from molvae.cli.requests import check_targets
 from molvae.cli.tables import TableInput, table_input
 from molvae.cli.terminal import say
 from molvae.config import GenerateConfig
-from molvae.errors import InputError, Rejected, UsageError
+from molvae.errors import InputError, Rejected
 
 if TYPE_CHECKING:
     from molvae.chem.cores import Core
@@ -38,12 +36,7 @@ class _Cores(NamedTuple):
 @click.argument("model", default="druglike")
 @options.number(20, help="Number of molecules; of a table of cores, for each.")
 @options.targets
-@click.option(
-    "--exclude",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Table of known molecules to reject.",
-)
+@options.exclude
 @cores.anywhere
 @fields.config_options(GenerateConfig)
 @options.seed()
@@ -95,19 +88,11 @@ def command(
         )
     for each in given.cores:
         cores.tell_core(generator, each, quiet=output.quiet)
-    config = generators.draw_settings(generator, settings)
     request = generator.request(targets)
-    if config.in_range and not request:
-        raise UsageError("--in-range needs a target: --target LogP=2..3, for example.")
-    generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
-    warn_of_requests(generator, [request], output.quiet)
+    config = settle(generator, [request], settings, quiet=output.quiet)
     known = read_known(generator, exclude, jobs=source.jobs, quiet=output.quiet)
-    n = number * len(given.cores)
-    with (
-        stop_signals() as stopped,
-        progress("Decorating", total=n, quiet=output.quiet) as report,
-        generators.chemists(n, source.jobs, executor) as chemists,
-    ):
+    n, quiet = number * len(given.cores), output.quiet
+    with generators.run("Decorating", n, source.jobs, executor, quiet=quiet) as (run, stopped):
         found = generator.decorate(
             given.cores,
             number,
@@ -115,10 +100,8 @@ def command(
             config=config,
             seed=seed,
             exclude=known,
-            executor=chemists,
             batch_size=batch_size or 1024,
-            report=report,
-            should_stop=lambda: bool(stopped),
+            **run,
         )
     title = generators.title_and_hash(model, generator)
     more = {"model": title, "seed": found.summary.seed}

@@ -1,7 +1,7 @@
 """`molvae generate`: molecules with requested properties."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,7 @@ import click
 
 from molvae.cli import cores, fields, generators, options
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.progress import progress
 from molvae.cli.requests import normalizer_of, read_requests, warn_of_requests
-from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import (
     IN_TRAINING,
     control_lines,
@@ -25,6 +23,7 @@ from molvae.cli.summaries import (
 from molvae.cli.terminal import describe_table, say
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, Rejected, ShortfallError, UsageError
+from molvae.presets import DrawSettings
 
 if TYPE_CHECKING:
     from molvae.generation.results import Summary
@@ -50,12 +49,7 @@ KNOWN = ("duplicate", "excluded", IN_TRAINING)  # such reasons
     help="Table with one set of targets per row: columns named as properties, cells such as 2.5 or"
     " 0.8..0.95, empty for no target. Of a table from `molvae generate`, its target_ columns.",
 )
-@click.option(
-    "--exclude",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Table of known molecules to reject.",
-)
+@options.exclude
 @cores.keep
 @fields.config_options(GenerateConfig)
 @options.seed()
@@ -90,17 +84,9 @@ def command(
     requests = [replace(request, normalizer=generator.normalizer) for request in requests]
     kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
     settings["smarts"] = (*settings["smarts"], *patterns)
-    config = generators.draw_settings(generator, settings)
-    if config.in_range and not any(requests):
-        raise UsageError("--in-range needs a target: --target LogP=2..3, for example.")
-    generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
-    warn_of_requests(generator, requests, output.quiet)
+    config = settle(generator, requests, settings, quiet=output.quiet)
     known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)
-    with (
-        stop_signals() as stopped,
-        progress("Generating", total=n, quiet=output.quiet) as report,
-        generators.chemists(n, jobs, executor) as chemists,
-    ):
+    with generators.run("Generating", n, jobs, executor, quiet=output.quiet) as (run, stopped):
         generation = generator.generate(
             n,
             requests,
@@ -108,10 +94,8 @@ def command(
             seed=seed,
             exclude=known,
             keep=kept,
-            executor=chemists,
             batch_size=batch_size or 1024,
-            report=report,
-            should_stop=lambda: bool(stopped),
+            **run,
         )
     title = generators.title_and_hash(model, generator)
     rows = [{**each.row(), "model": title, "seed": generation.summary.seed} for each in generation]
@@ -119,6 +103,26 @@ def command(
     if generation.summary.found < n:
         help = _what_helps(generator, requests, generation.summary, patterns=bool(config.smarts))
         raise too_few(generation.summary, help)
+
+
+def settle(
+    generator: "MoleculeGenerator",
+    requests: Sequence["Request"],
+    settings: Mapping[str, Any],
+    *,
+    quiet: bool,
+) -> DrawSettings:
+    """Return the settings of a run; warn of targets and a rule that the model cannot meet.
+
+    Raises:
+        UsageError: for --in-range without a target.
+    """
+    config = generators.draw_settings(generator, settings)
+    if config.in_range and not any(requests):
+        raise UsageError("--in-range needs a target: --target LogP=2..3, for example.")
+    generators.tell_of_rings(generator, config.rings, quiet=quiet)
+    warn_of_requests(generator, requests, quiet)
+    return config
 
 
 def finish(

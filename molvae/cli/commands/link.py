@@ -7,13 +7,10 @@ import click
 
 from molvae.cli import cores, fields, generators, options
 from molvae.cli.commands.decorate import what_helps
-from molvae.cli.commands.generate import finish, read_known, too_few
+from molvae.cli.commands.generate import finish, read_known, settle, too_few
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.progress import progress
-from molvae.cli.requests import check_targets, warn_of_requests
-from molvae.cli.stopping import stop_signals
+from molvae.cli.requests import check_targets
 from molvae.config import GenerateConfig
-from molvae.errors import UsageError
 
 
 @click.command(epilog="Try: molvae link '[*:1]c1ccc(F)cc1' '[*:1]N1CCOCC1' -n 9")
@@ -22,12 +19,7 @@ from molvae.errors import UsageError
 @click.argument("model", default="druglike")
 @options.number(20, help="Number of molecules.")
 @options.targets
-@click.option(
-    "--exclude",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Table of known molecules to reject.",
-)
+@options.exclude
 @fields.config_options(GenerateConfig)
 @options.seed()
 @options.batch_size
@@ -64,18 +56,10 @@ def command(
     check_targets(model, targets)
     generator = generators.load(model, device)
     cores.tell_core(generator, read_link(generator.model, first, last), quiet=output.quiet)
-    config = generators.draw_settings(generator, settings)
     request = generator.request(targets)
-    if config.in_range and not request:
-        raise UsageError("--in-range needs a target: --target LogP=2..3, for example.")
-    generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
-    warn_of_requests(generator, [request], output.quiet)
+    config = settle(generator, [request], settings, quiet=output.quiet)
     known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)
-    with (
-        stop_signals() as stopped,
-        progress("Linking", total=number, quiet=output.quiet) as report,
-        generators.chemists(number, jobs, executor) as chemists,
-    ):
+    with generators.run("Linking", number, jobs, executor, quiet=output.quiet) as (run, stopped):
         found = generator.link(
             first,
             last,
@@ -84,10 +68,8 @@ def command(
             config=config,
             seed=seed,
             exclude=known,
-            executor=chemists,
             batch_size=batch_size or 1024,
-            report=report,
-            should_stop=lambda: bool(stopped),
+            **run,
         )
     title = generators.title_and_hash(model, generator)
     rows = [{**each.row(), "model": title, "seed": found.summary.seed} for each in found]

@@ -7,9 +7,7 @@ import click
 from molvae.cli import cores, generators, options
 from molvae.cli.commands.augment import near_config, searching
 from molvae.cli.outputs import TableOutput, table_output
-from molvae.cli.progress import progress
 from molvae.cli.requests import check_targets, warn_of_targets
-from molvae.cli.stopping import stop_signals
 from molvae.cli.summaries import control_lines, near_lines, print_molecules, together, too_few_near
 from molvae.errors import ShortfallError
 
@@ -62,11 +60,8 @@ def command(
     request = generator.request(targets)
     generators.tell_of_rings(generator, config.rings, quiet=output.quiet)
     warn_of_targets(request, quiet=output.quiet)
-    with (
-        stop_signals() as stopped,
-        progress("Searching", total=tries, quiet=output.quiet) as report,
-        generators.chemists(tries // 8, None) as executor,
-    ):
+    quiet = output.quiet
+    with generators.run("Searching", tries, chemistry=tries // 8, quiet=quiet) as (run, stopped):
         found = generator.neighbors(
             center,
             number,
@@ -79,9 +74,7 @@ def command(
             keep=kept[0] if kept else None,
             config=config,
             seed=seed,
-            executor=executor,
-            report=report,
-            should_stop=lambda: bool(stopped),
+            **run,
         )
     title = generators.title_and_hash(model, generator)
     more = {"radius": radius, "model": title, "seed": found.summary.seed}

@@ -45,11 +45,7 @@ TOP = 10  # best molecules whose mean is reported
     help=f"Molecules to score in all (default {BUDGET:,}).",
 )
 @laboratory_options
-@click.option(
-    "--exclude",
-    type=click.Path(path_type=Path),
-    help="Table of known molecules to reject.",
-)
+@options.exclude
 @fields.config_options(OptimizeConfig)
 @fields.config_options(GenerateConfig, only=DRAWING)
 @options.seed("Random seed; chosen and kept in the state when not given.")
@@ -155,7 +151,7 @@ def _tell_tables(run: "Run", laboratory: Laboratory, *, quiet: bool) -> None:
 def _tell_table(
     run: "Run", path: Path, score_column: str | None, *, operator: str, quiet: bool
 ) -> None:
-    """Tell the run the scores of a table; its bad rows are shown, and cost only themselves.
+    """Add the scores of a table to the run; its bad rows are shown, and cost only themselves.
 
     Raises:
         InputError: for a table without the scores, or without a molecule that has one.
