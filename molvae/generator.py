@@ -82,6 +82,10 @@ class MoleculeGenerator:
         self.vocabulary, self.standardization = model.vocabulary, model.standardization
         self.measured, self.labels, self.defaults = model.measured, model.labels, model.defaults
 
+    def __repr__(self) -> str:
+        """Return the model's name and what it can be asked for."""
+        return f"<MoleculeGenerator {self.name}: {', '.join((*self.measured, *self.labels))}>"
+
     @classmethod
     def load(cls, model: str | Path = "druglike", *, device: str = "cpu") -> "MoleculeGenerator":
         """Load a model: a file, a run folder, or the name of a bundled one.

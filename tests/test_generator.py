@@ -276,6 +276,9 @@ def test_a_notebook_shows_pictures_with_values(generator: MoleculeGenerator) -> 
     assert "12 of 14 molecules" in page
     assert legend(found[0].row(), [*found[0].properties]).startswith("LogP ")
     assert repr(Values(MW=248.36999999999998)) == "{'MW': 248.4}"
+    (step, *_) = generator.interpolate(ASPIRIN, CAFFEINE, 2)
+    assert f"'MW': {step.molecule.properties['MW']:.4g}," in repr(step)
+    assert repr(generator).startswith(f"<MoleculeGenerator {generator.name}: MW, LogP")
     assert "0 of 0 molecules" in replace(found, molecules=[])._repr_html_()
 
 

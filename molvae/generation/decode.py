@@ -18,7 +18,7 @@ from molvae.errors import UsageError
 from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import TOKENS, slot_random
 from molvae.generation.rejection import Kept
-from molvae.generation.results import predicted_cells
+from molvae.generation.results import Values, predicted_cells
 from molvae.normalizer import Reading
 from molvae.presets import DrawSettings
 from molvae.targets import Request
@@ -103,7 +103,7 @@ def decode_molecules(
             "" if kept and candidate.refusal else candidate.smiles,
             candidate.identity,
             candidate.consistent and string.ended,
-            dict(zip(model.measured, candidate.values or nothing, strict=True)),
+            Values(zip(model.measured, candidate.values or nothing, strict=True)),
             {name: reading[name] for name in model.labels},
             string.nll + string.prefix_nll,
             candidate.rings,
