@@ -2,10 +2,13 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import chdir
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -16,6 +19,7 @@ from rdkit import Chem
 from molvae.checkpoint import bundled_models
 from molvae.chem.properties import measure
 from molvae.chem.similarity import tanimoto
+from tests.cli.running import invoke
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "cli.md"
@@ -24,6 +28,8 @@ FENCE = re.compile(
     r"(?P<skip><!-- not run: (?P<why>[^>]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+# A command without an operator of the shell: it may run in this process, which saves its start.
+PLAIN = re.compile(r"molvae [^|&;<>$`\\]*\n")
 # Options of pip, torchrun, dask and sbatch.
 FOREIGN = {"--index-url", "--no-deps", "--nproc-per-node", "--nworkers", "--nthreads", "--nodes"}
 FOREIGN |= {"--ntasks-per-node", "--gpus-per-node", "--time", "--requeue", "--signal"}
@@ -77,19 +83,33 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def run(block: Block, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run a block as a reader would who has just installed molvae."""
-    commands = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
+def run(block: Block) -> None:
+    """Run a block in this folder as a reader would, and expect no error and no warning."""
+    if block.language == "python":
+        exec(compile(block.text, block.where, "exec"), {"__name__": "__main__"})
+        return
+    lines_of_text = block.text.splitlines(keepends=True)
+    for plain, lines in groupby(lines_of_text, lambda line: bool(PLAIN.fullmatch(line))):
+        if plain:
+            told = "".join(invoke(*shlex.split(line, comments=True)[1:]).stderr for line in lines)
+        else:
+            told = run_in_shell("".join(lines))
+        assert "Warning" not in told, f"{block.where}: {told[-2000:]}"
+
+
+def run_in_shell(text: str) -> str:
+    """Run lines as one who has just installed molvae, and return what they write to stderr."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        [*commands[block.language], block.text],
-        cwd=folder,
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
+    assert done.returncode == 0, f"{text}: {done.stderr[-2000:]}"
+    return done.stderr
 
 
 def test_readme_fits_on_three_screens_and_leads_to_every_page() -> None:
@@ -114,9 +134,8 @@ def test_every_block_runs_in_order_in_an_empty_folder(page: Path, tmp_path: Path
     for block in blocks(page):
         if block.language == "text" or block.why_not:
             continue
-        done = run(block, tmp_path)
-        assert done.returncode == 0, f"{block.where}: {done.stderr[-2000:]}"
-        assert "Warning" not in done.stderr, f"{block.where}: {done.stderr[-2000:]}"
+        with chdir(tmp_path):
+            run(block)
 
 
 def shown(header: str) -> list[list[str]]:
