@@ -6,11 +6,8 @@ import shlex
 import subprocess
 import sys
 from contextlib import chdir
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from itertools import groupby
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -20,6 +17,7 @@ from molvae.checkpoint import bundled_models
 from molvae.chem.properties import measure
 from molvae.chem.similarity import tanimoto
 from tests.cli.running import invoke
+from tests.scripts import load_script
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "cli.md"
@@ -67,20 +65,6 @@ def blocks(page: Path) -> list[Block]:
         )
         for found in FENCE.finditer(text)
     ]
-
-
-def script(name: str) -> ModuleType:
-    """Import one of the Python programs in scripts/, whose names have no ending."""
-    loader = SourceFileLoader(name.replace("-", "_"), str(ROOT / "scripts" / name))
-    spec = spec_from_loader(loader.name, loader)
-    assert spec is not None
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        module = module_from_spec(spec)
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = before
-    return module
 
 
 def run(block: Block) -> None:
@@ -162,12 +146,12 @@ def test_molecules_that_are_shown_are_what_stands_beside_them() -> None:
 
 
 def test_the_command_reference_is_fresh() -> None:
-    expected = script("cli-reference").reference()
+    expected = load_script("cli-reference").reference()
     assert read(REFERENCE) == expected, "run scripts/cli-reference --write in .venv"
 
 
 def test_the_figures_are_those_of_the_committed_results() -> None:
-    figures = script("figures")
+    figures = load_script("figures")
     names = [found[1] for page in figures.PAGES for found in figures.sections(read(ROOT / page))]
     assert sorted(names) == sorted(figures.SECTIONS)
     for page in figures.PAGES:

@@ -70,9 +70,9 @@ def product(*parts: Part) -> Part:
     return lambda mol: float(np.prod([part(mol) for part in parts]) ** (1.0 / len(parts)))
 
 
-def similar(smiles: str, kind: str, shape: Shape = float) -> Part:
-    """Return the Tanimoto similarity of counts to a molecule, by a kind of fingerprint."""
-    target = _print(Chem.MolFromSmiles(smiles), kind)
+def similar(name: str, kind: str, shape: Shape = float) -> Part:
+    """Return the Tanimoto similarity of counts to one of `TARGETS`, by a kind of fingerprint."""
+    target = _print(Chem.MolFromSmiles(TARGETS[name]), kind)
     return lambda mol: shape(float(DataStructs.TanimotoSimilarity(target, _print(mol, kind))))
 
 
@@ -117,39 +117,55 @@ _bertz: Part = BertzCT
 _aromatic: Part = rdMolDescriptors.CalcNumAromaticRings
 _rings: Part = rdMolDescriptors.CalcNumRings
 
-_SITAGLIPTIN = "Fc1cc(c(F)cc1F)CC(N)CC(=O)N3Cc2nnc(n2CC3)C(F)(F)F"
-_HOP = "CCCOc1cc2ncnc(Nc3ccc4ncsc4c3)c2cc1S(=O)(=O)C(C)(C)C"
+# The molecules that goals seek, are near to or take properties from.
+TARGETS = {
+    "albuterol": "CC(C)(C)NCC(O)c1ccc(O)c(CO)c1",
+    "amlodipine": r"Clc1ccccc1C2C(=C(/N/C(=C2/C(=O)OCC)COCCN)C)\C(=O)OC",
+    "aripiprazole": "Clc4cccc(N3CCN(CCCCOc2ccc1c(NC(=O)CC1)c2)CC3)c4Cl",
+    "camphor": "CC1(C)C2CCC1(C)C(=O)C2",
+    "celecoxib": "CC1=CC=C(C=C1)C1=CC(=NN1C1=CC=C(C=C1)S(N)(=O)=O)C(F)(F)F",
+    "fexofenadine": "CC(C)(C(=O)O)c1ccc(cc1)C(O)CCCN2CCC(CC2)C(O)(c3ccccc3)c4ccccc4",
+    "hop": "CCCOc1cc2ncnc(Nc3ccc4ncsc4c3)c2cc1S(=O)(=O)C(C)(C)C",
+    "menthol": "CC(C)C1CCC(C)CC1O",
+    "mestranol": "COc1ccc2[C@H]3CC[C@@]4(C)[C@@H](CC[C@@]4(O)C#C)[C@@H]3CCc2c1",
+    "osimertinib": "COc1cc(N(C)CCN(C)C)c(NC(=O)C=C)cc1Nc2nccc(n2)c3cn(C)c4ccccc34",
+    "perindopril": "O=C(OCC)C(NC(C(=O)N1C(C(=O)O)CC2CCCCC12)C)CCC",
+    "ranolazine": "COc1ccccc1OCC(O)CN2CCN(CC(=O)Nc3c(C)cccc3C)CC2",
+    "sildenafil": "CCCC1=NN(C2=C1N=C(NC2=O)C3=C(C=CC(=C3)S(=O)(=O)N4CCN(CC4)C)OCC)C",
+    "sitagliptin": "Fc1cc(c(F)cc1F)CC(N)CC(=O)N3Cc2nnc(n2CC3)C(F)(F)F",
+    "tadalafil": "O=C1N(CC(N2C1CC3=C(C2C4=CC5=C(OCO5)C=C4)NC6=C3C=CC=C6)=O)C",
+    "thiothixene": "CN(C)S(=O)(=O)c1ccc2Sc3ccccc3C(=CCCN4CCN(C)CC4)c2c1",
+    "troglitazone": "Cc1c(C)c2OC(C)(COc3ccc(CC4SC(=O)NC4=O)cc3)CCc2c(C)c1O",
+    "zaleplon": "O=C(C)N(CC)C1=CC=CC(C2=CC=NC3=C(C=NN23)C#N)=C1",
+}
 _SCAFFOLD = "[#7]-c1n[c;h1]nc2[c;h1]c(-[#8])[c;h0][c;h1]c12"
 
 
-def _like(part: Part, smiles: str, sigma: float) -> Part:
-    """Return how near a descriptor is to that of a molecule."""
-    return shaped(part, gaussian(part(Chem.MolFromSmiles(smiles)), sigma))
+def _like(part: Part, name: str, sigma: float) -> Part:
+    """Return how near a descriptor is to that of one of `TARGETS`."""
+    return shaped(part, gaussian(part(Chem.MolFromSmiles(TARGETS[name])), sigma))
 
 
 def _osimertinib() -> Part:
-    smiles = "COc1cc(N(C)CCN(C)C)c(NC(=O)C=C)cc1Nc2nccc(n2)c3cn(C)c4ccccc34"
     return product(
-        similar(smiles, "FCFP4", clipped(0.8)),
-        similar(smiles, "ECFP6", at_most(0.85, 0.1)),
+        similar("osimertinib", "FCFP4", clipped(0.8)),
+        similar("osimertinib", "ECFP6", at_most(0.85, 0.1)),
         shaped(_tpsa, at_least(100, 10)),
         shaped(_log_p, at_most(1, 1)),
     )
 
 
 def _fexofenadine() -> Part:
-    smiles = "CC(C)(C(=O)O)c1ccc(cc1)C(O)CCCN2CCC(CC2)C(O)(c3ccccc3)c4ccccc4"
     return product(
-        similar(smiles, "AP", clipped(0.8)),
+        similar("fexofenadine", "AP", clipped(0.8)),
         shaped(_tpsa, at_least(90, 10)),
         shaped(_log_p, at_most(4, 1)),
     )
 
 
 def _ranolazine() -> Part:
-    smiles = "COc1ccccc1OCC(O)CN2CCN(CC(=O)Nc3c(C)cccc3C)CC2"
     return product(
-        similar(smiles, "AP", clipped(0.7)),
+        similar("ranolazine", "AP", clipped(0.7)),
         shaped(_log_p, at_least(7, 1)),
         shaped(_tpsa, at_least(95, 20)),
         shaped(_fluorines, gaussian(1, 1)),
@@ -157,41 +173,38 @@ def _ranolazine() -> Part:
 
 
 def _perindopril() -> Part:
-    smiles = "O=C(OCC)C(NC(C(=O)N1C(C(=O)O)CC2CCCCC12)C)CCC"
-    return product(similar(smiles, "ECFP4"), shaped(_aromatic, gaussian(2, 0.5)))
+    return product(similar("perindopril", "ECFP4"), shaped(_aromatic, gaussian(2, 0.5)))
 
 
 def _amlodipine() -> Part:
-    smiles = r"Clc1ccccc1C2C(=C(/N/C(=C2/C(=O)OCC)COCCN)C)\C(=O)OC"
-    return product(similar(smiles, "ECFP4"), shaped(_rings, gaussian(3, 0.5)))
+    return product(similar("amlodipine", "ECFP4"), shaped(_rings, gaussian(3, 0.5)))
 
 
 def _sitagliptin() -> Part:
     return product(
-        similar(_SITAGLIPTIN, "ECFP4", gaussian(0, 0.1)),
-        _like(_log_p, _SITAGLIPTIN, 0.2),
-        _like(_tpsa, _SITAGLIPTIN, 5),
+        similar("sitagliptin", "ECFP4", gaussian(0, 0.1)),
+        _like(_log_p, "sitagliptin", 0.2),
+        _like(_tpsa, "sitagliptin", 5),
         isomer("C16H15F6N5O"),
     )
 
 
 def _zaleplon() -> Part:
-    smiles = "O=C(C)N(CC)C1=CC=CC(C2=CC=NC3=C(C=NN23)C#N)=C1"
-    return product(similar(smiles, "ECFP4"), isomer("C19H17N3O2"))
+    return product(similar("zaleplon", "ECFP4"), isomer("C19H17N3O2"))
 
 
 def _valsartan() -> Part:
     return product(
         matches("CN(C=O)Cc1ccc(c2ccccc2)cc1"),
-        _like(_log_p, _SITAGLIPTIN, 0.2),
-        _like(_tpsa, _SITAGLIPTIN, 5),
-        _like(_bertz, _SITAGLIPTIN, 30),
+        _like(_log_p, "sitagliptin", 0.2),
+        _like(_tpsa, "sitagliptin", 5),
+        _like(_bertz, "sitagliptin", 30),
     )
 
 
 def _deco_hop() -> Part:
     return mean(
-        similar(_HOP, "PHCO", clipped(0.85)),
+        similar("hop", "PHCO", clipped(0.85)),
         matches("CS([#6])(=O)=O", wanted=False),
         matches("[#7]-c1ccc2ncsc2c1", wanted=False),
         matches(_SCAFFOLD),
@@ -201,7 +214,7 @@ def _deco_hop() -> Part:
 def _scaffold_hop() -> Part:
     kept = "[#6]-[#6]-[#6]-[#8]-[#6]~[#6]~[#6]~[#6]~[#6]-[#7]-c1ccc2ncsc2c1"
     return mean(
-        similar(_HOP, "PHCO", clipped(0.75)), matches(kept), matches(_SCAFFOLD, wanted=False)
+        similar("hop", "PHCO", clipped(0.75)), matches(kept), matches(_SCAFFOLD, wanted=False)
     )
 
 
@@ -210,46 +223,26 @@ def _medians(first: str, second: str, kind: str) -> Part:
 
 
 _MAKERS: dict[str, Callable[[], Part]] = {
-    "albuterol_similarity": partial(
-        similar, "CC(C)(C)NCC(O)c1ccc(O)c(CO)c1", "FCFP4", clipped(0.75)
-    ),
+    "albuterol_similarity": partial(similar, "albuterol", "FCFP4", clipped(0.75)),
     "amlodipine_mpo": _amlodipine,
-    "aripiprazole_similarity": partial(
-        similar, "Clc4cccc(N3CCN(CCCCOc2ccc1c(NC(=O)CC1)c2)CC3)c4Cl", "ECFP4", clipped(0.75)
-    ),
-    "celecoxib_rediscovery": partial(
-        similar, "CC1=CC=C(C=C1)C1=CC(=NN1C1=CC=C(C=C1)S(N)(=O)=O)C(F)(F)F", "ECFP4"
-    ),
+    "aripiprazole_similarity": partial(similar, "aripiprazole", "ECFP4", clipped(0.75)),
+    "celecoxib_rediscovery": partial(similar, "celecoxib", "ECFP4"),
     "deco_hop": _deco_hop,
     "fexofenadine_mpo": _fexofenadine,
     "isomers_c11h24": partial(isomer, "C11H24"),
     "isomers_c7h8n2o2": partial(isomer, "C7H8N2O2"),
     "isomers_c9h10n2o2pf2cl": partial(isomer, "C9H10N2O2PF2Cl"),
-    "median1": partial(_medians, "CC(C)C1CCC(C)CC1O", "CC1(C)C2CCC1(C)C(=O)C2", "ECFP4"),
-    "median2": partial(
-        _medians,
-        "O=C1N(CC(N2C1CC3=C(C2C4=CC5=C(OCO5)C=C4)NC6=C3C=CC=C6)=O)C",
-        "CCCC1=NN(C2=C1N=C(NC2=O)C3=C(C=CC(=C3)S(=O)(=O)N4CCN(CC4)C)OCC)C",
-        "ECFP6",
-    ),
-    "mestranol_similarity": partial(
-        similar,
-        "COc1ccc2[C@H]3CC[C@@]4(C)[C@@H](CC[C@@]4(O)C#C)[C@@H]3CCc2c1",
-        "AP",
-        clipped(0.75),
-    ),
+    "median1": partial(_medians, "menthol", "camphor", "ECFP4"),
+    "median2": partial(_medians, "tadalafil", "sildenafil", "ECFP6"),
+    "mestranol_similarity": partial(similar, "mestranol", "AP", clipped(0.75)),
     "osimertinib_mpo": _osimertinib,
     "perindopril_mpo": _perindopril,
     "qed": lambda: _qed,
     "ranolazine_mpo": _ranolazine,
     "scaffold_hop": _scaffold_hop,
     "sitagliptin_mpo": _sitagliptin,
-    "thiothixene_rediscovery": partial(
-        similar, "CN(C)S(=O)(=O)c1ccc2Sc3ccccc3C(=CCCN4CCN(C)CC4)c2c1", "ECFP4"
-    ),
-    "troglitazone_rediscovery": partial(
-        similar, "Cc1c(C)c2OC(C)(COc3ccc(CC4SC(=O)NC4=O)cc3)CCc2c(C)c1O", "ECFP4"
-    ),
+    "thiothixene_rediscovery": partial(similar, "thiothixene", "ECFP4"),
+    "troglitazone_rediscovery": partial(similar, "troglitazone", "ECFP4"),
     "valsartan_smarts": _valsartan,
     "zaleplon_mpo": _zaleplon,
 }

@@ -1,7 +1,5 @@
 """The scores of held-out molecules, in a model and in comparison with others."""
 
-import importlib.util
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from molvae.generator import MoleculeGenerator
 from molvae.model.ood import RARE, Typicality
 from molvae.train.typicality import fit_typicality
 from tests.conftest import Memorized
+from tests.scripts import load_script
 
 
 def test_a_trained_model_stores_the_scores_of_its_held_out_molecules(
@@ -96,12 +95,7 @@ def test_a_packed_model_gets_its_typicality_without_training(
     tiny_model_file: Path, drug_dataset_file: Path, tmp_path: Path
 ) -> None:
     """As `scripts/train-bundled NAME --typicality` does with the model that ships."""
-    path = Path(__file__).parents[2] / "scripts" / "train-bundled"
-    loader = SourceFileLoader("train_bundled", str(path))
-    spec = importlib.util.spec_from_loader("train_bundled", loader)
-    assert spec is not None
-    script = importlib.util.module_from_spec(spec)
-    loader.exec_module(script)
+    script = load_script("train-bundled")
     before = Checkpoint.load(tiny_model_file)
     typicality = before.provenance.pop("typicality")
     packed, again = tmp_path / "packed.safetensors", tmp_path / "again.safetensors"
