@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from rdkit import Chem, rdBase
 
-from molvae.chem.cores import Core, place
+from molvae.chem.cores import Core
 from molvae.chem.filters import FILTERS, smarts_filter
+from molvae.chem.placements import place
 from molvae.chem.properties import measure
 from molvae.chem.rings import ring_systems
 from molvae.chem.selfies import decode_molecule, is_consistent
@@ -40,7 +41,7 @@ class Candidate(NamedTuple):
     refusal: str = ""  # why it is no molecule, or the filter that refuses it; "" if accepted
     identity: str = ""  # its SMILES as the training set spells it, for novelty
     rings: tuple[str, ...] = ()  # its ring systems, where asked for
-    decoration: str = ""  # the new parts on the core, see `cores.Placement`
+    decoration: str = ""  # the new parts on the core, see `placements.Placement`
     parts: tuple[tuple[int, str], ...] = ()  # and at which mark each stands
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from rdkit import Chem
 from torch import Tensor
 
-from molvae.chem.cores import Core, lay, marked_as_in, open_core
+from molvae.chem.cores import Core, open_core
+from molvae.chem.placements import lay, marked_as_in
 from molvae.chem.prefixes import open_prefixes
 from molvae.chem.rings import ring_systems
 from molvae.chem.selfies import decode_molecule, is_consistent

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from rdkit import Chem
 
-from molvae.chem.cores import Core, lay
+from molvae.chem.cores import Core
+from molvae.chem.placements import lay
 from molvae.chem.similarity import murcko_scaffold
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError

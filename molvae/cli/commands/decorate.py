@@ -145,7 +145,7 @@ def _read_cores(
 
 def what_helps(summary: "Summary", *, anywhere: bool = False) -> str:
     """Return advice for a run that found too few molecules with a core, by the commonest reason."""
-    from molvae.chem.cores import ELSEWHERE
+    from molvae.chem.placements import ELSEWHERE
 
     reason = next(iter(summary.refusals), "")
     if reason == ELSEWHERE and not anywhere:
