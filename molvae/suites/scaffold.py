@@ -1,8 +1,7 @@
 """Molecules that keep a core, in two published protocols, and what the core costs.
 
 MolGPT's scaffolds with properties (Bagal 2021, doi 10.1021/acs.jcim.1c00600): five scaffolds of
-MOSES, targets of LogP and TPSA. GenMol's fragment tasks (Lee 2025, arXiv 2501.06158): fragments of
-ten drugs, 100 samples for each.
+MOSES, targets of LogP and TPSA. GenMol's fragment tasks are those of `fragment_tasks`.
 """
 
 import json
@@ -17,9 +16,10 @@ from rdkit import Chem
 from molvae.chem.cores import Core, open_core
 from molvae.chem.properties import measure
 from molvae.config import GenerateConfig, as_dict
-from molvae.errors import MolvaeError, UsageError
+from molvae.errors import UsageError
 from molvae.generation.results import Generated, Generation
 from molvae.suites.control_model import PropertySampler
+from molvae.suites.fragment_tasks import GENMOL, fragment_tasks, task_means
 
 TESTS = ("cores", "control", "fragments")
 CORES = (
@@ -30,28 +30,13 @@ CORES = (
     "O=C(c1cc[nH]c1)N1CCN(c2ccccc2)CC1",
 )
 TARGETS = {"LogP": (1.0, 2.0, 3.0), "TPSA": (30.0, 60.0, 90.0)}
-# Columns of the table of fragment tasks, and the tasks as GenMol names them.
-TASKS = {
-    "linker_design": "linker design",
-    "motif_extension": "motif extension",
-    "scaffold_decoration": "scaffold decoration",
-    "superstructure_generation": "superstructure generation",
-}
-SAMPLES = 100  # of each drug and task
-QUALITY = {"QED": 0.6, "SA": 4.0}  # at least, and at most
-# Mean deviations, and percentages: TheLuoFengLab/ChemFM, finetuning/conditional_generation; the
-# README of GenMol.
+# Mean deviations (TheLuoFengLab/ChemFM, finetuning/conditional_generation), and percentages.
 PUBLISHED: Mapping[str, Any] = {
     "control": {
         "MolGPT": {"LogP": 0.125, "TPSA": 2.651},
         "ChemFM-3B": {"LogP": 0.087, "TPSA": 2.114},
     },
-    "fragments": {
-        "linker design": {"GenMol V2": (81.8, 87.1, 28.6), "GenMol V1": (16.7, 93.9, 4.3)},
-        "motif extension": {"GenMol V2": (99.4, 84.5, 49.0)},
-        "scaffold decoration": {"GenMol V1": (96.6, 82.7, 31.8), "GenMol V2": (99.2, 90.5, 39.7)},
-        "superstructure generation": {"GenMol V2": (99.7, 89.8, 39.0)},
-    },
+    "fragments": GENMOL,
 }
 
 
@@ -118,14 +103,15 @@ def run_scaffold(
     if missing:
         raise UsageError(f"the model does not know {', '.join(sorted(missing))}; use --only cores.")
     control = list(_control(sampler, tests)) if "control" in tests.tests else []
-    tasks = list(_tasks(sampler, tests)) if "fragments" in tests.tests else []
+    rows = tests.fragments if "fragments" in tests.tests else ()
+    tasks = list(fragment_tasks(sampler, rows, seed=tests.seed))
     return Scaffold(
         model=name,
         settings=as_dict(generator.model.settings(sampler.config)),
         cores=[_core(sampler, core, tests) for core in CORES if "cores" in tests.tests],
         control=control,
         control_means=_means(control),
-        fragments=_task_means(tasks),
+        fragments=task_means(tasks),
         tasks=tasks,
         published=PUBLISHED,
         n=tests.n,
@@ -223,71 +209,6 @@ def _means(control: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "all": float(np.mean(every)) if every else None,
                 "unreachable_targets": sum(not point["reachable"] for point in points),
             }
-    return found
-
-
-def _tasks(sampler: PropertySampler, tests: ScaffoldTests) -> Iterator[dict[str, Any]]:
-    """Yield the figures of each drug, task and tier; a fragment that is refused says why."""
-    tiers = {
-        "RAW": replace(sampler.config, tier="raw", unique=False, max_tries=1),
-        "CONSISTENT": replace(sampler.config, tier="consistent", unique=False),
-    }
-    for number, row in enumerate(tests.fragments, 1):
-        for column, task in TASKS.items():
-            for tier, config in tiers.items():
-                yield {
-                    "drug": row["name"],
-                    "task": task,
-                    "tier": tier,
-                    **_task(sampler, row[column], config, tests.seed),
-                }
-        sampler.report("Fragment tasks", number, len(tests.fragments))
-
-
-def _task(
-    sampler: PropertySampler, fragment: str, config: GenerateConfig, seed: int
-) -> dict[str, Any]:
-    """Return the figures of one task."""
-    more: dict[str, Any] = {"config": config, "seed": seed, "executor": sampler.executor}
-    try:
-        if "." in fragment:
-            first, last = fragment.split(".")
-            found = sampler.generator.link(first, last, SAMPLES, **more)
-        else:
-            found = sampler.generator.decorate(fragment, SAMPLES, **more)
-    except MolvaeError as error:
-        return {"fragment": fragment, "refused": str(error), "valid": 0.0, **_NOTHING}
-    distinct = {each.smiles for each in found}
-    good = sum(
-        bool(qed >= QUALITY["QED"] and sa <= QUALITY["SA"])
-        for qed, sa in (measure(Chem.MolFromSmiles(s), tuple(QUALITY)) for s in distinct)
-    )
-    return {
-        "fragment": fragment,
-        "valid": len(found) / SAMPLES,
-        "unique": len(distinct) / len(found) if len(found) else 0.0,
-        "quality": good / SAMPLES,
-        "acceptance": found.summary.to_dict()["acceptance"],
-        "draws": found.summary.draws,
-        "rejected": dict(found.summary.refusals),
-    }
-
-
-_NOTHING: Mapping[str, Any] = {"unique": 0.0, "quality": 0.0, "draws": 0, "rejected": {}}
-
-
-def _task_means(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the means over the drugs, by tier and task, in percent."""
-    found: dict[str, Any] = {}
-    for tier in dict.fromkeys(each["tier"] for each in tasks):
-        for task in TASKS.values():
-            rows = [each for each in tasks if (each["tier"], each["task"]) == (tier, task)]
-            figures = {
-                figure: 100 * float(np.mean([row[figure] for row in rows]))
-                for figure in ("valid", "unique", "quality")
-            }
-            refused = [row["drug"] for row in rows if "refused" in row]
-            found.setdefault(tier, {})[task] = {**figures, "drugs": len(rows), "refused": refused}
     return found
 
 

@@ -8,7 +8,7 @@ from rdkit import Chem
 
 from molvae.config import GenerateConfig
 from molvae.generator import MoleculeGenerator
-from molvae.suites import scaffold
+from molvae.suites import fragment_tasks, scaffold
 from molvae.suites.control_model import PropertySampler
 from molvae.suites.scaffold import Scaffold, ScaffoldTests, run_scaffold
 from tests.cli.running import invoke
@@ -26,7 +26,7 @@ ROW = {
 def found() -> Scaffold:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scaffold, "CORES", scaffold.CORES[4:])
-        patch.setattr(scaffold, "SAMPLES", 2)
+        patch.setattr(fragment_tasks, "SAMPLES", 2)
         patch.setattr(scaffold, "TARGETS", {"LogP": (2.0,), "TPSA": (30.0, 60.0)})
         sampler = PropertySampler(
             MoleculeGenerator.load("moses"),

@@ -76,7 +76,7 @@ def _read_fragments(path: Path) -> list[dict[str, str]]:
     Raises:
         InputError: for a file that is no such table.
     """
-    from molvae.suites.scaffold import TASKS
+    from molvae.suites.fragment_tasks import TASKS
 
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -1,0 +1,106 @@
+"""GenMol's fragment tasks: molecules with fragments of drugs (Lee 2025, arXiv 2501.06158).
+
+Ten drugs, four tasks, and 100 samples for each; what counts are distinct drug-like molecules.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from rdkit import Chem
+
+from molvae.chem.properties import measure
+from molvae.config import GenerateConfig
+from molvae.errors import MolvaeError
+from molvae.suites.control_model import PropertySampler
+
+# Columns of the table of fragment tasks, and the tasks as GenMol names them.
+TASKS = {
+    "linker_design": "linker design",
+    "motif_extension": "motif extension",
+    "scaffold_decoration": "scaffold decoration",
+    "superstructure_generation": "superstructure generation",
+}
+SAMPLES = 100  # of each drug and task
+QUALITY = {"QED": 0.6, "SA": 4.0}  # at least, and at most
+# Valid, unique and quality, in percent, as its README has them.
+GENMOL: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
+    "linker design": {"GenMol V2": (81.8, 87.1, 28.6), "GenMol V1": (16.7, 93.9, 4.3)},
+    "motif extension": {"GenMol V2": (99.4, 84.5, 49.0)},
+    "scaffold decoration": {"GenMol V1": (96.6, 82.7, 31.8), "GenMol V2": (99.2, 90.5, 39.7)},
+    "superstructure generation": {"GenMol V2": (99.7, 89.8, 39.0)},
+}
+
+
+def fragment_tasks(
+    sampler: PropertySampler, rows: Sequence[Mapping[str, str]], *, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the figures of each drug, task and tier; a fragment that is refused says why.
+
+    Args:
+        sampler: the model and its settings.
+        rows: of GenMol's table, one for each drug.
+        seed: of all randomness.
+    """
+    tiers = {
+        "RAW": replace(sampler.config, tier="raw", unique=False, max_tries=1),
+        "CONSISTENT": replace(sampler.config, tier="consistent", unique=False),
+    }
+    for number, row in enumerate(rows, 1):
+        for column, task in TASKS.items():
+            for tier, config in tiers.items():
+                yield {
+                    "drug": row["name"],
+                    "task": task,
+                    "tier": tier,
+                    **_task(sampler, row[column], config, seed),
+                }
+        sampler.report("Fragment tasks", number, len(rows))
+
+
+def _task(
+    sampler: PropertySampler, fragment: str, config: GenerateConfig, seed: int
+) -> dict[str, Any]:
+    """Return the figures of one task."""
+    more: dict[str, Any] = {"config": config, "seed": seed, "executor": sampler.executor}
+    try:
+        if "." in fragment:
+            first, last = fragment.split(".")
+            found = sampler.generator.link(first, last, SAMPLES, **more)
+        else:
+            found = sampler.generator.decorate(fragment, SAMPLES, **more)
+    except MolvaeError as error:
+        return {"fragment": fragment, "refused": str(error), "valid": 0.0, **_NOTHING}
+    distinct = {each.smiles for each in found}
+    good = sum(
+        bool(qed >= QUALITY["QED"] and sa <= QUALITY["SA"])
+        for qed, sa in (measure(Chem.MolFromSmiles(s), tuple(QUALITY)) for s in distinct)
+    )
+    return {
+        "fragment": fragment,
+        "valid": len(found) / SAMPLES,
+        "unique": len(distinct) / len(found) if len(found) else 0.0,
+        "quality": good / SAMPLES,
+        "acceptance": found.summary.to_dict()["acceptance"],
+        "draws": found.summary.draws,
+        "rejected": dict(found.summary.refusals),
+    }
+
+
+_NOTHING: Mapping[str, Any] = {"unique": 0.0, "quality": 0.0, "draws": 0, "rejected": {}}
+
+
+def task_means(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the means over the drugs, by tier and task, in percent."""
+    found: dict[str, Any] = {}
+    for tier in dict.fromkeys(each["tier"] for each in tasks):
+        for task in TASKS.values():
+            rows = [each for each in tasks if (each["tier"], each["task"]) == (tier, task)]
+            figures = {
+                figure: 100 * float(np.mean([row[figure] for row in rows]))
+                for figure in ("valid", "unique", "quality")
+            }
+            refused = [row["drug"] for row in rows if "refused" in row]
+            found.setdefault(tier, {})[task] = {**figures, "drugs": len(rows), "refused": refused}
+    return found
