@@ -6,7 +6,7 @@ patterns of a catalog, which takes milliseconds for PAINS; here it tries only th
 `chem.fast.screens` does not rule out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 
 from rdkit import Chem, rdBase
@@ -57,6 +57,25 @@ def asks_for_stereo(pattern: str) -> bool:
     return any(tag != Chem.ChiralType.CHI_UNSPECIFIED for tag in centers) or any(
         direction != Chem.BondDir.NONE for direction in bonds
     )
+
+
+def check_patterns(patterns: Iterable[str], *, stereo: bool) -> None:
+    """Refuse patterns that no molecule of a model can have.
+
+    Args:
+        patterns: SMARTS.
+        stereo: whether the model's molecules have marks of stereochemistry.
+
+    Raises:
+        UsageError: for a text that is not SMARTS, or marks that the molecules have not.
+    """
+    for pattern in patterns:
+        if asks_for_stereo(pattern) and not stereo:
+            raise UsageError(
+                f"the pattern {pattern} asks for stereochemistry, and the model's molecules"
+                " have none: leave its marks out (@, / and \\), or train on what `molvae"
+                " prepare --stereo` wrote."
+            )
 
 
 def _against_pattern(pattern: str, wanted: bool, mol: Chem.Mol) -> str | None:

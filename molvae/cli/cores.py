@@ -1,6 +1,7 @@
 """Cores on the command line: read, and what is told of them before any drawing."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,22 +19,17 @@ keep = click.option(
     " grow, or SMARTS. The model writes behind SMILES; with SMARTS, molecules without it are"
     " rejected.",
 )
-keep_smiles = click.option(
-    "--keep",
-    default=None,
-    metavar="SMILES",
-    help="Core that every molecule contains; without marks such as [*:1] it grows where SMILES has"
-    " other parts on it. A target without such a molecule has no SMILES.",
-)
 anywhere = click.option(
     "--anywhere", is_flag=True, help="Let atoms of the core without a mark grow as well."
 )
 
 
 def read_kept(
-    generator: "MoleculeGenerator", text: str | None, *, quiet: bool
-) -> tuple[list["Core"], tuple[str, ...]]:
-    """Return the core of `--keep`, or its SMARTS pattern; report what the model makes of it.
+    generator: "MoleculeGenerator", text: str | None, settings: Mapping[str, Any], *, quiet: bool
+) -> tuple[list["Core"], dict[str, Any]]:
+    """Return the core of `--keep`, and settings whose patterns have its SMARTS where it is no core.
+
+    Report what the model makes of it.
 
     Raises:
         UsageError: for neither of both.
@@ -41,31 +37,16 @@ def read_kept(
     from molvae.generation.openings import core_or_pattern
 
     if text is None:
-        return [], ()
+        return [], dict(settings)
     found = core_or_pattern(generator.model, text)
     if isinstance(found, str):
         say(
             f"--keep {text}: a pattern cannot be written out; molecules without it are rejected.",
             quiet=quiet,
         )
-        return [], (found,)
+        return [], dict(settings) | {"smarts": (*settings["smarts"], found)}
     tell_core(generator, found, quiet=quiet)
-    return [found], ()
-
-
-def read_smiles(generator: "MoleculeGenerator", text: str | None, *, quiet: bool) -> "Core | None":
-    """Return the core of `--keep` where it cannot be a pattern; report what the model makes of it.
-
-    Raises:
-        UsageError: for what is no core.
-    """
-    from molvae.generation.openings import read_core
-
-    if text is None:
-        return None
-    core = read_core(generator.model, text)
-    tell_core(generator, core, quiet=quiet)
-    return core
+    return [found], dict(settings)
 
 
 def tell_core(generator: "MoleculeGenerator", core: "Core", *, quiet: bool) -> None:

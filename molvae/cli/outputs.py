@@ -160,6 +160,17 @@ class TableOutput(NamedTuple):
         columns = columns or (list(records[0]) if records else ["ID", "SMILES"])
         return self.write(columns, ([row.get(name) for name in columns] for row in records))
 
+    def write_molecules(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Print generated molecules on a terminal, or write them; returns the same as `write`."""
+        from molvae.cli.summaries import print_molecules
+        from molvae.generation.results import columns_of
+
+        columns = columns_of(rows)
+        if self.on_terminal:
+            print_molecules(rows, columns)
+            return []
+        return self.write_records(rows, columns=columns)
+
     def finish(
         self,
         summary: dict[str, Any],

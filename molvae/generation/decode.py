@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molvae.chem.candidates import Checks, decode_and_check
+from molvae.chem.candidates import Candidate, Checks, decode_and_check
 from molvae.chem.selfies import decode_canonical
 from molvae.chem.similarity import tanimoto
 from molvae.data.molecules import PreparedMolecule
@@ -67,6 +67,7 @@ def decode_molecules(
     seed: int = 0,
     slots: Sequence[int] = (),
     kept: Kept | None = None,
+    smarts: Sequence[str] = (),
 ) -> list[Decoded]:
     """Decode each code to a molecule, and measure it.
 
@@ -79,6 +80,7 @@ def decode_molecules(
         slots: a number for each code that its randomness depends on besides, so that a code is
             decoded the same in whatever company; none where the temperature is 0 and no core kept.
         kept: a core that each molecule contains; what lacks it is no molecule.
+        smarts: patterns that each molecule has; what lacks one is no molecule.
     """
     uniforms = None
     if settings.temperature > 0.0 or kept:
@@ -90,9 +92,12 @@ def decode_molecules(
     else:
         strings = kept.write([0] * len(codes), codes, points, uniforms)
     known = model.rings is not None
-    checks = Checks(model.measured, standardization=model.standardization, rings=known)
+    form, patterns = model.standardization, tuple(smarts)
+    checks = Checks(model.measured, smarts=patterns, standardization=form, rings=known)
     checks = checks._replace(core=kept.cores[0] if kept else None)
     candidates = [decode_and_check(string.symbols, checks) for string in strings]
+    if kept or patterns:
+        candidates = [Candidate("", False) if each.refusal else each for each in candidates]
     readings: list[dict[str, Reading]] = [{}] * len(strings)
     if model.labels:
         means = model.encode([string.symbols for string in strings]).mean
@@ -100,7 +105,7 @@ def decode_molecules(
     nothing = [float("nan")] * len(model.measured)
     return [
         Decoded(
-            "" if kept and candidate.refusal else candidate.smiles,
+            candidate.smiles,
             candidate.identity,
             candidate.consistent and string.ended,
             Values(zip(model.measured, candidate.values or nothing, strict=True)),

@@ -19,9 +19,8 @@ import numpy as np
 from molvae.arguments import MAX_BATCH, MAX_MOLECULES, MAX_SEED, as_molecules, whole_number
 from molvae.chem.candidates import REPAIRED, Candidate, Checks, decode_and_check_all
 from molvae.chem.cores import Core
-from molvae.chem.filters import asks_for_stereo, resolve_filter
+from molvae.chem.filters import check_patterns, resolve_filter
 from molvae.config import as_dict
-from molvae.errors import UsageError
 from molvae.generation.model import LoadedModel
 from molvae.generation.proposals import (
     POINTS,
@@ -351,13 +350,8 @@ def _under_way(rounds: Iterable[_Round]) -> int:
 
 def _checks(model: LoadedModel, settings: DrawSettings) -> Checks:
     """Return what every proposal is checked for; a bad pattern is refused before any work."""
-    for pattern in (*settings.smarts, *settings.not_smarts):
-        if asks_for_stereo(pattern) and not model.standardization.stereo:
-            raise UsageError(
-                f"the pattern {pattern} asks for stereochemistry, and the model's molecules"
-                " have none: leave its marks out (@, / and \\), or train on what `molvae"
-                " prepare --stereo` wrote."
-            )
+    patterns = (*settings.smarts, *settings.not_smarts)
+    check_patterns(patterns, stereo=model.standardization.stereo)
     return Checks(
         model.measured,
         tuple(map(resolve_filter, settings.filters)),

@@ -16,6 +16,7 @@ import torch
 
 from molvae.arguments import MAX_SEED, MAX_SERIES, real_number, whole_number
 from molvae.chem.cores import Core
+from molvae.chem.filters import check_patterns
 from molvae.config import GenerateConfig, check
 from molvae.generation.decode import Decoded, decode_molecules
 from molvae.generation.decorate import keep_cores
@@ -37,25 +38,30 @@ class Search(NamedTuple):
         seed: of the noise.
         rings: "known" prefers molecules without a ring system that is rare in training; "any"
             makes no difference.
+        smarts: patterns that every molecule has; a place where none has them has no molecule.
     """
 
     noise: float | None = None
     tries: int = SERIES_TRIES
     seed: int = 0
     rings: str = "known"
+    smarts: tuple[str, ...] = ()
 
     def checked(self, model: LoadedModel) -> "Search":
         """Return the same in Python's numbers.
 
         Raises:
-            UsageError: for a number out of its range, or noise that the model cannot take.
+            UsageError: for a number out of its range, noise that the model cannot take, or a
+                pattern that its molecules cannot have.
             ConfigError: for a rule on rings that does not exist.
         """
         noise = None if self.noise is None else real_number("noise", self.noise, 0.0, 1.0)
         model.check_noise(noise)
         tries = whole_number("tries", self.tries, 1, MAX_SERIES)
         rings = check(GenerateConfig(rings=self.rings)).rings
-        return Search(noise, tries, whole_number("seed", self.seed, 0, MAX_SEED), rings)
+        check_patterns(self.smarts, stereo=model.standardization.stereo)
+        seed = whole_number("seed", self.seed, 0, MAX_SEED)
+        return Search(noise, tries, seed, rings, tuple(self.smarts))
 
 
 SEARCH = Search()
@@ -134,6 +140,7 @@ def search_around(
             seed=search.seed,
             slots=range(number * search.tries * n, number * search.tries * n + len(means)),
             kept=keep_cores(model, cores, settings, n=1),
+            smarts=search.smarts,
         )
         for place, molecule in enumerate(decoded):
             rare = allowed is not None and not allowed.issuperset(molecule.rings)

@@ -60,10 +60,15 @@ def test_generate_keeps_a_core_or_rejects_what_lacks_a_pattern() -> None:
     assert "core" not in rows_of(done.stdout)[0]
 
 
-def test_sweep_keeps_a_core() -> None:
+def test_sweep_keeps_a_core_or_a_pattern() -> None:
     core = "CC(=O)Nc1c(C)cccc1C"
     asked = ("sweep", "CCN(CC)CC(=O)Nc1c(C)cccc1C", "moses", "-p", "LogP", "-n", 1, "--tries", 4)
-    rows = rows_of(invoke(*asked, "--keep", core).stdout)
-    query = Chem.MolFromSmiles(core)
-    smiles = [row["SMILES"] for row in rows if row["SMILES"]]
-    assert all(Chem.MolFromSmiles(each).HasSubstructMatch(query) for each in smiles)
+    for kept in (core, "[#6]-[#7]"):
+        (row,) = rows_of(invoke(*asked, "--keep", kept).stdout)
+        assert row["SMILES"] == "" or Chem.MolFromSmiles(row["SMILES"]).HasSubstructMatch(
+            Chem.MolFromSmarts(kept)
+        )
+    done = invoke(*asked, "--keep", "[#14]~*")  # no molecule of the model has silicon
+    assert "a pattern cannot be written out; molecules without it are rejected" in done.stderr
+    (row,) = rows_of(done.stdout)
+    assert (row["SMILES"], row["LogP"], row["consistent"]) == ("", "", "false")

@@ -96,8 +96,7 @@ def command(
     """
     from molvae.generation.neighbors import Source
 
-    kept, patterns = cores.read_kept(run.generator, keep, quiet=run.output.quiet)
-    settings["smarts"] = (*settings["smarts"], *patterns)
+    kept, settings = cores.read_kept(run.generator, keep, settings, quiet=run.output.quiet)
     config = near_config(run.generator, settings)
     batches = run.batches(run.molecules(known_only=True))
     good = [(row, found) for batch in batches for row, found in batch]

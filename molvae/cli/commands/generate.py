@@ -16,7 +16,6 @@ from molvae.cli.summaries import (
     control_lines,
     copies,
     draws_of,
-    print_molecules,
     rejected,
     together,
 )
@@ -82,8 +81,7 @@ def command(
     requests, n = read_requests(normalizer_of(model), targets, targets_file, number)
     generator = generators.load(model, device)
     requests = [replace(request, normalizer=generator.normalizer) for request in requests]
-    kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
-    settings["smarts"] = (*settings["smarts"], *patterns)
+    kept, settings = cores.read_kept(generator, keep, settings, quiet=output.quiet)
     config = settle(generator, requests, settings, quiet=output.quiet)
     known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)
     with generators.run("Generating", n, jobs, executor, quiet=output.quiet) as (run, stopped):
@@ -134,13 +132,7 @@ def finish(
     stopped: Sequence[int],
 ) -> None:
     """Write or show generated molecules, and the summary."""
-    from molvae.generation.results import columns_of
-
-    written: list[Row] = []
-    if output.on_terminal:
-        print_molecules(rows, columns_of(rows))
-    else:
-        written = output.write_records(rows, columns=columns_of(rows))
+    written = output.write_molecules(rows)
     lines = summary_lines(generator, summary)
     output.finish(summary.to_dict(), lines, rows={"molecules": written}, stopped=stopped)
 

@@ -8,7 +8,7 @@ from molvae.cli import cores, generators, options
 from molvae.cli.commands.augment import near_config, searching
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import check_targets, warn_of_targets
-from molvae.cli.summaries import control_lines, near_lines, print_molecules, together, too_few_near
+from molvae.cli.summaries import control_lines, near_lines, together, too_few_near
 from molvae.errors import ShortfallError
 
 
@@ -53,8 +53,7 @@ def command(
     output.check()
     check_targets(model, targets)
     generator = generators.load(model, device)
-    kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
-    settings["smarts"] = (*settings["smarts"], *patterns)
+    kept, settings = cores.read_kept(generator, keep, settings, quiet=output.quiet)
     config = near_config(generator, settings)
     center = generators.molecule(generator, smiles, model, quiet=output.quiet)
     request = generator.request(targets)
@@ -79,11 +78,7 @@ def command(
     title = generators.title_and_hash(model, generator)
     more = {"radius": radius, "model": title, "seed": found.summary.seed}
     rows = [neighbor.row() | more for neighbor in found]
-    written: list[dict[str, Any]] = []
-    if output.on_terminal:
-        print_molecules(rows, list(rows[0]) if rows else ["ID", "SMILES"])
-    else:
-        written = output.write_records(rows)
+    written = output.write_molecules(rows)
     summary = {"smiles": center.smiles, "radius": radius, **found.summary.to_dict()}
     lines = [
         *near_lines(found, f"neighbors of {center.smiles}"),

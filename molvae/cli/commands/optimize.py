@@ -79,9 +79,8 @@ def command(
     output.check()
     folder = _folder(laboratory, output)
     generator = generators.load(model, device)
-    kept, patterns = cores.read_kept(generator, keep, quiet=output.quiet)
-    settings |= {"keep": kept, "smarts": (*settings["smarts"], *patterns)}
-    plan = read_plan(generator, words, laboratory, settings)
+    kept, settings = cores.read_kept(generator, keep, settings, quiet=output.quiet)
+    plan = read_plan(generator, words, laboratory, settings | {"keep": kept})
     if laboratory.ask or not laboratory.used:
         generators.tell_of_rings(generator, plan.wishes.drawing.rings, quiet=output.quiet)
     known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)

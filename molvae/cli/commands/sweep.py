@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     default=SWEEP_GUIDANCE,
     help="Classifier-free guidance weight; 1 is off, larger follows the value more closely.",
 )
-@cores.keep_smiles
+@cores.keep
 @options.searching
 @options.device
 @table_output()
@@ -71,7 +71,8 @@ def command(
     closer than half the distance to the next target, and than a quarter of a standard deviation.
     The column consistent shows whether SELFIES had nothing to repair, and ood flags targets that
     the training set does not have together with the molecule's other properties. The same command
-    gives the same rows.
+    gives the same rows. With --keep, a core without marks grows where SMILES has other parts on it,
+    and a target for which no molecule has the core or pattern has no SMILES.
     """
     from molvae.generation.paths import sweep_values
     from molvae.generation.search import Search
@@ -84,13 +85,14 @@ def command(
     generator = generators.load(model, device)
     generators.tell_of_rings(generator, rings, quiet=output.quiet)
     start = generators.molecule(generator, smiles, model, quiet=output.quiet)
-    kept = cores.read_smiles(generator, keep, quiet=output.quiet)
+    kept, patterns = cores.read_kept(generator, keep, {"smarts": ()}, quiet=output.quiet)
     values = sweep_values(generator.model, name, number, low=low, high=high)
     for end in dict.fromkeys((values[0], values[-1])):
         asked = generator.request({name: end})
         warn_of_targets(asked, quiet=output.quiet, so=MARKED)
-    search = Search(noise, tries, seed, rings)
-    steps = generator.sweep(start, name, values, guidance=guidance, search=search, keep=kept)
+    search = Search(noise, tries, seed, rings, patterns["smarts"])
+    core = kept[0] if kept else None
+    steps = generator.sweep(start, name, values, guidance=guidance, search=search, keep=core)
     title = generators.title_and_hash(model, generator)
     more = {"guidance": guidance, "model": title, "seed": seed}
     own = dict(zip(generator.measured, start.values, strict=True))
