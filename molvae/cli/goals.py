@@ -16,7 +16,7 @@ from molvae.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from molvae.generator import MoleculeGenerator
     from molvae.optimize.goals import Goal, Goals
-    from molvae.optimize.loop import Wishes
+    from molvae.optimize.wishes import Wishes
 
 THE_SCORE = "the score"  # what --minimize means without a value
 LONGEST = 30 * 24 * 3600.0  # seconds for a batch
@@ -85,7 +85,8 @@ def read_plan(
     """
     from molvae.adapters.goals import target_goals, together
     from molvae.optimize.archive import stored_settings
-    from molvae.optimize.loop import LEAST_BUDGET, Wishes
+    from molvae.optimize.loop import LEAST_BUDGET
+    from molvae.optimize.wishes import Wishes
     from molvae.targets import Request
 
     found, rest = _named(words, generator)

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from molvae.errors import ArtifactError, UsageError
 
 FILE = "calls.jsonl"
@@ -48,6 +50,35 @@ class Call(NamedTuple):
     proposal: Proposal
     values: tuple[float, ...]
     batch: int
+
+
+class Scored(NamedTuple):
+    """A molecule of a run.
+
+    Attributes:
+        call: the molecule, its values, and where it comes from.
+        score: of all goals together, higher is better; NaN where a goal has no value.
+        on_front: no other molecule is better in every goal.
+        similarity: to `Wishes.like`; None without one.
+    """
+
+    call: Call
+    score: float
+    on_front: bool
+    similarity: float | None
+
+    @property
+    def smiles(self) -> str:
+        """The molecule."""
+        return self.call.proposal.smiles
+
+
+class Told(NamedTuple):
+    """What became of answers: how many, how many not asked for, how many told before otherwise."""
+
+    molecules: int
+    unasked: int
+    changed: int
 
 
 class Batch(NamedTuple):
@@ -127,7 +158,7 @@ class Archive:
 
     def tell(
         self, smiles: Sequence[str], values: Sequence[Sequence[float]], *, operator: str = TOLD
-    ) -> None:
+    ) -> Told:
         """Note answers; a molecule that was told before has the later one.
 
         Args:
@@ -136,7 +167,14 @@ class Archive:
             operator: of the molecules that nobody asked for.
         """
         rows = [[each, *map(float, row)] for each, row in zip(smiles, values, strict=True)]
+        before = [self.calls.get(each) for each in smiles]
         self._add({"told": rows, "operator": operator})
+        calls = [self.calls[each] for each in smiles]
+        changed = [
+            old is not None and not np.array_equal(old.values, row, equal_nan=True)
+            for old, row in zip(before, values, strict=True)
+        ]
+        return Told(len(calls), sum(call.batch == 0 for call in calls), sum(changed))
 
     def _add(self, record: dict[str, Any]) -> None:
         self._write(record)

@@ -12,8 +12,9 @@ so that a run which was stopped goes on as if it had not been.
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +26,12 @@ from molvae.data.molecules import PreparedMolecule, known_to, standardize_and_me
 from molvae.errors import Rejected, UsageError
 from molvae.generation.openings import as_cores
 from molvae.generator import MoleculeGenerator
-from molvae.optimize.archive import Archive, Batch, Call, Proposal
+from molvae.optimize.archive import Archive, Batch, Proposal, Scored, Told
 from molvae.optimize.goals import Goals, as_goals, pareto_front
 from molvae.optimize.objective import Objective
 from molvae.optimize.proposals import ELITE, Scene, operator_shares, propose
 from molvae.optimize.surrogate import choose, expect
+from molvae.optimize.wishes import Wishes
 from molvae.targets import Targets, format_range
 from molvae.train.folder import lock_run
 
@@ -41,55 +43,7 @@ TRIES = 5  # rounds of proposals for a batch that the filters leave empty
 LIKE_BITS = 2048  # of the fingerprints of `like`, as in the benchmark of Jin 2018
 
 
-class Wishes(NamedTuple):
-    """What is wanted of every molecule of a run besides its score.
-
-    Attributes:
-        like: SMILES of a molecule that all must be similar to; "" for none.
-        keep: a core that all must contain, as in `MoleculeGenerator.decorate`; several share them
-            out.
-        targets: properties that the model is asked for.
-        drawing: filters and patterns that every proposal must pass.
-        excluded: molecules that are not wanted, as the training set spells them.
-    """
-
-    like: str = ""
-    keep: str | Core | Sequence[str | Core] = ()
-    targets: Targets | None = None
-    drawing: GenerateConfig = GenerateConfig()
-    excluded: frozenset[str] = frozenset()
-
-
 NO_WISHES, CONFIG = Wishes(), OptimizeConfig()
-
-
-class Scored(NamedTuple):
-    """A molecule of a run.
-
-    Attributes:
-        call: the molecule, its values, and where it comes from.
-        score: of all goals together, higher is better; NaN where a goal has no value.
-        on_front: no other molecule is better in every goal.
-        similarity: to `Wishes.like`; None without one.
-    """
-
-    call: Call
-    score: float
-    on_front: bool
-    similarity: float | None
-
-    @property
-    def smiles(self) -> str:
-        """The molecule."""
-        return self.call.proposal.smiles
-
-
-class Told(NamedTuple):
-    """What became of answers: how many, how many not asked for, how many told before otherwise."""
-
-    molecules: int
-    unasked: int
-    changed: int
 
 
 class Run:
@@ -208,14 +162,7 @@ class Run:
                 f" {', '.join(self.goals.names)}."
             )
         spelled = [self._spelled(each) for each in smiles]
-        before = {each: self.archive.calls.get(each) for each in spelled}
-        self.archive.tell(spelled, table.tolist(), operator=operator)
-        calls = [self.archive.calls[each] for each in spelled]
-        changed = [
-            old is not None and not np.array_equal(old.values, row, equal_nan=True)
-            for old, row in zip(map(before.get, spelled), table, strict=True)
-        ]
-        return Told(len(calls), sum(call.batch == 0 for call in calls), sum(changed))
+        return self.archive.tell(spelled, table.tolist(), operator=operator)
 
     def spend(
         self,
@@ -236,13 +183,8 @@ class Run:
         """Return what is known: the elite of the molecules that the model can encode."""
         best = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())]
         smiles = list(self.archive.calls)
-        elite: list[PreparedMolecule] = []
-        for row in best.tolist():
-            found = self._prepare(smiles[row])
-            if not isinstance(found, Rejected):
-                elite.append(found)
-            if len(elite) == ELITE:
-                break
+        known = (self._prepare(smiles[row]) for row in best.tolist())
+        elite = list(islice((each for each in known if not isinstance(each, Rejected)), ELITE))
         if self.like is not None:
             elite.append(self.like)
         taken = self.wishes.excluded.union(self.archive.calls, self.archive.asked)

@@ -12,8 +12,9 @@ from molvae.errors import Rejected, UsageError
 from molvae.generator import MoleculeGenerator
 from molvae.optimize.archive import FILE
 from molvae.optimize.goals import Goal, Goals
-from molvae.optimize.loop import Run, Wishes, optimize
+from molvae.optimize.loop import Run, optimize
 from molvae.optimize.proposals import OPERATORS, improvements, operator_shares
+from molvae.optimize.wishes import Wishes
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 SMALL = OptimizeConfig(batch=5)

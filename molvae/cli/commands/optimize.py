@@ -29,7 +29,8 @@ from molvae.errors import InputError, Rejected, ShortfallError, UsageError
 
 if TYPE_CHECKING:
     from molvae.data.tables.records import Row
-    from molvae.optimize.loop import Run, Scored
+    from molvae.optimize.archive import Scored
+    from molvae.optimize.loop import Run
 
 TOP = 10  # best molecules whose mean is reported
 
