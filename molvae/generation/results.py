@@ -326,7 +326,7 @@ def share(count: float, total: int) -> float:
     return count / total if total else math.nan
 
 
-def to_frame(molecules: Iterable[Generated]) -> "pd.DataFrame":
+def to_frame(molecules: Iterable[Any]) -> "pd.DataFrame":
     """Return molecules as a table, one a row, with the columns of `Generated.row`.
 
     A column `target_NAME` holds numbers when all of its requests are points, else text such as
@@ -334,7 +334,7 @@ def to_frame(molecules: Iterable[Generated]) -> "pd.DataFrame":
     `rdkit.Chem.PandasTools.RenderImagesInAllDataFrames()` a notebook draws them.
 
     Args:
-        molecules: from `MoleculeGenerator.generate`.
+        molecules: from `generate`, `neighbors`, `augment`, `decorate` or `link`.
     """
     import pandas as pd  # a third of a second that no other use needs
     from rdkit import Chem
@@ -342,9 +342,10 @@ def to_frame(molecules: Iterable[Generated]) -> "pd.DataFrame":
     molecules = listed("to_frame", molecules, "molecules, as generate returns them")
     rows = [molecule.row() for molecule in molecules]
     frame = pd.DataFrame(rows, columns=columns_of(rows))
-    asked = [item for molecule in molecules for item in molecule.targets.items()]
+    asked = [item for each in molecules for item in getattr(each, "molecule", each).targets.items()]
     text = {name for name, wanted in asked if isinstance(wanted, str) or wanted[0] != wanted[1]}
-    for name in dict(asked).keys() - text:
-        frame[f"target_{name}"] = frame[f"target_{name}"].astype(float)
+    points = {f"target_{name}" for name in dict(asked).keys() - text}
+    for column in points.intersection(frame):  # the row of a variant has no targets
+        frame[column] = frame[column].astype(float)
     frame["mol"] = [Chem.MolFromSmiles(row["SMILES"]) for row in rows]
     return frame

@@ -4,6 +4,9 @@ import math
 import pytest
 from rdkit import Chem
 
+from molvae.chem.smiles import Standardization
+from molvae.data.molecules import PreparedMolecule, standardize_and_measure
+from molvae.generation.neighbors import Neighbor, Source, Variant
 from molvae.generation.results import (
     Generated,
     Summary,
@@ -203,6 +206,18 @@ def test_molecules_that_were_asked_for_different_things_share_a_table() -> None:
     frame = to_frame([molecule(), molecule(2, targets={"LogP": (2.5, 2.5)})])
     assert frame["target_LogP"].isna().tolist() == [True, False]
     assert frame["target_LogP"][1] == 2.5
+
+
+def test_neighbors_and_variants_become_tables_too() -> None:
+    made = molecule(targets={"LogP": (2.5, 2.5)})
+    frame = to_frame([Neighbor(made, 0.625, 0.9)])
+    assert list(frame.columns)[:4] == ["ID", "SMILES", "tanimoto", "distance"]
+    assert frame["target_LogP"].tolist() == [2.5]
+    (seen,) = standardize_and_measure(Standardization(), ["MW"], ["CC(=O)Nc1ccc(O)cc1"])
+    assert isinstance(seen, PreparedMolecule)
+    frame = to_frame([Variant(made, Source("paracetamol", 1, seen), 0.625)])
+    assert frame["source_ID"].tolist() == ["paracetamol"]
+    assert frame["mol"][0].GetNumAtoms() == 13
 
 
 def test_no_molecules_are_an_empty_table() -> None:
