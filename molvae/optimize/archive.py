@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -243,13 +243,21 @@ def _line(path: Path, number: int, text: bytes) -> dict[str, Any]:
 
 def _check(folder: Path | None, header: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Refuse a folder of other settings."""
-    others = [
-        f"{name} was {json.dumps(header.get(name))} and is {json.dumps(value)}"
-        for name, value in settings.items()
-        if header.get(name) != value
-    ]
+    others = list(_differences("settings", header, settings))
     if others:
         raise UsageError(
             f"{folder}: a run of other settings: {'; '.join(others)}. Name another folder with"
             " --state, or give the same settings."
         )
+
+
+def _differences(name: str, was: Any, now: Any) -> Iterator[str]:
+    """Yield what differs, each value under its own name: `minimize was false and is true`."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key, value in now.items():
+            yield from _differences(key, was.get(key), value)
+    elif name == "goals" and was and len(was) == len(now):
+        for each, other in zip(was, now, strict=True):
+            yield from _differences("goal", each, other)
+    elif was != now:
+        yield f"{name} was {json.dumps(was)} and is {json.dumps(now)}"

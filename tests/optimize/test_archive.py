@@ -7,7 +7,8 @@ import pytest
 from molvae.errors import ArtifactError, UsageError
 from molvae.optimize.archive import FILE, Archive, Batch, Proposal
 
-SETTINGS = {"model": "abc", "method": "bayes", "like": ""}
+GOAL = {"name": "IC50", "minimize": False}
+SETTINGS = {"model": "abc", "method": "bayes", "like": "", "goals": [GOAL]}
 ASKED = (Proposal("CCO", "prior"), Proposal("CCN", "interpolation", ("CC", "N")))
 BATCH = Batch(ASKED, {"prior": 5, "interpolation": 7})
 
@@ -57,7 +58,12 @@ def test_numbers_that_are_no_numbers_survive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"method": "evolve"}, 'method was "bayes" and is "evolve"'), ({"seed": 2}, "seed was 1")],
+    [
+        ({"method": "evolve"}, 'settings: method was "bayes" and is "evolve"'),
+        ({"seed": 2}, "settings: seed was 1"),
+        ({"goals": [GOAL | {"minimize": True}]}, "settings: minimize was false and is true"),
+        ({"goals": [GOAL, GOAL]}, "settings: goals was "),
+    ],
 )
 def test_a_folder_of_other_settings_is_refused(
     tmp_path: Path, change: dict[str, object], message: str
