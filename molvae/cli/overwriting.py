@@ -1,5 +1,6 @@
 """Files that a command writes: none that it reads, none of anybody else's, and no two at once."""
 
+import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
@@ -19,7 +20,8 @@ TRAINING_FILES = (
     *("model.safetensors", "state.safetensors", "initial.safetensors", "log.csv"),
     *("config.toml", "tensorboard", ".lock"),
 )
-RUN_FILES = (*TRAINING_FILES, "calls.jsonl")  # and what an optimization writes
+TABLE = "table.sha256"  # in the folder of an optimization: of the table that it wrote last
+RUN_FILES = (*TRAINING_FILES, "calls.jsonl", TABLE)  # and what an optimization writes
 SIGNS = ("model.safetensors", "state.safetensors", "calls.jsonl")  # that a folder is one of a run
 # The kind of file that an output may replace, of those that only molvae writes.
 KINDS = {options.OUTPUT: "", options.DATASET: "dataset"}
@@ -36,18 +38,44 @@ def guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
         from molvae.files.atomic import only_writer
 
         context = click.get_current_context()
-        inputs = [*named_inputs(context), *_named(context, (options.RUN,))]
+        runs = _named(context, (options.RUN,))
+        inputs = [*named_inputs(context), *runs]
         force = bool(context.params.get("force"))
         with ExitStack() as locks:
             written: list[Path] = []
             for path, kind in _outputs(context):
                 _check_apart(path, (*inputs, *written))
                 locks.enter_context(only_writer(path))  # first, or the other run may end between
-                check_output(path, force=force, kind=kind)
+                check_output(path, force=force or _is_own(path, runs), kind=kind)
                 written.append(path)
             return callback(*arguments, **parameters)
 
     return call
+
+
+def folder_beside(table: Path) -> Path:
+    """Return the folder that keeps an optimization whose table has this name."""
+    return table.with_suffix(".run")
+
+
+def note_table(run: Path, table: Path) -> None:
+    """Write into the folder of a run which table it wrote: as it goes on, it may replace it."""
+    from molvae.files.atomic import write_atomically
+
+    write_atomically(run / TABLE, _digest(table))
+
+
+def _is_own(table: Path, runs: Iterable[Path]) -> bool:
+    """Return whether a run wrote a table last, and nobody has changed it since."""
+    if not table.is_file():
+        return False
+    notes = [run / TABLE for run in (*runs, folder_beside(table))]
+    return any(_is_there(note) and note.read_bytes() == _digest(table) for note in notes)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return f"{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
 
 
 def named_inputs(context: click.Context) -> list[Path]:

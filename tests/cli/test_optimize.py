@@ -41,7 +41,32 @@ def test_several_goals_are_one_score_and_a_front(optimize: list[str]) -> None:
     assert len({row["SMILES"] for row in rows}) == 10
     assert "true" in {row["pareto"] for row in rows}
     assert "10 calls, best" in done.stderr
-    assert "best.run keeps every call" in done.stderr
+    assert "best.run keeps every call: a larger --budget goes on there" in done.stderr
+    longer = [*words[:-1], 12, "-o", "best.csv"]
+    assert "12 calls, best" in invoke(*optimize, *longer).stderr
+    assert len(rows_of(Path("best.csv").read_text())) == 12
+    with Path("best.csv").open("a") as table:
+        table.write("a note of the user\n")
+    assert "best.csv: exists; --force overwrites it" in invoke(*optimize, *longer, code=2).stderr
+
+
+def test_an_interrupted_run_goes_on_with_the_same_command(
+    optimize: list[str], tmp_path: Path
+) -> None:
+    command = script(tmp_path / "dock.sh", pause="sleep 0.1;")
+    words = [*optimize, "--score", command, "--minimize", "--budget", 10, "-o", "best.csv"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "molvae", *map(str, words)], stderr=subprocess.PIPE, text=True
+    )
+    while not _lines(tmp_path / "dock.log"):
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    assert "the same command goes on there" in running.communicate()[1]
+    assert running.returncode == 130
+    assert len(rows_of(Path("best.csv").read_text())) == 5
+    told = invoke(*words).stderr
+    (best, *_) = rows_of(Path("best.csv").read_text())
+    assert f"10 calls, best -{len(best['SMILES'])}, mean of the best 10: -" in told
 
 
 def test_the_same_command_makes_no_call_again(optimize: list[str], tmp_path: Path) -> None:
@@ -89,6 +114,9 @@ def test_a_laboratory_is_asked_and_tells(optimize: list[str]) -> None:
     table += [(row["SMILES"], place or "") for place, row in enumerate(made)]
     write_rows(Path("assay.csv"), table)
     tell = [*optimize, "--tell", "assay.csv", "--score-column", "pIC50", "--state", "run"]
+    assert (
+        "--score-column names that of the scores" in invoke(*tell[:-4], *tell[-2:], code=2).stderr
+    )
     told = invoke(*tell).stderr
     for line in (
         "assay.csv:3: not a molecule",
@@ -96,7 +124,8 @@ def test_a_laboratory_is_asked_and_tells(optimize: list[str]) -> None:
         "1 molecules were never asked for, and count as well",
         "1 molecules have no score yet, and stay open",
         "assay.csv: 4 molecules with scores",
-        "3 calls, best 5",
+        "3 calls, best 5, mean of the best 4: ",
+        "run keeps every call: --ask and --tell go on there; more is better",
     ):
         assert line in told
     write_rows(Path("assay.csv"), [("SMILES", "pIC50"), (ASPIRIN, 9)])
@@ -104,6 +133,15 @@ def test_a_laboratory_is_asked_and_tells(optimize: list[str]) -> None:
     more = rows_of(invoke(*optimize, "--ask", 2, "--state", "run").stdout)
     assert not {row["SMILES"] for row in more} & {row["SMILES"] for row in made}
     assert more[0]["ID"] == "2-1"
+
+
+def test_of_what_is_minimized_the_least_value_is_best(optimize: list[str]) -> None:
+    made = rows_of(invoke(*optimize, "--ask", 2, "--state", "run", "--minimize").stdout)
+    rows = [(row["SMILES"], 20 * place) for place, row in enumerate(made, 1)]
+    write_rows(Path("assay.csv"), [("SMILES", "score"), *rows])
+    told = invoke(*optimize, "--tell", "assay.csv", "--state", "run").stderr
+    assert "2 calls, best 20, mean of the best 2: 30" in told
+    assert "less is better" in told
 
 
 def test_a_run_starts_from_molecules_with_scores(optimize: list[str]) -> None:

@@ -128,7 +128,7 @@ def test_no_output_replaces_a_file_of_the_training_that_is_read(name: str, tmp_p
 def test_the_files_of_a_training_have_the_names_that_it_gives_them() -> None:
     names = {MODEL_FILE, INITIAL_FILE, folder.LOG_FILE, folder.CONFIG_FILE, folder.STATE_FILE}
     assert set(TRAINING_FILES) == names | {folder.LOCK_FILE, folder.EVENTS_FOLDER}
-    assert set(RUN_FILES) == {*TRAINING_FILES, archive.FILE}
+    assert set(RUN_FILES) == {*TRAINING_FILES, archive.FILE, overwriting.TABLE}
 
 
 def test_no_table_replaces_the_calls_of_an_optimization(tmp_path: Path) -> None:

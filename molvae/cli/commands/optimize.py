@@ -19,16 +19,17 @@ from molvae.cli.goals import (
     laboratory_options,
     read_plan,
 )
+from molvae.cli.measured import tell_tables
 from molvae.cli.outputs import TableOutput, table_output
+from molvae.cli.overwriting import folder_beside, note_table
 from molvae.cli.progress import progress
-from molvae.cli.rejects import Rejects
 from molvae.cli.stopping import stop_signals
-from molvae.cli.terminal import describe_table, say
 from molvae.config import GenerateConfig, OptimizeConfig
-from molvae.errors import InputError, Rejected, ShortfallError, UsageError
+from molvae.errors import ShortfallError, UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.tables.records import Row
+    import numpy as np
+
     from molvae.optimize.archive import Scored
     from molvae.optimize.loop import Run
 
@@ -97,7 +98,7 @@ def command(
             folder=folder,
             executor=stack.enter_context(generators.chemists(plan.budget, jobs)),
         )
-        _tell_tables(run, laboratory, quiet=output.quiet)
+        tell_tables(run, laboratory, quiet=output.quiet)
         stopped = stack.enter_context(stop_signals())
         if not laboratory.used:
             _spend(run, plan.budget, stopped, quiet=output.quiet)
@@ -105,7 +106,9 @@ def command(
     rows = _asked_rows(run, asked) if laboratory.ask else [_row(run, e) for e in run.molecules]
     only_told = laboratory.used and not laboratory.ask and output.path is None
     written = [] if only_told and not output.as_json else output.write_records(rows)
-    summary, lines = _summary(run)
+    if folder is not None and output.path is not None and not laboratory.ask:
+        note_table(folder, output.path)
+    summary, lines = _summary(run, going_on=_going_on(run, laboratory, plan.budget))
     output.finish(summary, lines, rows={"molecules": written}, stopped=stopped)
     wanted, found = laboratory.ask or plan.budget, len(asked) or run.archive.spent
     if found < wanted and (laboratory.ask or not laboratory.used):
@@ -121,7 +124,7 @@ def _folder(laboratory: Laboratory, output: TableOutput) -> Path | None:
         raise UsageError("--ask and --tell need --state FOLDER, which keeps the run.")
     if laboratory.state is not None or output.path is None:
         return laboratory.state
-    return output.path.with_suffix(".run")
+    return folder_beside(output.path)
 
 
 def _spend(run: "Run", budget: int, stopped: Sequence[int], *, quiet: bool) -> None:
@@ -136,75 +139,17 @@ def _spend(run: "Run", budget: int, stopped: Sequence[int], *, quiet: bool) -> N
 
 
 def _progress_note(run: "Run") -> str:
-    best = run.best_scores(TOP)
-    return f"best {best[0]:.4g}, ten best {best.mean():.4g}" if len(best) else "no score yet"
+    best = _best(run)
+    if len(best) < 2:
+        return f"best {best[0]:.4g}" if len(best) else "no score yet"
+    return f"best {best[0]:.4g}, mean of the best {len(best)}: {best.mean():.4g}"
 
 
-def _tell_tables(run: "Run", laboratory: Laboratory, *, quiet: bool) -> None:
-    """Read the tables of scores: that of the start once, when the run begins."""
-    if laboratory.start is not None and not run.archive.calls:
-        _tell_table(run, laboratory.start, laboratory.score_column, operator="start", quiet=quiet)
-    if laboratory.tell is not None:
-        _tell_table(run, laboratory.tell, laboratory.score_column, operator="told", quiet=quiet)
-
-
-def _tell_table(
-    run: "Run", path: Path, score_column: str | None, *, operator: str, quiet: bool
-) -> None:
-    """Add the scores of a table to the run; its bad rows are shown, and cost only themselves.
-
-    Raises:
-        InputError: for a table without the scores, or without a molecule that has one.
-    """
-    from molvae.data.tables.records import find_column
-    from molvae.data.tables.tables import open_table
-
-    table, names = open_table(path), run.goals.names
-    columns = [score_column] if score_column and len(names) == 1 else names
-    places = [find_column(table, column) for column in columns]
-    rejects, smiles, values = Rejects(None, strict=False), [], []
-    rows = missing = 0
-    for row in table.rows:
-        rows += 1
-        try:
-            found = _values(run, row, columns, places)
-        except Rejected as rejected:
-            rejects.add(row, rejected)
-            continue
-        missing += found is None
-        if found is not None:
-            smiles.append(found[0])
-            values.append(found[1])
-    say(describe_table(table.name, rows, table.smiles_column), quiet=quiet)
-    rejects.finish(quiet=quiet)
-    if not smiles:
-        raise InputError(f"{path}: no molecule with a value of {', '.join(columns)}.")
-    told = run.tell(smiles, values, operator=operator)
-    for count, what in (
-        (told.unasked if operator == "told" else 0, "were never asked for, and count as well"),
-        (told.changed, "were told before with other values; the later ones count"),
-        (missing, "have no score yet, and stay open"),
-    ):
-        if count:
-            say(f"{path}: {count:,} molecules {what}.", quiet=quiet)
-    say(f"{path}: {told.molecules:,} molecules with scores.", quiet=quiet)
-
-
-def _values(
-    run: "Run", row: "Row", columns: Sequence[str], places: Sequence[int]
-) -> tuple[str, list[float]] | None:
-    """Return the molecule of a row and its values, None where a value is missing.
-
-    Raises:
-        Rejected: for what is no molecule, or no number.
-    """
-    from molvae.data.molecules import validate_row
-    from molvae.data.tables.cells import number
-
-    smiles = validate_row(row, run.generator.standardization).smiles
-    cells = zip(columns, places, strict=True)
-    values = [number(row.cells[place], field=column) for column, place in cells]
-    return None if any(value != value for value in values) else (smiles, values)
+def _best(run: "Run") -> "np.ndarray":
+    """Return the best scores, the best first: of a single goal its values, also if minimized."""
+    found, (goal, *others) = run.best_scores(TOP), run.goals.goals
+    plain = goal.minimize and goal.transform is None and not others
+    return -found if plain else found
 
 
 def _asked_rows(run: "Run", asked: Sequence[str]) -> list[dict[str, Any]]:
@@ -246,9 +191,18 @@ def _origin(run: "Run", smiles: str) -> dict[str, Any]:
     return {**near, "operator": proposal.operator, "parents": " ".join(proposal.parents)}
 
 
-def _summary(run: "Run") -> tuple[dict[str, Any], Iterator[str]]:
+def _going_on(run: "Run", laboratory: Laboratory, budget: int) -> str:
+    """Return what goes on in the folder of a run."""
+    if laboratory.used:
+        less = run.goals.goals[0].minimize
+        return f"--ask and --tell go on there; {'less' if less else 'more'} is better"
+    done = run.archive.spent >= budget
+    return f"{'a larger --budget' if done else 'the same command'} goes on there"
+
+
+def _summary(run: "Run", *, going_on: str) -> tuple[dict[str, Any], Iterator[str]]:
     """Return the summary for `--json`, and the same in words."""
-    best, calls = run.best_scores(TOP), run.archive.calls.values()
+    best, calls = _best(run), run.archive.calls.values()
     scored = zip(run.scores.tolist(), calls, strict=True)
     unscored = sum(call.batch > 0 and score != score for score, call in scored)
     summary = {
@@ -276,6 +230,6 @@ def _summary(run: "Run") -> tuple[dict[str, Any], Iterator[str]]:
             if count:
                 yield f"{count:,} {what}"
         if run.archive.folder is not None:
-            yield f"{run.archive.folder} keeps every call: the same command goes on there"
+            yield f"{run.archive.folder} keeps every call: {going_on}"
 
     return summary, lines()
