@@ -3,9 +3,6 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,28 +30,6 @@ hypothesis.settings.load_profile("molvae")
 # on to every command it starts: the tests that send Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="session")
-def molvae() -> Run:
-    """Run the command line in a process of its own: `molvae("generate", "-n", "3")`."""
-
-    def run(
-        *arguments: object, input: str | None = None, timeout: float = 120
-    ) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "molvae", *map(str, arguments)],
-            input=input,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=timeout,
-            check=False,
-        )
-
-    return run
 
 
 @pytest.fixture(scope="session")

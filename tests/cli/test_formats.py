@@ -21,7 +21,6 @@ from molvae.data.tables.sdf import draw
 from molvae.data.tables.tables import READERS, WRITERS, open_table, write_table
 from molvae.dataset import MoleculeDataset
 from tests.cli.running import invoke
-from tests.conftest import Run
 from tests.drugs import DRUGS
 from tests.tables import column
 
@@ -75,32 +74,22 @@ def test_a_dataset_is_the_same_whatever_it_was_read_from(tmp_path: Path) -> None
         assert prepared(path) == expected, kind
 
 
-def pipe(source: Path, *command: object) -> "subprocess.CompletedProcess[str]":
-    """Run `cat SOURCE | molvae COMMAND` in a shell."""
-    words = [sys.executable, "-m", "molvae", *map(str, command)]
-    line = f"cat {shlex.quote(str(source))} | {shlex.join(words)}"
-    return subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize(
     ("kind", "more"),
     [("sdf", ("--format", "sdf")), ("jsonl", ("-s", "SMILES", "--label", "pKa"))],
 )
 def test_stdin_is_a_file_like_any_other(tmp_path: Path, kind: str, more: tuple[str, ...]) -> None:
-    source = tmp_path / "x"
-    source.write_bytes(gzip.compress(content(kind)))
-    done = pipe(source, "prepare", "-", *more, "-o", tmp_path / "d", *QUICK, "--json")
-    assert done.returncode == 0, done.stderr
+    words = ("prepare", "-", *more, "-o", tmp_path / "d", *QUICK, "--json")
+    done = invoke(*words, input=gzip.compress(content(kind)))
     assert json.loads(done.stdout)["rows"] == 50
     assert "stdin: 50 rows, SMILES in column" in done.stderr
 
 
 def test_stdin_stands_beside_files_and_its_bad_rows_are_named(tmp_path: Path) -> None:
-    source, other = tmp_path / "x", tmp_path / "other.smi"
-    source.write_text("CCO\nC1CC\nCCN\n")
+    other = tmp_path / "other.smi"
     other.write_text("C\nCC(\n")
-    done = pipe(source, "prepare", other, "-", "-o", tmp_path / "d", *QUICK, "--rejects", "-")
-    assert done.returncode == 0, done.stderr
+    words = ("prepare", other, "-", "-o", tmp_path / "d", *QUICK, "--rejects", "-")
+    done = invoke(*words, input="CCO\nC1CC\nCCN\n")
     rejects = done.stdout.splitlines()
     assert rejects[0] == "file,row,field,smiles,reason"
     assert [line.split(",")[:2] for line in rejects[1:]] == [["other.smi", "2"], ["stdin", "2"]]
@@ -130,17 +119,14 @@ def test_an_open_quote_costs_one_row_of_every_command(
     assert f"in.{kind}: 2 rows are damaged and count as invalid." in done.stderr
 
 
-def test_a_damaged_record_is_named_by_its_line_and_the_rest_is_kept(
-    molvae: Run, tmp_path: Path
-) -> None:
+def test_a_damaged_record_is_named_by_its_line_and_the_rest_is_kept(tmp_path: Path) -> None:
     records = [f"{name}{draw(smiles)}$$$$\n" for name, smiles in DRUGS[:5]]
     records[1] = records[1].replace("M  END\n", "")
     records[3] = f"query{draw('CC').replace(' C   0', ' A   0', 1)}$$$$\n"
     path = tmp_path / "x.sdf"
     path.write_text("".join(records))
     line = [1 + sum(record.count("\n") for record in records[:n]) for n in range(5)]
-    done = molvae("prepare", path, "-o", tmp_path / "d", *QUICK, "--rejects", tmp_path / "r.json")
-    assert done.returncode == 0, done.stderr
+    done = invoke("prepare", path, "-o", tmp_path / "d", *QUICK, "--rejects", tmp_path / "r.json")
     assert f"x.sdf:{line[1]}: no M  END" in done.stderr
     assert f"x.sdf:{line[3]}: unknown atom: atom 1 stands for several" in done.stderr
     assert [row["row"] for row in json.loads((tmp_path / "r.json").read_text())] == line[1::2]

@@ -270,9 +270,10 @@ def test_no_arguments_show_the_help() -> None:
     assert result.stdout.startswith("Usage: molvae")
 
 
-def test_package_runs_as_a_module(molvae) -> None:
-    done = molvae("--version")
-    assert (done.returncode, done.stdout) == (0, f"molvae {package.__version__}\n")
+def test_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "molvae", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"molvae {package.__version__}\n"
 
 
 def test_every_file_of_a_command_is_in_the_table() -> None:

@@ -17,7 +17,8 @@ from molvae.cli.stopping import stop_signals
 from molvae.config import TrainConfig, updated
 from molvae.files import store
 from molvae.presets import read_toml
-from molvae.train import package
+from molvae.train import package, trainer
+from molvae.train.history import Epoch
 from tests.cli.running import invoke, rows_of
 
 SIZES = (
@@ -40,12 +41,11 @@ def log_of(run: Path) -> list[dict[str, str]]:
 
 
 def test_dataset_becomes_a_model_a_log_and_a_configuration(
-    molvae, drug_dataset_file: Path, tmp_path: Path
+    drug_dataset_file: Path, tmp_path: Path
 ) -> None:
     run, config = tmp_path / "runs" / "first", tmp_path / "my.toml"
     config.write_text("[train]\nepochs = 9\nseed = 3\n[model]\nlatent_size = 4\n")
-    done = molvae("train", drug_dataset_file, "-o", run, "--config", config, *SIZES, "--epochs", 2)
-    assert done.returncode == 0, done.stderr
+    done = invoke("train", drug_dataset_file, "-o", run, "--config", config, *SIZES, "--epochs", 2)
     assert done.stdout == ""
     assert "weights" in done.stderr
     assert "validation loss" in done.stderr
@@ -216,12 +216,17 @@ def stop(process: "subprocess.Popen[str]", run: Path, *, rows: int, number: int)
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
 )
 def test_signals_save_first_and_resume_goes_on(
-    number: int, code: int, train: Train, drug_dataset_file: Path, tmp_path: Path
+    number: int, code: int, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with begin(drug_dataset_file, tmp_path, "--force") as process:
-        assert stop(process, tmp_path, rows=1, number=number) == code
-        assert process.stderr is not None
-        assert "Continue with --resume." in process.stderr.read()
+    def interrupted(path: Path, epochs: list[Epoch]) -> None:
+        write_log(path, epochs)
+        os.kill(os.getpid(), number)
+
+    write_log = trainer.write_log
+    monkeypatch.setattr(trainer, "write_log", interrupted)
+    stopped = train("-o", tmp_path, "--epochs", 1000, "--force", code=code)
+    monkeypatch.undo()
+    assert "Continue with --resume." in stopped.stderr
     step, first = step_of(tmp_path), log_of(tmp_path)
     assert step > 0
     epochs = len(first) + 1
@@ -276,7 +281,7 @@ def test_second_training_in_a_folder_waits_for_nobody(
                 refused = train("-o", tmp_path, flag, "--epochs", 1000, code=1)
                 last = refused.stderr.splitlines()[-1]
                 assert last.startswith(f"Error: {tmp_path}: process {process.pid} on ")
-            assert process.poll() is None
+            assert stop(process, tmp_path, rows=1, number=signal.SIGUSR1) == 138, "as of Slurm"
         finally:
             process.kill()
     train("-o", tmp_path, "--resume", "--epochs", 1, "-q")

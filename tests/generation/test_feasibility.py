@@ -13,7 +13,7 @@ from molvae.errors import ArtifactError
 from molvae.generation.feasibility import PropertySample
 from molvae.generator import MoleculeGenerator
 from molvae.normalizer import PropertyNormalizer, class_column
-from tests.conftest import Run
+from tests.cli.running import invoke
 
 INF = float("inf")
 ASSAYS = ("dense", "sparse", "lone")
@@ -108,16 +108,16 @@ def test_nothing_asked_is_nothing_to_judge(sample: PropertySample) -> None:
 
 
 def test_generate_says_what_the_training_set_lacks_and_marks_the_rows(
-    molvae: Run, tiny_model_file: Path, drug_dataset: MoleculeDataset
+    tiny_model_file: Path, drug_dataset: MoleculeDataset
 ) -> None:
     light = float(np.quantile(values(drug_dataset, "MW"), 0.02))
     polar = float(np.quantile(values(drug_dataset, "TPSA"), 0.98))
     words = ("generate", str(tiny_model_file), "-n", "2", "--tier", "raw", "--seed", "1")
-    done = molvae(*words, "-t", f"MW={light}", "-t", f"TPSA={polar}")
+    done = invoke(*words, "-t", f"MW={light}", "-t", f"TPSA={polar}")
     assert "no training molecule is similar; the nearest combination is MW=" in done.stderr
     header, *rows = (line.split(",") for line in done.stdout.splitlines())
     assert {row[header.index("ood")] for row in rows} == {"true"}
-    done = molvae(*words, "-t", "LogP=2")
+    done = invoke(*words, "-t", "LogP=2")
     assert "% of the training molecules are within half an sd of the targets." in done.stderr
     header, *rows = (line.split(",") for line in done.stdout.splitlines())
     assert {row[header.index("ood")] for row in rows} == {"false"}

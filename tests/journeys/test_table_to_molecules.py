@@ -1,4 +1,4 @@
-"""From a chemist's own table to new molecules, through the installed command."""
+"""From a chemist's own table to new molecules."""
 
 import json
 import signal
@@ -9,42 +9,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import Result
 from rdkit import Chem
 from rdkit.Chem import Crippen
 
 from molvae.checkpoint import FORMAT
 from molvae.files import store
-from tests.cli.running import rows_of, write_rows
+from tests.cli.running import invoke, rows_of, write_rows
 from tests.drugs import DRUGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DRUGLIKE = ROOT / "datasets" / "druglike-10k.csv"
-COMMAND = Path(sys.executable).with_name("molvae")
 SMALL = (
     *("--symbol-size", "16", "--encoder-size", "16", "--decoder-size", "32"),
     *("--latent-size", "8", "--condition-size", "16", "--batch-size", "32"),
 )
 
-Steps = Callable[..., "subprocess.CompletedProcess[str]"]
+Steps = Callable[..., Result]
 
 
 @pytest.fixture
-def molvae(tmp_path: Path) -> Steps:
-    """Run the installed command in an empty folder; it must end well."""
-
-    def run(*words: object) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(
-            [COMMAND, *map(str, words)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done
-
-    return run
+def molvae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
+    """Run commands in an empty folder; each must end well."""
+    monkeypatch.chdir(tmp_path)
+    return invoke
 
 
 def logs_of(smiles: str) -> float:
@@ -113,7 +101,6 @@ def test_a_training_that_was_interrupted_ends_as_if_it_was_not(
     words = ("train", "drugs.molvae", "-o", "broken", *settings)
     with subprocess.Popen(
         [sys.executable, "-u", "-c", SHOW_PROGRESS, *words],
-        cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
