@@ -37,7 +37,7 @@ OF_MOLECULES: dict[str, Call] = {
     "predict": lambda g, given: g.predict(given),
     "score": lambda g, given: g.score(given, codes=1),
     "reconstruct": lambda g, given: g.reconstruct(given),
-    "augment": lambda g, given: g.augment(given, 1, config=BRIEF, seed=1).molecules,
+    "augment": lambda g, given: g.augment(given, 1, config=BRIEF, tries=8, seed=1).molecules,
     "generated": lambda _, given: evaluate(given, fcd=False),
     "reference": lambda _, given: evaluate([ASPIRIN], reference=given, fcd=False),
     "training": lambda _, given: evaluate([ASPIRIN], training=given, fcd=False),
@@ -118,8 +118,12 @@ def test_no_molecules_are_refused_where_each_has_a_result(generator: Generator) 
 
 WHOLE: dict[str, tuple[Call, int]] = {  # the call, and a number that it takes
     "n of generate": (lambda g, n: g.generate(n, config=BRIEF, seed=1).molecules, 2),
-    "n of neighbors": (lambda g, n: g.neighbors(ASPIRIN, n, config=BRIEF, seed=1).molecules, 2),
-    "n of augment": (lambda g, n: g.augment([ASPIRIN], n, config=BRIEF, seed=1).molecules, 2),
+    "n of neighbors": (
+        lambda g, n: g.neighbors(ASPIRIN, n, config=BRIEF, tries=8, seed=1).molecules, 2,
+    ),
+    "n of augment": (
+        lambda g, n: g.augment([ASPIRIN], n, config=BRIEF, tries=8, seed=1).molecules, 2,
+    ),
     "n of interpolate": (lambda g, n: len(g.interpolate(ASPIRIN, CAFFEINE, n, search=FEW)), 2),
     "seed": (lambda g, seed: g.generate(1, config=BRIEF, seed=seed).molecules, 7),
     "batch_size": (lambda g, size: g.generate(1, config=BRIEF, seed=1, batch_size=size)[:], 1),
@@ -152,8 +156,12 @@ def test_what_is_no_whole_number_is_refused(generator: Generator, argument: str)
 
 
 REAL: dict[str, Call] = {
-    "radius of neighbors": lambda g, x: g.neighbors(ASPIRIN, 1, radius=x, config=BRIEF, seed=1)[:],
-    "radius of augment": lambda g, x: g.augment([ASPIRIN], 1, radius=x, config=BRIEF, seed=1)[:],
+    "radius of neighbors": (
+        lambda g, x: g.neighbors(ASPIRIN, 1, radius=x, config=BRIEF, tries=8, seed=1)[:]
+    ),
+    "radius of augment": (
+        lambda g, x: g.augment([ASPIRIN], 1, radius=x, config=BRIEF, tries=8, seed=1)[:]
+    ),
     "guidance": lambda g, x: g.sweep(ASPIRIN, "LogP", [1], guidance=x, search=FEW),
     "temperature": lambda g, x: g.generate(1, config=replace(BRIEF, temperature=x), seed=1)[:],
     "scale": lambda _, x: evaluate([ASPIRIN], targets={"LogP": 1}, scales={"LogP": x}, fcd=False),

@@ -14,7 +14,7 @@ from molvae.evaluate.report import Report, evaluate
 from tests.drugs import DRUGS
 
 SMILES = [smiles for _, smiles in DRUGS]
-GENERATED, TRAINING = SMILES[:150], SMILES[100:]
+GENERATED, TRAINING = SMILES[:60], SMILES[40:120]
 L_ALANINE, D_ALANINE, ALANINE = "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "CC(N)C(=O)O"
 
 

@@ -144,16 +144,16 @@ def test_the_same_seed_gives_the_same_variants_however_the_work_is_shared(
     tiny_model_file: Path,
 ) -> None:
     generator = MoleculeGenerator.load(tiny_model_file)
-    sources = sources_of(generator, [smiles for _, smiles in DRUGS[:20]])
+    sources = sources_of(generator, [smiles for _, smiles in DRUGS[:8]])
     config = GenerateConfig(rings="any", temperature=1.0)
-    expected = without_time(generator.augment(sources, 4, config=config, tries=32, seed=1))
+    expected = without_time(generator.augment(sources, 4, config=config, tries=16, seed=1))
     assert expected
-    small = generator.augment(sources, 4, config=config, tries=32, seed=1, batch_size=1)
+    small = generator.augment(sources, 4, config=config, tries=16, seed=1, batch_size=1)
     assert without_time(small) == expected
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as executor:
-        shared = generator.augment(sources, 4, config=config, tries=32, seed=1, executor=executor)
+        shared = generator.augment(sources, 4, config=config, tries=16, seed=1, executor=executor)
     assert without_time(shared) == expected
-    other = generator.augment(sources, 4, config=config, tries=32, seed=2)
+    other = generator.augment(sources, 4, config=config, tries=16, seed=2)
     assert [v.molecule for v in other] != [v.molecule for v in expected]
 
 

@@ -79,10 +79,10 @@ GENERATE = [
 ]
 
 LATENT = [
-    Case("augment", "augment ../inputs/few.csv -n 3 --tries 64 --seed 1 -j 1"),
+    Case("augment", "augment ../inputs/few.csv -n 3 --tries 16 --seed 1 -j 1"),
     Case(
         "augment-free",
-        "augment ../inputs/messy.csv moses -n 2 --tries 64 --seed 2 -j 1 --radius 2"
+        "augment ../inputs/messy.csv moses -n 2 --tries 24 --seed 2 -j 1 --radius 2"
         " --free-properties --rejects rejects.csv --json -o out.csv",
     ),
     Case("neighbors", f"neighbors {LIDOCAINE} -n 8 --seed 1"),

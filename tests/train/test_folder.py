@@ -12,14 +12,14 @@ import pytest
 
 from molvae.dataset import MoleculeDataset
 from molvae.errors import MolvaeError
-from molvae.train.folder import lock_run, require_space
+from molvae.train.folder import LOCK_FILE, lock_run, require_space
 from molvae.train.trainer import Progress, Trainer
 from tests.train.runs import assert_same, trainer
 
 HOLDER = """
 import sys
 from pathlib import Path
-from molvae.train.folder import lock_run
+from molvae.train.folder import LOCK_FILE, lock_run
 with lock_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -65,13 +65,11 @@ def test_second_training_in_a_folder_is_refused_and_names_the_first(
 
 
 def test_lock_is_held_until_the_outermost_block_ends(tmp_path: Path) -> None:
-    script = HOLDER.replace("sys.stdin.read()", "")
+    script = "import filelock, sys; filelock.FileLock(sys.argv[1]).acquire(timeout=0)"
 
     def other() -> int:
-        return subprocess.run(
-            [sys.executable, "-c", script, tmp_path], cwd=Path(__file__).parents[2],
-            capture_output=True, check=False,
-        ).returncode  # fmt: skip
+        command = [sys.executable, "-c", script, tmp_path / LOCK_FILE]
+        return subprocess.run(command, capture_output=True, check=False).returncode
 
     with lock_run(tmp_path):
         with lock_run(tmp_path):
