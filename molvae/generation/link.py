@@ -6,12 +6,14 @@ Letters: J strings, Z latent dimensions, P properties.
 import math
 from collections.abc import Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from rdkit import Chem
 from torch import Tensor
 
 from molvae.chem.cores import Core, open_core
+from molvae.chem.joints import Joint, ends, joined, joints
 from molvae.chem.prefixes import rooted
 from molvae.chem.selfies import is_consistent
 from molvae.data.molecules import known_to, standardize_and_measure
@@ -22,18 +24,39 @@ from molvae.generation.results import Generated, Generation
 from molvae.presets import DrawSettings
 from molvae.targets import Request
 
-LINKER = 20  # symbols of the longest
+LINKER = 20  # symbols of the longest, beyond which no other ring or atom begins
 # Nats over which the choice among places of the second fragment is spread: at 1 they are as
-# frequent as the model writes them, and nearly all linkers are of one or two atoms.
-JOINT = 32.0
+# frequent as the model writes them, and nearly all benzene rings are joined in one way.
+JOINT = 8.0
+
+
+class _Linked(NamedTuple):
+    """A string with both fragments."""
+
+    row: int  # of the string that the decoder wrote
+    begin: int  # the symbols of the first fragment end here
+    joint: Joint  # where the last fragment is
+    symbols: list[str]
+
+    def with_costs(self, costs: np.ndarray) -> tuple[float, DecodedString]:
+        """Return the cost of the last fragment and all behind it, and the string with its costs.
+
+        Args:
+            costs: of each symbol and the end, 0 for padding, nats.
+        """
+        place, behind = self.joint.place, self.joint.end - self.joint.place
+        end = len(self.symbols)
+        linker = costs[self.begin : place].sum() + costs[end - behind : end].sum()
+        string = DecodedString(self.symbols, True, float(linker), float(costs.sum() - linker))
+        return float(costs[place:].sum()), string
 
 
 class LinkWriter:
     """Writes strings that join two fragments: `proposals.Writer`.
 
-    The decoder goes on behind one fragment. Wherever the other one can be bonded, the likelihood of
-    its symbols and of the end decides where it is: the linkers are those that the model would write
-    between both.
+    The decoder goes on behind one fragment. How much of that stays is drawn, with whole rings. The
+    likelihood of the other fragment's symbols and of those behind decides which atom it is bonded
+    to.
 
     Args:
         model: the model.
@@ -49,18 +72,18 @@ class LinkWriter:
 
     def __init__(self, model: LoadedModel, core: Core, settings: DrawSettings) -> None:
         self.model, self.settings = model, settings
-        self.numbers = model.longest + 3
+        self.numbers = model.longest + 4
         flat, marks = open_core(core).flat, open_core(core).marks
         places = Chem.GetMolFrags(flat)
         mols = Chem.GetMolFrags(flat, asMols=True)
-        ends = [
+        opened = [
             (mol, atoms.index(mark), number)
             for number, (mol, atoms) in enumerate(zip(mols, places, strict=True))
             for mark in marks
             if mark in atoms
         ]
-        self.begins = spell_open(model, ends)
-        self.suffixes = [rooted(mol, atom) for mol, atom, _ in reversed(ends)]
+        self.begins = spell_open(model, opened)
+        self.suffixes = [rooted(mol, atom) for mol, atom, _ in reversed(opened)]
         self.barred = not_single(model.vocabulary.symbols)
         if unknown := model.vocabulary.unknown(chain.from_iterable(self.suffixes)):
             raise UsageError(f"core '{core.text}': the model has never seen {', '.join(unknown)}.")
@@ -75,38 +98,57 @@ class LinkWriter:
             codes,
             points,
             self.settings,
-            uniforms=uniforms[:, :-2],
+            uniforms=uniforms[:, :-3],
             prefixes=prefixes,
             barred=self.barred,
         )
         suffixes = [self.suffixes[self.begins.atoms[place]] for place in places]
-        joined = [
-            (row, size, [*string.symbols[:size], *suffix])
+        tried = [
+            _Linked(row, len(prefix), *each)
             for row, (string, prefix, suffix) in enumerate(
                 zip(written, prefixes, suffixes, strict=True)
             )
-            for size in range(len(prefix) + 1, min(len(string.symbols), len(prefix) + LINKER) + 1)
-            if size + len(suffix) <= self.model.longest
+            for each in self._joined(string.symbols, len(prefix), suffix, uniforms[row, -3])
         ]
-        joined = [each for each in joined if is_consistent(each[2])]
-        if not joined:
+        if not tried:
             return written
-        rows = [row for row, _, _ in joined]
+        rows = [each.row for each in tried]
         costs = self.model.symbol_costs(
-            [symbols for _, _, symbols in joined],
+            [each.symbols for each in tried],
             codes=codes[rows],
             points=points[rows],
             noise=self.settings.noise,
             ended=True,
         )
         rivals: dict[int, list[tuple[float, DecodedString]]] = {}
-        for (row, size, symbols), each in zip(joined, costs.astype(float), strict=True):
-            linker, whole = each[len(prefixes[row]) : size].sum(), each.sum()
-            string = DecodedString(symbols, True, float(linker), float(whole - linker))
-            rivals.setdefault(row, []).append((float(each[size:].sum()), string))
+        for each, cost in zip(tried, costs.astype(float), strict=True):
+            rivals.setdefault(each.row, []).append(each.with_costs(cost))
         for row, found in rivals.items():
             written[row] = _chosen(found, uniforms[row, -2])
         return written
+
+    def _joined(
+        self, symbols: list[str], begin: int, suffix: list[str], number: float
+    ) -> list[tuple[Joint, list[str]]]:
+        """Return a string with the last fragment at each atom behind the first one.
+
+        A number in [0, 1) chooses how much of the string stays.
+        """
+        wanted = begin + 1 + int(number * min(LINKER, len(symbols) - begin))
+        possible = ends(symbols, begin)
+        first = sum(end < wanted for end in possible)  # a ring that is begun is finished
+        for end in possible[first:] + possible[:first][::-1]:
+            found = [
+                (joint, joined(symbols, joint, suffix)) for joint in joints(symbols, begin, end)
+            ]
+            fitting = [each for each in found if self._fits(each[1])]
+            if fitting:
+                return fitting
+        return []
+
+    def _fits(self, symbols: Sequence[str]) -> bool:
+        """Return whether a string is a molecule as it stands, and not too long."""
+        return len(symbols) <= self.model.longest and is_consistent(symbols)
 
 
 def _chosen(found: Sequence[tuple[float, DecodedString]], number: float) -> DecodedString:

@@ -3,6 +3,7 @@
 Each ends at an open atom, so that the symbols behind it are a new part there.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -19,8 +20,8 @@ from molvae.chem.syntax import located
 from molvae.errors import Rejected, UsageError
 from molvae.generation.model import LoadedModel
 
-# Nats over which the choice among spellings is spread: at 1 they are as frequent as the model
-# writes them, and nearly all molecules grow at one or two atoms.
+# Nats over which the choice among the spellings of an open atom is spread: at 1 they are as common
+# as the model writes them, and nearly all new parts follow on a few.
 SPREAD = 8.0
 LARGE = 0.8  # of the weight of the largest training molecules: a core leaves little room
 
@@ -31,7 +32,7 @@ class Spellings(NamedTuple):
     Attributes:
         prefixes: the symbols of each.
         atoms: the open atom of each.
-        edges: the upper end of each one's share of [0, 1): likelier ones have larger shares.
+        edges: the upper end of each one's share of [0, 1).
     """
 
     prefixes: list[list[str]]
@@ -171,6 +172,10 @@ def openings(model: LoadedModel, core: Core) -> list[Spellings]:
 def spell_open(model: LoadedModel, ends: Sequence[tuple[Chem.Mol, int, int]]) -> Spellings:
     """Return spellings that the model can write, with one of some open atoms last.
 
+    Each open atom gets the same share, since the likelihood of a prefix says how usual it is to
+    write this atom last, and not how usual a new part is there. An atom's spellings share it by
+    their likelihood.
+
     Args:
         model: the model.
         ends: molecule, open atom, and the number that stands for both.
@@ -178,7 +183,12 @@ def spell_open(model: LoadedModel, ends: Sequence[tuple[Chem.Mol, int, int]]) ->
     Raises:
         Rejected: for symbols that the model does not know, or more than it has room for.
     """
-    found = {tuple(each): number for mol, atom, number in ends for each in open_prefixes(mol, atom)}
+    found: dict[tuple[str, ...], int] = {}
+    alike: Counter[int] = Counter()  # open atoms that have the same spellings
+    for mol, atom, number in ends:
+        spelled = [tuple(each) for each in open_prefixes(mol, atom)]
+        alike[found.get(spelled[0], number)] += 1
+        found = dict.fromkeys(spelled, number) | found
     known = [each for each in found if not model.vocabulary.unknown(each)]
     if not known:
         unknown = min((model.vocabulary.unknown(each) for each in found), key=len)
@@ -192,9 +202,16 @@ def spell_open(model: LoadedModel, ends: Sequence[tuple[Chem.Mol, int, int]]) ->
     if not short:
         raise _too_large(model, min(map(len, known)))
     costs = model.symbol_costs(short).sum(axis=1, dtype=float)
+    numbers = np.array([found[each] for each in short])
     shares = np.exp((costs.min() - costs) / SPREAD)
-    edges = np.cumsum(shares / shares.sum())
-    return Spellings([list(each) for each in short], [found[each] for each in short], edges)
+    for number in set(numbers):
+        own = numbers == number
+        shares[own] *= alike[number] / shares[own].sum()
+    return Spellings([list(each) for each in short], numbers.tolist(), _edges(shares))
+
+
+def _edges(shares: np.ndarray) -> np.ndarray:
+    return np.cumsum(shares / shares.sum())
 
 
 def _too_large(model: LoadedModel, symbols: int) -> Rejected:

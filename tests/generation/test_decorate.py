@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rdkit import Chem
 
@@ -11,7 +12,7 @@ from molvae.chem.similarity import murcko_scaffold
 from molvae.config import GenerateConfig
 from molvae.errors import UsageError
 from molvae.generation.link import likelihoods
-from molvae.generation.openings import core_or_pattern, left_out, not_single, unusual_size
+from molvae.generation.openings import core_or_pattern, left_out, not_single, openings, unusual_size
 from molvae.generation.results import Generated, Generation
 from molvae.generation.search import Search
 from molvae.generator import MoleculeGenerator
@@ -92,6 +93,15 @@ def test_unmarked_core_grows_at_several_atoms_and_never_stays_bare(
         assert molecule.decoration is not None
         places.add(molecule.decoration.smiles.split("]")[0])
     assert len(places) >= 3
+
+
+def test_each_open_atom_gets_the_same_share(moses: MoleculeGenerator) -> None:
+    benzyl = Core("O=C(Cc1ccccc1)N(C)C", moses.standardization)  # ortho, meta: two atoms each
+    (spellings,) = openings(moses.model, benzyl)
+    shares = np.diff(spellings.edges, prepend=0.0)
+    atoms = np.array(spellings.atoms)
+    by_atom = [round(float(shares[atoms == atom].sum()) * 8, 6) for atom in sorted(set(atoms))]
+    assert sorted(by_atom) == [1.0, 1.0, 2.0, 2.0, 2.0]
 
 
 def test_several_cores_get_as_many_molecules_each(moses: MoleculeGenerator) -> None:

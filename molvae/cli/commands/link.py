@@ -45,8 +45,8 @@ def command(
     """Generate molecules that join two fragments, FIRST and LAST.
 
     Each is SMILES with one mark, such as [*:1], at the atom that the linker is bonded to. The model
-    writes the linkers; where the second fragment follows is decided by the likelihood of what then
-    stands there. The rows are in the order of their distance from the targets, then of the
+    writes the linkers; the likelihood decides to which of their atoms the other fragment is bonded.
+    The rows are in the order of their distance from the targets, then of the
     likelihood of the molecules. The column decoration has the linker, with [*:1] at the first
     fragment and [*:2] at the last.
     """
