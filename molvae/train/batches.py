@@ -13,9 +13,9 @@ from molvae.model.conditions import drop_conditions
 from molvae.vocabulary import EOS, PAD
 
 CHUNK = 16  # batches sorted by length together: little padding, and still a different mix each time
-# Noise levels are uniform, stretched by this share at both ends and clipped: a sixth of the
+# Noise levels are uniform, stretched by these shares at the ends and clipped: a sixth of the
 # molecules get level 0 and a sixth level 1, the two levels that are used most.
-STRETCH = 0.25
+BELOW, ABOVE = 0.25, 0.25
 
 
 class Batch(NamedTuple):
@@ -112,7 +112,7 @@ class DrawnBatch(NamedTuple):
         level, blended = torch.zeros(len(batch.ids)), torch.zeros_like(noise)
         if model.noise_conditional:
             uniform = torch.rand(len(batch.ids), generator=generator)
-            level = ((1.0 + 2.0 * STRETCH) * uniform - STRETCH).clamp(0.0, 1.0)
+            level = ((1.0 + BELOW + ABOVE) * uniform - BELOW).clamp(0.0, 1.0)
             blended = torch.randn(noise.shape, generator=generator)
         shares = torch.ones(len(batch.ids)) if shares is None else shares
         return cls(*batch, shown, noise, level, blended, shares)

@@ -48,3 +48,26 @@ def test_a_model_of_other_data_is_no_life_of_this_one(script: ModuleType, tmp_pa
 def test_the_shipped_moses_goes_on(tmp_path: Path) -> None:
     script = load_script("train-bundled")
     assert script.earlier_lives("moses", script.MODELS["moses"], tmp_path)
+
+
+def test_a_training_that_went_on_is_finished_anew(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decay that was interrupted goes on; that of an earlier step is no part of a later one."""
+    steps, commands = iter((100, 100, 300)), []
+    recipe = {"title": TITLE, "further": {"finish": []}}
+    (tmp_path / "long").mkdir()
+
+    def begin(*words: object) -> None:
+        commands.append(words)
+        folder = Path(str(words[3]))
+        folder.mkdir(exist_ok=True)
+        (folder / "state.safetensors").touch()
+
+    monkeypatch.setattr(script, "molvae", begin)
+    monkeypatch.setattr(script, "read_header", lambda *a, **k: {"state": {"step": next(steps)}})
+    monkeypatch.setattr(script, "life_of", lambda *runs, threads: {})
+    monkeypatch.setattr(script, "pack", lambda *a, lives: None)
+    for _ in range(3):
+        script.finish("tiny", recipe, tmp_path, threads=1)
+    assert ["--resume" in words for words in commands] == [False, True, False]
