@@ -247,6 +247,7 @@ def test_the_model_shows_its_curves_and_its_health(read: Page) -> None:
         {"provenance": {"health": {"property_mae": [1.0], "kl": 10**400}}, "normalizer": 3},
     ],
 )
+@pytest.mark.usefixtures("without_histograms")
 def test_a_model_may_say_anything_of_itself(evaluation: Evaluation, header: dict[str, Any]) -> None:
     html = render(evaluation, model=trained_model("odd", "0", header))
     found = Page(html.encode(errors="replace").decode())

@@ -15,6 +15,8 @@ from molvae.generator import MoleculeGenerator
 from molvae.presets import DrawSettings
 from tests.drugs import DRUGS
 
+FEW = Search(tries=16)
+
 
 @pytest.fixture(scope="module")
 def druglike() -> MoleculeGenerator:
@@ -37,7 +39,9 @@ def test_a_path_begins_and_ends_with_what_comes_back_of_its_ends(
 ) -> None:
     back = [each.written for each in reconstruct(druglike.model, ends)]
     for path in PATHS:
-        steps = interpolate(druglike.model, ends, 5, path=path, request=druglike.request(None))
+        steps = interpolate(
+            druglike.model, ends, 5, path=path, request=druglike.request(None), search=FEW
+        )
         assert [step.at for step in steps] == [0.0, 0.25, 0.5, 0.75, 1.0]
         assert [steps[0].molecule.smiles, steps[-1].molecule.smiles] == back
 
@@ -47,7 +51,7 @@ def test_molecules_on_a_path_are_what_they_are_said_to_be(
 ) -> None:
     from rdkit import Chem
 
-    for step in interpolate(druglike.model, ends, 4, request=druglike.request(None)):
+    for step in interpolate(druglike.model, ends, 4, request=druglike.request(None), search=FEW):
         smiles = step.molecule.smiles
         values = measure(Chem.MolFromSmiles(smiles), druglike.measured)
         assert list(step.molecule.properties.values()) == pytest.approx(list(values))
@@ -78,7 +82,7 @@ def test_targets_hold_a_property_on_all_of_a_path(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     low, high = (
-        interpolate(druglike.model, ends, 5, request=druglike.request({"TPSA": value}))
+        interpolate(druglike.model, ends, 5, request=druglike.request({"TPSA": value}), search=FEW)
         for value in (20.0, 110.0)
     )
     means = [np.mean([step.molecule.properties["TPSA"] for step in steps]) for steps in (low, high)]
@@ -89,11 +93,11 @@ def test_a_sweep_changes_the_one_property_that_it_asks_for(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
     values = sweep_values(druglike.model, "LogP", 5)
-    steps = sweep(druglike.model, ends[0], "LogP", values, guidance=1.5)
+    steps = sweep(druglike.model, ends[0], "LogP", values, guidance=1.5, search=FEW)
     assert [step.at for step in steps] == values
     got = [step.molecule.properties["LogP"] for step in steps]
     assert got[-1] > got[0] + 0.5
-    again = sweep(druglike.model, ends[0], "LogP", values, guidance=1.5)
+    again = sweep(druglike.model, ends[0], "LogP", values, guidance=1.5, search=FEW)
     assert again == steps
 
 
@@ -128,7 +132,7 @@ def test_a_sweep_gives_the_molecule_the_values_that_its_own_code_does_not(
 def test_between_two_molecules_stand_others_ever_less_like_the_first(
     druglike: MoleculeGenerator, ends: tuple[PreparedMolecule, PreparedMolecule]
 ) -> None:
-    steps = interpolate(druglike.model, ends, 9, request=druglike.request(None))
+    steps = interpolate(druglike.model, ends, 9, request=druglike.request(None), search=FEW)
     between = [step.molecule for step in steps[1:-1]]
     assert len({molecule.smiles for molecule in between} - {end.smiles for end in ends}) == 7
     assert all(molecule.consistent for molecule in between)
@@ -228,10 +232,11 @@ def test_a_generator_takes_smiles(
     first, last = (end.smiles for end in ends)
     model = druglike.model
     assert druglike.reconstruct([first]) == reconstruct(model, ends[:1])
-    assert druglike.interpolate(first, last, 3, targets={"qed": 0.9}) == interpolate(
-        model, ends, 3, request=druglike.request({"QED": 0.9})
+    assert druglike.interpolate(first, last, 3, targets={"qed": 0.9}, search=FEW) == interpolate(
+        model, ends, 3, request=druglike.request({"QED": 0.9}), search=FEW
     )
-    assert druglike.sweep(first, "MolLogP", [1, 4]) == sweep(model, ends[0], "LogP", [1, 4])
+    swept = druglike.sweep(first, "MolLogP", [1, 4], search=FEW)
+    assert swept == sweep(model, ends[0], "LogP", [1, 4], search=FEW)
     with pytest.raises(Rejected, match="not a molecule"):
         druglike.interpolate(first, "C1CC")
     with pytest.raises(UsageError, match="impossible"):

@@ -139,7 +139,7 @@ def table(tmp_path: Path) -> Path:
     ("words", "written"),
     [
         ("prepare TABLE", {"output": "data.molvae", "rejects": "bad.csv"}),
-        ("evaluate TABLE --training druglike", {"output": "report.json"}),
+        ("evaluate TABLE --training druglike --no-fcd", {"output": "report.json"}),
         ("generate -n 100 -t LogP=2..4 --seed 1", {"output": "drawn.csv"}),
     ],
 )

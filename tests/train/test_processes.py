@@ -1,20 +1,23 @@
 """Two processes on this machine train as one does."""
 
 import os
+import signal
 import socket
-import subprocess
-import sys
+import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import distributed
 
+from benchmarks.interruptions import ended, in_a_child
 from molvae.checkpoint import Checkpoint
 from molvae.config import TrainConfig
 from molvae.dataset import MoleculeDataset
-from molvae.errors import UsageError
+from molvae.errors import MolvaeError, UsageError
 from molvae.presets import Preset
 from molvae.train.batches import DrawnBatch
 from molvae.train.processes import ALONE, Processes, joined
@@ -22,41 +25,10 @@ from molvae.train.trainer import Trainer
 from tests import tiny
 from tests.train.runs import state_of
 
-ROOT = Path(__file__).parents[2]
 # Five batches in an epoch; the last one is a single molecule, so that one process has none of it.
 TRAIN = TrainConfig(epochs=2, batch_size=61, learning_rate=0.01, precision="fp32", seed=5)
-
-SCRIPT = """
-import os, sys, weakref
-from pathlib import Path
-import numpy as np
-from molvae.dataset import MoleculeDataset
-from molvae.errors import MolvaeError
-from molvae.train.processes import joined
-from tests.train import test_processes as shared
-from torch import distributed
-
-dataset, run, what = MoleculeDataset.load(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
-def train(processes):
-    trainer = shared.trainer(dataset, run, processes)
-    np.save(f"{run}.{processes.rank}.npy", shared.first_gradients(trainer))
-    if processes.rank == 1:
-        if what == "die":
-            trainer.report = lambda step: os._exit(9) if trainer.state.step == 3 else None
-        trainer.should_stop = lambda: trainer.state.step == 3
-    try:
-        print(trainer.fit(), trainer.state.step, flush=True)
-    except MolvaeError as error:
-        print(error, flush=True)
-        os._exit(1)
-    trainer = shared.trainer(dataset, run, processes, resume=True)
-    print(trainer.fit(), trainer.state.step, flush=True)
-
-with joined(os.environ, "cpu") as processes:
-    made = weakref.ref(distributed.group.WORLD)
-    train(processes)
-assert made() is None, "threads of the group outlive it"
-"""
+# Python warns of forking where torch has threads; the child here uses none of theirs.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
 
 def trainer(
@@ -80,34 +52,61 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def two_processes(dataset: Path, run: Path, what: str) -> list[tuple[int, str]]:
-    """Run the script twice, as two processes of one training; return exit codes and words."""
+def one_of_two(dataset: MoleculeDataset, run: Path, what: str, rank: int) -> None:
+    """Train until the second process stops or dies, then to the end, and write down how it went."""
+    signal.alarm(120)  # what waits for the other for ever, ends
+
+    told = outcome_of(run, rank).open("x", buffering=1)
+
+    def say(*words: object) -> None:
+        print(*words, file=told)
+
+    def train(processes: Processes) -> None:
+        made = trainer(dataset, run, processes)
+        np.save(f"{run}.{rank}.npy", first_gradients(made))
+        if rank == 1:
+            if what == "die":
+                made.report = lambda step: os._exit(9) if made.state.step == 3 else None
+            made.should_stop = lambda: made.state.step == 3
+        try:
+            say(made.fit(), made.state.step)
+        except MolvaeError as error:
+            say(error)
+            os._exit(1)
+        made = trainer(dataset, run, processes, resume=True)
+        say(made.fit(), made.state.step)
+
+    with joined(os.environ, "cpu") as processes:
+        group = weakref.ref(distributed.group.WORLD)
+        train(processes)
+    assert group() is None, "threads of the group outlive it"
+
+
+def outcome_of(run: Path, rank: int) -> Path:
+    return Path(f"{run}.{rank}.txt")
+
+
+def two_processes(
+    dataset: MoleculeDataset, run: Path, what: str, patch: pytest.MonkeyPatch
+) -> list[tuple[int, str]]:
+    """Train as two processes of one training; return exit codes and words."""
     others = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, dataset, run, what],
-            env={**os.environ, **others, "RANK": f"{rank}", "LOCAL_RANK": f"{rank}"},
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=120)[0] for process in started]
-        return [(process.returncode, words) for process, words in zip(started, said, strict=True)]
-    finally:
-        for process in started:
-            process.kill()
+    started = []
+    for rank in range(2):
+        for name, value in {**others, "RANK": f"{rank}", "LOCAL_RANK": f"{rank}"}.items():
+            patch.setenv(name, value)
+        started.append(in_a_child(partial(one_of_two, dataset, run, what, rank)))
+    codes = [ended(child) for child in started]
+    return [(code, outcome_of(run, rank).read_text()) for rank, code in enumerate(codes)]
 
 
 def test_two_processes_train_the_model_of_one(
-    drug_dataset: MoleculeDataset, drug_dataset_file: Path, tmp_path: Path
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When one is asked to stop, both do at the same step; later they resume together."""
     alone = trainer(drug_dataset, tmp_path / "one")
     expected = first_gradients(alone)
-    results = two_processes(drug_dataset_file, tmp_path / "two", "stop")
+    results = two_processes(drug_dataset, tmp_path / "two", "stop", monkeypatch)
     assert results == [(0, "False 3\nTrue 10\n")] * 2
     first, second = (np.load(tmp_path / f"two.{rank}.npy") for rank in range(2))
     assert np.linalg.norm(first - expected) < 1e-5 * np.linalg.norm(expected)
@@ -124,9 +123,9 @@ def test_two_processes_train_the_model_of_one(
 
 
 def test_death_of_one_process_ends_the_others_with_a_message(
-    drug_dataset_file: Path, tmp_path: Path
+    drug_dataset: MoleculeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (code, words), (died, _) = two_processes(drug_dataset_file, tmp_path / "run", "die")
+    (code, words), (died, _) = two_processes(drug_dataset, tmp_path / "run", "die", monkeypatch)
     assert (code, died) == (1, 9)
     assert words.startswith("process 0 of 2 has lost the others: ")
     assert words.endswith("What was saved last stands; go on with --resume.\n")
