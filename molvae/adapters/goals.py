@@ -8,6 +8,7 @@ low = -11.0
 high = -6.0
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -81,10 +82,24 @@ def goal(
         return _of_kind("predicted", text, generator)._replace(minimize=minimize)
     words = shlex.split(text) if text.count('"') % 2 == text.count("'") % 2 == 0 else [text]
     if not words or shutil.which(words[0]) is None:
-        hint = did_you_mean(text, [*PROPERTIES, *generator.labels])
-        raise UsageError(f"'{text:.80}': nothing that can be scored{hint or '.'} Name {KINDS}.")
+        raise UsageError(f"'{text:.80}': {_why_not(words, generator)}")
     program = Program(text, timeout=timeout, column=column)
     return Goal(program.__name__, scored_by(program, takes="list"), minimize)
+
+
+def _why_not(words: Sequence[str], generator: MoleculeGenerator) -> str:
+    """Return why words name no goal, and what would."""
+    file = words[0] if words else ""
+    if os.path.isfile(file) and os.access(file, os.X_OK):
+        return f"a program in this folder is written ./{file}."
+    if os.path.isfile(file):
+        start = "its first line names what runs it, such as #!/usr/bin/env python3"
+        return f"a file that is no program: `chmod +x {file}` makes it one, where {start}."
+    if "/" in file:
+        return "no such file; name a program by its path, such as ./dock.sh."
+    hint = did_you_mean(" ".join(words), [*PROPERTIES, *generator.labels]) or "."
+    labels = ", ".join(generator.labels) or "none"
+    return f"nothing that can be scored{hint} Name {KINDS}. The labels of this model: {labels}."
 
 
 def target_goals(targets: Targets, generator: MoleculeGenerator) -> list[Goal]:

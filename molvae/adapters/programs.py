@@ -27,6 +27,7 @@ TIMEOUT = 3600.0  # seconds for a batch
 MAX_TIMEOUT = 30 * 24 * 3600.0
 SHOWN = 2000  # bytes of what a program wrote to stderr
 MAX_ANSWER = 2**26  # bytes
+SCRIPTS = (".py", ".sh", ".R", ".pl", ".jl")  # `python score.py` is called by its script, score
 PROBE = "c1ccccc1"
 FAULT = math.inf  # in place of a score, which is finite
 
@@ -61,7 +62,8 @@ class Program:
             raise UsageError("an empty command: name a program, such as './dock.sh --fast'.")
         self.timeout = real_number("timeout", timeout, 0.001, MAX_TIMEOUT)
         self.column = column
-        self.__name__ = os.path.basename(self.words[0]).partition(".")[0] or self.words[0]
+        script = next((word for word in self.words if word.endswith(SCRIPTS)), self.words[0])
+        self.__name__ = os.path.basename(script).partition(".")[0] or script
 
     def __call__(self, smiles: list[str]) -> Scores:
         """Return the scores of N molecules, None for those without one.
@@ -106,7 +108,8 @@ class Program:
         except OSError as error:
             raise UsageError(
                 f"{self.words[0]}: cannot be started: {error.strerror}. A program in this folder is"
-                f" ./NAME, and `chmod +x NAME` makes it one."
+                f" ./NAME, `chmod +x NAME` makes it one, and its first line names what runs it,"
+                " such as #!/usr/bin/env python3."
             ) from error
         try:
             return started.wait(self.timeout)

@@ -50,7 +50,9 @@ def test_a_label_is_predicted(generator: MoleculeGenerator, text: str) -> None:
     ("text", "message"),
     [
         ("QDE", "'QDE': nothing that can be scored; did you mean 'QED'"),
-        ("./no-such-dock.sh", "nothing that can be scored"),
+        ("pIC50", "The labels of this model: potency, activity"),
+        ("./no-such-dock.sh", "no such file; name a program by its path"),
+        ('"" -a', "nothing that can be scored"),
         ("predicted:pKi", "unknown property 'pKi'"),
         ("predicted:activity", "has the classes"),
         ("similarity:C1CC", "not a molecule"),
@@ -65,6 +67,26 @@ def test_a_word_that_names_nothing_is_refused(
     with pytest.raises(UsageError) as caught:
         goal(text, generator)
     assert message in str(caught.value)
+
+
+def test_a_script_becomes_a_program_by_what_the_messages_advise(
+    generator: MoleculeGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = Path("score.py")
+    script.write_text("import sys\nfor line in sys.stdin:\n    print(len(line.strip()))\n")
+    with pytest.raises(UsageError, match=r"'\./score\.py': a file .*`chmod \+x \./score\.py`"):
+        goal("./score.py", generator)
+    script.chmod(0o755)
+    with pytest.raises(UsageError, match=r"'score\.py': .* is written \./score\.py\."):
+        goal("score.py", generator)
+    with pytest.raises(UsageError, match="its first line names what runs it"):
+        goal("./score.py", generator).objective([PHENOL])
+    script.write_text(f"#!/usr/bin/env python3\n{script.read_text()}")
+    for text in ("./score.py", "python3 score.py"):
+        found = goal(text, generator)
+        assert found.name == "score"
+        assert found.objective([PHENOL, ETHANOL]).tolist() == [9.0, 3.0]
 
 
 def test_a_target_is_one_inside_and_less_outside(generator: MoleculeGenerator) -> None:

@@ -144,6 +144,11 @@ def test_of_what_is_minimized_the_least_value_is_best(optimize: list[str]) -> No
     assert "less is better" in told
 
 
+def test_a_target_that_training_does_not_have_is_reported(optimize: list[str]) -> None:
+    asked = invoke(*optimize, "--ask", 1, "--state", "run", "-t", "LogP=20", code=None)
+    assert "Warning: LogP=20 lies outside the model's training range" in asked.stderr
+
+
 def test_a_run_starts_from_molecules_with_scores(optimize: list[str]) -> None:
     write_rows(Path("known.csv"), [("SMILES", "y"), (ASPIRIN, 0.9), ("CCO", 0.1)])
     start = ["--start", "known.csv", "--score-column", "y", "--budget", 10]

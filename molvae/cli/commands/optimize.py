@@ -23,6 +23,7 @@ from molvae.cli.measured import tell_tables
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.overwriting import folder_beside, note_table
 from molvae.cli.progress import progress
+from molvae.cli.requests import warn_of_targets
 from molvae.cli.stopping import stop_signals
 from molvae.config import GenerateConfig, OptimizeConfig
 from molvae.errors import ShortfallError, UsageError
@@ -85,6 +86,7 @@ def command(
     plan = read_plan(generator, words, laboratory, settings | {"keep": kept})
     if laboratory.ask or not laboratory.used:
         generators.tell_of_rings(generator, plan.wishes.drawing.rings, quiet=output.quiet)
+    warn_of_targets(generator.request(plan.wishes.targets), quiet=output.quiet)
     known = read_known(generator, exclude, jobs=jobs, quiet=output.quiet)
     with ExitStack() as stack:
         if folder is not None:
