@@ -152,7 +152,11 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
             f"{name}: slope {found['slope']:.2f}, R2 {found['r2']:.2f},"
             f" mean error {found['mae']:.3g} ({found['mae_scaled']:.2f} sd)"
         )
-    failed = [name for name, good in card["passed"].items() if not good]
-    if failed:
-        lines.append(f"Warning: this model fails: {', '.join(failed)}. More training may help.")
+    passed = card["passed"]
+    repaired = f"SELFIES repaired {1 - card['acceptance']:.0%} of its strings"
+    loose = [name for name in card["calibration"] if not passed[f"heeds {name}"]]
+    weak = [] if passed["acceptance"] else [repaired]
+    weak += [f"it follows targets of {', '.join(loose)} loosely"] if loose else []
+    if weak:
+        lines.append(f"Warning: a weak model: {'; '.join(weak)}. More training may help.")
     return lines
