@@ -68,6 +68,8 @@ class CommandTable(click.Group):
             return None
         command: click.Command = import_module(f"{FOLDER}.{cmd_name}").command
         within = command.commands.values() if isinstance(command, click.Group) else ()
+        for each in within:  # click would cut it off
+            each.short_help = each.short_help or (each.help or "").partition("\n\n")[0]
         for each in (command, *within):
             if not any(parameter.name == "debug" for parameter in each.params):
                 each.params.append(_debug_option())

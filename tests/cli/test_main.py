@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 import molvae as package
 from molvae.cli import main
 from molvae.errors import ConfigError, InputError, MolvaeError, Rejected, ShortfallError
+from tests.cli.running import invoke
 
 # A command line whose `generate` does what it is told, in a process of its own.
 DRIVER = """
@@ -280,3 +281,13 @@ def test_every_file_of_a_command_is_in_the_table() -> None:
     files = {path.stem for path in (Path(main.__file__).parent / "commands").glob("[a-z]*.py")}
     found = {name for name in files if not name.startswith("benchmark_")}  # parts of that group
     assert found == set(main.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("group", "line"),
+    [("benchmark", "at a similarity of 0.4 to each."), ("data", "whether they are in the cache.")],
+)
+def test_the_list_of_subcommands_has_their_sentences_whole(group: str, line: str) -> None:
+    listed = invoke(group).stdout
+    assert line in " ".join(listed.split())
+    assert "..." not in listed.partition("Commands:")[2]
