@@ -1,5 +1,6 @@
 """Summaries of generated molecules, in words."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 IN_TRAINING = "in the training set"  # why a draw is rejected
 MANY_COPIES = 0.2  # share of the draws
+ALERTS = "BRENK"  # the filter whose alerts are counted: it names groups that react or fall apart
+LOOKED_AT = 1000  # molecules whose alerts are counted
 
 
 def annotated(verb: str, summary: Mapping[str, Any]) -> str:
@@ -56,7 +59,7 @@ def copies(generator: "MoleculeGenerator", summary: "Summary") -> Iterator[str]:
             so = "left out, the default after train --init; --no-novel keeps them"
     else:
         share, so = 1.0 - summary.novelty, "--novel leaves them out"
-    if share >= MANY_COPIES or (summary.settings["novel"] and generator.defaults.novel):
+    if share >= MANY_COPIES or (share and summary.settings["novel"] and generator.defaults.novel):
         yield f"{share:.0%} of the draws are molecules of the training set: {so}"
 
 
@@ -135,6 +138,26 @@ def together(summary: "Summary") -> Iterator[str]:
         yield (
             f"all targets together: met by {summary.all_met:.0%} of the molecules (a point within"
             f" {within:g} sd)"
+        )
+
+
+def alert_lines(smiles: Sequence[str], filters: Sequence[str]) -> Iterator[str]:
+    """Yield how many of the first molecules have structural alerts, unless these are rejected."""
+    from rdkit import Chem
+
+    from molvae.chem.filters import FILTERS
+
+    if ALERTS in filters:
+        return
+    looked = smiles[:LOOKED_AT]
+    alerts = [FILTERS[ALERTS](Chem.MolFromSmiles(each)) for each in looked]
+    counts = Counter(alert for alert in alerts if alert)
+    if counts:
+        common = ", ".join(f"{count} {alert}" for alert, count in counts.most_common(3))
+        what = "molecules" if len(looked) == len(smiles) else f"the first {len(looked)} molecules"
+        yield (
+            f"structural alerts ({ALERTS}) in {counts.total() / len(looked):.0%} of {what}:"
+            f" {common}; --filter {ALERTS} rejects them"
         )
 
 

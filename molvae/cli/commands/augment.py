@@ -9,7 +9,7 @@ import click
 from molvae.arguments import MAX_RADIUS, MAX_SERIES
 from molvae.cli import cores, fields, generators, options
 from molvae.cli.layout import names_beside
-from molvae.cli.summaries import near_lines, too_few_near
+from molvae.cli.summaries import alert_lines, near_lines, too_few_near
 from molvae.cli.tables import TableCommand, table_command
 from molvae.config import GenerateConfig
 from molvae.errors import InputError, ShortfallError
@@ -134,7 +134,8 @@ def command(
     ]
     written = run.output.write(columns, rows, smiles=1)
     summary = variants.summary.to_dict() | {"sources": len(sources), "radius": radius}
-    lines = near_lines(variants, f"variants of {len(sources)} molecules")
+    alerts = alert_lines([record["SMILES"] for record in records], config.filters)
+    lines = (*near_lines(variants, f"variants of {len(sources)} molecules"), *alerts)
     run.output.finish(summary, lines, rows={"molecules": written}, stopped=stopped)
     if len(variants) < n:
         raise ShortfallError(too_few_near(variants.summary, "variants"))

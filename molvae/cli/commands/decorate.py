@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from molvae.cli import cores, fields, generators, options
-from molvae.cli.commands.generate import finish, read_known, settle, too_few
+from molvae.cli.commands.generate import MISSED, finish, read_known, settle, too_few
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.rejects import Rejects
 from molvae.cli.requests import check_targets
@@ -152,4 +152,5 @@ def what_helps(summary: "Summary", *, anywhere: bool = False) -> str:
         return "--anywhere lets atoms without a mark grow, and a larger --max-tries tries longer."
     if reason == "duplicate":
         return "Few new parts fit: a higher --temperature, or a smaller core, brings more."
-    return "A larger --max-tries tries longer."
+    wider = " A wider range is met more often." if reason.endswith(MISSED) else ""
+    return f"A larger --max-tries tries longer.{wider}"

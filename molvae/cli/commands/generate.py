@@ -13,6 +13,7 @@ from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import normalizer_of, read_requests, warn_of_requests
 from molvae.cli.summaries import (
     IN_TRAINING,
+    alert_lines,
     control_lines,
     copies,
     draws_of,
@@ -133,7 +134,8 @@ def finish(
 ) -> None:
     """Write or show generated molecules, and the summary."""
     written = output.write_molecules(rows)
-    lines = summary_lines(generator, summary)
+    alerts = alert_lines([row["SMILES"] for row in rows], summary.settings["filters"])
+    lines = (*summary_lines(generator, summary), *alerts)
     output.finish(summary.to_dict(), lines, rows={"molecules": written}, stopped=stopped)
 
 

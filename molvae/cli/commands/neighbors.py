@@ -8,7 +8,7 @@ from molvae.cli import cores, generators, options
 from molvae.cli.commands.augment import near_config, searching
 from molvae.cli.outputs import TableOutput, table_output
 from molvae.cli.requests import check_targets, warn_of_targets
-from molvae.cli.summaries import control_lines, near_lines, together, too_few_near
+from molvae.cli.summaries import alert_lines, control_lines, near_lines, together, too_few_near
 from molvae.errors import ShortfallError
 
 
@@ -84,6 +84,7 @@ def command(
         *near_lines(found, f"neighbors of {center.smiles}"),
         *control_lines(generator, found.summary.control),
         *together(found.summary),
+        *alert_lines([row["SMILES"] for row in rows], config.filters),
     ]
     output.finish(summary, lines, rows={"rows": written}, stopped=stopped)
     if len(found) < number:
