@@ -54,7 +54,7 @@ RARE_RING = "rare ring system"
 
 
 class Kept(NamedTuple):
-    """Cores that molecules must contain, and the writer of strings with them."""
+    """Cores that molecules must contain, none for any molecule, and the writer of the strings."""
 
     cores: Sequence[Core]
     write: Writer
@@ -189,7 +189,8 @@ class RejectionSampler:
 
     def _core(self, slot: int) -> Core | None:
         """Return the core that the molecule of this slot must contain."""
-        return None if self.kept is None else self.kept.cores[slot * len(self.kept.cores) // self.n]
+        cores = self.kept.cores if self.kept else ()
+        return cores[slot * len(cores) // self.n] if cores else None
 
     def _judge_round(self, round: _Round, report: Callable[[int], None]) -> None:
         candidates = list(round.candidates)

@@ -185,9 +185,10 @@ class Run:
         smiles = list(self.archive.calls)
         known = (self._prepare(smiles[row]) for row in best.tolist())
         elite = list(islice((each for each in known if not isinstance(each, Rejected)), ELITE))
-        if self.like is not None:
-            elite.append(self.like)
-        taken = self.wishes.excluded.union(self.archive.calls, self.archive.asked)
+        like = [self.like] if self.like else []
+        elite += like
+        near = (each.smiles for each in like)
+        taken = self.wishes.excluded.union(self.archive.calls, self.archive.asked, near)
         return Scene(
             self.generator.model,
             elite,

@@ -14,18 +14,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from molvae.chem.cores import Core
 from molvae.config import GenerateConfig
 from molvae.data.molecules import PreparedMolecule
 from molvae.generation.decorate import keep_cores, rings_of_cores
-from molvae.generation.model import LoadedModel
+from molvae.generation.model import DecodedString, LoadedModel
 from molvae.generation.neighbors import near_settings, own_request, sampler_around
 from molvae.generation.paths import PATHS
-from molvae.generation.rejection import RejectionSampler
+from molvae.generation.proposals import Writer
+from molvae.generation.rejection import Kept, RejectionSampler
 from molvae.generation.tiles import TILE
 from molvae.model.latent import Posterior
 from molvae.optimize.archive import Archive, Proposal
+from molvae.optimize.edits import edited, spelled_again
 from molvae.presets import DrawSettings, temperature_at
 from molvae.targets import Request
 
@@ -71,12 +74,15 @@ class Scene(NamedTuple):
         ranks = len(self.elite) ** self.random.random(n) - 1.0
         return [self.elite[int(rank)] for rank in ranks]
 
-    def sampling(self, settings: DrawSettings, n: int) -> dict[str, Any]:
-        """Return the arguments that all samplers share."""
+    def sampling(
+        self, settings: DrawSettings, n: int, *, write: Writer | None = None
+    ) -> dict[str, Any]:
+        """Return the arguments that all samplers share, for strings of the model or of `write`."""
+        kept = Kept(self.cores, write) if write else None
         return {
             "seed": int(self.random.integers(2**32)),
             "excluded": self.taken,
-            "kept": keep_cores(self.model, self.cores, settings, n=n),
+            "kept": kept or keep_cores(self.model, self.cores, settings, n=n),
             "given_rings": rings_of_cores(self.cores),
         }
 
@@ -138,6 +144,35 @@ def like_elite(scene: Scene, n: int) -> list[Proposal]:
     return _named(scene, "properties of the elite", _drawn(scene, requests, n), families)
 
 
+class Given(NamedTuple):
+    """Writes strings that are there already, one for each slot: `generation.proposals.Writer`."""
+
+    strings: Sequence[list[str]]
+    numbers: int = 1
+
+    def __call__(
+        self, slots: Sequence[int], codes: Tensor, points: np.ndarray, uniforms: np.ndarray
+    ) -> list[DecodedString]:
+        """Return the string of each slot."""
+        return [DecodedString(self.strings[slot], True, 0.0, 0.0) for slot in slots]
+
+
+def edits(scene: Scene, n: int) -> list[Proposal]:
+    """Propose molecules whose symbols are those of two of the elite, crossed and changed.
+
+    What the model could not write is its first parent again, and refused as known.
+    """
+    alphabet = [symbol for each in scene.elite for symbol in each.symbols]
+    families = list(zip(scene.parents(n), scene.parents(n), strict=True))
+    strings = []
+    for one, other in families:
+        string = spelled_again(edited(one.symbols, other.symbols, alphabet, scene.random))
+        fits = 0 < len(string) <= scene.model.longest and not scene.model.vocabulary.unknown(string)
+        strings.append(string if fits else one.symbols)
+    found = _drawn(scene, [scene.targets], n, write=Given(strings))
+    return _named(scene, "edits", found, [(one.smiles, other.smiles) for one, other in families])
+
+
 def prior(scene: Scene, n: int) -> list[Proposal]:
     """Propose molecules as the model draws them, asked for the targets only."""
     return _named(scene, "prior", _drawn(scene, [scene.targets], n), [()])
@@ -147,6 +182,7 @@ OPERATORS: dict[str, Operator] = {
     **{f"neighbors {step + 1}": partial(neighbors, step) for step in range(len(NOISES))},
     "interpolation": interpolations,
     "properties of the elite": like_elite,
+    "edits": edits,
     "prior": prior,
 }
 
@@ -235,10 +271,13 @@ def _around(
     )
 
 
-def _drawn(scene: Scene, requests: Sequence[Request], n: int) -> RejectionSampler:
+def _drawn(
+    scene: Scene, requests: Sequence[Request], n: int, *, write: Writer | None = None
+) -> RejectionSampler:
     """Return a sampler of `n` molecules from the prior, shared out among requests."""
     settings = scene.model.settings(replace(scene.config, **ONE_STRING))
-    return RejectionSampler(scene.model, requests, settings, n=n, **scene.sampling(settings, n))
+    more = scene.sampling(settings, n, write=write)
+    return RejectionSampler(scene.model, requests, settings, n=n, **more)
 
 
 def _named(
