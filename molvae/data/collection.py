@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -100,6 +100,11 @@ class Collection:
                 row.file, row.line, found.field, _shown(row.smiles), str(found)
             )
         self.molecules.append(known)
+
+    def while_few(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """Yield rows, to be added here, for as long as fingerprints are kept."""
+        while len(self.hashes) <= MOST_FINGERPRINTS and (row := next(rows, None)):
+            yield row
 
     def _keep_fingerprint(self, packed: bytes) -> None:
         """Keep the fingerprint of the last molecule; forget all when there are too many."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,13 @@ from molvae.data.merging import Merged, merge, scaled_count
 from molvae.data.molecules import CHUNK, SECONDS, Recipe, prepare_rows
 from molvae.data.outliers import describe_outliers
 from molvae.data.tables import tables
+from molvae.data.tables.records import Row
 from molvae.data.tally import Disagreement, Reject, Tally
 from molvae.dataset import SPLIT_NAMES, TRAIN, MoleculeDataset
 from molvae.errors import InputError, UsageError
 from molvae.normalizer import class_column
 from molvae.parallel.executors import versions
-from molvae.parallel.workers import Jobs, map_chunks
+from molvae.parallel.workers import Jobs, Results, map_chunks
 from molvae.training_index import RingSystems
 from molvae.version import __version__
 
@@ -157,9 +158,7 @@ def _collect(
     if unfinished is not None:
         path = as_path("unfinished", unfinished)
         journal = Journal(path, identity=json.dumps([versions(), repr(recipe)]))
-    work = partial(
-        map_chunks, partial(prepare_rows, recipe), jobs=jobs, chunk_size=CHUNK, timeout=SECONDS
-    )
+    work = partial(_distribute, recipe, collection, jobs)
     results = journaled(inputs.rows(collection), work, chunk_size=CHUNK, journal=journal)
     with closing(inputs), closing(results), closing(journal) if journal else nullcontext():
         for done, (row, found) in enumerate(results, 1):
@@ -169,6 +168,19 @@ def _collect(
             if progress is not None:
                 progress(done, inputs.position)
     return collection, journal.recalled if journal else 0
+
+
+def _distribute(recipe: Recipe, collection: Collection, jobs: Jobs, rows: Iterator[Row]) -> Results:
+    """Yield rows with their molecules, with fingerprints only while the collection keeps them."""
+    spread = partial(map_chunks, jobs=jobs, chunk_size=CHUNK, timeout=SECONDS)
+    if recipe.fingerprints:
+        first = spread(partial(prepare_rows, recipe), collection.while_few(rows))
+        with closing(first):
+            yield from first
+        recipe = recipe._replace(fingerprints=False)
+    others = spread(partial(prepare_rows, recipe), rows)
+    with closing(others):
+        yield from others
 
 
 def _rings(collection: Collection, training: np.ndarray) -> RingSystems:

@@ -9,7 +9,7 @@ from rdkit import Chem
 
 from molvae.chem.similarity import fingerprint, fingerprints
 from molvae.config import DataConfig
-from molvae.data import applicability, collection, prepare
+from molvae.data import applicability, collection, molecules, prepare
 from molvae.data.applicability import FEW, KEY, Applicability
 from molvae.dataset import MoleculeDataset
 from molvae.errors import ArtifactError
@@ -89,6 +89,21 @@ def test_a_large_training_set_keeps_no_fingerprints(
     monkeypatch.setattr(collection, "MOST_FINGERPRINTS", 39)
     assert prepared(drugs).training_fingerprints is None
     assert collection.MOST_TRAINING == applicability.MOST_TRAINING
+
+
+def test_once_they_are_too_many_no_fingerprint_is_computed(
+    drugs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, computed = prepared(drugs), []
+    monkeypatch.setattr(
+        molecules, "fingerprints", lambda mols: computed.append(1) or fingerprints(mols)
+    )
+    monkeypatch.setattr(collection, "MOST_FINGERPRINTS", 10)
+    monkeypatch.setattr(prepare, "CHUNK", 4)
+    found = prepared(drugs)
+    assert len(computed) == 12, "three chunks of four"
+    assert found.training_fingerprints is None
+    assert found.fingerprint == whole.fingerprint
 
 
 @pytest.mark.parametrize(
