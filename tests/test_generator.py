@@ -313,8 +313,8 @@ def test_codes_become_molecules(generator: MoleculeGenerator) -> None:
 @pytest.mark.parametrize(
     ("smiles", "reason"),
     [
-        ("C1CC", "not a molecule"),
-        ("", "empty"),
+        ("C1CC", "not a molecule: 'C1CC', molecule 2 of 2: ring 1 is opened"),
+        ("", "empty: '', molecule 2 of 2"),
         ("Brc1ccccc1", r"symbol unknown to the model: \[Br\]"),
     ],
 )

@@ -309,7 +309,7 @@ class LoadedModel:
             measure: compute the properties `measured` as their values.
 
         Raises:
-            Rejected: for a string that is no molecule.
+            Rejected: for a string that is no molecule, naming it.
             UsageError: for no molecules, one string in place of a list, or a missing cell.
         """
         given = as_molecules(method, molecules, also=(PreparedMolecule,))
@@ -319,10 +319,11 @@ class LoadedModel:
         properties = self.measured if measure else ()
         measured = iter(standardize_and_measure(self.standardization, properties, texts))
         prepared = []
-        for molecule in given:
+        for number, molecule in enumerate(given, 1):
             found = next(measured) if isinstance(molecule, str) else molecule
             if isinstance(found, Rejected):
-                raise found
+                where = f"'{molecule:.80}', molecule {number} of {len(given)}"
+                raise Rejected(found.reason, f"{where}: {found.detail}", field=found.field)
             prepared.append(found)
         return prepared
 
