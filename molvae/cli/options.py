@@ -151,13 +151,13 @@ input_format = click.option(
 
 
 def output_format(flag: str = "--format") -> Decorator:
-    """`--format`: the parameter `output_format`, "" when not given.
+    """`--output-format`: the parameter `output_format`, "" when not given.
 
     Args:
-        flag: another one for a command that reads tables as well, such as `--output-format`.
+        flag: a shorter one, which a command that reads tables as well has for these.
     """
     return click.option(
-        flag,
+        *dict.fromkeys((flag, "--output-format")),
         "output_format",
         type=click.Choice(FORMATS),
         callback=_or_nothing,

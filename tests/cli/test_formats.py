@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from molvae.chem.smiles import canonicalize
 from molvae.cli import options
+from molvae.cli.main import cli
 from molvae.config import DataConfig
 from molvae.data.prepare import prepare
 from molvae.data.tables.files import STDIO
@@ -53,6 +54,10 @@ def test_an_option_of_another_name_can_say_the_output() -> None:
     for words in ([], ["--format", "sdf", "--output-format", "json"]):
         assert CliRunner().invoke(command, words).exit_code == 0
     assert seen == [("", ""), ("sdf", "json")]
+    for name in ("generate", "neighbors", "augment", "predict", "decode"):  # the same word in all
+        found = cli.get_command(click.Context(cli), name)
+        assert found is not None
+        assert any("--output-format" in parameter.opts for parameter in found.params)
     done = invoke("evaluate", "x.csv", "--format", "xlsx", code=2)
     assert "'smi', 'csv', 'tsv', 'sdf', 'parquet', 'json', 'jsonl'" in done.stderr
 
