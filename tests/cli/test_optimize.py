@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from rdkit import Chem
+from rdkit.Chem import Descriptors
 
 from tests.cli.conftest import ASPIRIN
 from tests.cli.running import invoke, rows_of, write_rows
@@ -35,7 +38,10 @@ def test_several_goals_are_one_score_and_a_front(optimize: list[str]) -> None:
     words = ["--maximize", "QED", "--minimize", "LogP", "-t", "MW=..400", "--budget", 10]
     done = invoke(*optimize, *words, "-o", "best.csv")
     rows = rows_of(Path("best.csv").read_text())
-    assert [*rows[0]][:6] == ["ID", "SMILES", "score", "QED", "LogP", "MW"]
+    assert [*rows[0]][:8] == ["ID", "SMILES", "score", "QED", "LogP", "MW", "pareto", "TPSA"]
+    assert [*rows[0]][8:] == ["operator", "parents", "model", "seed"]
+    assert Descriptors.TPSA(Chem.MolFromSmiles(rows[0]["SMILES"])) == float(rows[0]["TPSA"])
+    assert re.fullmatch(r"\w+-[0-9a-f]{12}", rows[0]["model"])
     scores = [float(row["score"]) for row in rows]
     assert scores == sorted(scores, reverse=True)
     assert len({row["SMILES"] for row in rows}) == 10
@@ -110,6 +116,7 @@ def _lines(path: Path) -> list[str]:
 def test_a_laboratory_is_asked_and_tells(optimize: list[str]) -> None:
     invoke(*optimize, "--ask", 4, "--state", "run", "-o", "make.csv")
     made = rows_of(Path("make.csv").read_text())
+    assert [*made[0]][:5] == ["ID", "SMILES", "score", "MW", "LogP"]
     table = [("SMILES", "pIC50"), (ASPIRIN, 5), ("C1CC", 5), ("CCO", "high")]
     table += [(row["SMILES"], place or "") for place, row in enumerate(made)]
     write_rows(Path("assay.csv"), table)

@@ -26,12 +26,11 @@ from molvae.cli.progress import progress
 from molvae.cli.requests import warn_of_targets
 from molvae.cli.stopping import stop_signals
 from molvae.config import GenerateConfig, OptimizeConfig
-from molvae.errors import ShortfallError, UsageError
+from molvae.errors import Rejected, ShortfallError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from molvae.optimize.archive import Scored
     from molvae.optimize.loop import Run
 
 TOP = 10  # best molecules whose mean is reported
@@ -105,9 +104,12 @@ def command(
         if not laboratory.used:
             _spend(run, plan.budget, stopped, quiet=output.quiet)
         asked = run.ask(laboratory.ask) if laboratory.ask else []
-    rows = _asked_rows(run, asked) if laboratory.ask else [_row(run, e) for e in run.molecules]
     only_told = laboratory.used and not laboratory.ask and output.path is None
-    written = [] if only_told and not output.as_json else output.write_records(rows)
+    rows: list[dict[str, Any]] = []
+    if output.as_json or not only_told:
+        title = generators.title_and_hash(model, generator)
+        rows = _asked_rows(run, asked) if laboratory.ask else _rows(run, title)
+    written = output.write_records(rows) if rows or not only_told else []
     if folder is not None and output.path is not None and not laboratory.ask:
         note_table(folder, output.path)
     summary, lines = _summary(run, going_on=_going_on(run, laboratory, plan.budget))
@@ -156,32 +158,50 @@ def _best(run: "Run") -> "np.ndarray":
 
 def _asked_rows(run: "Run", asked: Sequence[str]) -> list[dict[str, Any]]:
     """Return molecules to be scored as rows of a table."""
-    numbers = run.archive.asked
+    numbers, empty = run.archive.asked, dict.fromkeys(run.goals.names, "")
     return [
         {
             "ID": f"{numbers[smiles][1]}-{place}",
             "SMILES": smiles,
+            **empty,
+            **found,
             **_origin(run, smiles),
-            **dict.fromkeys(run.goals.names, ""),
         }
-        for place, smiles in enumerate(asked, 1)
+        for place, (smiles, found) in enumerate(_measured(run, asked), 1)
     ]
 
 
-def _row(run: "Run", scored: "Scored") -> dict[str, Any]:
-    """Return a molecule that was scored as a row of a table."""
-    call = scored.call
-    more = {"pareto": scored.on_front} if len(run.goals.goals) > 1 else {}
-    return {
-        "ID": call.number,
-        "SMILES": scored.smiles,
-        "score": scored.score,
-        **dict(zip(run.goals.names, call.values, strict=True)),
-        **more,
-        **_origin(run, scored.smiles),
-        "model": run.generator.name,
-        "seed": run.archive.seed,
-    }
+def _rows(run: "Run", title: str) -> list[dict[str, Any]]:
+    """Return the molecules that were scored as rows of a table, the best first."""
+    molecules = run.molecules
+    measured = _measured(run, [scored.smiles for scored in molecules])
+    return [
+        {
+            "ID": scored.call.number,
+            "SMILES": smiles,
+            "score": scored.score,
+            **dict(zip(run.goals.names, scored.call.values, strict=True)),
+            **({"pareto": scored.on_front} if len(run.goals.goals) > 1 else {}),
+            **found,
+            **_origin(run, smiles),
+            "model": title,
+            "seed": run.archive.seed,
+        }
+        for scored, (smiles, found) in zip(molecules, measured, strict=True)
+    ]
+
+
+def _measured(run: "Run", molecules: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each molecule with the model's properties that are no goals, computed by RDKit."""
+    from molvae.data.molecules import standardize_and_measure
+
+    names, form = run.generator.measured, run.generator.standardization
+    for smiles, seen in zip(
+        molecules, standardize_and_measure(form, names, molecules), strict=True
+    ):
+        values = [""] * len(names) if isinstance(seen, Rejected) else seen.values
+        found = dict(zip(names, values, strict=True))
+        yield smiles, {name: found[name] for name in names if name not in run.goals.names}
 
 
 def _origin(run: "Run", smiles: str) -> dict[str, Any]:
