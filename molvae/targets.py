@@ -214,14 +214,17 @@ def spell(name: str, normalizer: PropertyNormalizer) -> str:
     same = name if name.lower() in by_lower else _alias(name)
     if same.lower() in by_lower:
         return by_lower[same.lower()]
+    more = ""
     if same in PROPERTIES:
         what = f"this model was not trained on {same}."
     else:
-        what = f"unknown property '{same}'{did_you_mean(same, names) or '.'}"
+        near = did_you_mean(same, names)
+        what = f"unknown property '{same}'{near or '.'}"
+        more = "" if near else " Other labels are learned: molvae prepare --label, molvae train."
     if same.partition("=")[0].lower() in map(str.lower, normalizer.classes):  # LABEL=<=1
         what += " A class with an equals sign in its name needs quotes."
     known = [str(PROPERTIES.get(name, normalizer.describe(name))) for name in names]
-    raise UsageError(f"{what} This model knows {', '.join(known) or 'none'}.")
+    raise UsageError(f"{what} This model knows {', '.join(known) or 'none'}.{more}")
 
 
 def _alias(name: str) -> str:

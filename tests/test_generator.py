@@ -206,6 +206,7 @@ def test_requests_come_in_the_order_of_the_model(generator: MoleculeGenerator) -
             {"logd": 2.0},
             r"unknown property 'logd'; did you mean 'LogP'\? .*knows MW \(Da\), LogP, TPSA \(A",
         ),
+        ({"pIC50": 8}, "'pIC50'. This .* learned: molvae prepare --label, molvae train"),
         ({"Fsp3": 0.5}, r"not trained on Fsp3\. This model knows MW \(Da\)"),
         ({"FractionCSP3": 0.5}, "not trained on Fsp3"),
         ({"QED": 1.2}, r"target QED = 1\.2: impossible, QED is 0 to 1\."),
