@@ -191,6 +191,7 @@ def test_a_file_has_goals_and_options(optimize: list[str], tmp_path: Path) -> No
         (["--maximize", "QED", "--score", "echo 1", "--budget", "10"], 2, "echo: one of several"),
         (["--score", "false", "--budget", "10"], 1, "false ended with exit code 1"),
         (["--score", "echo 1 2", "--budget", "10"], 2, "0 scores for 5 molecules"),
+        (["--score", "./no.sh"], 2, "Warning: without -o or --state a kill loses all scores."),
     ],
 )
 def test_what_cannot_be_is_refused(

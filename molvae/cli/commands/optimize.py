@@ -25,6 +25,7 @@ from molvae.cli.overwriting import folder_beside, note_table
 from molvae.cli.progress import progress
 from molvae.cli.requests import warn_of_targets
 from molvae.cli.stopping import stop_signals
+from molvae.cli.terminal import say
 from molvae.config import GenerateConfig, OptimizeConfig
 from molvae.errors import Rejected, ShortfallError, UsageError
 
@@ -80,6 +81,8 @@ def command(
 
     output.check()
     folder = _folder(laboratory, output)
+    if folder is None and words.score is not None:
+        say("Warning: without -o or --state a kill loses all scores.", quiet=output.quiet)
     generator = generators.load(model, device)
     kept, settings = cores.read_kept(generator, keep, settings, quiet=output.quiet)
     plan = read_plan(generator, words, laboratory, settings | {"keep": kept})
