@@ -24,6 +24,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas
 import torch
 from ablations import exchanged
 from frontier import ASKED, ROOT, control, subset
@@ -44,6 +45,7 @@ from molvae.model.decoder import Decoder
 from molvae.presets import PRESETS, Preset
 from molvae.suites.sampling_settings import held_out_moments, search_settings, training_distance
 from molvae.train.batches import Batch
+from molvae.train.folder import LOG_FILE
 from molvae.train.health import measure_health
 from molvae.train.trainer import Trainer
 
@@ -180,17 +182,19 @@ def stretched(changes: dict[str, float]) -> Iterator[None]:
 
 
 def train(name: str, dataset: MoleculeDataset, run: Path, *, minutes: float) -> dict[str, Any]:
-    """Train one candidate for its time, or go on with it."""
+    """Train one candidate for its time, or go on with it; a cut last epoch cannot go on."""
     run.mkdir(parents=True, exist_ok=True)
     settings = START._replace(model=replace(START.model, **CANDIDATES[name][1]))
-    trainer = Timed(dataset, run, settings, resume=True)
-    trainer.budget = 60.0 * minutes
-    trainer.fit()
+    log = run / LOG_FILE
+    if not log.exists() or pandas.read_csv(log).seconds.sum() < 60.0 * minutes:
+        trainer = Timed(dataset, run, settings, resume=True)
+        trainer.budget = 60.0 * minutes
+        trainer.fit()
+    epochs = pandas.read_csv(log)
     return {
-        "weights": trainer.weights,
-        "molecules seen": trainer.state.step * trainer.config.batch_size,
-        "core minutes": trainer.spent / 60.0,
-        "last epoch": trainer.state.log[-1]._asdict(),
+        "molecules seen": int(epochs.step.iloc[-1]) * settings.train.batch_size,
+        "core minutes": float(epochs.seconds.sum()) / 60.0,
+        "last epoch": epochs.iloc[-1].to_dict(),
     }
 
 
@@ -204,6 +208,7 @@ def measure(
     )
     settings = replace(generator.defaults, tier="raw", shortlist=1, noise=1.0, temperature=1.0)
     return {
+        "weights": sum(weight.numel() for weight in checkpoint.model.parameters()),
         "drawn": trial._asdict() | {"draws": draws, "tier": "consistent", "rings": "any"},
         "training FCD": training_distance(dataset, test, n=draws, seed=1, jobs=1),
         "health": {
