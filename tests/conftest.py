@@ -3,6 +3,8 @@
 import csv
 import os
 import signal
+from collections.abc import Iterator
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +32,20 @@ hypothesis.settings.load_profile("molvae")
 # on to every command it starts: the tests that send Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_workers() -> Iterator[None]:
+    """Have `tests.warm` imported where worker processes are forked from."""
+
+    def preload(context: ForkServerContext, modules: list[str]) -> None:
+        from multiprocessing import forkserver  # which only systems with `fork` can import
+
+        forkserver.set_forkserver_preload([*modules, "tests.warm"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ForkServerContext, "set_forkserver_preload", preload)
+        yield
 
 
 @pytest.fixture(scope="session")
