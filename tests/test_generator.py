@@ -272,6 +272,9 @@ def test_a_notebook_shows_pictures_with_values(generator: MoleculeGenerator) -> 
     found = generator.generate(
         14, {"LogP": 2.0}, config=GenerateConfig(tier="raw", max_tries=1), seed=1
     )
+    title, *lines, more = str(found).split("\n")
+    assert (title, more) == ("14 molecules, seed 1:", "...")
+    assert lines == [molecule.smiles for molecule in found[:10]]
     page = found._repr_html_()
     assert page.startswith("<svg")
     assert "12 of 14 molecules" in page

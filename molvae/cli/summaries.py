@@ -153,7 +153,7 @@ def alert_lines(smiles: Sequence[str], filters: Sequence[str]) -> Iterator[str]:
     alerts = [FILTERS[ALERTS](Chem.MolFromSmiles(each)) for each in looked]
     counts = Counter(alert for alert in alerts if alert)
     if counts:
-        common = ", ".join(f"{count} {alert}" for alert, count in counts.most_common(3))
+        common = ", ".join(f"{alert} ({count})" for alert, count in counts.most_common(3))
         what = "molecules" if len(looked) == len(smiles) else f"the first {len(looked)} molecules"
         yield (
             f"structural alerts ({ALERTS}) in {counts.total() / len(looked):.0%} of {what}:"

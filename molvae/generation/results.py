@@ -212,6 +212,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Molecule = TypeVar("Molecule", covariant=True)
+PRINTED = 10  # molecules that a generation shows as text
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,13 @@ class Generation(Sequence[Molecule], Generic[Molecule]):
 
     molecules: Sequence[Molecule]
     summary: Summary
+
+    def __repr__(self) -> str:
+        """Return the number of molecules and the first ones, a line each: what `print` shows."""
+        shown: list[Any] = list(self.molecules[:PRINTED])
+        smiles = [getattr(each, "molecule", each).smiles for each in shown]
+        more = ["..."] if len(self) > PRINTED else []
+        return "\n".join([f"{len(self)} molecules, seed {self.summary.seed}:", *smiles, *more])
 
     def _repr_html_(self) -> str:
         """Return pictures of the first molecules with their values: what a notebook shows."""

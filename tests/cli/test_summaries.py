@@ -17,10 +17,10 @@ PHENOL, QUINONE, ENOL_ETHER = "Oc1ccccc1", "O=C1C=CC(=O)C=C1", "COC=Cc1ccccc1"
         (
             [PHENOL, QUINONE, ENOL_ETHER, QUINONE],
             [],
-            "structural alerts (BRENK) in 75% of molecules: 2 chinone_1, 1 acyclic_C=C-O; --filter"
-            " BRENK rejects them",
+            "structural alerts (BRENK) in 75% of molecules: chinone_1 (2), acyclic_C=C-O (1);"
+            " --filter BRENK rejects them",
         ),
-        ([QUINONE] * 1001, ["PAINS"], "in 100% of the first 1000 molecules: 1000 chinone_1"),
+        ([QUINONE] * 1001, ["PAINS"], "in 100% of the first 1000 molecules: chinone_1 (1000)"),
         ([PHENOL], [], ""),
         ([QUINONE], ["BRENK"], ""),
         ([], [], ""),
