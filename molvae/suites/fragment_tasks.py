@@ -11,8 +11,8 @@ import numpy as np
 from rdkit import Chem
 
 from molvae.chem.properties import measure
-from molvae.config import GenerateConfig
 from molvae.errors import MolvaeError
+from molvae.generator import MoleculeGenerator
 from molvae.suites.control_model import PropertySampler
 
 # Columns of the table of fragment tasks, and the tasks as GenMol names them.
@@ -24,6 +24,7 @@ TASKS = {
 }
 SAMPLES = 100  # of each drug and task
 QUALITY = {"QED": 0.6, "SA": 4.0}  # at least, and at most
+ASKED = {"QED": (0.6, None), "SA": (None, 4.0)}  # the same as targets
 # Valid, unique and quality, in percent, as its README has them.
 GENMOL: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
     "linker design": {"GenMol V2": (81.8, 87.1, 28.6), "GenMol V1": (16.7, 93.9, 4.3)},
@@ -38,38 +39,37 @@ def fragment_tasks(
 ) -> Iterator[dict[str, Any]]:
     """Yield the figures of each drug, task and tier; a fragment that is refused says why.
 
+    ASKED is what a user would do: distinct molecules, with the quality as targets.
+
     Args:
         sampler: the model and its settings.
         rows: of GenMol's table, one for each drug.
         seed: of all randomness.
     """
-    tiers = {
-        "RAW": replace(sampler.config, tier="raw", unique=False, max_tries=1),
-        "CONSISTENT": replace(sampler.config, tier="consistent", unique=False),
+    more: dict[str, Any] = {"seed": seed, "executor": sampler.executor}
+    repeated = replace(sampler.config, tier="consistent", unique=False)
+    tiers: dict[str, dict[str, Any]] = {
+        "RAW": {"config": replace(repeated, tier="raw", max_tries=1)},
+        "CONSISTENT": {"config": repeated},
     }
+    if set(ASKED) <= set(sampler.generator.measured):
+        tiers["ASKED"] = {"config": replace(repeated, unique=True), "targets": ASKED}
     for number, row in enumerate(rows, 1):
         for column, task in TASKS.items():
-            for tier, config in tiers.items():
-                yield {
-                    "drug": row["name"],
-                    "task": task,
-                    "tier": tier,
-                    **_task(sampler, row[column], config, seed),
-                }
+            for tier, drawing in tiers.items():
+                figures = _task(sampler.generator, row[column], **drawing, **more)
+                yield {"drug": row["name"], "task": task, "tier": tier, **figures}
         sampler.report("Fragment tasks", number, len(rows))
 
 
-def _task(
-    sampler: PropertySampler, fragment: str, config: GenerateConfig, seed: int
-) -> dict[str, Any]:
+def _task(generator: MoleculeGenerator, fragment: str, **drawing: Any) -> dict[str, Any]:
     """Return the figures of one task."""
-    more: dict[str, Any] = {"config": config, "seed": seed, "executor": sampler.executor}
     try:
         if "." in fragment:
             first, last = fragment.split(".")
-            found = sampler.generator.link(first, last, SAMPLES, **more)
+            found = generator.link(first, last, SAMPLES, **drawing)
         else:
-            found = sampler.generator.decorate(fragment, SAMPLES, **more)
+            found = generator.decorate(fragment, SAMPLES, **drawing)
     except MolvaeError as error:
         return {"fragment": fragment, "refused": str(error), "valid": 0.0, **_NOTHING}
     distinct = {each.smiles for each in found}

@@ -55,7 +55,7 @@ def test_targets_below_what_the_core_has_are_out_of_reach(found: Scaffold) -> No
 
 
 def test_refused_fragment_counts_as_nothing_and_says_why(found: Scaffold) -> None:
-    for tier in ("RAW", "CONSISTENT"):
+    for tier in ("RAW", "CONSISTENT", "ASKED"):
         assert found.fragments[tier]["superstructure generation"] == {
             "valid": 0.0,
             "unique": 0.0,
@@ -67,6 +67,7 @@ def test_refused_fragment_counts_as_nothing_and_says_why(found: Scaffold) -> Non
     assert all("[Si]" in words for words in refused)
     linkers = found.fragments["CONSISTENT"]["linker design"]
     assert linkers["valid"] == 100.0
+    assert found.fragments["ASKED"]["linker design"]["unique"] == 100.0
 
 
 def test_result_is_json_and_a_table_beside_published_rows(found: Scaffold) -> None:
