@@ -62,7 +62,8 @@ def note_table(run: Path, table: Path) -> None:
     """Write into the folder of a run which table it wrote: as it goes on, it may replace it."""
     from molvae.files.atomic import write_atomically
 
-    write_atomically(run / TABLE, _digest(table))
+    if table.is_file():  # to read a pipe would wait for ever
+        write_atomically(run / TABLE, _digest(table))
 
 
 def _is_own(table: Path, runs: Iterable[Path]) -> bool:

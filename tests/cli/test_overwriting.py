@@ -140,6 +140,16 @@ def test_no_table_replaces_the_calls_of_an_optimization(tmp_path: Path) -> None:
     assert calls.read_text() == "{}\n"
 
 
+def test_a_run_notes_its_table_and_nothing_of_a_device(tmp_path: Path) -> None:
+    table, run = tmp_path / "best.csv", tmp_path / "best.run"
+    run.mkdir()
+    overwriting.note_table(run, Path("/dev/zero"))  # has no end
+    assert not [*run.iterdir()]
+    table.write_text("SMILES\nCCO\n")
+    overwriting.note_table(run, table)
+    assert [path.name for path in run.iterdir()] == [overwriting.TABLE]
+
+
 def test_a_model_is_never_replaced_by_a_table_nor_by_a_dataset(
     tiny_model_file: Path, drug_dataset_file: Path, tmp_path: Path
 ) -> None:
