@@ -34,6 +34,7 @@ Row = dict[str, Any]
 MISSED = "out of range"  # the end of the reason why a draw was rejected
 GREEDY = 0.1  # temperature below which the same molecules come again and again
 RARE = "rare ring system"
+REPAIRED = "repaired by SELFIES"
 KNOWN = ("duplicate", "excluded", IN_TRAINING)  # such reasons
 
 
@@ -205,6 +206,10 @@ def _what_helps(
         more = "No training molecule is similar to the targets: choose others."
     elif reason.endswith(MISSED):
         more += " A larger --shortlist comes nearer to the targets."
+    elif (
+        reason == REPAIRED and summary.settings["shortlist"] > 1 and any(r.ranges for r in requests)
+    ):
+        more += " With --shortlist 1 SELFIES repairs fewer, which are farther from the targets."
     elif reason == RARE:
         more += " --rings any keeps them."
     elif reason in KNOWN and summary.settings["temperature"] < GREEDY:
