@@ -14,10 +14,12 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from moses_data import machine
 
 from molvae.generator import MoleculeGenerator
 from molvae.optimize.objective import Objective
@@ -129,6 +131,10 @@ def main() -> None:
     print(f"{'seconds, one seed':26}", *(f"{seconds[m]:8.0f}" for m in methods))
     if options.o:
         content = {
+            "command": f"benchmarks/optimizing.py --calls {options.calls} --seeds {options.seeds}"
+            f" --methods {options.methods}",
+            "machine": machine(),
+            "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies")},
             "calls": options.calls,
             "seeds": seeds,
             "oracles": VERSION,
