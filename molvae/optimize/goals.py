@@ -53,6 +53,12 @@ class Goals(NamedTuple):
     mean: str = "geometric"
 
     @property
+    def downwards(self) -> bool:
+        """Whether the score is a value of which less is better, with its sign changed."""
+        goal = self.goals[0]
+        return len(self.goals) == 1 and goal.transform is None and goal.minimize
+
+    @property
     def names(self) -> list[str]:
         """The names of the goals."""
         return [goal.name for goal in self.goals]
@@ -118,7 +124,8 @@ def as_goals(objective: Objective | Goals) -> Goals:
     """Return goals as they are, and an objective as the only one, checked.
 
     Raises:
-        UsageError: for no goal, two of one name, an unknown mean, or a weight that is not positive.
+        UsageError: for no goal, two of one name, one of several that is called score, an unknown
+            mean, or a weight that is not positive.
     """
     if not isinstance(objective, Goals):
         name = str(getattr(objective, "name", "") or getattr(objective, "__name__", "score"))
@@ -128,6 +135,11 @@ def as_goals(objective: Objective | Goals) -> Goals:
         raise UsageError("nothing to optimize: name a goal, such as QED.")
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise UsageError(f"two goals are called {twice}: name one of them otherwise, or drop it.")
+    if len(names) > 1 and "score" in names:
+        raise UsageError(
+            "one of several goals is called score, as the column of all goals together: give it"
+            " another name in --config, or its program another file name."
+        )
     if objective.mean not in MEANS:
         hint = did_you_mean(objective.mean, MEANS) or f"; one of {', '.join(MEANS)}."
         raise UsageError(f"mean = '{objective.mean:.80}'{hint}")

@@ -85,7 +85,7 @@ def test_the_same_command_makes_no_call_again(optimize: list[str], tmp_path: Pat
     asked = (tmp_path / "dock.log").read_text().split()
     assert len(asked) == len(set(asked)) == longer["calls"] == 15
     best = longer["molecules"][0]
-    assert best["score"] == -best["dock"] == len(best["SMILES"])
+    assert best["score"] == best["dock"] == -len(best["SMILES"])
 
 
 def test_a_killed_run_ends_like_an_undisturbed_one(optimize: list[str], tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_a_geometric_mean_takes_no_negative_values() -> None:
     [
         (Goals(()), "nothing to optimize"),
         (Goals((SIZE, SIZE)), "two goals are called size"),
+        (Goals((SIZE, SIZE._replace(name="score"))), "one of several goals is called score"),
         (Goals((SIZE,), "harmonic"), "mean = 'harmonic'"),
         (Goals((SIZE._replace(weight=0.0),)), "size: weight = 0"),
     ],

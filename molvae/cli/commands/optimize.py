@@ -154,9 +154,8 @@ def _progress_note(run: "Run") -> str:
 
 def _best(run: "Run") -> "np.ndarray":
     """Return the best scores, the best first: of a single goal its values, also if minimized."""
-    found, (goal, *others) = run.best_scores(TOP), run.goals.goals
-    plain = goal.minimize and goal.transform is None and not others
-    return -found if plain else found
+    found = run.best_scores(TOP)
+    return -found if run.goals.downwards else found
 
 
 def _asked_rows(run: "Run", asked: Sequence[str]) -> list[dict[str, Any]]:
@@ -182,7 +181,7 @@ def _rows(run: "Run", title: str) -> list[dict[str, Any]]:
         {
             "ID": scored.call.number,
             "SMILES": smiles,
-            "score": scored.score,
+            "score": -scored.score if run.goals.downwards else scored.score,
             **dict(zip(run.goals.names, scored.call.values, strict=True)),
             **({"pareto": scored.on_front} if len(run.goals.goals) > 1 else {}),
             **found,
