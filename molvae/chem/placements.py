@@ -52,6 +52,7 @@ def place(core: Core, smiles: str, mol: Chem.Mol) -> Placement:
         Rejected: "without the core", "nothing but the core", "core grown elsewhere" or "core cannot
             be put back".
 
+    >>> from molvae.chem.smiles import Standardization
     >>> core = Core("[*:1]c1ccc(Cl)nc1", Standardization())
     >>> place(core, "CCOc1ccc(Cl)nc1", Chem.MolFromSmiles("CCOc1ccc(Cl)nc1")).decoration
     '[*:1]OCC'
@@ -92,6 +93,7 @@ def marked_as_in(core: Core, smiles: str, mol: Chem.Mol) -> Core:
     A core with marks stays as it is, and so does one that the molecule does not contain, or whose
     other parts are bonded by more than one single bond.
 
+    >>> from molvae.chem.smiles import Standardization
     >>> toluene = "Cc1ccccc1", Chem.MolFromSmiles("Cc1ccccc1")
     >>> marked_as_in(Core("c1ccccc1", Standardization()), *toluene).text
     'c1ccc([*:1])cc1'

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from molvae.data import journal
 from molvae.dataset import MoleculeDataset
 from tests.cli.running import invoke, rows_of, write_rows
 from tests.drugs import DRUGS
@@ -146,8 +147,16 @@ def test_the_input_is_never_the_output(drugs: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_one_line(
-    drugs: Path, tmp_path: Path, options: tuple[str, ...], code: int, message: str
+    drugs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    code: int,
+    message: str,
 ) -> None:
+    monkeypatch.setattr(
+        journal, "SECONDS_BETWEEN_SAVES", 1e9
+    )  # of what it keeps, on a busy machine
     done = invoke(
         "prepare", drugs, "-o", tmp_path / "a.molvae", "-j", 1, "-q", "--force", *options, code=code
     )
