@@ -48,17 +48,21 @@ class Inputs:
         self.labels = label_cells(config.labels, table.columns)
         self.sources: list[Source] = []
         self._opened = self._find_columns(table)
-        self._finished = self._count = 0
+        self._finished = self._number = self._count = 0
         for path in paths[1:]:
             if path.is_file():  # a missing column must not show after an hour with other files
                 self._find_columns(self._open(path)).table.file.close()
 
-    @property
-    def position(self) -> int:
-        """The number of bytes that are read, of all files as stored."""
+    def position(self, done: int) -> int:
+        """Return about how many bytes the first `done` rows have, of all files as stored.
+
+        More rows are read than are done, of a small table all of them.
+        """
         table = self._opened.table
         share = self._count / table.total if table.total else 1.0  # of a file that is read whole
-        return self._finished + int(table.file.position * share)
+        read = self._finished + int(table.file.position * share)
+        rows = sum(source.rows for source in self.sources[: self._number]) + self._count
+        return read * done // max(rows, 1)
 
     def rows(self, collection: Collection) -> Iterator[Row]:
         """Yield the rows of all files without their cells, and add them to a collection.
@@ -67,6 +71,7 @@ class Inputs:
             InputError: for a damaged file, or a word in the split column that is no split.
         """
         for number, path in enumerate(self._paths):
+            self._number = number
             if number:
                 self._finished += self._opened.table.file.position
                 self._opened = self._find_columns(self._open(path))

@@ -85,7 +85,7 @@ def prepare(
         jobs: worker processes, or an executor; 0 works in this process, for a few molecules.
         rejects: a table to write with every rejected row; its ending names the format.
         conflicts: a table to write with every label that disagrees between equal molecules.
-        progress: called with the number of finished rows and of bytes read.
+        progress: called with the number of finished rows, and about how many bytes they have.
         strict: stop at the first rejected row. A label whose cells decide whether it is numbers or
             classes can only reject one when all are read.
         format: of all tables, as in `tables.open_table`.
@@ -166,7 +166,7 @@ def _collect(
             if strict and collection.has_reject:
                 break
             if progress is not None:
-                progress(done, inputs.position)
+                progress(done, inputs.position(done))
     return collection, journal.recalled if journal else 0
 
 
