@@ -8,15 +8,15 @@ from molvae.parallel.workers import Lost
 
 @pytest.mark.parametrize("kind", ["symbols", "smiles"])
 def test_no_string_crashes_the_chemistry_or_gets_past_it(kind: str) -> None:
-    found = fuzzing.fuzz(kind, 2000, jobs=2, seed=1)
+    found = fuzzing.fuzz(kind, 1000, jobs=2, seed=1)
     assert {sort: found[sort] for sort in ("crashes", "untyped", "wrong")} == {
         "crashes": 0,
         "untyped": 0,
         "wrong": 0,
     }, found["examples"]
     kept = sum(count for outcome, count in found["outcomes"].items() if "kept" in outcome)
-    assert 0.05 < kept / 2000 < (0.5 if kind == "smiles" else 1.0)  # there was something to refuse
-    assert sum(found["outcomes"].values()) == 2000
+    assert 0.05 < kept / 1000 < (0.5 if kind == "smiles" else 1.0)  # there was something to refuse
+    assert sum(found["outcomes"].values()) == 1000
 
 
 def test_a_string_depends_on_its_number_and_the_seed_alone() -> None:
