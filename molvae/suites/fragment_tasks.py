@@ -59,7 +59,8 @@ def fragment_tasks(
             for tier, drawing in tiers.items():
                 figures = _task(sampler.generator, row[column], **drawing, **more)
                 yield {"drug": row["name"], "task": task, "tier": tier, **figures}
-        sampler.report("Fragment tasks", number, len(rows))
+        done, total = (count * len(TASKS) * len(tiers) * SAMPLES for count in (number, len(rows)))
+        sampler.report("Fragment tasks", done, total)
 
 
 def _task(generator: MoleculeGenerator, fragment: str, **drawing: Any) -> dict[str, Any]:

@@ -173,6 +173,7 @@ def _control(sampler: PropertySampler, tests: ScaffoldTests) -> Iterator[dict[st
     form = sampler.generator.standardization
     for core in CORES:
         own = measure(open_core(Core(core, form)).flat, tuple(TARGETS))
+        done, total = 0, tests.n * sum(map(len, TARGETS.values()))
         for (name, values), least in zip(TARGETS.items(), own, strict=True):
             for value in values:
                 point: dict[str, Any] = {"core": core, "asked": {name: value}}
@@ -190,7 +191,8 @@ def _control(sampler: PropertySampler, tests: ScaffoldTests) -> Iterator[dict[st
                         "measured_by_rdkit": found.summary.draws if way == "best of 8" else 0,
                     }
                 yield point
-                sampler.report(f"Targets of {core}", len(TARGETS) * len(values), 6)
+                done += tests.n
+                sampler.report(f"Targets of {core}", done, total)
 
 
 def _means(control: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

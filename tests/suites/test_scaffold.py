@@ -22,6 +22,9 @@ ROW = {
 }
 
 
+shown: list[tuple[str, int, int]] = []  # stages of progress
+
+
 @pytest.fixture(scope="module")
 def found() -> Scaffold:
     with pytest.MonkeyPatch.context() as patch:
@@ -31,6 +34,7 @@ def found() -> Scaffold:
         sampler = PropertySampler(
             MoleculeGenerator.load("moses"),
             GenerateConfig(noise=0.75, temperature=1.0, shortlist=1),
+            report=lambda *stage: shown.append(stage),
         )
         tests = ScaffoldTests(n=2, fragments=[ROW])
         return run_scaffold(sampler, tests, name="moses", versions={})
@@ -42,6 +46,11 @@ def test_every_string_of_a_core_is_counted(found: Scaffold) -> None:
         assert row["molecules"] + sum(row["rejected"].values()) == 2
         assert 0 <= row["distinct"] <= row["molecules"]
         assert row["written_with_core"] == 1.0
+
+
+def test_progress_counts_molecules(found: Scaffold) -> None:
+    ends = [(2, 2), (2, 6), (4, 6), (6, 6), (24, 24)]  # a core, its three targets, the fragments
+    assert sorted(stage[1:] for stage in shown if stage[1]) == ends
 
 
 def test_targets_below_what_the_core_has_are_out_of_reach(found: Scaffold) -> None:
