@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from molvae.evaluate.training import IndexedMolecules
     from molvae.parallel.workers import Jobs
 
+NO_CALL = (float("nan"), float("nan"))
+CALL = ("ID", "score", "operator")  # columns of a table of `molvae optimize`
 TARGET_PREFIX = "target_"  # of the columns in which `molvae generate` writes the targets
 
 
@@ -24,6 +26,7 @@ class Generated(NamedTuple):
     smiles: list[str]  # one for each row, "" for a row without
     # Property -> the target of each row; empty for a name that is no property.
     targets: dict[str, list[tuple[float, float] | None]]
+    calls: list[tuple[float, float]] | None  # number and score of each row, if it was optimized
 
 
 class TrainedOn(NamedTuple):
@@ -45,7 +48,9 @@ def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Gene
         if name.lower().startswith(TARGET_PREFIX) and len(name) > len(TARGET_PREFIX)
     }
     measurable = _measurable(asked, table.columns, path)
-    generated = Generated([], {name: [] for name in asked.values()})
+    optimized = [table.columns.index(name) for name in CALL if name in table.columns]
+    calls: list[tuple[float, float]] | None = [] if len(optimized) == len(CALL) else None
+    generated = Generated([], {name: [] for name in asked.values()}, calls)
     faults = 0
     line = table.begins
     for row in table.rows:
@@ -55,6 +60,8 @@ def read_generated(path: Path, column: str, *, format: str, quiet: bool) -> Gene
             heading = table.columns[place]
             wanted = _request(row, row.cells[place], heading=heading, name=name)
             generated.targets[name] += [None] * blank + [wanted]
+        if calls is not None:
+            calls += [NO_CALL] * blank + [_call(row, *optimized[:2])]
         faults += bool(row.fault)
         line = row.line + 1 + sum(cell.count("\n") for cell in row.cells)
     where = table.file.where
@@ -104,6 +111,16 @@ def _request(row: Row, cell: str, *, heading: str, name: str) -> tuple[float, fl
     if isinstance(wanted, str):
         raise InputError(f"{row.file}:{row.line}: column '{heading}': '{wanted}' is not a number.")
     return wanted
+
+
+def _call(row: Row, number: int, score: int) -> tuple[float, float]:
+    """Return the number of a call and its score, NaN where there is none."""
+    try:
+        return (
+            NO_CALL if row.fault else (float(row.cells[number]), float(row.cells[score] or "nan"))
+        )
+    except ValueError:
+        return NO_CALL
 
 
 def read_set(path: Path, *, quiet: bool) -> Source:

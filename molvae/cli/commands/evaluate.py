@@ -110,6 +110,7 @@ def command(
     from molvae.evaluate.inputs import Inputs
     from molvae.evaluate.report import evaluate_sets
     from molvae.evaluate.work import Work
+    from molvae.files.atomic import write_atomically
 
     quiet = reporting.quiet
     trained_on = None if training is None else Path(training)
@@ -142,7 +143,8 @@ def command(
             bootstrap=bootstrap,
         )
     if page is not None:
-        _write_page(page, evaluation, inputs, model.account if model else None)
+        html = _page(evaluation, inputs, model.account if model else None, generated.calls)
+        write_atomically(page, html.encode())
     reporting.show(evaluation.report, notes=evaluation.report.notes)
 
 
@@ -154,12 +156,17 @@ def _check_page(page: Path) -> None:
     check_extra()
 
 
-def _write_page(
-    page: Path, evaluation: Evaluation, read: Sequence[Path | None], model: dict[str, Any] | None
-) -> None:
-    """Write a report as HTML; it names the files without their folders."""
+def _page(
+    evaluation: Evaluation,
+    read: Sequence[Path | None],
+    model: dict[str, Any] | None,
+    calls: list[tuple[float, float]] | None,
+) -> str:
+    """Return a report as HTML; it names the files without their folders."""
+    import numpy as np
+
+    from molvae.evaluate.page.optimization import Calls
     from molvae.evaluate.page.render import render
-    from molvae.files.atomic import write_atomically
 
     uses = ("generated", "training", "reference", "test scaffolds")
     files = {
@@ -167,5 +174,5 @@ def _write_page(
         for use, path in zip(uses, read, strict=True)
         if path
     }
-    html = render(evaluation, files=files, model=model)
-    write_atomically(page, html.encode())
+    optimized = Calls(*np.array(calls).T) if calls else None
+    return render(evaluation, files=files, model=model, calls=optimized)

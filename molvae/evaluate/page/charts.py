@@ -118,6 +118,14 @@ def training_charts(model: Mapping[str, Any] | None) -> Iterator[Chart]:
             yield Chart(_svg(f"curves of {title}", _curves, lines, unit), says, legend)
 
 
+def optimization_charts(curve: Mapping[str, list[float]] | None) -> Iterator[Chart]:
+    """Yield the curve of an optimization; see `optimization.curve`."""
+    if curve and curve["calls"]:
+        says = "The best score, and the mean of the ten best, by the number of calls."
+        legend = {"generated": "the best", "reference": "mean of the ten best"}
+        yield Chart(_svg("scores by calls", _scores, curve), says, legend)
+
+
 def _histogram(axes: "Axes", sets: Mapping[str, np.ndarray], name: str) -> None:
     integer = PROPERTIES[name].integer
     edges = _edges(*sets.values(), integer=integer)
@@ -171,6 +179,14 @@ def _curves(axes: "Axes", lines: Mapping[str, list[float]], unit: str) -> None:
     for key, color in (("training", GENERATED), ("validation", REFERENCE)):
         axes.plot(lines["epoch"], lines[key], color=color, linewidth=1.6, marker="o", markersize=3)
     axes.set(xlabel="epoch", ylabel=unit)
+    axes.locator_params(axis="x", nbins=8, integer=True)
+
+
+def _scores(axes: "Axes", curve: Mapping[str, list[float]]) -> None:
+    """Draw the best score, and the mean of the ten best, against the calls."""
+    for key, color in (("best", GENERATED), ("mean of the ten best", REFERENCE)):
+        axes.step(curve["calls"], curve[key], color=color, linewidth=1.6, where="post")
+    axes.set(xlabel="calls", ylabel="score")
     axes.locator_params(axis="x", nbins=8, integer=True)
 
 

@@ -27,14 +27,14 @@ COLORS: dict[str, tuple[int, ...]] = {
 }
 
 
-Shown = dict[str, Any]  # a molecule on a page; see `_shown`
+Shown = dict[str, Any]  # a molecule on a page; see `shown`
 
 
 def random_molecules(parsed: Parsed, requests: Mapping[str, Requests], *, seed: int) -> list[Shown]:
     """Choose distinct valid molecules with the seed and keep their order."""
     distinct = _first_rows(parsed)
     chosen = np.random.default_rng(seed).permutation(len(distinct))[:RANDOM]
-    return [_shown(parsed, requests, row) for row in np.sort(distinct[chosen])]
+    return [shown(parsed, requests, row) for row in np.sort(distinct[chosen])]
 
 
 def worst_controlled(
@@ -52,7 +52,7 @@ def worst_controlled(
     rows = _first_rows(parsed)
     rows = rows[furthest[rows] > 1]
     rows = rows[np.argsort(-furthest[rows], kind="stable")][:WORST]
-    return [_shown(parsed, requests, row) for row in rows]
+    return [shown(parsed, requests, row) for row in rows]
 
 
 def _first_rows(parsed: Parsed) -> np.ndarray:
@@ -63,7 +63,7 @@ def _first_rows(parsed: Parsed) -> np.ndarray:
     return np.array(list(first.values()), dtype=np.intp)
 
 
-def _shown(parsed: Parsed, requests: Mapping[str, Requests], row: int) -> Shown:
+def shown(parsed: Parsed, requests: Mapping[str, Requests], row: int) -> Shown:
     """Return the number of a molecule, from 1, its canonical SMILES, its requests and values."""
     met = {}
     for name, wanted in requests.items():

@@ -17,6 +17,7 @@ from typing import Any
 from molvae.chem.properties import PROPERTIES
 from molvae.errors import UsageError, printable
 from molvae.evaluate.page import charts, molecules
+from molvae.evaluate.page.optimization import Calls, best_molecules, curve
 from molvae.evaluate.page.tables import ENDS, Cell, Table, grid, interval, listing, pointer, tables
 from molvae.evaluate.page.tables import shown as shown_cell
 from molvae.evaluate.parsed import SHAPES
@@ -71,11 +72,13 @@ def render(
     *,
     files: Mapping[str, str] | None = None,
     model: Mapping[str, Any] | None = None,
+    calls: Calls | None = None,
 ) -> str:
     """Return a report as an HTML page, the same for the same report.
 
     `files` has the name of each file by its use, of which `generated` is the title of the page,
-    and `model` is the `trained_model` that stands for the training set.
+    `model` is the `trained_model` that stands for the training set, and `calls` are those of the
+    optimization that wrote the molecules.
 
     Raises:
         UsageError: if the extra is missing.
@@ -92,7 +95,7 @@ def render(
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
     template = resources.files("molvae.evaluate.page").joinpath("page.html")
-    record = _record(evaluation, files or {}, model)
+    record = _record(evaluation, files or {}, model, calls)
     report = record["report"]
     html = environment.from_string(template.read_text(encoding="utf-8")).render(
         record=record,
@@ -107,6 +110,7 @@ def render(
         ),
         sections={name: _section(report, name) for name in SECTIONS},
         others=list(_others(report)),
+        optimization_charts=list(charts.optimization_charts(record["curve"])),
         control_charts=list(charts.control_charts(evaluation)),
         property_charts=list(charts.property_charts(evaluation)),
         ring_charts=list(charts.ring_charts(report["values"]["rings"])),
@@ -128,7 +132,10 @@ def _finalized(value: object) -> object:
 
 
 def _record(
-    evaluation: Evaluation, files: Mapping[str, str], model: Mapping[str, Any] | None
+    evaluation: Evaluation,
+    files: Mapping[str, str],
+    model: Mapping[str, Any] | None,
+    calls: Calls | None,
 ) -> dict[str, Any]:
     """Return everything on the page, as JSON holds it."""
     report, sets, requests = evaluation
@@ -137,10 +144,12 @@ def _record(
         "report": json.loads(report.to_json()),
         "files": dict(files),
         "molecules": {
+            "best": best_molecules(calls, sets.generated, requests) if calls else [],
             "random": molecules.random_molecules(sets.generated, requests, seed=report.seed),
             "worst": molecules.worst_controlled(sets.generated, requests, scores),
         },
         "model": model,
+        "curve": curve(calls) if calls else None,
     }
 
 
