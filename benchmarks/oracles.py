@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from moses_data import machine
 
 from molvae.suites.oracles import GUACAMOL, PMO, oracle
 
@@ -114,7 +115,15 @@ def main() -> None:
         } | {"mean": float(ours.mean())}
         print(f"{name:28}", *(f"{key} {value:.1e}" for key, value in table[name].items()))
     if options.o:
-        options.o.write_text(json.dumps({"molecules": len(smiles), "oracles": table}, indent=2))
+        content = {
+            "command": f"benchmarks/oracles.py {options.molecules.name} -n {options.n}",
+            "machine": machine(),
+            "versions": {p: version(p) for p in ("molvae", "rdkit")},
+            "reference": PACKAGES,
+            "molecules": len(smiles),
+            "largest difference and mean score": table,
+        }
+        options.o.write_text(json.dumps(content, indent=2))
     worst = max(v for row in table.values() for key, v in row.items() if key != "mean")
     print(f"{len(smiles)} molecules, largest difference {worst:.1e}")
     sys.exit(worst > TOLERANCE)
