@@ -17,7 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
+
+from moses_data import machine
 
 SCRIPT = '#!/bin/sh\nwhile read x; do echo "$x" >> "{log}"; sleep {pause}; echo ${{#x}}; done\n'
 BATCH = 10
@@ -71,6 +74,8 @@ def main() -> None:
         time.sleep(0.5)  # the program of the killed run is in a group of its own
     asked = log.read_text().split()
     found = {
+        "command": f"benchmarks/optimizing_killed.py --calls {options.calls}"
+        f" --kills {options.kills} --seed {options.seed}",
         "calls": options.calls,
         "kills": kills,
         "equal": (folder / "score.csv").read_text() == whole,
@@ -78,6 +83,8 @@ def main() -> None:
         "scored twice": len(asked) - len(set(asked)),
         "allowed twice": kills * BATCH,
         "seconds undisturbed": undisturbed,
+        "machine": machine(),
+        "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies")},
     }
     shutil.rmtree(folder)
     print(json.dumps(found, indent=2))
