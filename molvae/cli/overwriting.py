@@ -46,7 +46,7 @@ def guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
             for path, kind in _outputs(context):
                 _check_apart(path, (*inputs, *written))
                 locks.enter_context(only_writer(path))  # first, or the other run may end between
-                own = "state" in context.params and _is_own(path, runs)
+                own = context.info_name == "optimize" and _is_own(path, runs)
                 check_output(path, force=force or own, kind=kind)
                 written.append(path)
             return callback(*arguments, **parameters)

@@ -51,8 +51,9 @@ def test_several_goals_are_one_score_and_a_front(optimize: list[str]) -> None:
     longer = [*words[:-1], 12, "-o", "best.csv"]
     assert "12 calls, best" in invoke(*optimize, *longer).stderr
     assert len(rows_of(Path("best.csv").read_text())) == 12
-    other = invoke("generate", "-n", 1, "-o", "best.csv", code=2).stderr
-    assert "best.csv: exists; --force overwrites it" in other
+    for others in (("generate", "-n", 1), ("benchmark", "pmo", "--state", "best.run")):
+        refused = invoke(*others, "-o", "best.csv", code=2).stderr
+        assert "best.csv: exists; --force overwrites it" in refused
     with Path("best.csv").open("a") as table:
         table.write("a note of the user\n")
     assert "best.csv: exists; --force overwrites it" in invoke(*optimize, *longer, code=2).stderr
