@@ -78,17 +78,24 @@ def proposed(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def run_one(
-    generator: MoleculeGenerator, task: str, method: str, seed: int, calls: int, folder: Path
+    generator: MoleculeGenerator,
+    task: str,
+    method: str,
+    seed: int,
+    calls: int,
+    folder: Path,
+    *,
+    stop: int | None = None,
 ) -> dict[str, float]:
     """Return the figures of one run, from its file if it was done before."""
-    path = folder / f"{method}-{task}-{seed}-{calls}.json"
+    path = folder / f"{method}-{task}-{seed}-{calls}{f'-{stop}' if stop else ''}.json"
     if not path.exists():
         begun = time.monotonic()
         if method == "latent":
             scores = latent(generator, oracle(task), calls, seed)
             found = {"auc": area_under_top(scores, calls), "best": float(scores.max())}
         else:
-            protocol = Protocol(method, calls, folder / f"{method}-{calls}")
+            protocol = Protocol(method, calls, folder / f"{method}-{calls}", stop=stop)
             result = run_goals(
                 generator, "pmo", [task], [seed], protocol, name="druglike", versions={}
             )
@@ -103,6 +110,7 @@ def main() -> None:
     """Run all, and print a table with the sums."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=1000)
+    parser.add_argument("--stop", type=int, help="calls after which bayes and evolve end")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--tasks", default=",".join(COMPARABLE))
     parser.add_argument("--methods", default=",".join((*METHODS, "latent")))
@@ -119,7 +127,15 @@ def main() -> None:
     for task in tasks:
         table[task] = {
             method: [
-                run_one(generator, task, method, seed, options.calls, options.folder)
+                run_one(
+                    generator,
+                    task,
+                    method,
+                    seed,
+                    options.calls,
+                    options.folder,
+                    stop=options.stop,
+                )
                 for seed in seeds
             ]
             for method in methods
@@ -132,10 +148,11 @@ def main() -> None:
     if options.o:
         content = {
             "command": f"benchmarks/optimizing.py --calls {options.calls} --seeds {options.seeds}"
-            f" --methods {options.methods}",
+            f" --methods {options.methods}{f' --stop {options.stop}' if options.stop else ''}",
             "machine": machine(),
             "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies")},
             "calls": options.calls,
+            "stopped after": options.stop,
             "seeds": seeds,
             "oracles": VERSION,
             "model": generator.name,

@@ -118,6 +118,7 @@ class Protocol(NamedTuple):
     calls: int = 1000
     folder: Path | None = None  # keeps the state of each run, so that the suite can go on
     executor: Executor | None = None  # for the chemistry
+    stop: int | None = None  # calls after which a run ends; PMO counts its last mean on
 
 
 def run_goals(
@@ -188,7 +189,7 @@ def _scores(
     run = optimize(
         generator,
         objective,
-        budget=protocol.calls,
+        budget=protocol.stop or protocol.calls,
         drawing=GenerateConfig(rings="any"),
         config=OptimizeConfig(method=protocol.method),
         seed=seed,

@@ -67,6 +67,18 @@ def test_published_figures_are_of_the_goals_that_compare() -> None:
     assert sums["Tanimoto BO"] == pytest.approx(11.028)
 
 
+def test_a_run_that_ends_early_keeps_its_last_mean_for_the_other_calls(generator) -> None:
+    def run(calls: int, stop: int | None) -> float:
+        protocol = Protocol("evolve", calls, stop=stop)
+        (found,) = run_goals(
+            generator, "pmo", ["qed"], [1], protocol, name="tiny", versions={}
+        ).runs
+        assert found.calls == 10
+        return found.score - found.mean_of_ten
+
+    assert run(20, 10) == pytest.approx(run(10, None) / 2)
+
+
 def test_guacamol_has_the_published_sums_and_not_the_calls_of_pmo(generator) -> None:
     found = run_goals(
         generator, "guacamol", ["qed"], [1], Protocol("random", 10), name="tiny", versions={}
