@@ -148,7 +148,8 @@ def main() -> None:
     if options.o:
         content = {
             "command": f"benchmarks/optimizing.py --calls {options.calls} --seeds {options.seeds}"
-            f" --methods {options.methods}{f' --stop {options.stop}' if options.stop else ''}",
+            f" --methods {options.methods}{f' --stop {options.stop}' if options.stop else ''}"
+            f"{'' if tasks == list(COMPARABLE) else f' --tasks {options.tasks}'}",
             "machine": machine(),
             "versions": {p: version(p) for p in ("molvae", "torch", "rdkit", "selfies")},
             "calls": options.calls,
