@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from molvae.parallel.workers import Jobs
 
 NO_CALL = (float("nan"), float("nan"))
+LARGEST = 1e30  # score that a chart can show
 CALL = ("ID", "score", "operator")  # columns of a table of `molvae optimize`
 TARGET_PREFIX = "target_"  # of the columns in which `molvae generate` writes the targets
 
@@ -114,13 +115,12 @@ def _request(row: Row, cell: str, *, heading: str, name: str) -> tuple[float, fl
 
 
 def _call(row: Row, number: int, score: int) -> tuple[float, float]:
-    """Return the number of a call and its score, NaN where there is none."""
+    """Return the number of a call and its score; NaN for a row that is none, or has none."""
     try:
-        return (
-            NO_CALL if row.fault else (float(row.cells[number]), float(row.cells[score] or "nan"))
-        )
-    except ValueError:
+        found = float(row.cells[number]), float(row.cells[score] or "nan")
+    except (ValueError, IndexError):  # a damaged row may lack cells
         return NO_CALL
+    return found if not row.fault and abs(found[1]) < LARGEST else (found[0], NO_CALL[1])
 
 
 def read_set(path: Path, *, quiet: bool) -> Source:

@@ -99,10 +99,10 @@ def test_without_the_extra_nothing_is_read(table, tmp_path, monkeypatch) -> None
 def test_a_table_of_optimize_is_drawn_as_a_curve(tmp_path) -> None:
     path, page = tmp_path / "best.csv", tmp_path / "report.html"
     rows = [f"{row},{smiles},{row / 20},edits" for row, (_, smiles) in enumerate(DRUGS[:12], 1)]
-    unscored = "13,CCO,,edits"
-    path.write_text("\n".join(["ID,SMILES,score,operator", *rows[::-1], unscored]))
+    odd = ["13,CCO,,edits", "14,CCC,1e308,edits", "none,CCN,inf,edits", "15"]
+    path.write_text("\n".join(["ID,SMILES,score,operator", *rows[::-1], *odd]))
     evaluate(path, "--report", page)
     found = Page(page.read_text(encoding="utf-8")).record
-    assert found["curve"]["calls"] == [10, 11, 12, 13]
-    assert found["curve"]["best"] == [0.5, 0.55, 0.6, 0.6]
+    assert found["curve"]["calls"][:5] == [10, 11, 12, 13, 14]
+    assert found["curve"]["best"][:5] == [0.5, 0.55, 0.6, 0.6, 0.6]
     assert [each["values"]["score"] for each in found["molecules"]["best"]][:2] == [0.6, 0.55]
