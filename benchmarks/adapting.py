@@ -1,6 +1,6 @@
 """Does a model propose better molecules when it is trained further on the best of a run?
 
-    python benchmarks/adapting.py --folder /tmp/pmo [--calls 1000 --more 500] -o adapting.json
+    python benchmarks/adapting.py --folder RUNS [--calls 1000 --more 500] -o adapting.json
 
 For each goal, `bayes` spends the calls (or what `benchmarks/optimizing.py` kept in the folder is
 taken). `druglike` is then trained further on the best molecules, as `molvae train --init druglike`

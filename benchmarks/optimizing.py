@@ -1,7 +1,7 @@
 """Bayesian optimization in the latent space, as PMO's autoencoders do it, beside molvae's methods.
 
     pip install botorch
-    python benchmarks/optimizing.py --calls 1000 --seeds 1,2,3 --folder /tmp/pmo -o pmo.json
+    python benchmarks/optimizing.py --calls 1000 --seeds 1,2,3 --folder RUNS -o pmo.json
 
 Runs every goal of PMO that compares with published figures by four methods: `bayes` and `evolve` of
 `molvae optimize`, `random` molecules of the model, and `latent`: BoTorch's SingleTaskGP with log

@@ -1,6 +1,6 @@
 """Compare molvae's oracles with those of guacamol 0.5.5 and PyTDC 1.1.15, molecule by molecule.
 
-    python benchmarks/oracles.py molecules.smi -n 1000 --folder /tmp/oracles
+    python benchmarks/oracles.py molecules.smi -n 1000 --folder ENVIRONMENT
 
 Builds an environment in the folder with the RDKit of this Python and the two packages, whose other
 requirements (TensorFlow, transformers, ...) the oracles do not need: the modules that import those
