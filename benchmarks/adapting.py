@@ -23,7 +23,8 @@ from molvae.checkpoint import Checkpoint, find_model
 from molvae.config import DataConfig, GenerateConfig
 from molvae.data.prepare import prepare
 from molvae.generator import MoleculeGenerator
-from molvae.optimize.loop import Run, Wishes, optimize
+from molvae.optimize.loop import Run, optimize
+from molvae.optimize.wishes import Wishes
 from molvae.presets import Preset, fine_tuning
 from molvae.suites.oracles import COMPARABLE, VERSION, oracle
 from molvae.train.initialization import begin_with

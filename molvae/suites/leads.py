@@ -48,6 +48,7 @@ class Leads(NamedTuple):
 
     model: str
     calls: int  # allowed for each
+    seed: int  # of each run
     leads: tuple[Lead, ...]
     versions: Mapping[str, str]
 
@@ -97,7 +98,7 @@ def improve_leads(
         report("Improving leads", place, len(leads))
         found.append(_improve(generator, lead, calls, seed, executor))
     report("Improving leads", len(leads), len(leads))
-    return Leads(name, calls, tuple(found), versions)
+    return Leads(name, calls, seed, tuple(found), versions)
 
 
 def _improve(
